@@ -1,0 +1,1 @@
+"""What stands in for AWS, EKS and Pulumi's engine on one Linux machine."""

@@ -1,0 +1,1 @@
+"""Pulumi resource providers that work on the stand-ins."""

@@ -1,0 +1,262 @@
+"""What a provider is, in plain types: Pulumi's ResourceProvider without its gRPC dress.
+
+`server.py` serves any `Provider` over Pulumi's protocol; providers know only this module,
+`sandbox.wire.values` and `sandbox.errors`. Fields carry upstream's meaning
+(proto/pulumi/provider.proto); the comments say only what that leaves open.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.errors import Unsupported
+from sandbox.wire.values import Properties
+
+
+@dataclass(frozen=True)
+class CheckFailure:
+    """One property that is not right; `property` may be empty."""
+
+    property: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ConfigureRequest:
+    """`inputs` are the checked provider inputs; Pulumi's JSON-in-string is decoded."""
+
+    inputs: Properties
+    urn: str = ""
+
+
+@dataclass(frozen=True)
+class CheckRequest:
+    """`olds` are the former inputs ({} if new), `news` what the program asks for."""
+
+    urn: str
+    type: str
+    name: str
+    olds: Properties
+    news: Properties
+    random_seed: bytes = b""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """`inputs` are `news` with defaults filled in, autonames included."""
+
+    inputs: Properties
+    failures: Sequence[CheckFailure] = ()
+
+
+@dataclass(frozen=True)
+class DiffRequest:
+    """What `old_inputs` (as checked) became; `ignore_changes` has been applied already."""
+
+    urn: str
+    type: str
+    id: str
+    old_inputs: Properties
+    old_outputs: Properties
+    news: Properties
+    ignore_changes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class DiffResult:
+    """`changes` are the top-level input keys that differ, `replaces` those among them
+    that can not be changed in place."""
+
+    changes: Sequence[str] = ()
+    replaces: Sequence[str] = ()
+    delete_before_replace: bool = False
+
+
+@dataclass(frozen=True)
+class CreateRequest:
+    """In a preview nothing may be made; outputs that are not known are UNKNOWN."""
+
+    urn: str
+    type: str
+    name: str
+    inputs: Properties
+    preview: bool = False
+    timeout: float = 0.0
+
+
+@dataclass(frozen=True)
+class CreateResult:
+    """`id` is ignored in a preview."""
+
+    id: str
+    outputs: Properties
+
+
+@dataclass(frozen=True)
+class ReadRequest:
+    """`inputs` and `outputs` are {} when the engine knows only the id (get, import)."""
+
+    urn: str
+    type: str
+    id: str
+    inputs: Properties
+    outputs: Properties
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """The resource as it is. `inputs` in the form that Check would give."""
+
+    id: str
+    inputs: Properties
+    outputs: Properties
+
+
+@dataclass(frozen=True)
+class UpdateRequest:
+    """Change `id` from `old_inputs` to `inputs`."""
+
+    urn: str
+    type: str
+    id: str
+    old_inputs: Properties
+    old_outputs: Properties
+    inputs: Properties
+    preview: bool = False
+    timeout: float = 0.0
+    ignore_changes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class DeleteRequest:
+    """Delete `id`. That it is gone already is no error."""
+
+    urn: str
+    type: str
+    id: str
+    inputs: Properties
+    outputs: Properties
+    timeout: float = 0.0
+
+
+@dataclass(frozen=True)
+class InvokeRequest:
+    """A data source: no side effects."""
+
+    token: str
+    arguments: Properties
+
+
+@dataclass(frozen=True)
+class ConstructRequest:
+    """A remote component, to be registered with the engine's own resource monitor."""
+
+    type: str
+    name: str
+    project: str
+    stack: str
+    organization: str
+    config: Mapping[str, str]
+    config_secret_keys: Sequence[str]
+    dry_run: bool
+    parallel: int
+    monitor_address: str
+    parent: str
+    inputs: Properties
+    input_dependencies: Mapping[str, Sequence[str]]
+    dependencies: Sequence[str]
+    providers: Mapping[str, str]
+    aliases: Sequence[str] = ()
+    protect: bool = False
+
+
+@dataclass(frozen=True)
+class ConstructResult:
+    """The component's URN and outputs, and what each output depends on."""
+
+    urn: str
+    state: Properties
+    state_dependencies: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CallRequest:
+    """A method of a remote component; `arguments` holds `__self__`."""
+
+    token: str
+    arguments: Properties
+    project: str
+    stack: str
+    organization: str
+    config: Mapping[str, str]
+    config_secret_keys: Sequence[str]
+    dry_run: bool
+    parallel: int
+    monitor_address: str
+
+
+class Provider:
+    """The base of every provider: refuses by name what a subclass does not answer.
+
+    Errors are raised, not returned: CloudError and its subclasses (PartiallyCreated keeps
+    the state), UserError, Unsupported. Methods may be called from several threads.
+    """
+
+    package = ""
+    version = ""
+
+    def check_config(self, request: CheckRequest) -> CheckResult:
+        """Provider inputs, checked; the default takes them as they are."""
+        return CheckResult(request.news)
+
+    def diff_config(self, request: DiffRequest) -> DiffResult:
+        """The default: a changed provider input never replaces what it made."""
+        keys = sorted(request.old_inputs.keys() | request.news.keys())
+        changed = [k for k in keys if request.old_inputs.get(k) != request.news.get(k)]
+        return DiffResult(changes=changed)
+
+    def configure(self, request: ConfigureRequest) -> None:
+        """Called once, before everything but check_config and diff_config."""
+
+    def check(self, request: CheckRequest) -> CheckResult:
+        raise self._refuse("resource type", request.type)
+
+    def diff(self, request: DiffRequest) -> DiffResult:
+        raise self._refuse("resource type", request.type)
+
+    def create(self, request: CreateRequest) -> CreateResult:
+        raise self._refuse("resource type", request.type)
+
+    def read(self, request: ReadRequest) -> ReadResult | None:
+        """None if the resource is gone."""
+        raise self._refuse("resource type", request.type)
+
+    def update(self, request: UpdateRequest) -> Properties:
+        """The new outputs."""
+        raise self._refuse("resource type", request.type)
+
+    def delete(self, request: DeleteRequest) -> None:
+        raise self._refuse("resource type", request.type)
+
+    def invoke(self, request: InvokeRequest) -> Properties:
+        raise self._refuse("function", request.token)
+
+    def construct(self, request: ConstructRequest) -> ConstructResult:
+        raise self._refuse("component", request.type)
+
+    def call(self, request: CallRequest) -> Properties:
+        raise self._refuse("method", request.token)
+
+    def cancel(self) -> None:
+        """Give up what is under way, soon. May be called from another thread."""
+
+    def _refuse(self, kind: str, name: str) -> Unsupported:
+        return Unsupported(
+            f"The sandbox's {self.package} provider does not know the {kind} {name}",
+            "What it does not do as the real provider does, it refuses.",
+        )
+
+
+def changed_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """The top-level keys whose values differ, sorted; a missing key equals None."""
+    return sorted(k for k in old.keys() | new.keys() if old.get(k) != new.get(k))
