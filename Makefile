@@ -1,0 +1,25 @@
+# The front door. Every target installs what it needs; nothing is built twice.
+.PHONY: up down setup test check bench docs
+
+SETUP := python3 -m sandbox.setup
+
+up:        ## from a bare Debian machine to a green DAG run
+	@$(SETUP) -- ./aerodrome up
+
+down:      ## everything away, and the proof
+	@$(SETUP) -- ./aerodrome down
+
+setup:     ## install and build what is missing, and only that
+	@$(SETUP)
+
+test: check  ## every test, end to end included
+	@$(SETUP) -- .venv/bin/python -m pytest tests
+
+check:     ## style, types, import contracts, charts, shell scripts
+	@$(SETUP) -- .ci/check
+
+bench:     ## the figures of docs/performance.md, measured here and now
+	@$(SETUP) -- .venv/bin/python -m tests.bench
+
+docs:      ## what is generated from the program and the command line
+	@$(SETUP) -- .ci/docs

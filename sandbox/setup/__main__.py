@@ -1,0 +1,141 @@
+"""`python3 -m sandbox.setup [--] [COMMAND ...]`: set up what is missing, then become COMMAND.
+
+COMMAND finds the seconds that set-up took in AERODROME_SETUP_SECONDS.
+"""
+
+import fcntl
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sandbox import tools
+from sandbox.errors import KitError, UserError
+from sandbox.instance import cache_dir
+from sandbox.setup import base_image, debian, go_tools, python_env, runner
+from sandbox.setup.task import Log, Task
+
+_NEEDED_BYTES = 10 * 1024**3
+_NEEDED_PYTHON = (3, 11)
+
+
+def tasks() -> list[Task]:
+    """Everything that set-up knows how to do, in the order in which it is told."""
+    return [
+        Task("lists", "Debian package lists", _lists_not_needed, debian.update_lists),
+        Task(
+            "packages",
+            "Debian packages",
+            lambda: not debian.missing_packages(),
+            debian.install,
+            ["lists"],
+        ),
+        Task("uv", "uv", tools.uv_dir().is_dir, python_env.make_uv, ["packages"]),
+        Task("python", "Python environment", _environment_ready, _make_environment, ["uv"]),
+        Task("ministack", "AWS emulator", tools.ministack_dir().is_dir, _make_ministack, ["uv"]),
+        Task("go", "Go toolchain", _go_ready, go_tools.make_go, ["uv"]),
+        Task(
+            "tools",
+            "Kubernetes, CoreDNS, Helm (5 minutes, once)",
+            tools.tools_dir().is_dir,
+            go_tools.build,
+            ["go", "lists"],
+        ),
+        Task(
+            "base-image",
+            "Debian base image",
+            tools.base_image_dir().is_dir,
+            base_image.build,
+            ["packages"],
+        ),
+    ]
+
+
+def _lists_not_needed() -> bool:
+    return not debian.missing_packages() and tools.tools_dir().is_dir()
+
+
+def _go_ready() -> bool:
+    return tools.tools_dir().is_dir() or bool(go_tools.go_on_path()) or tools.go_dir().is_dir()
+
+
+def _environment_ready() -> bool:
+    return python_env.linked(tools.ROOT / ".venv", tools.environment_dir())
+
+
+def _make_environment(log: Log) -> None:
+    target = tools.environment_dir()
+    if not target.is_dir():
+        python_env.make_environment(log, target, "dev.txt")
+        python_env.compile_bytecode(target, log)
+    python_env.make_link(tools.ROOT / ".venv", target)
+
+
+def _make_ministack(log: Log) -> None:
+    target = tools.ministack_dir()
+    python_env.make_environment(log, target, "ministack.txt")
+    python_env.compile_bytecode(target, log)
+
+
+def check_machine() -> None:
+    """UserError, before anything is changed, if set-up cannot succeed here."""
+    if sys.version_info < _NEEDED_PYTHON:
+        raise UserError(
+            f"Python {sys.version_info[0]}.{sys.version_info[1]} is too old",
+            "The kit needs Python 3.11, which is Debian 12's own.",
+            "apt-get install python3",
+        )
+    if os.geteuid() != 0:
+        raise UserError(
+            "Set-up must run as root",
+            "The sandbox makes namespaces, mounts and network interfaces of its own.",
+            "sudo make up",
+        )
+    debian.check_debian()
+    folder = cache_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < _NEEDED_BYTES:
+        raise UserError(
+            f"The disk of {folder} has only {free / 1024**3:.1f} GB free",
+            "Tools, images and volumes need 10 GB.",
+            f"df -h {folder}",
+        )
+
+
+@contextmanager
+def only_one() -> Iterator[None]:
+    """Two set-ups at once would build the same things over each other."""
+    with (cache_dir() / "setup.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            runner.say("  another set-up is under way; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def main(arguments: list[str]) -> int:
+    """Set up, and then run the command given, if any."""
+    started = time.monotonic()
+    try:
+        check_machine()
+        with only_one():
+            done = runner.run(tasks(), cache_dir() / "logs")
+    except KitError as error:
+        runner.say(f"Error: {error}")
+        return error.exit_code
+    seconds = time.monotonic() - started
+    if done:
+        runner.say(f"Set-up: {seconds:.1f} s")
+    command = arguments[1:] if arguments[:1] == ["--"] else arguments
+    if command:
+        os.environ["AERODROME_SETUP_SECONDS"] = f"{seconds:.1f}"
+        os.execvp(command[0], command)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,138 @@
+"""Where the things that set-up built or installed are: folders named by content hash.
+
+A folder's hash covers everything that decides what is in it, so a second checkout finds
+what the first one built, and a changed input never meets an old result. Standard library
+only: set-up runs before there is a Python environment.
+"""
+
+import hashlib
+import platform
+import re
+import sys
+from functools import cache
+from pathlib import Path
+
+from sandbox.errors import UserError
+from sandbox.instance import cache_dir
+
+ROOT = Path(__file__).resolve().parent.parent
+GO_MODULE = ROOT / "sandbox" / "cluster" / "gomodule"
+REQUIREMENTS = ROOT / "requirements"
+
+KUBERNETES_PROGRAMS = (
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubelet",
+    "kube-proxy",
+    "kubectl",
+)
+
+UNPACKED_PACKAGES = (
+    "etcd-server",
+    "etcd-client",
+    "containerd",
+    "runc",
+    "docker-registry",
+    "containernetworking-plugins",
+)
+"""Debian packages that are unpacked beside the tools, not installed: installed, they would
+start services of their own, or take the place of Docker's."""
+
+BASE_SUITE = "bookworm"
+BASE_PACKAGES = ("ca-certificates",)
+"""What the Debian base image has beyond debootstrap's minbase."""
+
+
+def digest(*parts: str | Path) -> str:
+    """A short hash of texts and of files' names and contents (folders: all files in them)."""
+    state = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, str):
+            state.update(f"text {part}\0".encode())
+            continue
+        files = sorted(f for f in part.rglob("*") if f.is_file()) if part.is_dir() else [part]
+        for file in files:
+            state.update(f"file {file.name}\0".encode())
+            state.update(file.read_bytes())
+    return state.hexdigest()[:16]
+
+
+def kubernetes_version() -> str:
+    """Like v1.36.3: go.mod is the one place that says it."""
+    found = re.search(r"k8s\.io/kubernetes (v[\d.]+)", (GO_MODULE / "go.mod").read_text())
+    if found is None:
+        raise UserError("sandbox/cluster/gomodule/go.mod does not require k8s.io/kubernetes")
+    return found.group(1)
+
+
+def _python() -> str:
+    return f"{sys.implementation.name} {platform.python_version()} {sys.base_prefix}"
+
+
+@cache
+def tools_dir() -> Path:
+    """Programs of the sandbox: Kubernetes, CoreDNS, Helm, etcd, containerd, runc, registry."""
+    inputs = digest(GO_MODULE, *UNPACKED_PACKAGES, platform.machine())
+    return cache_dir() / "tools" / inputs
+
+
+@cache
+def ministack_dir() -> Path:
+    """The Python environment of the AWS emulator."""
+    return cache_dir() / "ministack" / digest(REQUIREMENTS / "ministack.txt", _python())
+
+
+@cache
+def environment_dir() -> Path:
+    """The Python environment of the kit itself; a checkout's `.venv` leads to it."""
+    return cache_dir() / "python" / digest(REQUIREMENTS / "dev.txt", _python())
+
+
+@cache
+def uv_dir() -> Path:
+    """The environment that holds uv, the installer of the others."""
+    return cache_dir() / "uv" / digest(REQUIREMENTS / "uv.txt", _python())
+
+
+@cache
+def go_dir() -> Path:
+    """The environment that holds PyPI's Go toolchain; only there if the machine has none."""
+    return cache_dir() / "go" / digest(REQUIREMENTS / "go.txt", _python())
+
+
+@cache
+def base_image_dir() -> Path:
+    """Holds rootfs.tar, the Debian base of the images."""
+    inputs = digest(BASE_SUITE, *BASE_PACKAGES, platform.machine())
+    return cache_dir() / "rootfs" / inputs
+
+
+def base_image_tar() -> Path:
+    """The Debian base as an uncompressed tar of its root folder."""
+    return _existing(base_image_dir() / "rootfs.tar")
+
+
+def tool(name: str) -> Path:
+    """One program of `tools_dir`. UserError if set-up has not run."""
+    return _existing(tools_dir() / name)
+
+
+def cni_plugins() -> Path:
+    """The folder of the CNI plugins."""
+    return _existing(tools_dir() / "cni")
+
+
+def ministack_python() -> Path:
+    """The Python that runs the AWS emulator."""
+    return _existing(ministack_dir() / "bin" / "python")
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise UserError(
+            f"{path.name} is not on this machine yet",
+            "Set-up builds and installs what the sandbox needs, once.",
+            "make setup",
+        )
+    return path
