@@ -3,6 +3,17 @@
 `server.py` serves any `Provider` over Pulumi's protocol; providers know only this module,
 `sandbox.wire.values` and `sandbox.errors`. Fields carry upstream's meaning
 (proto/pulumi/provider.proto); the comments say only what that leaves open.
+
+Secrets: check, diff, create, read, update, delete and invoke get values without Secret or
+Output wrappers. The server marks what they return: a top-level key that was secret in the
+inputs (for read and update: in the old outputs too) is secret in the answer, inner marks
+kept where the value is unchanged. A provider wraps in Secret only what is secret by its
+nature (a made password) or what it copies to another key. Construct and call get and give
+values as they travel: Secret, Output, ResourceReference, UNKNOWN.
+
+Statuses: CloudError is UNKNOWN, PartiallyCreated UNKNOWN with Pulumi's
+ErrorResourceInitFailed as detail, UserError INVALID_ARGUMENT, Unsupported UNIMPLEMENTED,
+anything else INTERNAL and said to be our bug. The status message is the error's text.
 """
 
 from collections.abc import Mapping, Sequence
@@ -204,6 +215,12 @@ class Provider:
 
     package = ""
     version = ""
+
+    text_properties: frozenset[str] = frozenset()
+    """Provider inputs that are text even where they look like JSON, such as a kubeconfig."""
+
+    engine_address = ""
+    """Where the Engine service (logging) of whoever started the plugin answers."""
 
     def check_config(self, request: CheckRequest) -> CheckResult:
         """Provider inputs, checked; the default takes them as they are."""

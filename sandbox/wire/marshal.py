@@ -33,15 +33,17 @@ UNKNOWN_STRING = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What stands for a value that is not known, whatever its type."""
 
 # The other kinds' unknowns: a peer may send them, we send only the string.
-_UNKNOWN_STRINGS = frozenset({
-    UNKNOWN_STRING,
-    "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",  # bool
-    "3eeb2bf0-c639-47a8-9e75-3b44932eb421",  # number
-    "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",  # array
-    "030794c1-ac77-496b-92df-f27374a8bd58",  # asset
-    "e48ece36-62e2-4504-bad9-02848725956a",  # archive
-    "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",  # object
-})
+_UNKNOWN_STRINGS = frozenset(
+    {
+        UNKNOWN_STRING,
+        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",  # bool
+        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",  # number
+        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",  # array
+        "030794c1-ac77-496b-92df-f27374a8bd58",  # asset
+        "e48ece36-62e2-4504-bad9-02848725956a",  # archive
+        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",  # object
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -106,12 +108,10 @@ def _from_object(struct: struct_pb2.Struct) -> Value:
             resource_id = plain.get("id")
             if resource_id == "":
                 resource_id = UNKNOWN
-            return ResourceReference(
-                plain["urn"], resource_id, plain.get("packageVersion", "")
-            )
+            return ResourceReference(plain["urn"], resource_id, plain.get("packageVersion", ""))
         case _ if signature == OUTPUT:
             return Output(
-                plain["value"] if "value" in plain else UNKNOWN,
+                plain.get("value", UNKNOWN),
                 bool(plain.get("secret", False)),
                 frozenset(plain.get("dependencies", ())),
             )
@@ -133,7 +133,7 @@ def _from_object(struct: struct_pb2.Struct) -> Value:
     raise EngineBug("Unknown value signature", str(signature))
 
 
-def _write(target: struct_pb2.Value, value: Value, keep: Keep) -> None:
+def _write(target: struct_pb2.Value, value: Value, keep: Keep) -> None:  # noqa: PLR0912 - one case a kind
     match value:
         case None:
             target.null_value = struct_pb2.NULL_VALUE
@@ -186,9 +186,7 @@ def _write_output(target: struct_pb2.Value, value: Output, keep: Keep) -> None:
     _write(target, fields, keep)
 
 
-def _write_reference(
-    target: struct_pb2.Value, value: ResourceReference, keep: Keep
-) -> None:
+def _write_reference(target: struct_pb2.Value, value: ResourceReference, keep: Keep) -> None:
     if not keep.resources:
         _write(target, value.urn if value.resource_id is None else value.resource_id, keep)
         return

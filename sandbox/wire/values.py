@@ -109,9 +109,7 @@ def transform(value: Value, change: Callable[[Value], Value]) -> Value:
         case Secret():
             value = Secret(transform(value.value, change))
         case Output():
-            value = Output(
-                transform(value.value, change), value.secret, value.dependencies
-            )
+            value = Output(transform(value.value, change), value.secret, value.dependencies)
     return change(value)
 
 

@@ -1,0 +1,330 @@
+"""Serves any `contract.Provider` over Pulumi's ResourceProvider gRPC protocol.
+
+A plugin executable calls `serve(provider, sys.argv[1:])`. From then on the engine, ours or
+Pulumi's own, speaks to it; this module alone turns messages into the contract's dataclasses
+and errors into gRPC statuses. It ends when its parent, the engine, ends.
+"""
+
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+from google.protobuf import empty_pb2
+
+from sandbox.providers import contract
+from sandbox.providers.differences import differences
+from sandbox.providers.failures import answers
+from sandbox.providers.translation import construct_request, decode, keep_secret, plain, type_of
+from sandbox.wire.marshal import Keep, from_struct, to_struct
+from sandbox.wire.protos import plugin_pb2, provider_pb2, provider_pb2_grpc
+from sandbox.wire.values import reveal
+
+# Most of a call is waiting for the cloud, so there are more threads than processors; idle
+# ones cost nothing until first used.
+_THREADS = 32
+_MAX_MESSAGE = 400 * 1024 * 1024
+_GRACE_SECONDS = 0.5
+
+
+def serve(provider: contract.Provider, argv: list[str]) -> None:
+    """Answer on a loopback port, printed as the first line, until the engine is gone."""
+    parent = os.getppid()
+    # Ctrl-C reaches the whole group: the engine decides what is still to be finished.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    server = grpc.server(
+        ThreadPoolExecutor(_THREADS, thread_name_prefix="rpc"),
+        options=[
+            ("grpc.max_receive_message_length", _MAX_MESSAGE),
+            ("grpc.max_send_message_length", _MAX_MESSAGE),
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    engine_address = argv[0] if argv else ""
+    servicer = Servicer(provider, engine_address)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    threading.Thread(target=_watch_parent, args=(parent, ended), daemon=True).start()
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    ended.wait()
+    provider.cancel()
+    server.stop(_GRACE_SECONDS).wait()
+    # Threads that still wait for the cloud must not keep the process alive.
+    os._exit(0)
+
+
+def _watch_parent(parent: int, ended: threading.Event) -> None:
+    """Set `ended` once the process that started this one is gone."""
+    try:
+        handle = os.pidfd_open(parent)
+    except OSError:
+        ended.set()
+        return
+    # The number may have gone to another process before the handle was opened.
+    if os.getppid() == parent:
+        select.select([handle], [], [])
+    ended.set()
+
+
+class Servicer(provider_pb2_grpc.ResourceProviderServicer):
+    """Pulumi's ResourceProvider, answered by `provider`."""
+
+    def __init__(self, provider: contract.Provider, engine_address: str = "") -> None:
+        self.provider = provider
+        self.provider.engine_address = engine_address
+        self._keep = Keep()
+
+    @answers
+    def Handshake(
+        self, request: provider_pb2.ProviderHandshakeRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ProviderHandshakeResponse:
+        if request.engine_address:
+            self.provider.engine_address = request.engine_address
+        return provider_pb2.ProviderHandshakeResponse(
+            accept_secrets=True, accept_resources=True, accept_outputs=True
+        )
+
+    @answers
+    def GetPluginInfo(
+        self, request: empty_pb2.Empty, context: grpc.ServicerContext
+    ) -> plugin_pb2.PluginInfo:
+        return plugin_pb2.PluginInfo(version=self.provider.version)
+
+    @answers
+    def CheckConfig(
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
+        return self._check(request, self.provider.check_config)
+
+    @answers
+    def DiffConfig(
+        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.DiffResponse:
+        return self._diff(request, self.provider.diff_config)
+
+    @answers
+    def Configure(
+        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConfigureResponse:
+        self._keep = Keep(secrets=request.acceptSecrets, resources=request.acceptResources)
+        inputs = decode(plain(request.args), self.provider.text_properties)
+        self.provider.configure(contract.ConfigureRequest(inputs=inputs, urn=request.urn))
+        return provider_pb2.ConfigureResponse(
+            acceptSecrets=True, supportsPreview=True, acceptResources=True, acceptOutputs=True
+        )
+
+    @answers
+    def Check(
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
+        return self._check(request, self.provider.check)
+
+    def _check(
+        self,
+        request: provider_pb2.CheckRequest,
+        check: Callable[[contract.CheckRequest], contract.CheckResult],
+    ) -> provider_pb2.CheckResponse:
+        news = from_struct(request.news)
+        result = check(
+            contract.CheckRequest(
+                urn=request.urn,
+                type=type_of(request),
+                name=request.name or request.urn.rpartition("::")[2],
+                olds=plain(request.olds),
+                news=reveal(news),
+                random_seed=request.randomSeed,
+            )
+        )
+        return provider_pb2.CheckResponse(
+            inputs=to_struct(keep_secret(news, result.inputs), self._keep),
+            failures=[
+                provider_pb2.CheckFailure(property=failure.property, reason=failure.reason)
+                for failure in result.failures
+            ],
+        )
+
+    @answers
+    def Diff(
+        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.DiffResponse:
+        return self._diff(request, self.provider.diff)
+
+    def _diff(
+        self,
+        request: provider_pb2.DiffRequest,
+        diff: Callable[[contract.DiffRequest], contract.DiffResult],
+    ) -> provider_pb2.DiffResponse:
+        old, new = plain(request.old_inputs), plain(request.news)
+        result = diff(
+            contract.DiffRequest(
+                urn=request.urn,
+                type=type_of(request),
+                id=request.id,
+                old_inputs=old,
+                old_outputs=plain(request.olds),
+                news=new,
+                ignore_changes=list(request.ignoreChanges),
+            )
+        )
+        detailed = {}
+        for key in result.changes:
+            suffix = "_REPLACE" if key in result.replaces else ""
+            for path, kind in differences(old, new, key).items():
+                detailed[path] = provider_pb2.PropertyDiff(
+                    kind=provider_pb2.PropertyDiff.Kind.Value(kind + suffix), inputDiff=True
+                )
+        some = provider_pb2.DiffResponse.DIFF_SOME
+        none = provider_pb2.DiffResponse.DIFF_NONE
+        return provider_pb2.DiffResponse(
+            changes=some if result.changes or result.replaces else none,
+            diffs=list(result.changes),
+            replaces=list(result.replaces),
+            deleteBeforeReplace=result.delete_before_replace,
+            detailedDiff=detailed,
+            hasDetailedDiff=True,
+        )
+
+    @answers
+    def Create(
+        self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CreateResponse:
+        inputs = from_struct(request.properties)
+        result = self.provider.create(
+            contract.CreateRequest(
+                urn=request.urn,
+                type=type_of(request),
+                name=request.name or request.urn.rpartition("::")[2],
+                inputs=reveal(inputs),
+                preview=request.preview,
+                timeout=request.timeout,
+            )
+        )
+        outputs = to_struct(keep_secret(inputs, result.outputs), self._keep)
+        return provider_pb2.CreateResponse(id=result.id, properties=outputs)
+
+    @answers
+    def Read(
+        self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ReadResponse:
+        inputs, outputs = from_struct(request.inputs), from_struct(request.properties)
+        result = self.provider.read(
+            contract.ReadRequest(
+                urn=request.urn,
+                type=type_of(request),
+                id=request.id,
+                inputs=reveal(inputs),
+                outputs=reveal(outputs),
+            )
+        )
+        if result is None:
+            return provider_pb2.ReadResponse()
+        known = keep_secret(outputs, keep_secret(inputs, result.outputs))
+        return provider_pb2.ReadResponse(
+            id=result.id,
+            inputs=to_struct(keep_secret(inputs, result.inputs), self._keep),
+            properties=to_struct(known, self._keep),
+        )
+
+    @answers
+    def Update(
+        self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.UpdateResponse:
+        inputs, outputs = from_struct(request.news), from_struct(request.olds)
+        result = self.provider.update(
+            contract.UpdateRequest(
+                urn=request.urn,
+                type=type_of(request),
+                id=request.id,
+                old_inputs=plain(request.old_inputs),
+                old_outputs=reveal(outputs),
+                inputs=reveal(inputs),
+                preview=request.preview,
+                timeout=request.timeout,
+                ignore_changes=list(request.ignoreChanges),
+            )
+        )
+        # An output that was secret without an input's doing (a made password) stays so;
+        # one that an input decides is as secret as the input is now.
+        computed = {k: v for k, v in outputs.items() if k not in inputs}
+        known = keep_secret(computed, keep_secret(inputs, result))
+        return provider_pb2.UpdateResponse(properties=to_struct(known, self._keep))
+
+    @answers
+    def Delete(
+        self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext
+    ) -> empty_pb2.Empty:
+        self.provider.delete(
+            contract.DeleteRequest(
+                urn=request.urn,
+                type=type_of(request),
+                id=request.id,
+                inputs=plain(request.old_inputs),
+                outputs=plain(request.properties),
+                timeout=request.timeout,
+            )
+        )
+        return empty_pb2.Empty()
+
+    @answers
+    def Invoke(
+        self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.InvokeResponse:
+        arguments = from_struct(request.args)
+        result = self.provider.invoke(
+            contract.InvokeRequest(token=request.tok, arguments=reveal(arguments))
+        )
+        response = provider_pb2.InvokeResponse()
+        marked = keep_secret(arguments, result)
+        # The field is called `return`, which Python can not write as an attribute.
+        getattr(response, "return").CopyFrom(to_struct(marked, self._keep))
+        return response
+
+    @answers
+    def Construct(
+        self, request: provider_pb2.ConstructRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConstructResponse:
+        result = self.provider.construct(construct_request(request))
+        dependencies = {
+            key: provider_pb2.ConstructResponse.PropertyDependencies(urns=list(urns))
+            for key, urns in result.state_dependencies.items()
+        }
+        return provider_pb2.ConstructResponse(
+            urn=result.urn,
+            state=to_struct(result.state, self._keep),
+            stateDependencies=dependencies,
+        )
+
+    @answers
+    def Call(
+        self, request: provider_pb2.CallRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CallResponse:
+        result = self.provider.call(
+            contract.CallRequest(
+                token=request.tok,
+                arguments=from_struct(request.args),
+                project=request.project,
+                stack=request.stack,
+                organization=request.organization,
+                config=dict(request.config),
+                config_secret_keys=list(request.configSecretKeys),
+                dry_run=request.dryRun,
+                parallel=request.parallel,
+                monitor_address=request.monitorEndpoint,
+            )
+        )
+        response = provider_pb2.CallResponse()
+        getattr(response, "return").CopyFrom(to_struct(result, self._keep))
+        return response
+
+    @answers
+    def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        self.provider.cancel()
+        return empty_pb2.Empty()

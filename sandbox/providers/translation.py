@@ -1,0 +1,75 @@
+"""Between the protocol's messages and the contract's dataclasses: what is not one to one."""
+
+import contextlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf import struct_pb2
+
+from sandbox.providers import contract
+from sandbox.wire.marshal import from_struct
+from sandbox.wire.protos import provider_pb2
+from sandbox.wire.values import Properties, Secret, has_secrets, reveal
+
+
+def keep_secret(before: Mapping[str, Any], after: Properties) -> Properties:
+    """`after` with what is secret in `before` marked again, by top-level key.
+
+    A value that came back unchanged keeps its inner marks; one that changed becomes secret
+    as a whole.
+    """
+    marked = dict(after)
+    for key, original in before.items():
+        if key not in marked or isinstance(marked[key], Secret) or not has_secrets(original):
+            continue
+        same = reveal(original) == marked[key]
+        marked[key] = original if same else Secret(reveal(marked[key]))
+    return marked
+
+
+def plain(struct: struct_pb2.Struct) -> Properties:
+    revealed: Properties = reveal(from_struct(struct))
+    return revealed
+
+
+def decode(inputs: Properties, text: frozenset[str]) -> Properties:
+    """Provider inputs: Pulumi sends all but strings as JSON inside a string."""
+    decoded = {}
+    for key, value in inputs.items():
+        if isinstance(value, str) and key not in text:
+            with contextlib.suppress(ValueError):
+                value = json.loads(value)
+        decoded[key] = value
+    return decoded
+
+
+def type_of(request: Any) -> str:
+    if request.type:
+        return str(request.type)
+    # urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME; older engines send only this.
+    return str(request.urn.split("::")[2].rpartition("$")[2])
+
+
+def construct_request(request: provider_pb2.ConstructRequest) -> contract.ConstructRequest:
+    return contract.ConstructRequest(
+        type=request.type,
+        name=request.name,
+        project=request.project,
+        stack=request.stack,
+        organization=request.organization,
+        config=dict(request.config),
+        config_secret_keys=list(request.configSecretKeys),
+        dry_run=request.dryRun,
+        parallel=request.parallel,
+        monitor_address=request.monitorEndpoint,
+        parent=request.parent,
+        inputs=from_struct(request.inputs),
+        input_dependencies={
+            key: list(value.urns) for key, value in request.inputDependencies.items()
+        },
+        dependencies=list(request.dependencies),
+        providers=dict(request.providers),
+        aliases=[alias.urn for alias in request.aliases if alias.urn],
+        protect=request.protect,
+    )
