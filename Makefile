@@ -1,6 +1,9 @@
 # The front door. Every target installs what it needs; nothing is built twice.
 .PHONY: up down setup test check bench docs
 
+# Without compiled modules every start would compile the cloud SDKs anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 SETUP := python3 -m sandbox.setup
 
 up:        ## from a bare Debian machine to a green DAG run

@@ -51,8 +51,18 @@ def make_environment(log: Log, target: Path, requirements: str) -> None:
 
 
 def compile_bytecode(folder: Path, log: Log) -> None:
-    """Compiles the environment's modules once, not at every first import."""
-    log.run([folder / "bin" / "python", "-m", "compileall", "-q", "-j", "2", folder / "lib"])
+    """Compiles the environment's modules once, not at every first import.
+
+    Not those of the two generated SDKs: they are huge, and a program loads a small part of
+    them. That part is compiled when it is first imported.
+    """
+    log.run(
+        [
+            *(folder / "bin" / "python", "-m", "compileall", "-q", "-j", "2"),
+            *("-x", "pulumi_aws/.*/|pulumi_kubernetes/.*/"),
+            folder / "lib",
+        ]
+    )
 
 
 def linked(link: Path, target: Path) -> bool:
