@@ -1,0 +1,174 @@
+"""Airflow's public REST API (version 2), as far as the proof and the teardown need it.
+
+It knows neither Kubernetes nor AWS: what a person could do with a browser, and no more.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import httpx
+
+from sandbox.errors import KitError, UserError
+
+PATIENCE = 60.0
+"""Seconds that a starting API server may refuse connections or answer 5xx."""
+
+
+class Airflow:
+    """One Airflow, logged in as one user."""
+
+    def __init__(
+        self, url: str, username: str = "", password: str = "", *, patience: float = PATIENCE
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._login = {"username": username, "password": password}
+        self._patience = patience
+        # The proxy settings of the machine are for the internet, not for a loopback port.
+        self._client = httpx.Client(base_url=self.url, timeout=30.0, trust_env=False)
+        self._token = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def health(self) -> dict[str, str]:
+        """Status of every component that reports one, like {"scheduler": "healthy"}."""
+        answer = self._send("GET", "/api/v2/monitor/health", login=False)
+        return {
+            name: str(part["status"])
+            for name, part in answer.items()
+            if isinstance(part, dict) and part.get("status")
+        }
+
+    def has_dag(self, dag: str) -> bool:
+        return self._send("GET", f"/api/v2/dags/{dag}", missing=None) is not None
+
+    def unpause(self, dag: str) -> None:
+        self._send("PATCH", f"/api/v2/dags/{dag}", {"is_paused": False})
+
+    def pause_all(self) -> None:
+        """No DAG starts another task from here on."""
+        path = "/api/v2/dags?dag_id_pattern=%25&exclude_stale=false"
+        self._send("PATCH", path, {"is_paused": True})
+
+    def import_errors(self) -> list[tuple[str, str]]:
+        """(file, traceback) of the DAG files that do not import."""
+        answer = self._send("GET", "/api/v2/importErrors")
+        return [(str(e["filename"]), str(e["stack_trace"])) for e in answer["import_errors"]]
+
+    def trigger(self, dag: str, run: str) -> None:
+        self._send("POST", f"/api/v2/dags/{dag}/dagRuns", {"dag_run_id": run, "logical_date": None})
+
+    def run_state(self, dag: str, run: str) -> str:
+        return str(self._send("GET", f"/api/v2/dags/{dag}/dagRuns/{run}")["state"])
+
+    def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
+        """The task instances of a run, in the order in which they started."""
+        answer = self._send("GET", f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances")
+        found: list[dict[str, Any]] = answer["task_instances"]
+        return sorted(found, key=lambda task: task.get("start_date") or "~")
+
+    def unfinished(self) -> int:
+        """How many task instances are queued or running, over all DAGs."""
+        path = "/api/v2/dags/~/dagRuns/~/taskInstances?state=queued&state=running&limit=1"
+        return int(self._send("GET", path)["total_entries"])
+
+    def log(self, dag: str, run: str, task: str, attempt: int) -> list[str]:
+        """The lines of a task's log, as Airflow shows them."""
+        path = (
+            f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}"
+            "?full_content=true"
+        )
+        content = self._send("GET", path)["content"]
+        return list(_log_lines(content))
+
+    def _headers(self) -> dict[str, str]:
+        if not self._token:
+            answer = self._send("POST", "/auth/token", self._login, login=False)
+            self._token = str(answer["access_token"])
+        return {"Authorization": f"Bearer {self._token}"}
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        login: bool = True,
+        missing: Any = ...,
+    ) -> Any:
+        """One request; `missing` is the answer to 404, if that is one."""
+        headers = {"Accept": "application/json", **(self._headers() if login else {})}
+        response = self._patiently(method, path, body, headers)
+        if response.status_code == 404 and missing is not ...:
+            return missing
+        if response.status_code == 401:
+            raise UserError(
+                f"Airflow at {self.url} refuses the login of {self._login['username']}",
+                "The password in the configuration is not the one that Airflow has.",
+                "./aerodrome up",
+            )
+        if response.is_error:
+            raise KitError(
+                f"Airflow answers {response.status_code} to {method} {path}",
+                response.text[:2000],
+                "./aerodrome logs api-server",
+            )
+        return response.json()
+
+    def _patiently(
+        self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]
+    ) -> httpx.Response:
+        give_up = time.monotonic() + self._patience
+        while True:
+            try:
+                response = self._client.request(method, path, json=body, headers=headers)
+                reason = f"it answers {response.status_code}"
+                if response.status_code not in (502, 503, 504) or time.monotonic() > give_up:
+                    return response
+            except httpx.ConnectError as error:
+                reason = str(error)
+            except httpx.HTTPError as error:
+                # The request may have reached Airflow; only what is safe twice is repeated.
+                if method not in ("GET", "PATCH"):
+                    raise KitError(f"Airflow at {self.url} broke off", str(error)) from error
+                reason = str(error)
+            if time.monotonic() > give_up:
+                raise KitError(
+                    f"Airflow at {self.url} does not answer", reason, "./aerodrome status"
+                )
+            time.sleep(0.5)
+
+
+def _log_lines(content: Any) -> Iterator[str]:
+    """Airflow 3 gives structured lines; older files come as text."""
+    if isinstance(content, str):
+        yield from content.splitlines()
+        return
+    for entry in content:
+        if isinstance(entry, str):
+            yield entry
+            continue
+        event = str(entry.get("event", ""))
+        yield " ".join(part for part in (_moment(entry), event) if part)
+        if detail := entry.get("error_detail"):
+            yield from _error_lines(detail)
+
+
+def _moment(entry: Mapping[str, Any]) -> str:
+    return str(entry.get("timestamp") or "")
+
+
+def _error_lines(detail: Any) -> Iterator[str]:
+    """An exception as Airflow's structured log has it."""
+    for error in detail if isinstance(detail, list) else [detail]:
+        if not isinstance(error, dict):
+            yield json.dumps(error)
+            continue
+        for frame in error.get("frames", []):
+            yield f"  {frame.get('filename')}:{frame.get('lineno')} in {frame.get('name')}"
+        yield f"  {error.get('exc_type')}: {error.get('exc_value')}"

@@ -1,0 +1,115 @@
+"""The `aerodrome` command: its verbs in one list, and the one place where errors end.
+
+A KitError is shown as what, why and the next command; its class gives the exit code. Any
+other exception is a bug: one line for the user, the traceback in a file for us.
+"""
+
+import os
+import time
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from cli.commands import (
+    config,
+    doctor,
+    down,
+    inventory,
+    logs,
+    open_ui,
+    outputs,
+    preview,
+    proof,
+    sandbox,
+    status,
+    up,
+)
+from cli.session import Session
+from sandbox.errors import KitError
+from sandbox.instance import state_dir
+
+NAME = "aerodrome"
+INTERRUPTED = 130
+
+
+class Root(TyperGroup):
+    """The root command. It makes the session, and turns exceptions into exit codes."""
+
+    def invoke(self, ctx: Any) -> Any:
+        session: Session = ctx.ensure_object(Session)
+        try:
+            return super().invoke(ctx)
+        except KitError as error:
+            session.console.failed(error)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            session.console.note()
+            session.console.note("interrupted; the same command goes on from here", "bold")
+            raise typer.Exit(INTERRUPTED) from error
+        except Exception as error:
+            if type(error).__module__.startswith("typer"):
+                # Wrong usage, or a wish to exit: typer answers those itself.
+                raise
+            log = None if session.debug else _write_crash(error)
+            session.console.bug(error, log, session.debug)
+            raise typer.Exit(1) from error
+
+
+def _write_crash(error: Exception) -> Path | None:
+    """The traceback in a file; None if there is no place for one."""
+    folder = state_dir() / "crashes"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
+        path.write_text("".join(traceback.format_exception(error)))
+    except OSError:
+        return None
+    return path
+
+
+app = typer.Typer(
+    name=NAME,
+    cls=Root,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", envvar="AERODROME_DEBUG", help="Show tracebacks of bugs."),
+    ] = False,
+) -> None:
+    """Production Apache Airflow 3 on Amazon EKS, and the same on one machine.
+
+    Start with: ./aerodrome up
+    """
+    session: Session = ctx.ensure_object(Session)
+    session.debug = debug
+
+
+app.command("up")(up.up)
+app.command("preview")(preview.preview)
+app.command("down")(down.down)
+app.command("status")(status.status)
+app.command("open")(open_ui.open_ui)
+app.command("logs")(logs.logs)
+app.command("proof")(proof.proof)
+app.command("outputs")(outputs.outputs)
+app.command("inventory")(inventory.inventory)
+app.command("doctor")(doctor.doctor)
+app.add_typer(config.app, name="config")
+app.add_typer(sandbox.app, name="sandbox")
+
+
+def main() -> None:
+    """The entry point of the launcher script."""
+    app(prog_name=NAME)

@@ -1,0 +1,89 @@
+"""How an environment is driven: what every backend can do, and what came out of it.
+
+Two of them exist. `cli.embedded` deploys to this machine with the embedded engine;
+`cli.automation` deploys to AWS with the Pulumi CLI. Verbs know only this module.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TextIO
+
+from sandbox.errors import UserError
+from sandbox.wire.values import Secret, reveal
+
+SAME = "same"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an operation did, or a preview would do."""
+
+    changes: Mapping[str, int]
+    """Steps by kind: {"create": 3, "same": 40}."""
+
+    seconds: float
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    """The stack's outputs; secret ones are wrapped."""
+
+    @property
+    def changed(self) -> int:
+        """How many resources were not left alone."""
+        return sum(count for kind, count in self.changes.items() if kind != SAME)
+
+    def summary(self) -> str:
+        """Like "3 create, 40 same"."""
+        return (
+            ", ".join(f"{n} {kind}" for kind, n in sorted(self.changes.items()) if n) or "nothing"
+        )
+
+
+@dataclass(frozen=True)
+class Found:
+    """One resource of a stack."""
+
+    type: str
+    name: str
+    urn: str
+    id: str
+
+
+class Backend(Protocol):
+    """One environment's engine. `show` is where progress goes."""
+
+    def preview(self, show: TextIO) -> Outcome: ...
+    def up(self, show: TextIO) -> Outcome: ...
+    def destroy(self, show: TextIO) -> Outcome: ...
+    def outputs(self) -> dict[str, Any]:
+        """Secret ones are wrapped; empty if it is not deployed."""
+
+    def resources(self) -> list[Found]: ...
+    def deployed(self) -> bool:
+        """Whether there is a state with resources in it; asks no cloud."""
+
+    def forget(self) -> None:
+        """Throw the state away: what it describes is gone."""
+
+    def config(self) -> dict[str, Any]:
+        """Full keys; secret values are wrapped."""
+
+    def set_config(self, key: str, value: str, *, secret: bool) -> None: ...
+    def remove_config(self, key: str) -> None: ...
+
+
+def clear(value: Any) -> Any:
+    """A value without its secret wrappers: only for what the user asked to see."""
+    return reveal(value)
+
+
+def masked(value: Any) -> Any:
+    """A value fit for the screen."""
+    return "[secret]" if isinstance(value, Secret) else value
+
+
+def need(values: Mapping[str, Any], key: str) -> str:
+    """One value in clear. UserError if it is not there."""
+    if key not in values:
+        raise UserError(
+            f'There is no "{key}" yet', "The environment has not been deployed.", "./aerodrome up"
+        )
+    return str(reveal(values[key]))

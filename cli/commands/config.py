@@ -1,0 +1,194 @@
+"""`aerodrome config`: read and change an environment's configuration."""
+
+import getpass
+import sys
+from typing import Annotated
+
+import typer
+
+from cli import environments, settings, stack_config
+from cli.backends import Backend, clear, masked
+from cli.environments import Environment
+from cli.options import Env, Json
+from cli.session import Session
+from sandbox.errors import UserError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Read and change an environment's configuration.",
+    rich_markup_mode=None,
+)
+
+
+def _complete_key(incomplete: str) -> list[str]:
+    return [key for key in settings.settings() if key.startswith(incomplete)]
+
+
+Key = Annotated[
+    str,
+    typer.Argument(
+        metavar="KEY", help="Like nodeMax, or aws:region.", autocompletion=_complete_key
+    ),
+]
+
+
+def _backend(session: Session, environment: Environment) -> Backend:
+    if environment.sandboxed:
+        stack_config.provide_passphrase(environment)
+    return session.backend(environment)
+
+
+def get(
+    ctx: typer.Context,
+    key: Key,
+    env: Env = environments.DEFAULT,
+    show: Annotated[bool, typer.Option("--show", help="Show a secret in clear.")] = False,
+    json: Json = False,
+) -> None:
+    """Print one value.
+
+    \b
+    Example:
+      aerodrome config get adminPassword --show
+    """
+    session: Session = ctx.obj
+    environment = environments.environment(env)
+    full = settings.qualified(key)
+    values = _backend(session, environment).config()
+    if full not in values:
+        _refuse_unknown(full)
+        raise UserError(
+            f'"{key}" is not set in environment "{environment.name}"',
+            "The program's default holds.",
+            "./aerodrome config list --all",
+        )
+    value = (clear if show else masked)(values[full])
+    session.console.result({"key": full, "value": value}, lambda: session.console.line(str(value)))
+
+
+def _refuse_unknown(full: str) -> None:
+    namespace, _, name = full.partition(":")
+    if namespace == settings.NAMESPACE:
+        settings.declared(name, settings.settings())
+
+
+def set_value(
+    ctx: typer.Context,
+    key: Key,
+    value: Annotated[
+        str | None, typer.Argument(metavar="VALUE", help="Left out: read from standard input.")
+    ] = None,
+    env: Env = environments.DEFAULT,
+    secret: Annotated[
+        bool, typer.Option("--secret", help="Keep it encrypted; secret keys always are.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Set one value. The key and the value are checked first.
+
+    Leave the value of a secret out of the command: it is asked for, or read from standard
+    input, so that it is neither in the shell's history nor in the list of processes.
+
+    \b
+    Example:
+      aerodrome config set nodeMax 6
+      aerodrome config set adminPassword < password.txt
+    """
+    session: Session = ctx.obj
+    environment = environments.environment(env)
+    known = settings.settings()
+    full = settings.qualified(key)
+    name = full.removeprefix(f"{settings.NAMESPACE}:")
+    _refuse_unknown(full)
+    hidden = secret or (name in known and known[name].secret)
+    if value is None:
+        value = _read(key, session)
+    settings.check(full, value, known)
+    _backend(session, environment).set_config(full, value, secret=hidden)
+    data = {"key": full, "secret": hidden, "environment": environment.name}
+    session.console.result(data, lambda: session.console.line(f"{full} is set"))
+
+
+def _read(key: str, session: Session) -> str:
+    if session.console.interactive:
+        return getpass.getpass(f"{key}: ", stream=session.console.stderr)
+    return sys.stdin.read().rstrip("\n")
+
+
+def list_values(
+    ctx: typer.Context,
+    env: Env = environments.DEFAULT,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every key that there is, with what it means.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Print what is set; secrets are masked.
+
+    \b
+    Example:
+      aerodrome config list
+      aerodrome config list --all
+    """
+    session: Session = ctx.obj
+    environment = environments.environment(env)
+    values = {key: masked(value) for key, value in _backend(session, environment).config().items()}
+    console = session.console
+    if not every:
+        rows = [(key, str(value)) for key, value in sorted(values.items())]
+        console.result(values, lambda: console.table(("key", "value"), rows))
+        return
+    keys = [
+        {
+            "key": f"{settings.NAMESPACE}:{setting.key}",
+            "type": setting.type,
+            "value": values.get(f"{settings.NAMESPACE}:{setting.key}"),
+            "default": setting.default,
+            "required": setting.required,
+            "secret": setting.secret,
+            "doc": setting.doc,
+        }
+        for setting in settings.settings().values()
+    ]
+
+    def show() -> None:
+        for item in keys:
+            value = item["value"] if item["value"] is not None else f"{item['default']} (default)"
+            console.line(f"{item['key']} = {value}", "bold")
+            console.line(f"    {item['type']}. {item['doc']}")
+
+    console.result(keys, show)
+
+
+def remove(
+    ctx: typer.Context, key: Key, env: Env = environments.DEFAULT, json: Json = False
+) -> None:
+    """Remove one value, so that the program's default holds again.
+
+    \b
+    Example:
+      aerodrome config rm nodeMax
+    """
+    session: Session = ctx.obj
+    environment = environments.environment(env)
+    full = settings.qualified(key)
+    backend = _backend(session, environment)
+    if full not in backend.config():
+        _refuse_unknown(full)
+        raise UserError(f'"{key}" is not set in environment "{environment.name}"')
+    name = full.removeprefix(f"{settings.NAMESPACE}:")
+    if name in stack_config.SECRETS and environment.sandboxed and backend.deployed():
+        raise UserError(
+            f'The secret "{name}" is in use',
+            f'Environment "{environment.name}" is deployed with it. Set another value instead.',
+            f"./aerodrome config set {name}",
+        )
+    backend.remove_config(full)
+    data = {"key": full, "environment": environment.name}
+    session.console.result(data, lambda: session.console.line(f"{full} is removed"))
+
+
+app.command("get")(get)
+app.command("set")(set_value)
+app.command("list")(list_values)
+app.command("rm")(remove)

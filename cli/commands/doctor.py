@@ -1,0 +1,33 @@
+"""`aerodrome doctor`: whether this machine has what `up` needs."""
+
+import typer
+
+from cli import deployment, machine_checks
+from cli.options import Json
+from cli.session import Session
+
+
+def doctor(ctx: typer.Context, json: Json = False) -> None:
+    """Check what `up` needs of this machine.
+
+    Each finding comes with its fix; nothing is changed. The exit code is 2 if something is wrong.
+
+    \b
+    Example:
+      aerodrome doctor
+    """
+    session: Session = ctx.obj
+    up = deployment.find(session) is not None
+    found = machine_checks.checks(session.ui_port, sandbox_up=up)
+    console = session.console
+
+    def show() -> None:
+        for check in found:
+            mark, style = ("ok   ", "green") if check.ok else ("WRONG", "bold red")
+            console.line(f"{mark}  {check.name}: {check.found}", style)
+            if not check.ok:
+                console.line(f"       {check.fix}")
+
+    console.result([check.data() for check in found], show)
+    if not all(check.ok for check in found):
+        raise typer.Exit(2)

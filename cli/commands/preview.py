@@ -1,0 +1,35 @@
+"""`aerodrome preview`: what `up` would do."""
+
+import typer
+
+from cli import deployment, environments, stack_config
+from cli.options import Env, Json
+from cli.session import Session
+
+
+def preview(ctx: typer.Context, env: Env = environments.DEFAULT, json: Json = False) -> None:
+    """Show what `up` would change, and change nothing.
+
+    \b
+    Example:
+      aerodrome preview
+      aerodrome preview --env dev --json
+    """
+    session: Session = ctx.obj
+    environment = environments.environment(env)
+    if environment.sandboxed:
+        sandbox = deployment.running(session)
+        stack_config.provide_passphrase(environment)
+        backend = session.backend(environment, sandbox)
+        stack_config.complete(environment, backend)
+    else:
+        backend = session.backend(environment)
+    outcome = backend.preview(session.console.stderr)
+    data = {
+        "environment": environment.name,
+        "changed": outcome.changed > 0,
+        "changes": dict(outcome.changes),
+        "seconds": round(outcome.seconds, 2),
+    }
+    text = f"would do: {outcome.summary()}" if outcome.changed else "nothing to change"
+    session.console.result(data, lambda: session.console.line(text, "bold"))

@@ -1,0 +1,102 @@
+"""`aerodrome sandbox`: the cloud on this machine, without an environment on it."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cli import deployment, environments
+from cli.commands.status import sandbox_data, show_sandbox
+from cli.environments import Environment
+from cli.options import Json
+from cli.record import on_sandbox
+from cli.session import Session
+from sandbox.errors import UserError
+from sandbox.instance import Instance
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Start, stop and look at the cloud on this machine.",
+    rich_markup_mode=None,
+)
+
+
+def up(ctx: typer.Context, json: Json = False) -> None:
+    """Start the sandbox: a Kubernetes node, a registry and the AWS APIs.
+
+    \b
+    Example:
+      aerodrome sandbox up
+    """
+    session: Session = ctx.obj
+    started = session.machine().up(
+        session.sandbox_name, report=session.console.report, ui_port=session.ui_port
+    )
+    instance: Instance = started.instance
+    data = {
+        "name": instance.name,
+        "aws": instance.aws_url,
+        "kubernetes": instance.api_url,
+        "registry": instance.registry,
+        "kubeconfig": str(instance.admin_kubeconfig),
+    }
+    rows = list(data.items())
+    session.console.result(data, lambda: session.console.table(("what", "where"), rows))
+
+
+def down(
+    ctx: typer.Context,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even if environments are deployed on it.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """End the sandbox and everything in it; nothing of it stays on this machine.
+
+    \b
+    Example:
+      aerodrome sandbox down
+      aerodrome sandbox down --force
+    """
+    session: Session = ctx.obj
+    folder = Environment(environments.DEFAULT).record_file.parent
+    deployed = on_sandbox(folder, session.sandbox_name)
+    if deployed and not force and deployment.find(session) is not None:
+        raise UserError(
+            f"The sandbox carries {', '.join(deployed)}",
+            "`aerodrome down` takes an environment away in order, and the sandbox with it.\n"
+            "With --force the sandbox goes at once, with everything in it.",
+            "./aerodrome down",
+        )
+    deployment.remove_sandbox(session)
+    for name in deployed:
+        _forget(session, Environment(name))
+    data: dict[str, Any] = {"name": session.sandbox_name, "forgotten": deployed}
+
+    def show() -> None:
+        for name in deployed:
+            session.console.line(f'environment "{name}" went with it: its state is forgotten')
+        session.console.line("the sandbox is gone: nothing of it is left on this machine")
+
+    session.console.result(data, show)
+
+
+def _forget(session: Session, environment: Environment) -> None:
+    session.backend(environment).forget()
+    environment.record_file.unlink(missing_ok=True)
+
+
+def status(ctx: typer.Context, json: Json = False) -> None:
+    """Show the sandbox's processes.
+
+    \b
+    Example:
+      aerodrome sandbox status --json
+    """
+    session: Session = ctx.obj
+    data = sandbox_data(session)
+    session.console.result(data, lambda: show_sandbox(session, data))
+
+
+app.command("up")(up)
+app.command("down")(down)
+app.command("status")(status)

@@ -1,0 +1,1 @@
+"""Sandbox environments, deployed by the embedded engine. The only place that calls it."""

@@ -1,0 +1,71 @@
+"""Names of environments: checked in one place, used for stacks, files and messages.
+
+An environment is a Pulumi stack. Those named `sandbox` or `sandbox-...` are deployed on
+this machine by the embedded engine; all others go to AWS with the Pulumi CLI.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.errors import UserError
+from sandbox.instance import state_dir
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout: where Pulumi.yaml is."""
+
+DEFAULT = "sandbox"
+LONGEST = 28
+"""As in infra/naming.py: IAM role names end at 64 characters, and most are the program's own."""
+
+_NAME = re.compile(r"[a-z](-?[a-z0-9])*")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One environment, by its checked name."""
+
+    name: str
+
+    @property
+    def sandboxed(self) -> bool:
+        """Whether it lives on this machine."""
+        return self.name == DEFAULT or self.name.startswith(f"{DEFAULT}-")
+
+    @property
+    def config_file(self) -> Path:
+        """Its configuration in Pulumi's format.
+
+        A sandbox's is outside the checkout: it is this machine's, and its generated secrets
+        have no business near git.
+        """
+        folder = state_dir() / "config" if self.sandboxed else ROOT
+        return folder / f"Pulumi.{self.name}.yaml"
+
+    @property
+    def record_file(self) -> Path:
+        """What the command line remembers of it between runs (sandbox environments only)."""
+        return state_dir() / "environments" / f"{self.name}.json"
+
+
+def environment(name: str) -> Environment:
+    """The environment called `name`. UserError if no resource could carry that name."""
+    reason = ""
+    if not _NAME.fullmatch(name):
+        reason = (
+            "A name has small letters, digits and single hyphens; it starts with a letter\n"
+            "and ends with a letter or digit."
+        )
+    elif len(name) > LONGEST:
+        reason = f"It has {len(name)} characters; resource names leave room for {LONGEST}."
+    if reason:
+        raise UserError(f'"{name}" is no name for an environment', reason)
+    return Environment(name)
+
+
+def known() -> list[str]:
+    """Names of environments that have a configuration file."""
+    folders = (ROOT, state_dir() / "config")
+    files = [file for folder in folders for file in folder.glob("Pulumi.*.yaml")]
+    names = {file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in files}
+    return sorted(names | {DEFAULT})

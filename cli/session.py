@@ -1,0 +1,91 @@
+"""What a verb needs, made in one place, on demand.
+
+Everything heavy (the engine, boto3, httpx) is imported when it is first asked for: a verb
+that does not need it must not wait for it. Tests hand the verbs a session of fakes.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cli.console import Console
+from cli.environments import Environment
+from sandbox.errors import UserError
+from sandbox.instance import REGION, Instance
+
+if TYPE_CHECKING:
+    from cli.airflow import Airflow
+    from cli.backends import Backend
+
+SANDBOX_VARIABLE = "AERODROME_SANDBOX"
+PORT_VARIABLE = "AERODROME_UI_PORT"
+
+
+class Sandbox(Protocol):
+    """A sandbox that is up."""
+
+    @property
+    def instance(self) -> Instance: ...
+    def environment(self) -> dict[str, str]:
+        """Variables with which programs find its AWS and its Kubernetes."""
+
+
+class Session:
+    """One run of the command line."""
+
+    def __init__(
+        self, console: Console | None = None, environ: Mapping[str, str] = os.environ
+    ) -> None:
+        self.console = console or Console()
+        self.debug = False
+        self._environ = environ
+
+    @property
+    def sandbox_name(self) -> str:
+        """Which of this machine's sandboxes: tests have others beside the default one."""
+        return self._environ.get(SANDBOX_VARIABLE) or "default"
+
+    @property
+    def ui_port(self) -> int:
+        text = self._environ.get(PORT_VARIABLE) or "8080"
+        if not text.isdecimal() or not 1 <= int(text) <= 65535:
+            raise UserError(f"{PORT_VARIABLE}={text} is no port", "A number from 1 to 65535.")
+        return int(text)
+
+    def machine(self) -> Any:
+        """The sandbox's front door."""
+        from sandbox import machine
+
+        return machine
+
+    def backend(self, environment: Environment, sandbox: Sandbox | None = None) -> "Backend":
+        """What deploys `environment`; a sandbox is needed for what asks the cloud."""
+        if environment.sandboxed:
+            from cli.embedded import EmbeddedBackend
+
+            return EmbeddedBackend(environment, sandbox)
+        from cli.automation import PulumiBackend
+
+        return PulumiBackend(environment)
+
+    def airflow(self, url: str, username: str, password: str, patience: float) -> "Airflow":
+        from cli.airflow import Airflow
+
+        return Airflow(url, username, password, patience=patience)
+
+    def client(self, sandbox: Sandbox) -> Callable[[str], Any]:
+        """Makes boto3 clients for the sandbox's AWS."""
+        import boto3
+
+        variables = sandbox.environment()
+        aws = boto3.Session(
+            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+            region_name=variables.get("AWS_REGION", REGION),
+        )
+        endpoint = variables["AWS_ENDPOINT_URL"]
+
+        def make(service: str) -> Any:
+            return aws.client(service, endpoint_url=endpoint)  # type: ignore[call-overload]
+
+        return make
