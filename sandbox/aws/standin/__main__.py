@@ -1,0 +1,49 @@
+"""Entry point: `MINISTACK_PYTHON -m sandbox.aws.standin`, with the settings in the environment."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from sandbox.aws.standin.settings import Settings, emulator_environment
+
+
+def main() -> None:
+    settings = Settings.read()
+    environment = emulator_environment(settings)
+    os.umask(0o077)
+    for folder in (environment["STATE_DIR"], environment["S3_DATA_DIR"], environment["TMPDIR"]):
+        Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.environ.update(environment)
+    tempfile.tempdir = environment["TMPDIR"]
+    # MiniStack reads its settings while it is imported, so it comes after them.
+    from hypercorn.asyncio import serve  # type: ignore[import-not-found]
+    from hypercorn.config import Config  # type: ignore[import-not-found]
+
+    from sandbox.aws.standin import emulator
+    from sandbox.aws.standin.gateway import Gateway
+
+    if emulator.release() != emulator.RELEASE:
+        sys.exit(f"MiniStack {emulator.release()} found, {emulator.RELEASE} needed")
+    emulator.prepare(settings.root_key())
+    logging.getLogger("aerodrome.aws").setLevel(logging.INFO)
+    config = Config()
+    config.bind = [f"{settings.host}:{settings.port}"]
+    config.keep_alive_timeout = 75
+    config.loglevel = "WARNING"
+    asyncio.run(_serve(serve, Gateway(settings), config))
+
+
+async def _serve(serve: object, application: object, config: object) -> None:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    await serve(application, config, shutdown_trigger=ended.wait)  # type: ignore[operator]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""EC2: the parts of an instance, a NAT gateway and an address that MiniStack leaves out."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.aws.standin import dependencies, emulator
+from sandbox.aws.standin.call import Call, Handler
+from sandbox.aws.standin.emulator import Answer
+
+VOLUME_FIELDS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "VolumeSize": ("Size", int),
+    "VolumeType": ("VolumeType", str),
+    "Iops": ("Iops", int),
+    "Throughput": ("Throughput", int),
+    "KmsKeyId": ("KmsKeyId", str),
+    "Encrypted": ("Encrypted", lambda text: text == "true"),
+}
+METADATA_FIELDS = {
+    "HttpTokens": "optional",
+    "HttpEndpoint": "enabled",
+    "HttpPutResponseHopLimit": "1",
+    "InstanceMetadataTags": "disabled",
+    "HttpProtocolIpv6": "disabled",
+}
+"""Members of MetadataOptions and EC2's defaults."""
+
+
+def handler(inner: Handler) -> Handler:
+    emulator.show_metadata_options()
+
+    async def answer(call: Call) -> Answer:
+        refusal = dependencies.check(call)
+        if refusal:
+            return refusal
+        ec2 = emulator.service("ec2")
+        before = set(ec2._instances), set(ec2._nat_gateways)
+        status, headers, body = await inner(call)
+        if status >= 300:
+            return status, headers, body
+        for instance in set(ec2._instances) - before[0]:
+            _complete_instance(call, ec2._instances[instance])
+        for gateway in set(ec2._nat_gateways) - before[1]:
+            _take_address(ec2._nat_gateways[gateway])
+        match call.action:
+            case "TerminateInstances":
+                _clean_after_instances()
+            case "DeleteNatGateway":
+                _free_address(call.parameter("NatGatewayId"))
+            case "AssociateAddress":
+                _show_address(call)
+            case "CreateNatGateway" | "DescribeNatGateways":
+                body = _with_addresses(body)
+        return status, headers, body
+
+    return answer
+
+
+def _complete_instance(call: Call, instance: dict[str, Any]) -> None:
+    """Zone, metadata options and root volume as the launch asked for them."""
+    ec2 = emulator.service("ec2")
+    subnet = ec2._subnets.get(instance["SubnetId"])
+    if subnet:
+        instance["Placement"]["AvailabilityZone"] = subnet["AvailabilityZone"]
+    instance["MetadataOptions"] = {
+        name: call.parameter(f"MetadataOptions.{name}") or default
+        for name, default in METADATA_FIELDS.items()
+    }
+    for mapping in instance["BlockDeviceMappings"]:
+        volume = ec2._volumes[mapping["Ebs"]["VolumeId"]]
+        volume["AvailabilityZone"] = instance["Placement"]["AvailabilityZone"]
+        _complete_volume(call, volume, mapping["Ebs"])
+
+
+def _complete_volume(call: Call, volume: dict[str, Any], mapping: dict[str, Any]) -> None:
+    for asked, (name, convert) in VOLUME_FIELDS.items():
+        value = call.parameter(f"BlockDeviceMapping.1.Ebs.{asked}")
+        if value:
+            volume[name] = convert(value)
+    if call.parameter("BlockDeviceMapping.1.Ebs.DeleteOnTermination") == "false":
+        mapping["DeleteOnTermination"] = False
+        for attachment in volume["Attachments"]:
+            attachment["DeleteOnTermination"] = False
+    tags = emulator.tags_of_request(call.body, "volume")
+    if tags:
+        emulator.service("ec2")._tags[volume["VolumeId"]] = tags
+
+
+def _clean_after_instances() -> None:
+    """Volumes that go with their instance, and addresses that led to it."""
+    ec2 = emulator.service("ec2")
+    for key, instance in ec2._instances.items():
+        if instance["State"]["Name"] != "terminated":
+            continue
+        for mapping in instance.pop("BlockDeviceMappings", []):
+            if mapping["Ebs"]["DeleteOnTermination"]:
+                ec2._volumes.pop(mapping["Ebs"]["VolumeId"], None)
+                ec2._tags.pop(mapping["Ebs"]["VolumeId"], None)
+        for address in ec2._addresses.values():
+            if address["InstanceId"] == key:
+                address["AssociationId"] = address["InstanceId"] = None
+
+
+def _take_address(gateway: dict[str, Any]) -> None:
+    address = emulator.service("ec2")._addresses.get(gateway["AllocationId"])
+    if address:
+        address["AssociationId"] = f"eipassoc-{gateway['NatGatewayId'].removeprefix('nat-')}"
+
+
+def _free_address(gateway: str) -> None:
+    ec2 = emulator.service("ec2")
+    address = ec2._addresses.get(ec2._nat_gateways[gateway]["AllocationId"])
+    if address:
+        address["AssociationId"] = None
+
+
+def _show_address(call: Call) -> None:
+    ec2 = emulator.service("ec2")
+    instance = ec2._instances.get(call.parameter("InstanceId"))
+    if instance:
+        instance["PublicIpAddress"] = ec2._addresses[call.parameter("AllocationId")]["PublicIp"]
+
+
+def _with_addresses(body: bytes) -> bytes:
+    """MiniStack answers an empty set of addresses for every NAT gateway."""
+    ec2 = emulator.service("ec2")
+
+    def filled(found: re.Match[str]) -> str:
+        gateway = ec2._nat_gateways[found[1]]
+        address = ec2._addresses.get(gateway["AllocationId"])
+        if address is None:
+            return found[0]
+        item = (
+            f"<item><allocationId>{address['AllocationId']}</allocationId>"
+            f"<publicIp>{address['PublicIp']}</publicIp><isPrimary>true</isPrimary>"
+            f"<status>succeeded</status></item>"
+        )
+        return f"{found[0][: -len('<natGatewayAddressSet/>')]}" + (
+            f"<natGatewayAddressSet>{item}</natGatewayAddressSet>"
+        )
+
+    pattern = r"<natGatewayId>(nat-[0-9a-fA-F]+)</natGatewayId>.*?<natGatewayAddressSet/>"
+    return re.sub(pattern, filled, body.decode(), flags=re.DOTALL).encode()

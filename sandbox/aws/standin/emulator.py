@@ -1,0 +1,276 @@
+"""The only module that knows MiniStack's internals; written for release 1.5.33.
+
+Everything here is a thin name for something inside MiniStack, so that a new release of it is
+checked in one place. `prepare` must run before the first request.
+"""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+import ministack.app as _app  # type: ignore[import-not-found]
+from ministack.core import (  # type: ignore[import-not-found]
+    iam_actions,
+    iam_evaluator,
+    persistence,
+    responses,
+    router,
+)
+
+from sandbox.aws.standin.settings import RootKey
+from sandbox.instance import ACCOUNT_ID, REGION
+
+RELEASE = "1.5.33"
+WORKER_THREADS = 16
+
+Answer = tuple[int, dict[str, str], Any]
+Raw = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[Answer]]
+"""MiniStack's own form of a handler: method, path, headers, body, query."""
+
+application: Any = _app.app
+"""MiniStack's ASGI application."""
+
+
+def release() -> str:
+    return str(_app._version())
+
+
+def prepare(root: RootKey) -> None:
+    """Replace MiniStack's unchecked root keys by one real key pair.
+
+    MiniStack takes the key `test`, every 12-digit key and an unsigned S3 request for the
+    account's root, without looking at the signature. Here root is a session like any other,
+    so that its signature is checked, and no other key is special.
+    """
+    iam_evaluator.is_root_access_key = _nobody
+    sessions = service("sts")
+    sessions.is_root_access_key = _nobody
+    sessions._sessions[root.access_key_id] = {
+        "Arn": f"arn:aws:iam::{ACCOUNT_ID}:root",
+        "UserId": ACCOUNT_ID,
+        "SecretAccessKey": root.secret_access_key,
+        "SessionToken": None,
+        "AccountId": ACCOUNT_ID,
+        "PrincipalType": "Root",
+    }
+
+
+def _nobody(_access_key_id: str) -> bool:
+    return False
+
+
+def service(module: str) -> Any:
+    """A service's module by MiniStack's name for it, such as `ec2` or `cloudwatch_logs`."""
+    return _app._get_module(module)
+
+
+def handlers() -> dict[str, Raw]:
+    """MiniStack's handler for each service; replacing one here replaces what it answers.
+
+    A handler is called when the request is authenticated and authorized.
+    """
+    found: dict[str, Raw] = _app.SERVICE_HANDLERS
+    return found
+
+
+def state_key(service_name: str) -> str:
+    """MiniStack's name for a service's part of the state."""
+    entry = _app.SERVICE_REGISTRY[service_name]
+    return str(entry.get("state_key", entry["module"]))
+
+
+def add_rest_service(name: str, handler: Raw) -> None:
+    """Serve one more service, whose name in signatures, policies and botocore is `name`."""
+    router.SERVICE_PATTERNS[name] = {"credential_scope": name}
+    iam_actions.SERVICE_TO_IAM_NAMESPACE[name] = name
+    iam_actions._BOTOCORE_SERVICE_MAP[name] = [name]
+    handlers()[name] = handler
+
+
+def start() -> None:
+    """What MiniStack's own start does, less the schedulers and listeners that nobody needs."""
+    loop = asyncio.get_running_loop()
+    _app._MAIN_LOOP = loop
+    loop.set_default_executor(
+        concurrent.futures.ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="ministack-worker")
+    )
+    _app._load_persisted_state()
+
+
+def save(state_key: str) -> None:
+    """Write one service's state to disk."""
+    saved = _app._build_persistence_save_dict()
+    if state_key in saved:
+        persistence.save_all({state_key: saved[state_key]})
+
+
+def save_everything() -> None:
+    persistence.save_all(_app._build_persistence_save_dict())
+
+
+def read_state(name: str) -> Any:
+    return persistence.load_state(name)
+
+
+def write_state(name: str, state: dict[str, Any]) -> None:
+    persistence.save_state(name, state)
+
+
+@contextlib.contextmanager
+def scope(account: str = ACCOUNT_ID, region: str = REGION) -> Iterator[None]:
+    """Look into the stores of one account and region, outside a request."""
+    with responses.request_scope(account, region):
+        yield
+
+
+def account() -> str:
+    """The caller's, within a request; every store that we read is scoped by it."""
+    return str(responses.get_account_id())
+
+
+def region() -> str:
+    return str(responses.get_region())
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who signed an EKS token."""
+
+    arn: str
+    unique_id: str
+
+
+def verify_eks_token(token: str, cluster: str) -> Principal | None:
+    """Whose token it is, if it is well signed, fresh and made for `cluster`."""
+    credential = service("eks")._verify_eks_token(token, cluster)
+    if credential is None:
+        return None
+    return Principal(credential.principal_arn, credential.principal_id or credential.principal_arn)
+
+
+def access_entry(cluster: str, principal_arn: str) -> dict[str, Any] | None:
+    """The access entry of an IAM user, a role, or the role behind an assumed-role session."""
+    found: dict[str, Any] | None = service("eks")._access_entry_for_principal(
+        cluster, account(), region(), principal_arn
+    )
+    return found
+
+
+def policy_document(stored: str | dict[str, Any]) -> dict[str, Any]:
+    """A policy as MiniStack keeps it: text, sometimes still URL-encoded, or parsed."""
+    if isinstance(stored, dict):
+        return stored
+    parsed = json.loads(stored if stored.lstrip().startswith("{") else unquote(stored))
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def trust_allows(
+    trust_policy: str | dict[str, Any], caller: str, action: str, role: str, keys: dict[str, Any]
+) -> bool:
+    """Whether a role's trust policy lets `caller` do `action`, with these condition keys."""
+    context = iam_evaluator.EvalContext(
+        principal_arn=caller,
+        principal_type="Service",
+        principal_account=account(),
+        action=action,
+        resource_arn=role,
+        region=region(),
+        service_context=keys,
+    )
+    return bool(iam_evaluator.evaluate_trust_policy(trust_policy, caller, context))
+
+
+def new_session(
+    role: dict[str, Any], name: str, tags: dict[str, str], seconds: int
+) -> dict[str, str]:
+    """Temporary credentials of a role: access_key_id, secret_access_key, session_token, arn, id."""
+    sts = service("sts")
+    access_key, secret, token = (
+        sts._gen_session_access_key(),
+        sts._gen_secret(),
+        sts._gen_session_token(),
+    )
+    arn = f"arn:aws:sts::{account()}:assumed-role/{role['RoleName']}/{name}"
+    sts.register_session(
+        access_key,
+        {
+            "Arn": arn,
+            "UserId": f"{role['RoleId']}:{name}",
+            "SecretAccessKey": secret,
+            "SessionToken": token,
+            "Expiration": time.time() + seconds,
+            "AccountId": account(),
+            "PrincipalType": "AssumedRole",
+            "SessionTags": [{"Key": key, "Value": value} for key, value in tags.items()],
+            "SessionPolicies": None,
+        },
+    )
+    return {
+        "access_key_id": access_key,
+        "secret_access_key": secret,
+        "session_token": token,
+        "arn": arn,
+        "id": f"{role['RoleId']}:{name}",
+    }
+
+
+def new_security_group(name: str, description: str, vpc: str, tags: dict[str, str]) -> str:
+    """A security group that a service makes for itself; its id."""
+    ec2 = service("ec2")
+    before = set(ec2._security_groups.keys())
+    ec2._create_security_group(
+        {"GroupName": [name], "GroupDescription": [description], "VpcId": [vpc]}
+    )
+    (group,) = set(ec2._security_groups.keys()) - before
+    ec2._tags[group] = [{"Key": key, "Value": value} for key, value in tags.items()]
+    return str(group)
+
+
+def tags_of_request(form: bytes, resource_type: str) -> list[dict[str, str]]:
+    """The tags that an EC2 request gives to the resources of one type it makes."""
+    fields = {key: values[0] for key, values in parse_qs(form.decode("utf-8", "replace")).items()}
+    numbers = [
+        key.split(".")[1]
+        for key, value in fields.items()
+        if re.fullmatch(r"TagSpecification\.\d+\.ResourceType", key) and value == resource_type
+    ]
+    return [
+        {"Key": fields[key], "Value": fields.get(f"{key[:-4]}.Value", "")}
+        for key in fields
+        if re.fullmatch(rf"TagSpecification\.({'|'.join(numbers)})\.Tag\.\d+\.Key", key)
+    ]
+
+
+def show_metadata_options() -> None:
+    """Let DescribeInstances answer an instance's MetadataOptions, which MiniStack drops."""
+    ec2 = service("ec2")
+    plain = ec2._instance_xml
+
+    def shown(instance: dict[str, Any]) -> str:
+        members = "".join(
+            f"<{name[0].lower()}{name[1:]}>{value}</{name[0].lower()}{name[1:]}>"
+            for name, value in instance.get("MetadataOptions", {}).items()
+        )
+        options = f"<metadataOptions><state>applied</state>{members}</metadataOptions>"
+        return str(plain(instance)).rpartition("</item>")[0] + options + "</item>"
+
+    ec2._instance_xml = shown
+
+
+def error(code: str, message: str, status: int = 400) -> Answer:
+    """An error as the REST-JSON and JSON services have it."""
+    body = {"__type": code, "message": message}
+    headers = {"Content-Type": "application/json", "x-amzn-errortype": code}
+    return status, headers, json.dumps(body).encode()
+
+
+def ec2_error(code: str, message: str) -> Answer:
+    found: Answer = service("ec2")._error(code, message, 400)
+    return found

@@ -1,0 +1,118 @@
+"""The door: which requests reach MiniStack, and that its state is on disk before the answer.
+
+MiniStack serves more than AWS does: unsigned requests, `/_ministack/reset`, data planes of
+services that nobody here uses. Whatever is not a signed request to a service in
+`services.SERVED` is refused here, by name.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from sandbox.aws.standin import emulator, services, sessions, token_review
+from sandbox.aws.standin.settings import Settings
+from sandbox.instance import TOKEN_REVIEW_PATH
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+HEALTH_PATH = "/_ministack/health"
+SCOPE = re.compile(r"Credential=[^/,]+/\d{8}/[^/,]+/([^/,]+)/aws4_request")
+OIDC = re.compile(r"/oidc/id/[A-Z0-9]+/(\.well-known/openid-configuration|keys)")
+
+log = logging.getLogger("aerodrome.aws")
+
+
+class Gateway:
+    """The ASGI application that hypercorn runs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._request(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        emulator.start()
+        sessions.load()
+        services.install(self.settings)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        emulator.save_everything()
+        sessions.save()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _request(self, scope: Message, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if path == TOKEN_REVIEW_PATH and scope["method"] == "POST":
+            review = token_review.answer(await _body(receive))
+            await _send_json(send, 200, review)
+            return
+        if path == HEALTH_PATH or OIDC.fullmatch(path):
+            await emulator.application(scope, receive, send)
+            return
+        refusal = refuse(path, scope["headers"], scope.get("query_string", b"").decode("latin-1"))
+        if refusal:
+            log.warning("refused %s %s: %s", scope["method"], path, refusal["message"])
+            await _send_json(send, 403, refusal)
+            return
+        await emulator.application(scope, receive, send)
+
+
+def refuse(path: str, headers: list[tuple[bytes, bytes]], query: str) -> dict[str, str] | None:
+    """Why a request must not reach MiniStack, as an AWS error; None if it may."""
+    if path.startswith("/_"):
+        return _error("AccessDeniedException", f"{path} is not served.")
+    name = signed_service(headers, query)
+    if name is None:
+        return _error("MissingAuthenticationToken", "Request is missing Authentication Token")
+    if name not in services.SERVED:
+        return _error(
+            "UnsupportedOperation",
+            f"The sandbox does not serve the AWS service {name}. See docs/limits.md.",
+        )
+    return None
+
+
+def signed_service(headers: list[tuple[bytes, bytes]], query: str) -> str | None:
+    """The service that a request was signed for, from its header or, for S3, its query."""
+    for name, value in headers:
+        if name.lower() == b"authorization":
+            found = SCOPE.search(value.decode("latin-1"))
+            return found[1] if found and value.startswith(b"AWS4-HMAC-SHA256") else None
+    credential = parse_qs(query).get("X-Amz-Credential", [""])[0].split("/")
+    return "s3" if len(credential) == 5 and credential[3] == "s3" else None
+
+
+def _error(code: str, message: str) -> dict[str, str]:
+    return {"__type": code, "message": message}
+
+
+async def _body(receive: Receive) -> bytes:
+    chunks = []
+    while True:
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+async def _send_json(send: Send, status: int, body: dict[str, Any]) -> None:
+    content = json.dumps(body).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(content)).encode()),
+        (b"x-amzn-errortype", body.get("__type", "").encode()),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})

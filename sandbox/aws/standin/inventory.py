@@ -1,0 +1,223 @@
+"""The tagging API's GetResources over every service that the kit uses.
+
+MiniStack's own sees S3, KMS, ECR and a few others. An inventory that misses a service would
+call an account empty that is not, so here each service is listed from its resources, and a
+failure is an error. A KMS key that waits for its deletion is listed, as on AWS.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sandbox.aws.standin import emulator
+from sandbox.aws.standin.call import Call, Handler, json_answer
+from sandbox.aws.standin.emulator import Answer
+
+Tags = dict[str, str]
+Resource = tuple[str, Tags]
+"""An ARN and its tags."""
+
+PAGE = 50
+
+EC2 = {
+    "_vpcs": "vpc",
+    "_subnets": "subnet",
+    "_internet_gateways": "internet-gateway",
+    "_nat_gateways": "natgateway",
+    "_addresses": "elastic-ip",
+    "_route_tables": "route-table",
+    "_security_groups": "security-group",
+    "_instances": "instance",
+    "_volumes": "volume",
+    "_snapshots": "snapshot",
+    "_images": "image",
+    "_network_interfaces": "network-interface",
+    "_network_acls": "network-acl",
+    "_vpc_endpoints": "vpc-endpoint",
+    "_launch_templates": "launch-template",
+    "_flow_logs": "vpc-flow-log",
+    "_egress_igws": "egress-only-internet-gateway",
+    "_dhcp_options": "dhcp-options",
+}
+"""MiniStack's store of each resource type, and the type's name in ARNs."""
+
+
+def handler(inner: Handler) -> Handler:
+    """GetResources here; MiniStack answers the rest of the API for the services it knows."""
+
+    async def answer(call: Call) -> Answer:
+        return get_resources(call.json()) if call.action == "GetResources" else await inner(call)
+
+    return answer
+
+
+def get_resources(asked: dict[str, Any]) -> Answer:
+    unknown = asked.keys() - {
+        "PaginationToken",
+        "ResourceARNList",
+        "ResourcesPerPage",
+        "ResourceTypeFilters",
+        "TagFilters",
+    }
+    if unknown:
+        return emulator.error(
+            "InvalidParameterException", f"GetResources does not support {sorted(unknown)[0]} here"
+        )
+    found = sorted(item for item in everything() if item[1] and _wanted(item, asked))
+    start = int(asked.get("PaginationToken") or 0)
+    end = start + int(asked.get("ResourcesPerPage") or PAGE)
+    return json_answer(
+        {
+            "ResourceTagMappingList": [
+                {
+                    "ResourceARN": arn,
+                    "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+                }
+                for arn, tags in found[start:end]
+            ],
+            "PaginationToken": str(end) if end < len(found) else "",
+        }
+    )
+
+
+def _wanted(resource: Resource, asked: dict[str, Any]) -> bool:
+    arn, tags = resource
+    arns, types = asked.get("ResourceARNList"), asked.get("ResourceTypeFilters")
+    if arns and arn not in arns:
+        return False
+    if types and not any(_is_type(arn, name) for name in types):
+        return False
+    return all(
+        rule["Key"] in tags and (not rule.get("Values") or tags[rule["Key"]] in rule["Values"])
+        for rule in asked.get("TagFilters", [])
+    )
+
+
+def _is_type(arn: str, name: str) -> bool:
+    service, _, kind = name.partition(":")
+    parts = arn.split(":", 5)
+    return parts[2] == service and (not kind or parts[5].startswith((f"{kind}/", f"{kind}:")))
+
+
+def everything() -> Iterator[Resource]:
+    """Each taggable resource of the caller's account and region, tagged or not."""
+    for collect in COLLECTORS:
+        yield from collect()
+
+
+def _arn(service: str, resource: str) -> str:
+    return f"arn:aws:{service}:{emulator.region()}:{emulator.account()}:{resource}"
+
+
+def _pairs(tags: list[dict[str, str]] | None) -> Tags:
+    """AWS' usual form of tags as a dict; KMS and ECS have names of their own for the members."""
+    return {
+        tag.get("Key", tag.get("TagKey", "")): tag.get("Value", tag.get("TagValue", ""))
+        for tag in tags or []
+    }
+
+
+def _ec2() -> Iterator[Resource]:
+    ec2 = emulator.service("ec2")
+    for store, kind in EC2.items():
+        for key, record in getattr(ec2, store).items():
+            if not _gone(record.get("State")):
+                yield _arn("ec2", f"{kind}/{key}"), _pairs(ec2._tags.get(key))
+    for pair in ec2._key_pairs.values():
+        key = pair["KeyPairId"]
+        yield _arn("ec2", f"key-pair/{key}"), _pairs(ec2._tags.get(key))
+
+
+def _gone(state: object) -> bool:
+    """EC2 shows an instance or a NAT gateway for a while after its end."""
+    return (state.get("Name") if isinstance(state, dict) else state) in ("deleted", "terminated")
+
+
+def _eks() -> Iterator[Resource]:
+    eks = emulator.service("eks")
+    for store, member in (
+        (eks._clusters, "arn"),
+        (eks._nodegroups, "nodegroupArn"),
+        (eks._addons, "addonArn"),
+        (eks._access_entries, "accessEntryArn"),
+        (eks._pod_identity_associations, "associationArn"),
+    ):
+        for record in store.values():
+            yield record[member], dict(eks._tags.get(record[member], {}))
+
+
+def _iam() -> Iterator[Resource]:
+    iam = emulator.service("iam")
+    for store in (iam._users, iam._roles, iam._policies, iam._instance_profiles):
+        for record in store.values():
+            yield record["Arn"], _pairs(record.get("Tags"))
+    for arn, record in iam._oidc_providers.items():
+        yield record.get("Arn", arn), _pairs(record.get("Tags"))
+
+
+def _s3() -> Iterator[Resource]:
+    s3 = emulator.service("s3")
+    for name in s3._buckets:
+        if s3.bucket_region(name) == emulator.region():
+            yield f"arn:aws:s3:::{name}", dict(s3._bucket_tags.get(name) or {})
+
+
+def _kms() -> Iterator[Resource]:
+    for key, record in emulator.service("kms")._keys.items():
+        yield _arn("kms", f"key/{key}"), _pairs(record.get("Tags"))
+
+
+def _ecr() -> Iterator[Resource]:
+    for name, record in emulator.service("ecr")._repositories.items():
+        yield _arn("ecr", f"repository/{name}"), _pairs(record.get("tags"))
+
+
+def _logs() -> Iterator[Resource]:
+    for name, record in emulator.service("cloudwatch_logs")._log_groups.items():
+        yield _arn("logs", f"log-group:{name}"), dict(record.get("tags") or {})
+
+
+def _rds() -> Iterator[Resource]:
+    rds = emulator.service("rds")
+    for store, member in (
+        (rds._instances, "DBInstanceArn"),
+        (rds._clusters, "DBClusterArn"),
+        (rds._subnet_groups, "DBSubnetGroupArn"),
+        (rds._param_groups, "DBParameterGroupArn"),
+        (rds._snapshots, "DBSnapshotArn"),
+        (rds._db_cluster_param_groups, "DBClusterParameterGroupArn"),
+    ):
+        for record in store.values():
+            yield record[member], _pairs(rds._tags.get(record[member]))
+
+
+def _load_balancers() -> Iterator[Resource]:
+    alb = emulator.service("alb")
+    for store in (alb._lbs, alb._tgs, alb._listeners, alb._rules):
+        for arn in store:
+            yield arn, _pairs(alb._tags.get(arn))
+
+
+def _secrets() -> Iterator[Resource]:
+    for record in emulator.service("secretsmanager")._secrets.values():
+        yield record["ARN"], _pairs(record.get("Tags"))
+
+
+def _parameters() -> Iterator[Resource]:
+    ssm = emulator.service("ssm")
+    for record in ssm._parameters.values():
+        yield record["ARN"], dict(ssm._tags.get(record["ARN"]) or {})
+
+
+COLLECTORS: tuple[Callable[[], Iterator[Resource]], ...] = (
+    _ec2,
+    _eks,
+    _iam,
+    _s3,
+    _kms,
+    _ecr,
+    _logs,
+    _rds,
+    _load_balancers,
+    _secrets,
+    _parameters,
+)
