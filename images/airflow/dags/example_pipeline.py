@@ -1,0 +1,39 @@
+"""The proof that the whole chain works: two tasks, each a pod of its own.
+
+The second task needs the first one's result, which travels through the API server and the
+database. What it prints is looked for in the log that comes back from S3.
+"""
+
+from datetime import datetime
+
+from airflow.sdk import dag, task
+
+
+@dag(
+    schedule=None,
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    is_paused_upon_creation=False,
+    default_args={"owner": "aerodrome", "retries": 0},
+    tags=["example", "proof"],
+    doc_md=__doc__,
+)
+def example_pipeline() -> None:
+    """Fetch some numbers, then add them up."""
+
+    @task
+    def fetch() -> list[int]:
+        numbers = [2, 3, 5, 7, 11]
+        print(f"aerodrome: fetched {len(numbers)} numbers")
+        return numbers
+
+    @task
+    def summarise(numbers: list[int]) -> int:
+        total = sum(numbers)
+        print(f"aerodrome: the sum is {total}")
+        return total
+
+    summarise(fetch())
+
+
+example_pipeline()

@@ -1,0 +1,80 @@
+"""Bring the database to this image's schema, then to the account that the Secret names.
+
+The one process that writes schema, roles and the first account: the migration Job runs it at
+every install and upgrade. Doing both in one process saves loading Airflow twice. It may run
+again at any time. The password comes from the environment, so it is in no process list;
+nothing here writes it.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Account:
+    """The administrator that can always log in."""
+
+    username: str
+    email: str
+    password: str = field(repr=False)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Account":
+        """From the keys of the Secret; each must be there."""
+        return cls(
+            username=environment["ADMIN_USERNAME"],
+            email=environment["ADMIN_EMAIL"],
+            password=environment["ADMIN_PASSWORD"],
+        )
+
+
+def say(text: str) -> None:
+    """A line for whoever reads the Job's log."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def migrate() -> None:
+    """What `airflow db migrate` does: Airflow's own tables, then those of the providers."""
+    from airflow.utils.db import upgradedb
+
+    upgradedb()
+
+
+def ensure_account(account: Account) -> str:
+    """The roles, and an administrator with this password; says what it did."""
+    from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+    from werkzeug.security import check_password_hash
+
+    with get_application_builder() as builder:
+        # The api-server does not write permissions itself (fab.update_fab_perms is off there):
+        # several of them starting at once would write the same rows.
+        builder.add_permissions(update_perms=True)
+        manager = builder.sm
+        manager.sync_roles()
+        user = manager.find_user(username=account.username)
+        if user is None:
+            role = manager.find_role("Admin")
+            manager.add_user(
+                account.username, "Aerodrome", "Admin", account.email, role, account.password
+            )
+            return "created"
+        if not check_password_hash(user.password, account.password):
+            manager.reset_password(user.id, account.password)
+            return "given the Secret's password"
+        return "unchanged"
+
+
+def main() -> int:
+    """No arguments: everything comes from the environment."""
+    account = Account.from_environment(os.environ)
+    migrate()
+    say("database schema: up to date")
+    say(f"account {account.username}: {ensure_account(account)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
