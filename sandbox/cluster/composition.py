@@ -1,0 +1,18 @@
+"""Which processes make up a sandbox. The only place that knows all of them."""
+
+from sandbox.cluster import control_plane, node, provisioner
+from sandbox.cluster.layout import Layout
+from sandbox.instance import Instance
+from sandbox.process import Process
+from sandbox.registry import server
+
+
+def processes(instance: Instance) -> list[Process]:
+    """Everything that the supervisor runs."""
+    layout = Layout(instance)
+    return [
+        *control_plane.processes(layout),
+        *node.processes(layout),
+        server.process(instance),
+        provisioner.process(layout),
+    ]

@@ -1,0 +1,79 @@
+"""One command at a time works on a sandbox; and one at a time, machine-wide, takes a network."""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sandbox.errors import KitError, UserError
+
+_NETWORKS = "\0aerodrome-networks"
+_NETWORKS_SECONDS = 60.0
+
+
+@contextlib.contextmanager
+def held(path: Path, doing: str) -> Iterator[None]:
+    """Hold the lock, or a UserError that says who does. The kernel frees it if we are killed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = _lock(path)
+    try:
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        holder = {"pid": os.getpid(), "doing": doing, "since": now}
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(path: Path) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise UserError("Another command is at work on this sandbox", _holder(path)) from error
+        # `down` removes the file while it holds the lock: ours may be a file without a name.
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_ino == os.fstat(descriptor).st_ino:
+                return descriptor
+        os.close(descriptor)
+
+
+def _holder(path: Path) -> str:
+    try:
+        holder = json.loads(path.read_text())
+    except (OSError, json.JSONDecodeError):
+        return f"It holds {path}."
+    return (
+        f"Process {holder['pid']} ({holder['doing']}) holds {path} since {holder['since']}. "
+        "Wait for its end, or end it: the lock goes with it."
+    )
+
+
+@contextlib.contextmanager
+def choosing_a_network() -> Iterator[None]:
+    """Held from the choice of a slot until its interface is there for all to see.
+
+    A socket in the abstract namespace: it is the same for every state folder, and leaves
+    nothing behind.
+    """
+    deadline = time.monotonic() + _NETWORKS_SECONDS
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as claim:
+        while True:
+            try:
+                claim.bind(_NETWORKS)
+                break
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise KitError(
+                        "Another sandbox is being started and does not come to an end"
+                    ) from error
+                time.sleep(0.1)
+        yield

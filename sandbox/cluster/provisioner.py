@@ -1,0 +1,196 @@
+"""Stands in for the EBS CSI driver: `python -m sandbox.cluster.provisioner INSTANCE.json`.
+
+A claim whose StorageClass names the driver gets a folder of the node as its volume; the
+folder goes with the volume. As with the real driver, a claim of a class that says
+WaitForFirstConsumer waits until the scheduler has chosen a node.
+
+Whatever changes, everything is looked at again: `decide` needs no memory of what was before.
+"""
+
+import contextlib
+import http.client
+import json
+import shutil
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox.cluster.api import Api, ApiError
+from sandbox.cluster.layout import Layout
+from sandbox.cluster.record import load_instance
+from sandbox.errors import EngineBug
+from sandbox.process import Process
+
+DRIVER = "ebs.csi.aws.com"
+_SELECTED_NODE = "volume.kubernetes.io/selected-node"
+_PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
+_CLAIMS = "/api/v1/persistentvolumeclaims"
+_VOLUMES = "/api/v1/persistentvolumes"
+_CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
+_WATCH_SECONDS = 300
+_RETRY_SECONDS = 1.0
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Create:
+    """Make a folder and its PersistentVolume."""
+
+    volume: Object
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Remove a PersistentVolume and then its folder."""
+
+    name: str
+
+
+def process(layout: Layout) -> Process:
+    argv = [sys.executable, "-m", __name__, str(layout.instance_file)]
+    return Process("volume-provisioner", argv, after=("kube-apiserver",))
+
+
+def decide(
+    classes: Sequence[Object],
+    claims: Sequence[Object],
+    volumes: Sequence[Object],
+    layout: Layout,
+) -> list[Create | Delete]:
+    """What has to be done so that every claim of ours has its volume, and no other is kept."""
+    ours = {c["metadata"]["name"]: c for c in classes if c["provisioner"] == DRIVER}
+    existing = {volume["metadata"]["name"] for volume in volumes}
+    steps: list[Create | Delete] = []
+    for claim in claims:
+        storage_class = ours.get(claim["spec"].get("storageClassName", ""))
+        if storage_class is None or claim["spec"].get("volumeName"):
+            continue
+        if _waits(claim, storage_class) or _volume_name(claim) in existing:
+            continue
+        steps.append(Create(_volume(claim, storage_class, layout)))
+    steps.extend(Delete(v["metadata"]["name"]) for v in volumes if _to_delete(v))
+    return steps
+
+
+def _waits(claim: Object, storage_class: Object) -> bool:
+    if storage_class.get("volumeBindingMode") != "WaitForFirstConsumer":
+        return False
+    return _SELECTED_NODE not in claim["metadata"].get("annotations", {})
+
+
+def _to_delete(volume: Object) -> bool:
+    by = volume["metadata"].get("annotations", {}).get(_PROVISIONED_BY)
+    released = volume.get("status", {}).get("phase") == "Released"
+    policy = volume["spec"].get("persistentVolumeReclaimPolicy")
+    return bool(by == DRIVER and released and policy == "Delete")
+
+
+def _volume_name(claim: Object) -> str:
+    return f"pvc-{claim['metadata']['uid']}"
+
+
+def _volume(claim: Object, storage_class: Object, layout: Layout) -> Object:
+    name = _volume_name(claim)
+    meta = claim["metadata"]
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name, "annotations": {_PROVISIONED_BY: DRIVER}},
+        "spec": {
+            "capacity": {"storage": claim["spec"]["resources"]["requests"]["storage"]},
+            "accessModes": claim["spec"]["accessModes"],
+            "persistentVolumeReclaimPolicy": storage_class.get("reclaimPolicy", "Delete"),
+            "storageClassName": storage_class["metadata"]["name"],
+            "hostPath": {"path": str(layout.volumes / name), "type": "Directory"},
+            "claimRef": {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "namespace": meta["namespace"],
+                "name": meta["name"],
+                "uid": meta["uid"],
+            },
+            "nodeAffinity": {
+                "required": {
+                    "nodeSelectorTerms": [
+                        {
+                            "matchExpressions": [
+                                {
+                                    "key": "kubernetes.io/hostname",
+                                    "operator": "In",
+                                    "values": [layout.node_name],
+                                }
+                            ]
+                        }
+                    ]
+                }
+            },
+        },
+    }
+
+
+def carry_out(step: Create | Delete, api: Api, layout: Layout) -> None:
+    """The only place with effects."""
+    if isinstance(step, Create):
+        name = step.volume["metadata"]["name"]
+        folder = layout.volumes / name
+        folder.mkdir(parents=True, exist_ok=True)
+        # A fresh EBS volume belongs to root; the kubelet then hands it to the pod's fsGroup.
+        # It does not do that for a folder of the node, so any user may write here.
+        folder.chmod(0o777)
+        _unless(409, lambda: api.call("POST", _VOLUMES, step.volume))
+    else:
+        _unless(404, lambda: api.call("DELETE", f"{_VOLUMES}/{step.name}"))
+        shutil.rmtree(layout.volumes / step.name, ignore_errors=True)
+
+
+def _unless(code: int, call: Any) -> None:
+    """Do it; a refusal with `code` says that somebody has done it already."""
+    try:
+        call()
+    except ApiError as error:
+        if error.code != code:
+            raise
+
+
+def _watch_forever(api: Api, path: str, changed: threading.Event) -> None:
+    while True:
+        with contextlib.suppress(OSError, ssl.SSLError, http.client.HTTPException, ApiError):
+            version = api.get(f"{path}?limit=1")["metadata"]["resourceVersion"]
+            changed.set()
+            for _ in api.watch(path, version, _WATCH_SECONDS):
+                changed.set()
+        time.sleep(_RETRY_SECONDS)
+
+
+def main() -> None:
+    instance = load_instance(Path(sys.argv[1]))
+    if instance is None:
+        raise EngineBug(f"{sys.argv[1]} holds no instance")
+    layout = Layout(instance)
+    api = Api(layout.kubeconfig("provisioner"))
+    changed = threading.Event()
+    for path in (_CLASSES, _CLAIMS, _VOLUMES):
+        arguments = (api, path, changed)
+        threading.Thread(target=_watch_forever, args=arguments, daemon=True).start()
+    while True:
+        changed.wait()
+        changed.clear()
+        try:
+            lists = [api.get(path)["items"] for path in (_CLASSES, _CLAIMS, _VOLUMES)]
+            for step in decide(lists[0], lists[1], lists[2], layout):
+                carry_out(step, api, layout)
+                sys.stderr.write(json.dumps({"step": type(step).__name__}) + "\n")
+        except (OSError, http.client.HTTPException, ApiError) as error:
+            sys.stderr.write(f"again in {_RETRY_SECONDS} s: {error}\n")
+            time.sleep(_RETRY_SECONDS)
+            changed.set()
+
+
+if __name__ == "__main__":
+    main()

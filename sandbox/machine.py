@@ -1,0 +1,130 @@
+"""The front door of the sandbox: up, down, status. Used by the command line and by tests.
+
+`up` may be called in any situation: nothing there, all running, killed half-way, after a
+reboot. It finds out which, does what is missing, and returns a sandbox that works.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox import tools
+from sandbox.cluster import checks, leftovers
+from sandbox.cluster.condition import ProcessStatus, Status, observe
+from sandbox.cluster.layout import Layout
+from sandbox.cluster.leftovers import Leftover
+from sandbox.cluster.lock import held
+from sandbox.cluster.progress import Progress, step
+from sandbox.cluster.record import load_init, load_instance
+from sandbox.errors import UserError
+from sandbox.instance import REGION, Instance, state_dir
+
+__all__ = ["Leftover", "ProcessStatus", "Progress", "Sandbox", "Status", "down", "status", "up"]
+
+DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A sandbox that is up."""
+
+    instance: Instance
+
+    @property
+    def kubeconfig(self) -> Path:
+        """Of the cluster's administrator, for use from the host."""
+        return self.instance.admin_kubeconfig
+
+    def environment(self) -> dict[str, str]:
+        """What the engine, its providers, helm and kubectl need to work on this sandbox."""
+        keys = json.loads(self.instance.aws_credentials.read_text())
+        path = os.environ.get("PATH", os.defpath)
+        return {
+            "AWS_ENDPOINT_URL": self.instance.aws_url,
+            "AWS_ACCESS_KEY_ID": keys["access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": keys["secret_access_key"],
+            "AWS_REGION": REGION,
+            "KUBECONFIG": str(self.kubeconfig),
+            "AERODROME_ECR_ADDRESS": self.instance.registry,
+            "CONTAINERS_REGISTRIES_CONF": str(Layout(self.instance).registries_config),
+            "PATH": f"{tools.tools_dir()}:{path}",
+        }
+
+
+def up(name: str = DEFAULT, *, report: Callable[[Progress], None], ui_port: int = 8080) -> Sandbox:
+    """Bring the sandbox up, or see that it is. A running one keeps its UI port."""
+    checks.check_name(name)
+    checks.check_root()
+    with held(_lock_file(name), "sandbox up"):
+        root = _root(name)
+        known = load_instance(root / "instance.json")
+        if known is not None and _running(known):
+            if not (Layout(known).complete_file.exists() and observe(name, known).healthy):
+                _finish(known, report)
+            return Sandbox(known)
+        from sandbox.cluster import starting, stopping
+
+        if known is not None:
+            stopping.stop(Layout(known), lambda progress: None)
+        return Sandbox(starting.start(root, name, ui_port, report))
+
+
+def down(name: str = DEFAULT, *, report: Callable[[Progress], None]) -> list[Leftover]:
+    """Take the sandbox away with all that it held. Returns what is left: nothing, if all went well."""
+    from sandbox.cluster import stopping
+
+    checks.check_name(name)
+    checks.check_root()
+    with held(_lock_file(name), "sandbox down"):
+        root = _root(name)
+        # Killed before it could write down what it is, it had made nothing but its folder.
+        instance = load_instance(root / "instance.json") or Instance(name, -1, root)
+        layout = Layout(instance)
+        if root.exists():
+            stopping.stop(layout, report)
+            stopping.remove_folder(layout, report)
+        with step(report, "Look for leftovers"):
+            left = leftovers.find(instance)
+        _lock_file(name).unlink()
+    for folder in (state_dir() / "sandbox", state_dir()):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+    return left
+
+
+def status(name: str = DEFAULT) -> Status:
+    """How the sandbox is now. Changes nothing, takes no lock."""
+    checks.check_name(name)
+    return observe(name, load_instance(_root(name) / "instance.json"))
+
+
+def get(name: str = DEFAULT) -> Sandbox:
+    """The sandbox, which must be running."""
+    known = load_instance(_root(name) / "instance.json")
+    if known is None or not _running(known):
+        raise UserError(
+            f"Sandbox {name!r} is not running", "Start it first:", "./aerodrome sandbox up"
+        )
+    return Sandbox(known)
+
+
+def _finish(instance: Instance, report: Callable[[Progress], None]) -> None:
+    from sandbox.cluster import starting
+
+    starting.finish(Layout(instance), report)
+
+
+def _running(instance: Instance) -> bool:
+    init = load_init(Layout(instance))
+    return init is not None and init.alive
+
+
+def _root(name: str) -> Path:
+    return state_dir() / "sandbox" / name
+
+
+def _lock_file(name: str) -> Path:
+    return state_dir() / "sandbox" / f".{name}.lock"
