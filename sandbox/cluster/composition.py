@@ -1,5 +1,6 @@
 """Which processes make up a sandbox. The only place that knows all of them."""
 
+from sandbox.aws.processes import processes as aws_processes
 from sandbox.cluster import control_plane, node, provisioner
 from sandbox.cluster.layout import Layout
 from sandbox.instance import Instance
@@ -15,4 +16,5 @@ def processes(instance: Instance) -> list[Process]:
         *node.processes(layout),
         server.process(instance),
         provisioner.process(layout),
+        *aws_processes(instance),
     ]

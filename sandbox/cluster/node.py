@@ -144,7 +144,7 @@ def _kubelet_config(layout: Layout) -> dict[str, object]:
         "failCgroupV1": False,
         "failSwapOn": False,
         "enforceNodeAllocatable": [],
-        "localStorageCapacityIsolation": False,
+        "localStorageCapacityIsolation": True,
         # The disk is the user's. Nobody wants pods evicted because of other files on it.
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%"},
         "imageGCHighThresholdPercent": 100,

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from sandbox.aws.manifests import manifests as aws_manifests
+from sandbox.aws.processes import prepare as prepare_aws
 from sandbox.cluster import (
     addons,
     cgroups,
@@ -108,6 +110,7 @@ def prepare(layout: Layout) -> None:
     node.write_files(layout)
     mounts.write_files(layout)
     server.write_files(instance)
+    prepare_aws(instance)
 
 
 def _launch(layout: Layout, ui_socket: socket.socket) -> None:
@@ -151,8 +154,9 @@ def finish(layout: Layout, report: Report) -> None:
 
 def _applied(api: Api, layout: Layout) -> bool:
     """False while the API server still sets up its own roles, and refuses even its master."""
+    authority = layout.certificate("ca").read_text()
     try:
-        addons.apply(api, [])
+        addons.apply(api, aws_manifests(authority))
     except (OSError, ApiError) as error:
         if isinstance(error, ApiError) and error.code not in (403, 409, 429, 500, 503):
             raise
