@@ -1,0 +1,150 @@
+{{/* The parts that all pods share. */}}
+
+{{- define "airflow.image" -}}
+{{- with .Values.image -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
+{{- end -}}
+{{- end }}
+
+{{/* Of a pod that runs the Airflow image. */}}
+{{- define "airflow.pod" -}}
+serviceAccountName: {{ .Values.serviceAccount.name }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 50000
+  runAsGroup: 0
+  fsGroup: 50000
+  seccompProfile:
+    type: RuntimeDefault
+volumes:
+  - name: logs
+    emptyDir: {}
+  - name: tmp
+    emptyDir: {}
+{{- end }}
+
+{{/* Where pods may run, and how their images are fetched. `place` has nodeSelector, tolerations. */}}
+{{- define "airflow.placement" -}}
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with .place.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .place.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "airflow.container" -}}
+image: {{ include "airflow.image" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  {{- include "airflow.confinement" . | nindent 2 }}
+envFrom:
+  - configMapRef:
+      name: {{ include "airflow.name.config" . }}
+volumeMounts:
+  - name: logs
+    mountPath: /opt/airflow/logs
+  - name: tmp
+    mountPath: /tmp
+{{- end }}
+
+{{- define "airflow.confinement" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{/* Of a container that may read the metadata database: never a task's. */}}
+{{- define "airflow.secrets" -}}
+- name: AIRFLOW__DATABASE__SQL_ALCHEMY_CONN
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.secrets.database }}
+      key: connection
+- name: AIRFLOW__CORE__FERNET_KEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.secrets.fernet }}
+      key: fernet-key
+- name: AIRFLOW__API_AUTH__JWT_SECRET
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.secrets.jwt }}
+      key: jwt-secret
+- name: AIRFLOW__API__SECRET_KEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.secrets.api }}
+      key: api-secret-key
+{{- end }}
+
+{{/* Holds a pod back until the migration Job of this image is through. */}}
+{{- define "airflow.waitForSchema" -}}
+- name: wait-for-schema
+  image: {{ include "airflow.image" . }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  args: [python, /opt/airflow/scripts/wait_for_schema.py, {{ .Values.migration.waitSeconds | quote }}]
+  env:
+    - name: AIRFLOW__DATABASE__SQL_ALCHEMY_CONN
+      valueFrom:
+        secretKeyRef:
+          name: {{ .Values.secrets.database }}
+          key: connection
+  securityContext:
+    {{- include "airflow.confinement" . | nindent 4 }}
+  resources:
+    requests: {cpu: 10m, memory: 32Mi}
+    limits: {memory: 128Mi}
+{{- end }}
+
+{{/*
+Alive is who has written a heartbeat of late. `airflow jobs check` asks the same, but loads
+all of Airflow each time. Call with (dict "job" "TriggererJob").
+*/}}
+{{- define "airflow.heartbeatProbes" -}}
+{{- $command := printf "[python, /opt/airflow/scripts/check_heartbeat.py, %s, \"60\"]" .job -}}
+startupProbe:
+  exec:
+    command: {{ $command }}
+  initialDelaySeconds: 4
+  periodSeconds: 2
+  timeoutSeconds: 10
+  failureThreshold: 90
+livenessProbe:
+  exec:
+    command: {{ $command }}
+  periodSeconds: 30
+  timeoutSeconds: 20
+  failureThreshold: 5
+{{- end }}
+
+{{/*
+The new pod first, then the old one goes. With `maxUnavailable: 1` `helm --wait` would call a
+single replica ready before it exists.
+*/}}
+{{- define "airflow.rollout" -}}
+revisionHistoryLimit: 3
+strategy:
+  type: RollingUpdate
+  rollingUpdate:
+    maxSurge: 1
+    maxUnavailable: 0
+{{- end }}
+
+{{/* Of the pods of a Deployment. Call with (dict "root" $ "component" "scheduler"). */}}
+{{- define "airflow.podMetadata" -}}
+labels:
+  {{- include "airflow.labels" . | nindent 2 }}
+  {{- include "airflow.labels.usesDatabase" . | nindent 2 }}
+annotations:
+  {{- include "airflow.checksums" .root | nindent 2 }}
+{{- end }}

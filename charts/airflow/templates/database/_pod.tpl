@@ -1,0 +1,75 @@
+{{/* The database's pod. The password reaches it as a file: an environment shows up in `docker inspect`. */}}
+{{- define "airflow.database.pod" -}}
+automountServiceAccountToken: false
+terminationGracePeriodSeconds: 60
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 50001
+  runAsGroup: 50001
+  fsGroup: 50001
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile:
+    type: RuntimeDefault
+containers:
+  - name: postgresql
+    image: {{ include "airflow.database.image" . }}
+    imagePullPolicy: {{ .Values.image.pullPolicy }}
+    env:
+      {{- range $variable, $key := dict "POSTGRES_USER" "username" "POSTGRES_DB" "database" }}
+      - name: {{ $variable }}
+        valueFrom:
+          secretKeyRef:
+            name: {{ $.Values.secrets.database }}
+            key: {{ $key }}
+      {{- end }}
+      - name: POSTGRES_PASSWORD_FILE
+        value: /run/secrets/database/password
+    ports:
+      - name: postgresql
+        containerPort: 5432
+    {{- include "airflow.database.probes" . | nindent 4 }}
+    securityContext:
+      {{- include "airflow.confinement" . | nindent 6 }}
+    resources:
+      {{- toYaml .Values.postgres.resources | nindent 6 }}
+    volumeMounts:
+      - {name: data, mountPath: /var/lib/postgresql/data}
+      - {name: password, mountPath: /run/secrets/database, readOnly: true}
+      - {name: sockets, mountPath: /run/postgresql}
+      - {name: tmp, mountPath: /tmp}
+volumes:
+  - name: password
+    secret:
+      secretName: {{ .Values.secrets.database }}
+      defaultMode: 0440
+      items:
+        - {key: password, path: password}
+  - name: sockets
+    emptyDir: {}
+  - name: tmp
+    emptyDir: {}
+{{- end }}
+
+{{- define "airflow.database.image" -}}
+{{- with .Values.postgres.image -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
+{{- end -}}
+{{- end }}
+
+{{- define "airflow.database.probes" -}}
+startupProbe:
+  exec:
+    command: [pg_isready, --quiet, --host, 127.0.0.1]
+  periodSeconds: 1
+  failureThreshold: 120
+readinessProbe:
+  exec:
+    command: [pg_isready, --quiet, --host, 127.0.0.1]
+  timeoutSeconds: 5
+livenessProbe:
+  exec:
+    command: [pg_isready, --quiet, --host, 127.0.0.1]
+  periodSeconds: 30
+  timeoutSeconds: 10
+  failureThreshold: 6
+{{- end }}

@@ -1,0 +1,24 @@
+{{/*
+The pod of one task. It gets no secret: connections and variables come from the api-server,
+with a token for this one task. Nor does it get the service account's Kubernetes token,
+which could start pods, unless asked for.
+*/}}
+{{- define "airflow.workerPod" -}}
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {{ include "airflow.name.worker" . }}
+  labels:
+    {{- include "airflow.labels" (dict "root" . "component" "worker") | nindent 4 }}
+spec:
+  restartPolicy: Never
+  automountServiceAccountToken: {{ .Values.workers.mountServiceAccountToken }}
+  terminationGracePeriodSeconds: {{ .Values.workers.terminationGracePeriodSeconds }}
+  {{- include "airflow.placement" (dict "root" . "place" .Values.workers) | nindent 2 }}
+  {{- include "airflow.pod" . | nindent 2 }}
+  containers:
+    - name: base
+      {{- include "airflow.container" . | nindent 6 }}
+      resources:
+        {{- toYaml .Values.workers.resources | nindent 8 }}
+{{- end }}
