@@ -24,6 +24,8 @@ HEALTH_PATH = "/_ministack/health"
 SCOPE = re.compile(r"Credential=[^/,]+/\d{8}/[^/,]+/([^/,]+)/aws4_request")
 OIDC = re.compile(r"/oidc/id/[A-Z0-9]+/(\.well-known/openid-configuration|keys)")
 
+PROTOCOL = b"x-forwarded-proto"
+
 log = logging.getLogger("aerodrome.aws")
 
 
@@ -66,7 +68,18 @@ class Gateway:
             log.warning("refused %s %s: %s", scope["method"], path, refusal["message"])
             await _send_json(send, 403, refusal)
             return
-        await emulator.application(scope, receive, send)
+        await emulator.application(_as_tls(scope), receive, send)
+
+
+def _as_tls(scope: Message) -> Message:
+    """The request as if it had come by TLS, if it does not say how it came.
+
+    Inside the sandbox AWS is plain HTTP, on a network that only the sandbox has. A policy that
+    demands `aws:SecureTransport` must let its pods through, and can be tested with this header.
+    """
+    if any(name.lower() == PROTOCOL for name, _ in scope["headers"]):
+        return scope
+    return {**scope, "headers": [*scope["headers"], (PROTOCOL, b"https")]}
 
 
 def refuse(path: str, headers: list[tuple[bytes, bytes]], query: str) -> dict[str, str] | None:
@@ -90,8 +103,11 @@ def signed_service(headers: list[tuple[bytes, bytes]], query: str) -> str | None
         if name.lower() == b"authorization":
             found = SCOPE.search(value.decode("latin-1"))
             return found[1] if found and value.startswith(b"AWS4-HMAC-SHA256") else None
-    credential = parse_qs(query).get("X-Amz-Credential", [""])[0].split("/")
-    return "s3" if len(credential) == 5 and credential[3] == "s3" else None
+    fields = parse_qs(query)
+    credential = fields.get("X-Amz-Credential", [""])[0].split("/")
+    # A URL that boto3 presigns for S3 still has the older signature by default.
+    old = "AWSAccessKeyId" in fields and "Signature" in fields
+    return "s3" if old or (len(credential) == 5 and credential[3] == "s3") else None
 
 
 def _error(code: str, message: str) -> dict[str, str]:

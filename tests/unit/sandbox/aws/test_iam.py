@@ -1,0 +1,99 @@
+"""IAM is enforced: least privilege can be proven here."""
+
+import pytest
+from botocore.exceptions import ClientError
+
+
+def policy(action, resource):
+    statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+@pytest.fixture(scope="module")
+def writer(emulator):
+    """A user who may only put objects below one prefix of one bucket."""
+    emulator.client("s3").create_bucket(Bucket="task-logs")
+    emulator.client("s3").put_object(Bucket="task-logs", Key="main/old", Body=b"x")
+    resource = "arn:aws:s3:::task-logs/main/*"
+    return emulator.user("log-writer", policy("s3:PutObject", resource))
+
+
+def test_a_log_writer_writes_below_its_prefix(emulator, writer):
+    emulator.client("s3", **writer).put_object(Bucket="task-logs", Key="main/a", Body=b"x")
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "arguments"),
+    [
+        ("s3", "put_object", {"Bucket": "task-logs", "Key": "other/a", "Body": b"x"}),
+        ("s3", "get_object", {"Bucket": "task-logs", "Key": "main/old"}),
+        ("s3", "delete_object", {"Bucket": "task-logs", "Key": "main/old"}),
+        ("s3", "list_objects_v2", {"Bucket": "task-logs"}),
+        ("s3", "list_buckets", {}),
+        ("s3", "put_bucket_policy", {"Bucket": "task-logs", "Policy": "{}"}),
+        ("ec2", "describe_instances", {}),
+        ("iam", "list_users", {}),
+        ("iam", "create_access_key", {}),
+        ("eks", "list_clusters", {}),
+        ("eks", "describe_addon_versions", {}),
+        ("ecr", "get_authorization_token", {}),
+        ("kms", "list_keys", {}),
+        ("logs", "describe_log_groups", {}),
+        ("secretsmanager", "list_secrets", {}),
+        ("ssm", "get_parameter", {"Name": "/aws/service/ami-amazon-linux-latest/x"}),
+        ("resourcegroupstaggingapi", "get_resources", {}),
+        ("eks-auth", "assume_role_for_pod_identity", {"clusterName": "c", "token": "t"}),
+    ],
+)
+def test_a_log_writer_may_do_nothing_else(emulator, writer, service, operation, arguments):
+    with pytest.raises(ClientError) as failure:
+        getattr(emulator.client(service, **writer), operation)(**arguments)
+    code = failure.value.response["Error"]["Code"]
+    assert code in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
+
+
+def test_a_groups_policy_counts(emulator):
+    iam = emulator.client("iam")
+    key = emulator.user("operator")
+    arn = iam.create_policy(
+        PolicyName="look",
+        PolicyDocument='{"Version":"2012-10-17","Statement":[{"Effect":"Allow",'
+        '"Action":"ec2:Describe*","Resource":"*"}]}',
+    )["Policy"]["Arn"]
+    iam.create_group(GroupName="operators")
+    iam.attach_group_policy(GroupName="operators", PolicyArn=arn)
+    iam.add_user_to_group(GroupName="operators", UserName="operator")
+    emulator.client("ec2", **key).describe_vpcs()
+    with pytest.raises(ClientError):
+        emulator.client("ec2", **key).create_vpc(CidrBlock="10.0.0.0/16")
+
+
+def test_a_bucket_policy_that_demands_tls_is_enforced(emulator):
+    s3 = emulator.client("s3")
+    s3.create_bucket(Bucket="tls-only")
+    s3.put_bucket_policy(
+        Bucket="tls-only",
+        Policy='{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":'
+        '"s3:*","Resource":["arn:aws:s3:::tls-only","arn:aws:s3:::tls-only/*"],"Condition":'
+        '{"Bool":{"aws:SecureTransport":"false"}}}]}',
+    )
+    writer = emulator.client("s3", **emulator.user("tls", policy("s3:*", "*")))
+    writer.put_object(Bucket="tls-only", Key="a", Body=b"x")
+    # Without this header the sandbox's plain HTTP counts as TLS.
+    writer.meta.events.register("before-sign", plain_http)
+    with pytest.raises(ClientError):
+        writer.get_object(Bucket="tls-only", Key="a")
+
+
+def plain_http(request, **_):
+    request.headers["X-Forwarded-Proto"] = "http"
+
+
+def test_a_user_with_keys_cannot_be_deleted(emulator):
+    iam = emulator.client("iam")
+    key = emulator.user("leaver")
+    with pytest.raises(ClientError) as failure:
+        iam.delete_user(UserName="leaver")
+    assert failure.value.response["Error"]["Code"] == "DeleteConflict"
+    iam.delete_access_key(UserName="leaver", AccessKeyId=key["id"])
+    iam.delete_user(UserName="leaver")
