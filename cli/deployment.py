@@ -67,7 +67,10 @@ def running(session: Session) -> Sandbox:
 
 def find(session: Session) -> Sandbox | None:
     """The sandbox if it is up."""
-    sandbox: Sandbox | None = session.machine().find(session.sandbox_name)
+    try:
+        sandbox: Sandbox = session.machine().get(session.sandbox_name)
+    except UserError:
+        return None
     return sandbox
 
 
@@ -78,7 +81,7 @@ def deploy(
     stack_config.provide_passphrase(environment)
     with phases.phase("sandbox"):
         sandbox: Sandbox = session.machine().up(
-            session.sandbox_name, report=session.console.report, ui_port=session.ui_port
+            session.sandbox_name, report=session.step, ui_port=session.ui_port
         )
     backend = session.backend(environment, sandbox)
     record = _current(session, environment, sandbox, backend)
@@ -156,11 +159,11 @@ def tear_down(
 
 def remove_sandbox(session: Session) -> None:
     """Ends the sandbox. KitError that names what cannot be removed."""
-    left = session.machine().down(session.sandbox_name, report=session.console.report)
+    left = session.machine().down(session.sandbox_name, report=session.step)
     if left:
         raise KitError(
             f"{len(left)} thing(s) of the sandbox are left on this machine",
-            "\n".join(str(leftover) for leftover in left),
+            "\n".join(f"{leftover.kind} {leftover.what}" for leftover in left),
             "./aerodrome sandbox down",
         )
 

@@ -30,6 +30,19 @@ class Sandbox(Protocol):
         """Variables with which programs find its AWS and its Kubernetes."""
 
 
+class Step(Protocol):
+    """What the sandbox tells of its work: sandbox.machine.Progress."""
+
+    @property
+    def step(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def detail(self) -> str: ...
+
+
 class Session:
     """One run of the command line."""
 
@@ -39,11 +52,16 @@ class Session:
         self.console = console or Console()
         self.debug = False
         self._environ = environ
-
-    @property
-    def sandbox_name(self) -> str:
+        self.sandbox_name = environ.get(SANDBOX_VARIABLE) or "default"
         """Which of this machine's sandboxes: tests have others beside the default one."""
-        return self._environ.get(SANDBOX_VARIABLE) or "default"
+
+    def step(self, progress: Step) -> None:
+        """Shows a step of the sandbox's work when it is over."""
+        if progress.state == "started":
+            return
+        took = f" ({progress.seconds:.1f} s)" if progress.seconds >= 0.1 else ""
+        failed = f" failed: {progress.detail}" if progress.state == "failed" else ""
+        self.console.report(f"{progress.step}{took}{failed}")
 
     @property
     def ui_port(self) -> int:

@@ -28,13 +28,8 @@ class TaskLogs:
 
     def of_run(self, dag: str, run: str) -> list[TaskLog]:
         """The logs of a run, in the order of their tasks' names."""
-        parts = (self._prefix, f"dag_id={dag}", f"run_id={run}", "")
-        prefix = "/".join(part for part in parts if part or part is parts[-1])
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=prefix
-        )
-        keys = [str(item["Key"]) for page in pages for item in page.get("Contents", [])]
-        return [self._named(key) for key in sorted(keys) if "task_id=" in key]
+        keys = sorted(str(item["Key"]) for item in self._objects(f"dag_id={dag}/run_id={run}/"))
+        return [self._named(key) for key in keys if "task_id=" in key]
 
     def of_task(self, dag: str, run: str, task: str, *, seconds: float = 0.0) -> TaskLog:
         """The last attempt's log, waited for: the worker uploads it when the task is over."""
@@ -59,11 +54,7 @@ class TaskLogs:
 
     def last_run(self, dag: str) -> str:
         """The newest run of a DAG that has a log."""
-        prefix = "/".join(part for part in (self._prefix, f"dag_id={dag}/") if part)
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=prefix
-        )
-        objects = [item for page in pages for item in page.get("Contents", [])]
+        objects = self._objects(f"dag_id={dag}/")
         if not objects:
             raise UserError(
                 f'No log of a DAG "{dag}" in s3://{self._bucket}/{self._prefix}',
@@ -72,6 +63,12 @@ class TaskLogs:
             )
         newest = max(objects, key=lambda item: item["LastModified"])
         return _part(str(newest["Key"]), "run_id")
+
+    def _objects(self, folder: str) -> list[dict[str, Any]]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=f"{self._prefix}/{folder}".lstrip("/")
+        )
+        return [item for page in pages for item in page.get("Contents", [])]
 
     def _named(self, key: str) -> TaskLog:
         attempt = _part(key, "attempt").removesuffix(".log")

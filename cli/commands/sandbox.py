@@ -13,6 +13,19 @@ from cli.session import Session
 from sandbox.errors import UserError
 from sandbox.instance import Instance
 
+
+def _use_name(ctx: typer.Context, value: str | None) -> str | None:
+    session = ctx.find_object(Session)
+    if value and session is not None:
+        session.sandbox_name = value
+    return value
+
+
+Name = Annotated[
+    str | None,
+    typer.Option("--name", help="Which sandbox; `default` is the usual one.", callback=_use_name),
+]
+
 app = typer.Typer(
     no_args_is_help=True,
     help="Start, stop and look at the cloud on this machine.",
@@ -20,7 +33,7 @@ app = typer.Typer(
 )
 
 
-def up(ctx: typer.Context, json: Json = False) -> None:
+def up(ctx: typer.Context, name: Name = None, json: Json = False) -> None:
     """Start the sandbox: a Kubernetes node, a registry and the AWS APIs.
 
     \b
@@ -29,7 +42,7 @@ def up(ctx: typer.Context, json: Json = False) -> None:
     """
     session: Session = ctx.obj
     started = session.machine().up(
-        session.sandbox_name, report=session.console.report, ui_port=session.ui_port
+        session.sandbox_name, report=session.step, ui_port=session.ui_port
     )
     instance: Instance = started.instance
     data = {
@@ -48,6 +61,7 @@ def down(
     force: Annotated[
         bool, typer.Option("--force", help="Even if environments are deployed on it.")
     ] = False,
+    name: Name = None,
     json: Json = False,
 ) -> None:
     """End the sandbox and everything in it; nothing of it stays on this machine.
@@ -68,13 +82,15 @@ def down(
             "./aerodrome down",
         )
     deployment.remove_sandbox(session)
-    for name in deployed:
-        _forget(session, Environment(name))
+    for environment in deployed:
+        _forget(session, Environment(environment))
     data: dict[str, Any] = {"name": session.sandbox_name, "forgotten": deployed}
 
     def show() -> None:
-        for name in deployed:
-            session.console.line(f'environment "{name}" went with it: its state is forgotten')
+        for environment in deployed:
+            session.console.line(
+                f'environment "{environment}" went with it: its state is forgotten'
+            )
         session.console.line("the sandbox is gone: nothing of it is left on this machine")
 
     session.console.result(data, show)
@@ -85,7 +101,7 @@ def _forget(session: Session, environment: Environment) -> None:
     environment.record_file.unlink(missing_ok=True)
 
 
-def status(ctx: typer.Context, json: Json = False) -> None:
+def status(ctx: typer.Context, name: Name = None, json: Json = False) -> None:
     """Show the sandbox's processes.
 
     \b

@@ -1,0 +1,50 @@
+"""Every test has folders of its own, and a command line that meets fakes only."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli import stack_config
+from cli.app import app
+from tests.unit.cli.fakes import FakeSession
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("AERODROME_STATE", str(tmp_path / "state"))
+    for name in (stack_config.PASSPHRASE, stack_config.PASSPHRASE_FILE):
+        # First set, so that what the code under test writes there is taken back as well.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    for name in ("AERODROME_ENV", "AERODROME_SANDBOX", "AERODROME_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def session(folders: Path) -> FakeSession:
+    return FakeSession(folders)
+
+
+@pytest.fixture
+def run(session: FakeSession) -> Run:
+    def invoke(*arguments: str, stdin: str = "") -> Result:
+        return CliRunner().invoke(app, list(arguments), obj=session, input=stdin)
+
+    return invoke
+
+
+@pytest.fixture
+def run_json(run: Run) -> Callable[..., Any]:
+    def invoke(*arguments: str, exit_code: int = 0) -> Any:
+        result = run(*arguments, "--json")
+        assert result.exit_code == exit_code, result.output
+        return json.loads(result.stdout)
+
+    return invoke

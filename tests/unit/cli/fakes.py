@@ -1,0 +1,261 @@
+"""Stand-ins for what the verbs call: a sandbox, a backend and Airflow, all in memory."""
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from cli.backends import Found, Outcome
+from cli.console import Console
+from cli.session import Session
+from sandbox.errors import KitError, UserError
+from sandbox.instance import Instance
+from sandbox.wire.values import Secret
+
+
+@dataclass
+class FakeSandbox:
+    instance: Instance
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+            "AWS_ACCESS_KEY_ID": "id",
+            "AWS_SECRET_ACCESS_KEY": "key",
+        }
+
+
+@dataclass
+class FakeMachine:
+    """sandbox.machine. Each `up` from nothing is a new life with a new authority."""
+
+    root: Path
+    lives: int = 0
+    sandbox: FakeSandbox | None = None
+    left: list[Any] = field(default_factory=list)
+
+    def up(self, name: str, *, report: Callable[[Any], None], ui_port: int) -> FakeSandbox:
+        if self.sandbox is None:
+            self.lives += 1
+            instance = Instance(name, 3, self.root, ui_port)
+            instance.pki.mkdir(parents=True, exist_ok=True)
+            (instance.pki / "ca.crt").write_text(f"life {self.lives}")
+            self.sandbox = FakeSandbox(instance)
+            report(SimpleNamespace(step="Start etcd", state="started", seconds=0.0, detail=""))
+            report(SimpleNamespace(step="Start etcd", state="done", seconds=1.5, detail=""))
+        return self.sandbox
+
+    def get(self, name: str) -> FakeSandbox:
+        if self.sandbox is None:
+            raise UserError(f"Sandbox {name!r} is not running")
+        return self.sandbox
+
+    def down(self, name: str, *, report: Callable[[Any], None]) -> list[Any]:
+        self.sandbox = None
+        return self.left
+
+    def status(self, name: str) -> Any:
+        process = SimpleNamespace(name="etcd", pid=7, state="ready")
+        up = self.sandbox is not None
+        return SimpleNamespace(
+            running=up, memory_bytes=2**30 if up else 0, processes=[process] if up else []
+        )
+
+
+@dataclass
+class FakeBackend:
+    """cli.backends.Backend: a stack of `wanted` resources."""
+
+    wanted: int = 5
+    there: int = 0
+    values: dict[str, Any] = field(default_factory=dict)
+    error: Exception | None = None
+    calls: list[str] = field(default_factory=list)
+
+    def _steps(self) -> dict[str, int]:
+        return {"create": self.wanted - self.there, "same": self.there}
+
+    def _called(self, name: str) -> None:
+        self.calls.append(name)
+        if self.error is not None:
+            raise self.error
+
+    def preview(self, show: Any) -> Outcome:
+        self._called("preview")
+        return Outcome(self._steps(), 0.1)
+
+    def up(self, show: Any) -> Outcome:
+        self._called("up")
+        steps = self._steps()
+        self.there = self.wanted
+        return Outcome(steps, 0.1, self.outputs())
+
+    def destroy(self, show: Any) -> Outcome:
+        self._called("destroy")
+        gone, self.there = self.there, 0
+        return Outcome({"delete": gone}, 0.1)
+
+    def outputs(self) -> dict[str, Any]:
+        if not self.there:
+            return {}
+        return {
+            "adminUser": "admin",
+            "logBucket": "logs",
+            "logPrefix": "sandbox",
+            "kubeconfig": Secret("clear text"),
+        }
+
+    def resources(self) -> list[Found]:
+        return [
+            Found("aws:s3/bucket:Bucket", f"b{n}", f"urn::{n}", str(n)) for n in range(self.there)
+        ]
+
+    def deployed(self) -> bool:
+        return self.there > 0
+
+    def forget(self) -> None:
+        self.calls.append("forget")
+        self.there = 0
+
+    def config(self) -> dict[str, Any]:
+        return dict(self.values)
+
+    def set_config(self, key: str, value: str, *, secret: bool) -> None:
+        self.values[key] = Secret(value) if secret else value
+
+    def remove_config(self, key: str) -> None:
+        del self.values[key]
+
+
+@dataclass
+class FakeAirflow:
+    """cli.airflow.Airflow: a DAG of two tasks whose run ends in `end`."""
+
+    end: str = "success"
+    known: bool = True
+    broken: list[tuple[str, str]] = field(default_factory=list)
+    reachable: bool = True
+    calls: list[str] = field(default_factory=list)
+    running: list[int] = field(default_factory=lambda: [0])
+
+    def __enter__(self) -> "FakeAirflow":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.calls.append("closed")
+
+    def _called(self, name: str) -> None:
+        self.calls.append(name)
+        if not self.reachable:
+            raise KitError("Airflow does not answer")
+
+    def health(self) -> dict[str, str]:
+        self._called("health")
+        return {"scheduler": "healthy", "metadatabase": "healthy"}
+
+    def has_dag(self, dag: str) -> bool:
+        return self.known
+
+    def import_errors(self) -> list[tuple[str, str]]:
+        return self.broken
+
+    def unpause(self, dag: str) -> None:
+        self._called("unpause")
+
+    def pause_all(self) -> None:
+        self._called("pause_all")
+
+    def unfinished(self) -> int:
+        return self.running.pop(0) if len(self.running) > 1 else self.running[0]
+
+    def trigger(self, dag: str, run: str) -> None:
+        self._called("trigger")
+
+    def run_state(self, dag: str, run: str) -> str:
+        return self.end
+
+    def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
+        return [
+            {"task_id": "extract", "state": "success", "try_number": 1},
+            {"task_id": "load", "state": self.end, "try_number": 2},
+        ]
+
+    def log(self, dag: str, run: str, task: str, attempt: int) -> list[str]:
+        return [f"log of {task} attempt {attempt}", "ZeroDivisionError: division by zero"]
+
+
+@dataclass
+class FakeS3:
+    """A log bucket that has the log of every task of every run."""
+
+    objects: Mapping[str, bytes] | None = None
+
+    def get_paginator(self, _: str) -> "FakeS3":
+        return self
+
+    def paginate(self, Bucket: str, Prefix: str) -> list[dict[str, Any]]:
+        if self.objects is not None:
+            keys = [key for key in self.objects if key.startswith(Prefix)]
+        else:
+            keys = [f"{Prefix}task_id={name}/attempt=1.log" for name in ("extract", "load")]
+        return [{"Contents": [{"Key": key, "LastModified": n} for n, key in enumerate(keys)]}, {}]
+
+    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+        content = b"one\ntwo\n" if self.objects is None else self.objects[Key]
+        return {"Body": io.BytesIO(content)}
+
+
+class FakeCloud:
+    """boto3 clients. `answers` maps operation names to lists of pages."""
+
+    def __init__(self, answers: Mapping[str, list[dict[str, Any]]] | None = None) -> None:
+        self.answers = answers or {}
+        self.empty: dict[str, Any] = {}
+
+    def __call__(self, service: str) -> Any:
+        return FakeS3() if service == "s3" else _FakeService(self.answers)
+
+
+class _Empty(dict[str, Any]):
+    def __missing__(self, key: str) -> list[Any]:
+        return []
+
+
+class _FakeService:
+    def __init__(self, answers: Mapping[str, list[dict[str, Any]]]) -> None:
+        self._answers = answers
+
+    def can_paginate(self, _: str) -> bool:
+        return True
+
+    def get_paginator(self, operation: str) -> Any:
+        pages = [_Empty(page) for page in self._answers.get(operation, [{}])]
+        return SimpleNamespace(paginate=lambda **_: pages)
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        return lambda **_: _Empty(self._answers.get(operation, [{}])[0])
+
+
+class FakeSession(Session):
+    """A session whose verbs meet fakes only."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(Console(), {})
+        self.fake_machine = FakeMachine(root / "sandbox")
+        self.fake_backend = FakeBackend()
+        self.fake_airflow = FakeAirflow()
+        self.cloud = FakeCloud()
+
+    def machine(self) -> Any:
+        return self.fake_machine
+
+    def backend(self, environment: Any, sandbox: Any = None) -> Any:
+        return self.fake_backend
+
+    def airflow(self, url: str, username: str, password: str, patience: float) -> Any:
+        return self.fake_airflow
+
+    def client(self, sandbox: Any) -> Callable[[str], Any]:
+        return self.cloud

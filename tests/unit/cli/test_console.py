@@ -1,0 +1,52 @@
+"""Where things are printed."""
+
+import io
+import json
+
+from cli.console import Console
+from sandbox.errors import UserError
+
+
+def _console() -> tuple[Console, io.StringIO, io.StringIO]:
+    out, err = io.StringIO(), io.StringIO()
+    return Console(out, err), out, err
+
+
+def test_results_and_progress_go_separate_ways() -> None:
+    console, out, err = _console()
+    console.note("progress")
+    console.result({"a": 1}, lambda: console.line("result"))
+    assert out.getvalue() == "result\n"
+    assert err.getvalue() == "progress\n"
+
+
+def test_json_replaces_the_result() -> None:
+    console, out, _ = _console()
+    console.json = True
+    console.result({"a": 1}, lambda: console.line("result"))
+    assert json.loads(out.getvalue()) == {"a": 1}
+
+
+def test_text_comes_out_as_it_is() -> None:
+    console, out, _ = _console()
+    text = "[bold]not markup[/bold] :smile: " + "x" * 300
+    console.line(text)
+    assert out.getvalue() == f"{text}\n"
+
+
+def test_a_table_has_aligned_columns() -> None:
+    console, out, _ = _console()
+    console.table(("a", "bb"), [("long", "1"), ("s", "2")])
+    assert out.getvalue() == "a     bb\nlong  1\ns     2\n"
+
+
+def test_without_a_terminal_the_answer_is_no() -> None:
+    console, _, err = _console()
+    assert console.confirm("Really?") is False
+    assert err.getvalue() == ""
+
+
+def test_an_error_is_shown_in_full() -> None:
+    console, _, err = _console()
+    console.failed(UserError("What", "why\nand more", "next"))
+    assert err.getvalue() == "error: What\n  why\n  and more\n\n    next\n"

@@ -1,0 +1,371 @@
+"""Every verb: its help, its JSON, its exit codes, and what it leaves behind."""
+
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typer
+
+from cli.app import app
+from cli.environments import Environment
+from cli.record import Record
+from sandbox.errors import KitError, UserError
+from tests.unit.cli.conftest import Run
+from tests.unit.cli.fakes import FakeCloud, FakeSession
+
+
+def _verbs(command: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        return [path]
+    return [verb for name, sub in inner.items() for verb in _verbs(sub, (*path, name))]
+
+
+VERBS = _verbs(typer.main.get_command(app))
+TAGGED = {"Tags": [{"Key": "aerodrome:environment", "Value": "sandbox"}]}
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_every_verb_has_a_help_with_an_example_and_json(verb: tuple[str, ...], run: Run) -> None:
+    result = run(*verb, "--help")
+    assert result.exit_code == 0
+    assert f"Example:\n    aerodrome {' '.join(verb)}" in result.stdout
+    assert "--json" in result.stdout
+
+
+def test_up_deploys_proves_and_says_what_next(run: Run) -> None:
+    result = run("up")
+    assert result.exit_code == 0, result.output
+    assert "deployed: 5 create" in result.stdout
+    assert "http://localhost:8080" in result.stdout
+    assert "./aerodrome config get adminPassword --show" in result.stdout
+    assert "s3://logs/sandbox/dag_id=example_pipeline/" in result.stdout
+    for phase in ("sandbox", "deployment", "proof", "total"):
+        assert f"\n{phase} " in result.stdout
+    assert "[2/3] deployment" in result.stderr
+    assert "Start etcd (1.5 s)" in result.stderr
+
+
+def test_up_as_json_is_one_document(run_json: Callable[..., Any]) -> None:
+    data = run_json("up")
+    assert data["changed"] is True
+    assert data["changes"] == {"create": 5, "same": 0}
+    assert data["proof"]["dag"] == "example_pipeline"
+    assert [phase["name"] for phase in data["phases"]] == ["sandbox", "deployment", "proof"]
+
+
+def test_a_second_up_changes_nothing_and_proves_nothing_anew(
+    run: Run, run_json: Callable[..., Any], session: FakeSession
+) -> None:
+    first = run_json("up")
+    session.fake_airflow.calls.clear()
+    session.console.json = False
+    result = run("up")
+    assert "nothing to change" in result.stdout
+    assert first["proof"]["run"] in result.stdout
+    assert session.fake_airflow.calls == []
+
+
+def test_up_with_proof_runs_the_dag_again(
+    run_json: Callable[..., Any], session: FakeSession
+) -> None:
+    run_json("up")
+    session.fake_airflow.calls.clear()
+    assert run_json("up", "--proof")["provedNow"] is True
+    assert "trigger" in session.fake_airflow.calls
+
+
+def test_an_up_that_was_killed_before_its_proof_is_proved_by_the_next(
+    run_json: Callable[..., Any], session: FakeSession
+) -> None:
+    session.fake_airflow.end = "failed"
+    run_json("up", exit_code=1)
+    session.fake_airflow.end = "success"
+    data = run_json("up")
+    assert data["changed"] is False
+    assert data["provedNow"] is True
+
+
+def test_up_makes_the_secrets_once(run_json: Callable[..., Any], session: FakeSession) -> None:
+    run_json("up")
+    before = dict(session.fake_backend.values)
+    assert before["aerodrome:uiServiceType"] == "NodePort"
+    run_json("up")
+    assert session.fake_backend.values == before
+
+
+def test_a_failing_proof_shows_the_failing_tasks_log(run: Run, session: FakeSession) -> None:
+    session.fake_airflow.end = "failed"
+    result = run("up")
+    assert result.exit_code == 1
+    assert 'Task "load" of DAG example_pipeline failed' in result.stderr
+    assert "ZeroDivisionError: division by zero" in result.stderr
+    assert "--task load" in result.stderr
+
+
+def test_the_state_of_an_earlier_sandbox_is_forgotten(
+    run_json: Callable[..., Any], session: FakeSession
+) -> None:
+    run_json("up")
+    session.fake_machine.sandbox = None
+    data = run_json("up")
+    assert "forget" in session.fake_backend.calls
+    assert data["changes"] == {"create": 5, "same": 0}
+
+
+def test_down_waits_for_tasks_destroys_and_takes_the_sandbox_away(
+    run_json: Callable[..., Any], session: FakeSession
+) -> None:
+    run_json("up")
+    data = run_json("down")
+    assert data["changes"] == {"delete": 5}
+    assert data["inventory"] == []
+    assert data["sandboxKept"] == ""
+    assert "pause_all" in session.fake_airflow.calls
+    assert session.fake_machine.sandbox is None
+    assert Record.read(Environment("sandbox")) is None
+
+
+def test_down_twice_is_fine(run: Run, run_json: Callable[..., Any], session: FakeSession) -> None:
+    run_json("up")
+    run_json("down")
+    session.console.json = False
+    result = run("down")
+    assert result.exit_code == 0
+    assert 'environment "sandbox" was not deployed' in result.stdout
+
+
+def test_down_without_airflow_goes_on(run_json: Callable[..., Any], session: FakeSession) -> None:
+    run_json("up")
+    session.fake_airflow.reachable = False
+    assert run_json("down")["changes"] == {"delete": 5}
+
+
+def test_down_when_the_sandbox_is_gone_forgets_the_state(
+    run_json: Callable[..., Any], session: FakeSession
+) -> None:
+    run_json("up")
+    session.fake_machine.sandbox = None
+    assert run_json("down")["forgotten"] is True
+    assert "destroy" not in session.fake_backend.calls
+
+
+def test_down_names_what_is_left_and_keeps_the_sandbox(run: Run, session: FakeSession) -> None:
+    run("up")
+    session.cloud = FakeCloud({"describe_vpcs": [{"Vpcs": [{"VpcId": "vpc-1", **TAGGED}]}]})
+    result = run("down")
+    assert result.exit_code == 1
+    assert "arn:aws:ec2:::vpc/vpc-1" in result.stderr
+    assert "aws ec2 describe-vpcs --vpc-ids vpc-1" in result.stderr
+    assert session.fake_machine.sandbox is not None
+
+
+def test_down_keeps_a_sandbox_that_another_environment_needs(
+    run_json: Callable[..., Any], session: FakeSession
+) -> None:
+    run_json("up")
+    Record("default", "x").write(Environment("sandbox-two"))
+    assert "sandbox-two" in run_json("down")["sandboxKept"]
+    assert session.fake_machine.sandbox is not None
+
+
+def test_down_can_keep_the_sandbox(run_json: Callable[..., Any], session: FakeSession) -> None:
+    run_json("up")
+    assert run_json("down", "--keep-sandbox")["sandboxKept"] == "as you asked"
+    assert session.fake_machine.sandbox is not None
+
+
+def test_what_the_sandbox_leaves_on_the_machine_is_named(run: Run, session: FakeSession) -> None:
+    run("up")
+    session.fake_machine.left = [SimpleNamespace(kind="mount", what="/somewhere")]
+    result = run("down")
+    assert result.exit_code == 1
+    assert "mount /somewhere" in result.stderr
+
+
+def test_preview_needs_the_sandbox(run: Run) -> None:
+    result = run("preview")
+    assert result.exit_code == 2
+    assert 'The sandbox "default" is not up' in result.stderr
+
+
+def test_preview_changes_nothing(run_json: Callable[..., Any], session: FakeSession) -> None:
+    run_json("sandbox", "up")
+    assert run_json("preview")["changes"] == {"create": 5, "same": 0}
+    assert session.fake_backend.there == 0
+
+
+def test_status_of_nothing(run: Run, run_json: Callable[..., Any]) -> None:
+    result = run("status")
+    assert result.exit_code == 0
+    assert "environment sandbox: not deployed" in result.stdout
+    assert "sandbox default: not up" in result.stdout
+    assert run_json("status")["sandbox"]["up"] is False
+
+
+def test_status_of_a_deployment(
+    run: Run, run_json: Callable[..., Any], session: FakeSession
+) -> None:
+    run_json("up")
+    data = run_json("status")
+    assert data["resources"] == 5
+    assert data["airflow"]["scheduler"] == "healthy"
+    assert data["sandbox"]["processes"] == [{"name": "etcd", "pid": 7, "state": "ready"}]
+    session.console.json = False
+    assert "1.00 GiB of memory" in run("status").stdout
+
+
+def test_status_when_airflow_does_not_answer(
+    run_json: Callable[..., Any], session: FakeSession
+) -> None:
+    run_json("up")
+    session.fake_airflow.reachable = False
+    assert run_json("status")["airflow"] == {"error": "Airflow does not answer"}
+
+
+def test_outputs_mask_secrets(run_json: Callable[..., Any]) -> None:
+    run_json("up")
+    assert run_json("outputs")["kubeconfig"] == "[secret]"
+    assert run_json("outputs", "--show-secrets")["kubeconfig"] == "clear text"
+
+
+def test_open_prints_the_address(run: Run, run_json: Callable[..., Any]) -> None:
+    assert run("open", "--print").exit_code == 2
+    run_json("up")
+    assert run_json("open", "--print") == {"url": "http://localhost:8080", "opened": False}
+
+
+def test_proof_runs_the_dag(run_json: Callable[..., Any]) -> None:
+    run_json("up")
+    data = run_json("proof")
+    assert data["tasks"] == ["extract", "load"]
+    assert data["log_lines"] == 2
+
+
+def test_inventory_lists_by_tag(run_json: Callable[..., Any], session: FakeSession) -> None:
+    run_json("sandbox", "up")
+    assert run_json("inventory") == []
+    session.cloud = FakeCloud({"describe_vpcs": [{"Vpcs": [{"VpcId": "vpc-1", **TAGGED}]}]})
+    assert run_json("inventory")[0]["kind"] == "ec2 vpc"
+
+
+def test_sandbox_down_refuses_while_something_is_deployed(
+    run: Run, run_json: Callable[..., Any], session: FakeSession
+) -> None:
+    run_json("up")
+    session.console.json = False
+    refused = run("sandbox", "down")
+    assert refused.exit_code == 2
+    assert "The sandbox carries sandbox" in refused.stderr
+    assert run_json("sandbox", "down", "--force")["forgotten"] == ["sandbox"]
+    assert session.fake_backend.there == 0
+
+
+def test_sandbox_verbs_take_a_name(run_json: Callable[..., Any]) -> None:
+    assert run_json("sandbox", "status", "--name", "other")["name"] == "other"
+
+
+def test_logs_of_a_process(run: Run, run_json: Callable[..., Any], session: FakeSession) -> None:
+    run_json("sandbox", "up")
+    folder = session.fake_machine.root / "logs"
+    folder.mkdir()
+    (folder / "etcd.log").write_text("one\ntwo\nthree\n")
+    session.console.json = False
+    assert run("logs", "etcd", "--lines", "2").stdout == "two\nthree\n"
+    unknown = run("logs", "etcdd")
+    assert unknown.exit_code == 2
+    assert "Processes: etcd." in unknown.stderr
+
+
+def test_logs_of_a_task(run_json: Callable[..., Any]) -> None:
+    run_json("up")
+    data = run_json("logs", "--task", "load", "--run", "r1")
+    assert (
+        data["uri"]
+        == "s3://logs/sandbox/dag_id=example_pipeline/run_id=r1/task_id=load/attempt=1.log"
+    )
+    assert data["lines"] == ["one", "two"]
+
+
+def test_logs_wants_one_thing(run: Run) -> None:
+    assert run("logs").exit_code == 2
+    assert run("logs", "scheduler", "--task", "x").exit_code == 2
+
+
+def test_an_environment_on_aws_needs_the_pulumi_cli(
+    run: Run, monkeypatch: pytest.MonkeyPatch, session: FakeSession, folders: Any
+) -> None:
+    monkeypatch.setenv("PATH", str(folders))
+    session.backend = super(FakeSession, session).backend  # type: ignore[method-assign]
+    result = run("up", "--env", "dev", "--yes")
+    assert result.exit_code == 2
+    assert 'Environment "dev" needs the Pulumi CLI' in result.stderr
+
+
+@pytest.mark.parametrize("name", ["Foo", "a/b", "", "-a", "a-", "a--b", "x" * 29, "ä", "a b"])
+def test_bad_environment_names_are_refused_and_nothing_is_called(
+    name: str, run: Run, session: FakeSession
+) -> None:
+    result = run("up", "--env", name)
+    assert result.exit_code == 2
+    assert f'"{name}" is no name for an environment' in result.stderr
+    assert session.fake_machine.lives == 0
+
+
+@pytest.mark.parametrize(("error", "code"), [(KitError, 1), (UserError, 2)])
+def test_errors_say_what_why_and_what_next(
+    error: type[KitError], code: int, run: Run, session: FakeSession
+) -> None:
+    session.fake_backend.error = error("Bucket name taken", "It is another's.", "do this")
+    result = run("up")
+    assert result.exit_code == code
+    assert "error: Bucket name taken\n  It is another's.\n\n    do this\n" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_errors_as_json(run_json: Callable[..., Any], session: FakeSession) -> None:
+    session.fake_backend.error = KitError("What", "why", "next")
+    data = run_json("up", exit_code=1)
+    assert data == {"error": {"summary": "What", "detail": "why", "command": "next"}}
+
+
+def test_a_bug_goes_to_a_file(run: Run, session: FakeSession, folders: Any) -> None:
+    session.fake_backend.error = ZeroDivisionError("oops")
+    result = run("up")
+    assert result.exit_code == 1
+    assert "this is a bug in aerodrome: ZeroDivisionError: oops" in result.stderr
+    assert "Traceback" not in result.output
+    (crash,) = (folders / "state" / "crashes").iterdir()
+    assert "Traceback" in crash.read_text()
+    assert str(crash) in result.stderr
+
+
+def test_debug_shows_the_traceback(run: Run, session: FakeSession) -> None:
+    session.fake_backend.error = ZeroDivisionError("oops")
+    assert "Traceback" in run("--debug", "up").stderr
+
+
+def test_an_interruption_says_how_to_go_on(run: Run, session: FakeSession) -> None:
+    session.fake_backend.error = KeyboardInterrupt()  # type: ignore[assignment]
+    result = run("up")
+    assert result.exit_code == 130
+    assert "the same command goes on from here" in result.stderr
+
+
+def test_wrong_usage_is_exit_2_without_a_traceback(run: Run) -> None:
+    for arguments in (["upp"], ["up", "--nope"], ["config", "get"], ["logs", "--lines", "x"]):
+        result = run(*arguments)
+        assert result.exit_code == 2, arguments
+        assert "Traceback" not in result.output
+
+
+def test_no_color_and_no_terminal_mean_plain_text(run: Run) -> None:
+    assert "\x1b" not in run("up").output
+
+
+def test_doctor_changes_nothing_and_names_fixes(run: Run, run_json: Callable[..., Any]) -> None:
+    checks = json.loads(run("doctor", "--json").stdout)
+    assert {"root", "nft", "port 8080"} <= {check["name"] for check in checks}
+    assert all(check["fix"] for check in checks if not check["ok"])
