@@ -1,0 +1,135 @@
+"""Who may do what: IAM users for people and programs outside, a role for Airflow's pods.
+
+No policy is put on a user; users are in groups. Nothing inside AWS has a key: pods get short-lived
+credentials from EKS Pod Identity. Of the users only Rancher's has an access key, because Rancher's cloud
+credentials know nothing else; the operator signs in and the log writer's key, if one is ever needed
+outside, is made by hand.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import policies
+from infra.cluster import Cluster
+from infra.log_bucket import TASK_LOGS_PREFIX, LogBucket
+from infra.naming import AIRFLOW_NAMESPACE
+from infra.stack import Stack
+
+
+@dataclass(frozen=True)
+class AccessArgs:
+    """What the permissions are about."""
+
+    stack: Stack
+    cluster: Cluster
+    bucket: LogBucket
+
+
+class Access(pulumi.ComponentResource):
+    """Users, groups, policies, and Airflow's role."""
+
+    airflow_role_arn: pulumi.Output[str]
+    rancher_key: aws.iam.AccessKey | None = None
+
+    def __init__(
+        self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("aerodrome:index:Access", name, {}, opts)
+        self._args = args
+        self._names = args.stack.names
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._operator()
+        self._log_writer()
+        if args.stack.settings.rancher_enabled:
+            self.rancher_key = self._rancher()
+        self.airflow_role_arn = self._airflow_role()
+        self.register_outputs({"airflowRoleArn": self.airflow_role_arn})
+
+    def _operator(self) -> None:
+        args = self._args
+        policy = pulumi.Output.all(
+            args.cluster.arn, args.bucket.arn, args.cluster.log_group_arn
+        ).apply(lambda arns: policies.operate(arns[0], arns[1], TASK_LOGS_PREFIX, arns[2]))
+        user = self._user_in_group("operator", policy)
+        # In Kubernetes an operator may work with Airflow's namespace, and with nothing else.
+        self._cluster_access(
+            "operator",
+            user,
+            "AmazonEKSEditPolicy",
+            {"type": "namespace", "namespaces": [AIRFLOW_NAMESPACE]},
+        )
+
+    def _log_writer(self) -> None:
+        policy = self._args.bucket.arn.apply(lambda arn: policies.write_logs(arn, TASK_LOGS_PREFIX))
+        self._user_in_group("log-writer", policy)
+
+    def _rancher(self) -> aws.iam.AccessKey:
+        policy = self._args.cluster.arn.apply(policies.manage_with_rancher)
+        user = self._user_in_group("rancher", policy)
+        # Rancher installs its agent in the cluster, which takes an administrator.
+        self._cluster_access("rancher", user, "AmazonEKSClusterAdminPolicy", {"type": "cluster"})
+        return aws.iam.AccessKey(self._names.of("rancher"), user=user.name, opts=self._child)
+
+    def _user_in_group(self, role: str, policy: pulumi.Output[str]) -> aws.iam.User:
+        """A user, its group, and the group's only policy."""
+        logical, path = self._names.of(role), self._names.iam_path
+        user = aws.iam.User(
+            logical,
+            path=path,
+            # Keys and passwords that were made by hand must not keep the environment alive.
+            force_destroy=True,
+            opts=self._child,
+        )
+        group = aws.iam.Group(logical, path=path, opts=self._child)
+        permission = aws.iam.Policy(logical, path=path, policy=policy, opts=self._child)
+        aws.iam.GroupPolicyAttachment(
+            logical, group=group.name, policy_arn=permission.arn, opts=self._child
+        )
+        aws.iam.UserGroupMembership(logical, user=user.name, groups=[group.name], opts=self._child)
+        return user
+
+    def _cluster_access(
+        self,
+        role: str,
+        user: aws.iam.User,
+        policy: str,
+        scope: "aws.eks.AccessPolicyAssociationAccessScopeArgsDict",
+    ) -> None:
+        """Lets the user into the cluster: an access entry, and what it may do there."""
+        logical = self._names.of(role)
+        entry = aws.eks.AccessEntry(
+            logical,
+            cluster_name=self._args.cluster.name,
+            principal_arn=user.arn,
+            opts=self._child,
+        )
+        aws.eks.AccessPolicyAssociation(
+            logical,
+            cluster_name=entry.cluster_name,
+            principal_arn=entry.principal_arn,
+            # EKS's own policies have the same name in every partition.
+            policy_arn=f"arn:aws:eks::aws:cluster-access-policy/{policy}",
+            access_scope=scope,
+            opts=self._child,
+        )
+
+    def _airflow_role(self) -> pulumi.Output[str]:
+        args = self._args
+        role = aws.iam.Role(
+            self._names.of("airflow"),
+            path=self._names.iam_path,
+            assume_role_policy=policies.assumed_by_pods(),
+            opts=self._child,
+        )
+        allowed = aws.iam.RolePolicy(
+            self._names.of("airflow"),
+            role=role.name,
+            policy=args.bucket.arn.apply(
+                lambda arn: policies.read_and_write_logs(arn, TASK_LOGS_PREFIX)
+            ),
+            opts=self._child,
+        )
+        # The ARN only once the permissions are there: a pod that starts earlier would lose its logs.
+        return pulumi.Output.all(role.arn, allowed.id).apply(lambda both: str(both[0]))

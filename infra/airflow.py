@@ -1,0 +1,172 @@
+"""Airflow itself: a namespace, its Secrets, the right to write logs, and the chart."""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
+
+from infra.cluster import STORAGE_CLASS, Cluster
+from infra.content import PROJECT_ROOT, content_hash
+from infra.image import Image
+from infra.log_bucket import TASK_LOGS_PREFIX, LogBucket
+from infra.naming import AIRFLOW_NAMESPACE
+from infra.stack import Stack
+
+RELEASE = "airflow"
+SERVICE_ACCOUNT = "airflow"
+UI_SERVICE = "airflow-api-server"
+UI_PORT = 8080
+
+DATABASE = "airflow"
+DATABASE_USER = "airflow"
+IN_CLUSTER_DATABASE_HOST = "airflow-postgres"
+"""The Service that charts/airflow makes for its PostgreSQL."""
+
+SECRET_NAMES = {
+    "fernet": "airflow-fernet",
+    "jwt": "airflow-jwt",
+    "api": "airflow-api",
+    "database": "airflow-database",
+    "admin": "airflow-admin",
+}
+"""The chart gets these names and never a secret: what makes none can lose none."""
+
+RELEASE_TIMEOUT_SECONDS = 900
+"""Room for new nodes, the first image pull and the database's migration."""
+
+
+@dataclass(frozen=True)
+class AirflowArgs:
+    """What Airflow stands on. `database_host` is empty when PostgreSQL runs in the cluster."""
+
+    stack: Stack
+    cluster: Cluster
+    bucket: LogBucket
+    role_arn: pulumi.Output[str]
+    image: Image
+    postgres_image: Image
+    database_host: pulumi.Input[str] = ""
+
+
+class Airflow(pulumi.ComponentResource):
+    """Everything of Airflow that lies in the cluster."""
+
+    admin_secret_name = SECRET_NAMES["admin"]
+
+    def __init__(
+        self, name: str, args: AirflowArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("aerodrome:index:Airflow", name, {}, opts)
+        self._args = args
+        self._names = args.stack.names
+        self._in_cluster = pulumi.ResourceOptions(parent=self, provider=args.cluster.provider)
+        self._namespace = kubernetes.core.v1.Namespace(
+            self._names.of("namespace"), metadata={"name": AIRFLOW_NAMESPACE}, opts=self._in_cluster
+        )
+        secrets = self._secrets()
+        # A pod that starts before the association gets no credentials; it would have to be restarted.
+        association = aws.eks.PodIdentityAssociation(
+            self._names.of("airflow"),
+            cluster_name=args.cluster.name,
+            namespace=AIRFLOW_NAMESPACE,
+            service_account=SERVICE_ACCOUNT,
+            role_arn=args.role_arn,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        kubernetes.helm.v3.Release(
+            self._names.of(RELEASE),
+            name=RELEASE,
+            namespace=self._namespace.metadata.name,
+            chart="../charts/airflow",
+            # Helm sees a chart by its version; this makes every change of its files an upgrade.
+            description=f"charts/airflow {content_hash(PROJECT_ROOT / 'charts' / 'airflow')}",
+            values=self._values(),
+            timeout=RELEASE_TIMEOUT_SECONDS,
+            # The next run must find a release that it can work with, not a half-made one.
+            atomic=False,
+            cleanup_on_fail=True,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                provider=args.cluster.provider,
+                depends_on=[*secrets, association, args.cluster.storage_class],
+            ),
+        )
+        self.register_outputs({})
+
+    def _secrets(self) -> list[kubernetes.core.v1.Secret]:
+        settings, secrets = self._args.stack.settings, self._args.stack.secrets
+        contents: dict[str, dict[str, pulumi.Input[str]]] = {
+            "fernet": {"fernet-key": secrets.fernet_key},
+            "jwt": {"jwt-secret": secrets.jwt_secret},
+            "api": {"api-secret-key": secrets.api_secret_key},
+            "database": {
+                "connection": self._connection(),
+                "username": DATABASE_USER,
+                "password": secrets.database_password,
+                "database": DATABASE,
+            },
+            "admin": {
+                "username": settings.admin_user,
+                "password": secrets.admin_password,
+                "email": settings.admin_email,
+            },
+        }
+        return [
+            kubernetes.core.v1.Secret(
+                self._names.of(SECRET_NAMES[key]),
+                metadata={
+                    "name": SECRET_NAMES[key],
+                    "namespace": self._namespace.metadata.name,
+                },
+                string_data=pulumi.Output.secret(content),
+                opts=self._in_cluster,
+            )
+            for key, content in contents.items()
+        ]
+
+    def _connection(self) -> pulumi.Output[str]:
+        """The database's address as SQLAlchemy wants it; a password may hold any character."""
+        password = quote(self._args.stack.secrets.database_password, safe="")
+        return pulumi.Output.concat(
+            f"postgresql+psycopg2://{DATABASE_USER}:{password}@",
+            self._args.database_host or IN_CLUSTER_DATABASE_HOST,
+            f":5432/{DATABASE}",
+        )
+
+    def _values(self) -> dict[str, pulumi.Input[object]]:
+        """The chart's values: its values.schema.json is the contract."""
+        args, settings = self._args, self._args.stack.settings
+        return {
+            "environment": settings.environment,
+            "image": {
+                "repository": args.image.repository_url,
+                "tag": args.image.tag,
+                "digest": args.image.digest,
+            },
+            "executor": settings.executor,
+            "serviceAccount": {"name": SERVICE_ACCOUNT},
+            "secrets": SECRET_NAMES,
+            "logs": {
+                "bucket": args.bucket.bucket,
+                "prefix": TASK_LOGS_PREFIX,
+                "region": args.stack.place.region,
+            },
+            "postgres": {
+                "enabled": settings.database == "in-cluster",
+                "image": {
+                    "repository": args.postgres_image.repository_url,
+                    "digest": args.postgres_image.digest,
+                },
+                "storage": {
+                    "size": f"{settings.database_storage_gb}Gi",
+                    "storageClass": STORAGE_CLASS,
+                },
+            },
+            "ui": {
+                "serviceType": settings.ui_service_type,
+                "port": UI_PORT,
+                "nodePort": settings.ui_node_port,
+            },
+        }

@@ -1,0 +1,211 @@
+"""The Kubernetes cluster: EKS, its workers and add-ons.
+
+Order matters more when it goes than when it comes. Engines delete in the reverse order of the
+dependencies, so each is written down: what runs in the cluster goes before the add-ons, those before the
+workers, these before the control plane, and that before the network and the log group.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_eks as eks
+import pulumi_kubernetes as kubernetes
+
+from infra import policies
+from infra.network import Network
+from infra.stack import Stack
+
+LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
+
+NODE_POLICIES = (
+    "AmazonEKSWorkerNodePolicy",
+    "AmazonEKS_CNI_Policy",
+    "AmazonEC2ContainerRegistryPullOnly",
+)
+
+STORAGE_CLASS = "gp3"
+
+KEY_DELETION_DAYS = 7
+"""How long KMS keeps a key that was given up; 7 is the least. Until then the deletion can be undone."""
+
+
+@dataclass(frozen=True)
+class ClusterArgs:
+    """The stack says how large, the network where."""
+
+    stack: Stack
+    network: Network
+
+
+class Cluster(pulumi.ComponentResource):
+    """The control plane, its workers, its add-ons and the provider that talks to it."""
+
+    name: pulumi.Output[str]
+    arn: pulumi.Output[str]
+    log_group_arn: pulumi.Output[str]
+    kubeconfig: pulumi.Output[str]
+    provider: kubernetes.Provider
+    """Depends on workers and add-ons: what runs in the cluster comes after them and goes before them."""
+    storage_class: kubernetes.storage.v1.StorageClass
+
+    def __init__(
+        self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("aerodrome:index:Cluster", name, {}, opts)
+        self._stack = args.stack
+        self._network = args.network
+        self._names = args.stack.names
+        self._child = pulumi.ResourceOptions(parent=self)
+        log_group = self._log_group()
+        self.log_group_arn = log_group.arn
+        self._eks = self._control_plane(log_group)
+        self.name = self._eks.eks_cluster.name
+        self.arn = self._eks.eks_cluster.arn
+        # It holds no key, but who reads it knows where to knock.
+        self.kubeconfig = pulumi.Output.secret(self._eks.kubeconfig_json)
+        workers = self._workers()
+        addons = self._addons(workers)
+        self.provider = kubernetes.Provider(
+            self._names.cluster,
+            kubeconfig=self.kubeconfig,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[workers, *addons]),
+        )
+        self.storage_class = self._storage_class()
+        self.register_outputs({"name": self.name})
+
+    def _log_group(self) -> aws.cloudwatch.LogGroup:
+        # EKS makes this group by itself if it finds none: then it has no retention, no tags, and outlives
+        # the cluster.
+        return aws.cloudwatch.LogGroup(
+            self._names.of("control-plane"),
+            name=self._names.control_plane_log_group,
+            retention_in_days=self._stack.settings.log_retention_days,
+            opts=self._child,
+        )
+
+    def _control_plane(self, log_group: aws.cloudwatch.LogGroup) -> eks.Cluster:
+        settings = self._stack.settings
+        key = aws.kms.Key(
+            self._names.of("secrets"),
+            description=f"Kubernetes Secrets of {self._names.cluster}",
+            enable_key_rotation=True,
+            deletion_window_in_days=KEY_DELETION_DAYS,
+            opts=self._child,
+        )
+        return eks.Cluster(
+            self._names.cluster,
+            name=self._names.cluster,
+            version=settings.kubernetes_version,
+            vpc_id=self._network.vpc_id,
+            public_subnet_ids=self._network.public_subnet_ids,
+            private_subnet_ids=self._network.private_subnet_ids,
+            authentication_mode=eks.AuthenticationMode.API,
+            # Workers are a group of their own below, so that they can change without the cluster.
+            skip_default_node_group=True,
+            encryption_config_key_arn=key.arn,
+            enabled_cluster_log_types=list(LOG_TYPES),
+            # Workers talk to the API inside the network, people and Pulumi from outside.
+            endpoint_private_access=True,
+            endpoint_public_access=True,
+            public_access_cidrs=list(settings.public_access_cidrs),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[log_group, self._network],
+            ),
+        )
+
+    def _workers(self) -> eks.ManagedNodeGroup:
+        settings = self._stack.settings
+        role = aws.iam.Role(
+            self._names.of("node"),
+            path=self._names.iam_path,
+            assume_role_policy=policies.assumed_by_service("ec2.amazonaws.com"),
+            opts=self._child,
+        )
+        attachments = [
+            aws.iam.RolePolicyAttachment(
+                self._names.of("node", policy),
+                role=role.name,
+                policy_arn=f"arn:{self._stack.place.partition}:iam::aws:policy/{policy}",
+                opts=self._child,
+            )
+            for policy in NODE_POLICIES
+        ]
+        return eks.ManagedNodeGroup(
+            self._names.of("workers"),
+            cluster=self._eks,
+            node_role=role,
+            subnet_ids=self._network.private_subnet_ids,
+            instance_types=list(settings.node_instance_types),
+            capacity_type="SPOT" if settings.spot else "ON_DEMAND",
+            disk_size=settings.node_disk_gb,
+            scaling_config=aws.eks.NodeGroupScalingConfigArgs(
+                min_size=settings.node_min,
+                desired_size=settings.node_desired,
+                max_size=settings.node_max,
+            ),
+            # Without these permissions a worker can not join, nor take its network down when it leaves.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=attachments),
+        )
+
+    def _addons(self, workers: eks.ManagedNodeGroup) -> list[pulumi.Resource]:
+        # They run on the workers; EKS reports an add-on without a place to run as degraded.
+        after_workers = pulumi.ResourceOptions(parent=self, depends_on=[workers])
+        names = self._names
+        simple = [
+            eks.Addon(names.of(addon), cluster=self._eks, addon_name=addon, opts=after_workers)
+            for addon in ("coredns", "eks-pod-identity-agent")
+        ]
+        driver = eks.Addon(
+            names.of("aws-ebs-csi-driver"),
+            cluster=self._eks,
+            addon_name="aws-ebs-csi-driver",
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[workers, *simple, self._volume_permissions()]
+            ),
+        )
+        return [*simple, driver]
+
+    def _volume_permissions(self) -> pulumi.Resource:
+        """The driver's role: it makes, attaches and deletes disks."""
+        role = aws.iam.Role(
+            self._names.of("volumes"),
+            path=self._names.iam_path,
+            assume_role_policy=policies.assumed_by_pods(),
+            opts=self._child,
+        )
+        attachment = aws.iam.RolePolicyAttachment(
+            self._names.of("volumes"),
+            role=role.name,
+            policy_arn=(
+                f"arn:{self._stack.place.partition}:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy"
+            ),
+            opts=self._child,
+        )
+        return aws.eks.PodIdentityAssociation(
+            self._names.of("volumes"),
+            cluster_name=self.name,
+            namespace="kube-system",
+            service_account="ebs-csi-controller-sa",
+            role_arn=role.arn,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment]),
+        )
+
+    def _storage_class(self) -> kubernetes.storage.v1.StorageClass:
+        # The driver puts these tags on every disk: the only way to find one that was left behind.
+        tag_parameters = {
+            f"tagSpecification_{number}": f"{key}={value}"
+            for number, (key, value) in enumerate(sorted(self._stack.tags.items()), start=1)
+        }
+        return kubernetes.storage.v1.StorageClass(
+            self._names.of(STORAGE_CLASS),
+            metadata={"name": STORAGE_CLASS},
+            provisioner="ebs.csi.aws.com",
+            parameters={"type": "gp3", "encrypted": "true"} | tag_parameters,
+            # The disk must be in the zone where the pod finds room.
+            volume_binding_mode="WaitForFirstConsumer",
+            reclaim_policy="Delete",
+            allow_volume_expansion=True,
+            opts=pulumi.ResourceOptions(parent=self, provider=self.provider),
+        )

@@ -1,0 +1,104 @@
+"""The S3 bucket that holds the logs of Airflow's tasks. Nobody reads it without IAM, nobody without TLS."""
+
+import json
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.stack import Stack
+
+TASK_LOGS_PREFIX = "task-logs"
+"""The folder of task logs. A prefix, so that other logs can get a folder with other permissions."""
+
+NONCURRENT_DAYS = 7
+"""How long an overwritten or deleted log can be brought back."""
+
+
+@dataclass(frozen=True)
+class LogBucketArgs:
+    """The stack says how long a log lives, and whether the bucket is kept while it holds any."""
+
+    stack: Stack
+
+
+class LogBucket(pulumi.ComponentResource):
+    """A versioned, encrypted, private bucket that forgets."""
+
+    bucket: pulumi.Output[str]
+    arn: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: LogBucketArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("aerodrome:index:LogBucket", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        settings, logical = args.stack.settings, args.stack.names.of("logs")
+        bucket = aws.s3.Bucket(logical, force_destroy=not settings.protect, opts=child)
+        self.bucket = bucket.bucket
+        self.arn = bucket.arn
+        aws.s3.BucketVersioning(
+            logical,
+            bucket=bucket.id,
+            versioning_configuration={"status": "Enabled"},
+            opts=child,
+        )
+        aws.s3.BucketServerSideEncryptionConfiguration(
+            logical,
+            bucket=bucket.id,
+            # S3's own keys: a KMS key would cost a request for every line of log that is read.
+            rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
+            opts=child,
+        )
+        blocked = aws.s3.BucketPublicAccessBlock(
+            logical,
+            bucket=bucket.id,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=child,
+        )
+        aws.s3.BucketPolicy(
+            logical,
+            bucket=bucket.id,
+            policy=bucket.arn.apply(tls_only_policy),
+            # S3 refuses two changes of a bucket's access at the same moment.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[blocked]),
+        )
+        aws.s3.BucketLifecycleConfiguration(
+            logical,
+            bucket=bucket.id,
+            rules=[
+                {
+                    "id": "expire-logs",
+                    "status": "Enabled",
+                    "filter": {"prefix": ""},
+                    "expiration": {"days": settings.task_log_days},
+                    "noncurrent_version_expiration": {"noncurrent_days": NONCURRENT_DAYS},
+                    "abort_incomplete_multipart_upload": {"days_after_initiation": 1},
+                }
+            ],
+            opts=child,
+        )
+        self.register_outputs({"bucket": self.bucket})
+
+
+def tls_only_policy(bucket_arn: str) -> str:
+    """Whoever comes without TLS is refused, whatever else they may do."""
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Sid": "RefusePlainHttp",
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Action": "s3:*",
+                    "Resource": [bucket_arn, f"{bucket_arn}/*"],
+                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                }
+            ],
+        },
+        sort_keys=True,
+    )

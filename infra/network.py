@@ -1,0 +1,148 @@
+"""The network: a VPC over two zones, with public and private subnets.
+
+Everything that works lives in the private subnets and reaches the internet through one NAT gateway;
+only load balancers, the NAT gateway and the Rancher server are in the public ones. One NAT instead of
+one for each zone: it costs more than everything else in a small environment, and a zone that is lost
+with it takes down task starts, not data.
+"""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.stack import Stack
+
+
+@dataclass(frozen=True)
+class NetworkArgs:
+    """The stack says the addresses, the place the zones."""
+
+    stack: Stack
+
+
+@dataclass(frozen=True)
+class SubnetPlan:
+    """Which addresses go where."""
+
+    public: tuple[str, ...]
+    private: tuple[str, ...]
+
+
+def plan_subnets(cidr: str) -> SubnetPlan:
+    """Half of the network for the private subnets, where every pod takes an address, an eighth for the
+    public ones; the rest stays free for what comes later."""
+    network = ipaddress.IPv4Network(cidr)
+    quarters = list(network.subnets(prefixlen_diff=2))
+    sixteenths = list(quarters[2].subnets(prefixlen_diff=2))
+    return SubnetPlan(
+        public=tuple(str(subnet) for subnet in sixteenths[:2]),
+        private=tuple(str(subnet) for subnet in quarters[:2]),
+    )
+
+
+class Network(pulumi.ComponentResource):
+    """VPC, subnets, internet gateway, NAT gateway and routes."""
+
+    vpc_id: pulumi.Output[str]
+    public_subnet_ids: list[pulumi.Output[str]]
+    private_subnet_ids: list[pulumi.Output[str]]
+
+    def __init__(
+        self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("aerodrome:index:Network", name, {}, opts)
+        self._names = args.stack.names
+        self._child = pulumi.ResourceOptions(parent=self)
+        cidr, zones = args.stack.settings.vpc_cidr, args.stack.place.zones
+        plan = plan_subnets(cidr)
+        vpc = aws.ec2.Vpc(
+            self._names.of("vpc"),
+            cidr_block=cidr,
+            # Both are needed for the private names of the Kubernetes API's endpoint.
+            enable_dns_hostnames=True,
+            enable_dns_support=True,
+            tags=self._name_tag("vpc"),
+            opts=self._child,
+        )
+        self.vpc_id = vpc.id
+        gateway = aws.ec2.InternetGateway(
+            self._names.of("internet"),
+            vpc_id=vpc.id,
+            tags=self._name_tag("internet"),
+            opts=self._child,
+        )
+        # The tags tell Kubernetes' load balancer controllers which subnets are for whom.
+        public = self._subnets("public", plan.public, zones, "kubernetes.io/role/elb")
+        private = self._subnets("private", plan.private, zones, "kubernetes.io/role/internal-elb")
+        self.public_subnet_ids = [subnet.id for subnet in public]
+        self.private_subnet_ids = [subnet.id for subnet in private]
+        self._route("public", public, gateway_id=gateway.id)
+        self._route("private", private, nat_gateway_id=self._nat(public[0], gateway).id)
+        self.register_outputs({"vpcId": self.vpc_id})
+
+    def _subnets(
+        self, kind: str, cidrs: Sequence[str], zones: Sequence[str], role_tag: str
+    ) -> list[aws.ec2.Subnet]:
+        return [
+            aws.ec2.Subnet(
+                self._names.of(kind, zone),
+                vpc_id=self.vpc_id,
+                availability_zone=zone,
+                cidr_block=cidr,
+                # Nothing gets a public address by accident; what needs one gets an elastic one.
+                map_public_ip_on_launch=False,
+                tags=self._name_tag(kind, zone) | {role_tag: "1"},
+                opts=self._child,
+            )
+            for cidr, zone in zip(cidrs, zones, strict=True)
+        ]
+
+    def _nat(self, subnet: aws.ec2.Subnet, gateway: aws.ec2.InternetGateway) -> aws.ec2.NatGateway:
+        address = aws.ec2.Eip(
+            self._names.of("nat"), domain="vpc", tags=self._name_tag("nat"), opts=self._child
+        )
+        return aws.ec2.NatGateway(
+            self._names.of("nat"),
+            allocation_id=address.allocation_id,
+            subnet_id=subnet.id,
+            tags=self._name_tag("nat"),
+            # AWS: a NAT gateway needs the internet gateway, though it does not name it.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[gateway]),
+        )
+
+    def _route(
+        self,
+        kind: str,
+        subnets: Sequence[aws.ec2.Subnet],
+        *,
+        gateway_id: pulumi.Output[str] | None = None,
+        nat_gateway_id: pulumi.Output[str] | None = None,
+    ) -> None:
+        """A route table for the subnets, with the way out."""
+        table = aws.ec2.RouteTable(
+            self._names.of(kind),
+            vpc_id=self.vpc_id,
+            tags=self._name_tag(kind),
+            opts=self._child,
+        )
+        aws.ec2.Route(
+            self._names.of(kind, "internet"),
+            route_table_id=table.id,
+            destination_cidr_block="0.0.0.0/0",
+            gateway_id=gateway_id,
+            nat_gateway_id=nat_gateway_id,
+            opts=self._child,
+        )
+        for number, subnet in enumerate(subnets, start=1):
+            aws.ec2.RouteTableAssociation(
+                self._names.of(kind, str(number)),
+                route_table_id=table.id,
+                subnet_id=subnet.id,
+                opts=self._child,
+            )
+
+    def _name_tag(self, *parts: str) -> dict[str, str]:
+        return {"Name": self._names.of(*parts)}

@@ -1,0 +1,147 @@
+"""The Rancher server: one EC2 instance that installs Rancher by itself.
+
+Nobody logs in over SSH: no key pair, no port 22. Administrators use a Systems Manager session, which IAM
+allows and CloudTrail records; the first password is read there.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import policies
+from infra.network import Network
+from infra.rancher_boot import user_data
+from infra.stack import Stack
+
+DISK_GB = 40
+"""Room for the operating system, k3s's images and Rancher's own database."""
+
+# 80 is there for the redirect, and for certificates from Let's Encrypt.
+PORTS = (80, 443)
+
+
+@dataclass(frozen=True)
+class RancherArgs:
+    """The stack says how large and for whom, the network where."""
+
+    stack: Stack
+    network: Network
+
+
+class Rancher(pulumi.ComponentResource):
+    """The server, its address and who may reach it."""
+
+    address: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: RancherArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("aerodrome:index:Rancher", name, {}, opts)
+        settings = args.stack.settings
+        self._names = args.stack.names
+        self._child = pulumi.ResourceOptions(parent=self)
+        logical = self._names.of("rancher")
+        address = aws.ec2.Eip(logical, domain="vpc", tags={"Name": logical}, opts=self._child)
+        hostname: pulumi.Output[str] = (
+            pulumi.Output.from_input(settings.rancher_hostname)
+            if settings.rancher_hostname
+            else address.public_ip.apply(lambda ip: f"{ip}.sslip.io")
+        )
+        server = aws.ec2.Instance(
+            logical,
+            ami=self._image(),
+            instance_type=settings.rancher_instance_type,
+            subnet_id=args.network.public_subnet_ids[0],
+            vpc_security_group_ids=[self._firewall(args).id],
+            iam_instance_profile=self._profile(args.stack.place.partition).name,
+            # IMDSv2 only, and no hop further: a pod must not take the instance's credentials.
+            metadata_options={
+                "http_endpoint": "enabled",
+                "http_tokens": "required",
+                "http_put_response_hop_limit": 1,
+            },
+            root_block_device={
+                "encrypted": True,
+                "volume_type": "gp3",
+                "volume_size": DISK_GB,
+                "delete_on_termination": True,
+                "tags": args.stack.tags | {"Name": logical},
+            },
+            user_data=hostname.apply(user_data),
+            user_data_replace_on_change=True,
+            tags={"Name": logical},
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[args.network],
+                # Amazon publishes a new image every week; that is no reason to lose the server.
+                ignore_changes=["ami"],
+            ),
+        )
+        aws.ec2.EipAssociation(
+            logical, allocation_id=address.allocation_id, instance_id=server.id, opts=self._child
+        )
+        self.address = hostname.apply(lambda host: f"https://{host}")
+        self.register_outputs({"address": self.address})
+
+    def _image(self) -> pulumi.Output[str]:
+        return aws.ec2.get_ami_output(
+            most_recent=True,
+            owners=["amazon"],
+            filters=[
+                {"name": "name", "values": ["al2023-ami-2023.*-kernel-6.1-x86_64"]},
+                {"name": "architecture", "values": ["x86_64"]},
+            ],
+            opts=pulumi.InvokeOutputOptions(parent=self),
+        ).id
+
+    def _firewall(self, args: RancherArgs) -> aws.ec2.SecurityGroup:
+        logical = self._names.of("rancher")
+        group = aws.ec2.SecurityGroup(
+            logical,
+            vpc_id=args.network.vpc_id,
+            description="The Rancher server",
+            tags={"Name": logical},
+            opts=self._child,
+        )
+        for port in PORTS:
+            aws.ec2.SecurityGroupRule(
+                self._names.of("rancher", str(port)),
+                security_group_id=group.id,
+                type="ingress",
+                protocol="tcp",
+                from_port=port,
+                to_port=port,
+                cidr_blocks=list(args.stack.settings.public_access_cidrs),
+                description="People, and the agents of the clusters",
+                opts=self._child,
+            )
+        aws.ec2.SecurityGroupRule(
+            self._names.of("rancher", "out"),
+            security_group_id=group.id,
+            type="egress",
+            protocol="-1",
+            from_port=0,
+            to_port=0,
+            cidr_blocks=["0.0.0.0/0"],
+            description="Packages, charts, the clusters it manages",
+            opts=self._child,
+        )
+        return group
+
+    def _profile(self, partition: str) -> aws.iam.InstanceProfile:
+        """What the instance itself may do: be reached by Systems Manager."""
+        logical, path = self._names.of("rancher-server"), self._names.iam_path
+        role = aws.iam.Role(
+            logical,
+            path=path,
+            assume_role_policy=policies.assumed_by_service("ec2.amazonaws.com"),
+            opts=self._child,
+        )
+        aws.iam.RolePolicyAttachment(
+            logical,
+            role=role.name,
+            policy_arn=f"arn:{partition}:iam::aws:policy/AmazonSSMManagedInstanceCore",
+            opts=self._child,
+        )
+        return aws.iam.InstanceProfile(logical, path=path, role=role.name, opts=self._child)
