@@ -1,0 +1,157 @@
+"""EKS in front of a real Kubernetes."""
+
+import base64
+
+import pytest
+from botocore.exceptions import ClientError
+
+CLUSTER_ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+VIEW = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
+
+
+@pytest.fixture(scope="module")
+def eks(emulator):
+    return emulator.client("eks")
+
+
+@pytest.fixture(scope="module")
+def cluster(emulator, subnets):
+    """A cluster's name."""
+    emulator.cluster("main", subnets, tags={"team": "data"})
+    return "main"
+
+
+def test_a_clusters_address_is_the_sandboxs_kubernetes(emulator, subnets):
+    created = emulator.cluster("addressed", subnets)
+    described = emulator.client("eks").describe_cluster(name="addressed")["cluster"]
+    authority = base64.b64encode(emulator.settings.cluster_ca.read_bytes()).decode()
+    for shown in (created, described):
+        assert shown["endpoint"] == "https://10.213.0.2:6443"
+        assert shown["certificateAuthority"]["data"] == authority
+        assert shown["identity"]["oidc"]["issuer"].startswith(
+            "https://oidc.eks.us-east-1.amazonaws.com/id/"
+        )
+    assert described["status"] == "ACTIVE"
+
+
+def test_a_cluster_has_the_network_of_its_subnets(emulator, eks, cluster, subnets):
+    ec2 = emulator.client("ec2")
+    network = eks.describe_cluster(name=cluster)["cluster"]["resourcesVpcConfig"]
+    described = ec2.describe_subnets(SubnetIds=[subnets[0]])
+    assert network["vpcId"] == described["Subnets"][0]["VpcId"]
+    group = network["clusterSecurityGroupId"]
+    found = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
+    assert found["GroupName"].startswith(f"eks-cluster-sg-{cluster}-")
+
+
+def test_a_cluster_needs_subnets_that_exist(emulator):
+    with pytest.raises(ClientError, match="unknown: subnet-0"):
+        emulator.cluster("lost", ["subnet-0", "subnet-1"])
+
+
+def test_tags_given_later_are_shown(eks, cluster):
+    arn = eks.describe_cluster(name=cluster)["cluster"]["arn"]
+    eks.tag_resource(resourceArn=arn, tags={"later": "yes"})
+    assert eks.describe_cluster(name=cluster)["cluster"]["tags"] == {"team": "data", "later": "yes"}
+    eks.untag_resource(resourceArn=arn, tagKeys=["later"])
+    assert eks.describe_cluster(name=cluster)["cluster"]["tags"] == {"team": "data"}
+
+
+def test_a_node_group_can_be_resized_and_labelled(emulator, eks, cluster, subnets):
+    role = emulator.role("node", "ec2.amazonaws.com", ["sts:AssumeRole"])
+    eks.create_nodegroup(
+        clusterName=cluster,
+        nodegroupName="workers",
+        nodeRole=role,
+        subnets=subnets,
+        labels={"a": "1", "b": "2"},
+    )
+    update = eks.update_nodegroup_config(
+        clusterName=cluster,
+        nodegroupName="workers",
+        scalingConfig={"desiredSize": 5, "maxSize": 6},
+        labels={"addOrUpdateLabels": {"c": "3"}, "removeLabels": ["a"]},
+    )["update"]
+    group = eks.describe_nodegroup(clusterName=cluster, nodegroupName="workers")["nodegroup"]
+    assert group["scalingConfig"] == {"minSize": 1, "maxSize": 6, "desiredSize": 5}
+    assert group["labels"] == {"b": "2", "c": "3"}
+    assert group["amiType"] == "AL2023_x86_64_STANDARD"
+    assert eks.describe_update(name=cluster, updateId=update["id"])["update"]["status"] == (
+        "Successful"
+    )
+    with pytest.raises(ClientError) as failure:
+        eks.delete_cluster(name=cluster)
+    assert failure.value.response["Error"]["Code"] == "ResourceInUseException"
+    eks.delete_nodegroup(clusterName=cluster, nodegroupName="workers")
+
+
+def test_a_clusters_logging_can_be_changed(eks, cluster):
+    wanted = {"clusterLogging": [{"types": ["api"], "enabled": True}]}
+    eks.update_cluster_config(name=cluster, logging=wanted)
+    assert eks.describe_cluster(name=cluster)["cluster"]["logging"] == wanted
+
+
+def test_an_addon_gets_the_default_version(eks, cluster):
+    offered = eks.describe_addon_versions(addonName="vpc-cni", kubernetesVersion="1.36")
+    version = offered["addons"][0]["addonVersions"][0]
+    assert version["compatibilities"][0]["clusterVersion"] == "1.36"
+    addon = eks.create_addon(clusterName=cluster, addonName="vpc-cni")["addon"]
+    assert addon["addonVersion"] == version["addonVersion"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"addonName": "nonsense"}, {"addonName": "coredns", "addonVersion": "v0"}]
+)
+def test_an_addon_that_is_not_offered_is_refused(eks, cluster, arguments):
+    with pytest.raises(ClientError, match="not supported"):
+        eks.create_addon(clusterName=cluster, **arguments)
+
+
+def test_an_association_can_be_tagged(emulator, eks, cluster):
+    role = emulator.role("tagged", "pods.eks.amazonaws.com", ["sts:AssumeRole"])
+    made = eks.create_pod_identity_association(
+        clusterName=cluster, namespace="n", serviceAccount="s", roleArn=role, tags={"a": "1"}
+    )["association"]
+    arn, key = made["associationArn"], made["associationId"]
+    eks.tag_resource(resourceArn=arn, tags={"b": "2"})
+    found = eks.describe_pod_identity_association(clusterName=cluster, associationId=key)
+    assert found["association"]["tags"] == {"a": "1", "b": "2"}
+    assert eks.list_tags_for_resource(resourceArn=arn)["tags"] == {"a": "1", "b": "2"}
+
+
+def test_what_the_sandbox_cannot_do_is_refused(emulator, eks, cluster):
+    user = emulator.client("iam").create_user(UserName="refused")["User"]["Arn"]
+    eks.create_access_entry(clusterName=cluster, principalArn=user)
+    scoped = {"type": "namespace", "namespaces": ["airflow"]}
+    with pytest.raises(ClientError, match="scoped to namespaces"):
+        eks.associate_access_policy(
+            clusterName=cluster, principalArn=user, policyArn=VIEW, accessScope=scoped
+        )
+    with pytest.raises(ClientError, match="access policy"):
+        eks.associate_access_policy(
+            clusterName=cluster,
+            principalArn=user,
+            policyArn=VIEW.replace("View", "Unknown"),
+            accessScope={"type": "cluster"},
+        )
+    role = emulator.role("chained", "pods.eks.amazonaws.com", ["sts:AssumeRole"])
+    with pytest.raises(ClientError, match="targetRoleArn"):
+        eks.create_pod_identity_association(
+            clusterName=cluster,
+            namespace="n",
+            serviceAccount="t",
+            roleArn=role,
+            targetRoleArn=role,
+        )
+
+
+def test_a_deleted_cluster_takes_its_own_things_with_it(emulator, eks, subnets):
+    network = emulator.cluster("short", subnets, tags={"gone": "soon"})["resourcesVpcConfig"]
+    eks.create_addon(clusterName="short", addonName="coredns", tags={"gone": "soon"})
+    eks.delete_cluster(name="short")
+    with pytest.raises(ClientError):
+        emulator.client("ec2").describe_security_groups(
+            GroupIds=[network["clusterSecurityGroupId"]]
+        )
+    left = emulator.client("resourcegroupstaggingapi").get_resources(TagFilters=[{"Key": "gone"}])
+    assert left["ResourceTagMappingList"] == []
