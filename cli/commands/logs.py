@@ -13,7 +13,7 @@ from cli.session import Sandbox, Session
 from sandbox.errors import KitError, UserError
 from sandbox.instance import Instance
 
-COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer", "postgres")
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer", "database")
 NAMESPACE = "airflow"
 
 
@@ -46,7 +46,7 @@ def logs(
     Example:
       aerodrome logs scheduler
       aerodrome logs kubelet --lines 50
-      aerodrome logs --task load
+      aerodrome logs --task summarise
     """
     session: Session = ctx.obj
     environment = environments.environment(env)

@@ -1,0 +1,184 @@
+"""The tree keeps its shape: sizes, names, what may not be in a file, what must be executable."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LONGEST_MODULE = 600
+LONGEST_FUNCTION = 80
+
+REGISTRY_HOSTS = re.compile(
+    r"(pypi\.org|pythonhosted\.org|proxy\.golang\.org|sum\.golang\.org|registry\.npmjs\.org"
+    r"|crates\.io|deb\.debian\.org|security\.debian\.org|repo1?\.maven\.org|index\.docker\.io)"
+)
+MACHINE_PATHS = re.compile(r"(?<![\w.$}~])(/work/|/tmp/w/|/home/\w+|/root/)")
+
+# A Debian mirror is what an image has in its own sources.list, on every machine.
+MAY_NAME_HOSTS = {"tests/test_layout.py", "sandbox/setup/base_image.py"}
+MAY_NAME_PATHS = {"tests/test_layout.py"}
+
+
+@cache
+def tracked() -> tuple[str, ...]:
+    done = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = [name for name in done.stdout.split("\0") if name]
+    return tuple(name for name in names if (ROOT / name).is_file())
+
+
+def python_files() -> list[str]:
+    return [name for name in tracked() if name.endswith(".py")]
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    for name in tracked():
+        try:
+            yield name, (ROOT / name).read_text()
+        except UnicodeDecodeError:
+            continue
+
+
+@cache
+def tree_of(name: str) -> ast.Module:
+    return ast.parse((ROOT / name).read_text(), name)
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert len(python_files()) > 50
+
+
+def test_no_module_is_longer_than_the_limit() -> None:
+    long = {
+        name: lines
+        for name in python_files()
+        if (lines := len((ROOT / name).read_text().splitlines())) > LONGEST_MODULE
+    }
+    assert not long
+
+
+def test_no_function_is_longer_than_the_limit() -> None:
+    long = {
+        f"{name}:{node.lineno} {node.name}": length
+        for name in python_files()
+        for node in ast.walk(tree_of(name))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := (node.end_lineno or 0) - node.lineno + 1) > LONGEST_FUNCTION
+    }
+    assert not long
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [
+        name
+        for name in python_files()
+        if (ROOT / name).stat().st_size and ast.get_docstring(tree_of(name)) is None
+    ]
+    assert not silent
+
+
+@pytest.mark.parametrize("package", ["infra"])
+def test_no_module_hides_one_of_the_standard_library(package: str) -> None:
+    # Pulumi's host puts the program's folder first on sys.path: infra/secrets.py would be
+    # `secrets` for everyone.
+    names = {path.stem for path in (ROOT / package).glob("*.py")}
+    assert not names & set(sys.stdlib_module_names)
+
+
+def _holds_tests(name: str) -> bool:
+    return any(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+        for node in tree_of(name).body
+    )
+
+
+def test_every_file_with_tests_is_collected() -> None:
+    lost = [
+        name
+        for name in python_files()
+        if not Path(name).name.startswith("test_") and _holds_tests(name)
+    ]
+    assert not lost
+
+
+def test_tests_are_where_they_are_looked_for() -> None:
+    outside = [
+        name
+        for name in python_files()
+        if Path(name).name.startswith("test_") and not name.startswith(("tests/", "charts/"))
+    ]
+    assert not outside
+
+
+def test_no_file_names_a_package_registry() -> None:
+    named = {
+        f"{name}: {found.group()}"
+        for name, text in texts()
+        if name not in MAY_NAME_HOSTS and (found := REGISTRY_HOSTS.search(text))
+    }
+    assert not named
+
+
+def test_no_file_names_a_path_of_somebodys_machine() -> None:
+    named = {
+        f"{name}: {found.group()}"
+        for name, text in texts()
+        if name not in MAY_NAME_PATHS and (found := MACHINE_PATHS.search(text))
+    }
+    assert not named
+
+
+def test_scripts_can_be_run() -> None:
+    scripts = [name for name, text in texts() if text.startswith("#!")]
+    assert "aerodrome" in scripts
+    not_executable = [name for name in scripts if not (ROOT / name).stat().st_mode & 0o100]
+    assert not not_executable
+
+
+def test_only_scripts_can_be_run() -> None:
+    executable = [
+        name
+        for name, text in texts()
+        if (ROOT / name).stat().st_mode & 0o100 and not text.startswith("#!")
+    ]
+    assert not executable
+
+
+def test_nothing_patches() -> None:
+    # ruff bans the import; this bans the fixture's way of doing the same to our own modules.
+    patching = re.compile(
+        r"from unittest import mock|mocker\.patch|monkeypatch\.setattr\(\"(cli|sandbox|infra)"
+    )
+    assert not [
+        name for name, text in texts() if name != "tests/test_layout.py" and patching.search(text)
+    ]
+
+
+def test_import_contracts_name_modules_that_exist() -> None:
+    import tomllib
+
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contracts = document["tool"]["importlinter"]["contracts"]
+    assert len(contracts) >= 3
+    keys = ("source_modules", "forbidden_modules", "modules", "containers")
+    names = {name for contract in contracts for key in keys for name in contract.get(key, [])}
+    missing = [
+        name
+        for name in names
+        if name.split(".")[0] in ("cli", "infra", "sandbox")
+        and "*" not in name
+        and not (ROOT / name.replace(".", "/")).is_dir()
+        and not (ROOT / f"{name.replace('.', '/')}.py").is_file()
+    ]
+    assert not missing
