@@ -1,0 +1,9 @@
+"""The plugin executable `pulumi-resource-kubernetes`."""
+
+import sys
+
+from sandbox.providers.kubernetes.provider import KubernetesProvider
+from sandbox.providers.server import serve
+
+if __name__ == "__main__":
+    serve(KubernetesProvider(), sys.argv[1:])
