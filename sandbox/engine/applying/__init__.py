@@ -1,0 +1,1 @@
+"""Carries decisions out: asks providers, records outcomes, tells what happens."""

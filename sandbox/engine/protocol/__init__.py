@@ -1,0 +1,1 @@
+"""Everything that speaks gRPC: with the program, with the plugins."""
