@@ -11,7 +11,8 @@ from typing import Any, Protocol, TextIO
 from sandbox.errors import UserError
 from sandbox.wire.values import Secret, reveal
 
-SAME = "same"
+QUIET = ("same", "read")
+"""Steps that leave everything as it is."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Outcome:
     @property
     def changed(self) -> int:
         """How many resources were not left alone."""
-        return sum(count for kind, count in self.changes.items() if kind != SAME)
+        return sum(count for kind, count in self.changes.items() if kind not in QUIET)
 
     def summary(self) -> str:
         """Like "3 create, 40 same"."""

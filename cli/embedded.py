@@ -1,1 +1,98 @@
-"""Sandbox environments, deployed by the embedded engine. The only place that calls it."""
+"""Sandbox environments, deployed by the embedded engine. The only place that calls it.
+
+Loading the engine takes a third of a second: this module is imported by the session when a
+verb needs it, never by a help text.
+"""
+
+from dataclasses import replace
+from typing import Any, TextIO
+
+from cli import stack_config
+from cli.backends import Found, Outcome
+from cli.environments import ROOT, Environment
+from cli.record import write_atomically
+from cli.session import Sandbox
+from sandbox.engine import operations
+from sandbox.engine.operations import Request, Result
+from sandbox.instance import state_dir
+from sandbox.wire.values import Secret
+
+_STACK = "pulumi:pulumi:Stack"
+_PROVIDER = "pulumi:providers:"
+_EMPTY = {"version": 3, "deployment": {"resources": []}}
+
+
+class EmbeddedBackend:
+    """One stack of the embedded engine, on one sandbox."""
+
+    def __init__(self, environment: Environment, sandbox: Sandbox | None) -> None:
+        self._file = environment.config_file
+        request = Request(
+            project_dir=ROOT,
+            stack=environment.name,
+            state_dir=state_dir() / "stacks",
+            config_file=self._file,
+        )
+        # Without a sandbox nothing asks the cloud: only the state and configuration are read.
+        if sandbox is not None:
+            # A session token of the user's own AWS account does not fit the sandbox's keys.
+            variables = {**sandbox.environment(), "AWS_SESSION_TOKEN": ""}
+            request = replace(request, environment=variables)
+        self._request = request
+
+    def preview(self, show: TextIO) -> Outcome:
+        return _outcome(operations.preview(self._request, operations.Display(show, diff=True)))
+
+    def up(self, show: TextIO) -> Outcome:
+        return _outcome(operations.up(self._request, operations.Display(show)))
+
+    def destroy(self, show: TextIO) -> Outcome:
+        return _outcome(operations.destroy(self._request, operations.Display(show)))
+
+    def outputs(self) -> dict[str, Any]:
+        return dict(operations.outputs(self._request))
+
+    def resources(self) -> list[Found]:
+        return [
+            Found(state.type, state.urn.rsplit("::", 1)[-1], state.urn, str(state.id or ""))
+            for state in operations.resources(self._request)
+            if state.type != _STACK and not state.type.startswith(_PROVIDER)
+        ]
+
+    def deployed(self) -> bool:
+        return bool(operations.resources(self._request))
+
+    def forget(self) -> None:
+        operations.import_(self._request, _EMPTY)
+
+    def config(self) -> dict[str, Any]:
+        found = operations.read_config(
+            ROOT, self._request.stack, self._file, stack_config.passphrase()
+        )
+        return {
+            key: Secret(value) if key in found.secret_keys else value
+            for key, value in found.values.items()
+        }
+
+    def set_config(self, key: str, value: str, *, secret: bool) -> None:
+        operations.set_config(
+            ROOT,
+            self._request.stack,
+            self._file,
+            key,
+            value,
+            secret=secret,
+            passphrase=stack_config.passphrase(),
+        )
+
+    def remove_config(self, key: str) -> None:
+        import yaml
+
+        document = yaml.safe_load(self._file.read_text())
+        del document["config"][key]
+        write_atomically(self._file, yaml.safe_dump(document, sort_keys=False))
+
+
+def _outcome(result: Result) -> Outcome:
+    changes = {str(op): count for op, count in result.changes.items()}
+    return Outcome(changes, result.seconds, dict(result.outputs))

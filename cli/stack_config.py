@@ -62,6 +62,21 @@ def provide_passphrase(
     variables[PASSPHRASE_FILE] = str(file)
 
 
+def passphrase(variables: Mapping[str, str] = os.environ) -> str | None:
+    """The passphrase as Pulumi finds it; None if there is none."""
+    if PASSPHRASE in variables:
+        return variables[PASSPHRASE]
+    file = variables.get(PASSPHRASE_FILE)
+    if not file:
+        return None
+    try:
+        return Path(file).read_text().strip()
+    except OSError as error:
+        raise UserError(
+            f"The passphrase file {file} cannot be read", error.strerror or str(error)
+        ) from error
+
+
 def _create(path: Path, text: str) -> None:
     """`path` with `text` in it, whole, for its owner only; another process's file is kept."""
     path.parent.mkdir(parents=True, exist_ok=True)
