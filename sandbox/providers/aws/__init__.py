@@ -1,0 +1,1 @@
+"""The `aws` provider: pulumi-aws's resource types by way of botocore, on the emulator only."""

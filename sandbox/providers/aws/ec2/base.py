@@ -1,0 +1,59 @@
+"""What every EC2 resource shares: one way to describe, to tag and to find by marker."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar
+
+from sandbox.providers.aws.resource import Known, Resource
+from sandbox.providers.aws.tags import MARKER, from_list, to_list
+from sandbox.wire.values import Properties
+
+_GONE = frozenset({"deleted", "deleting", "terminated", "shutting-down", "failed"})
+
+
+class Ec2Resource(Resource):
+    """Names its API calls as data: what describes it, where the answer is, what the id is."""
+
+    SERVICE = "ec2"
+
+    DESCRIBE: ClassVar[str]
+    """The client's method, such as `describe_vpcs`."""
+    ITEMS: ClassVar[str]
+    """The key of the list in its answer."""
+    ID: ClassVar[str]
+    """The key of the id in an item; with an s it is the method's parameter."""
+    KIND: ClassVar[str]
+    """EC2's word for the type in tag specifications."""
+
+    def describe(self, resource_id: str) -> Any | None:
+        """The one item with this id, unless it is on its way out."""
+        answer = getattr(self.client, self.DESCRIBE)(**{f"{self.ID}s": [resource_id]})
+        return self._alive(answer[self.ITEMS])
+
+    def find(self, inputs: Properties, marker: str) -> str | None:
+        answer = getattr(self.client, self.DESCRIBE)(
+            Filters=[{"Name": f"tag:{MARKER}", "Values": [marker]}]
+        )
+        item = self._alive(answer[self.ITEMS])
+        return None if item is None else str(item[self.ID])
+
+    def _alive(self, items: list[Any]) -> Any | None:
+        for item in items:
+            if str(item.get("State", "")).lower() not in _GONE:
+                return item
+        return None
+
+    def tagged(self, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The TagSpecifications of a creating call."""
+        return [{"ResourceType": self.KIND, "Tags": to_list(inputs["tags"])}]
+
+    def retag(self, known: Known, add: Mapping[str, str], remove: Collection[str]) -> None:
+        if add:
+            self.client.create_tags(Resources=[known.id], Tags=to_list(add))
+        if remove:
+            self.client.delete_tags(Resources=[known.id], Tags=[{"Key": key} for key in remove])
+
+    def tags(self, item: Mapping[str, Any]) -> dict[str, str]:
+        return from_list(item.get("Tags"))
+
+    def arn(self, resource_id: str) -> str:
+        return self.aws.arn("ec2", f"{self.KIND}/{resource_id}")

@@ -1,0 +1,290 @@
+"""aws:ec2/instance:Instance."""
+
+import base64
+from collections.abc import Set
+from types import MappingProxyType
+from typing import Any
+
+from sandbox.errors import CloudError
+from sandbox.providers.aws.casing import camel, pascal
+from sandbox.providers.aws.ec2 import volumes
+from sandbox.providers.aws.ec2.base import Ec2Resource
+from sandbox.providers.aws.resource import Known
+from sandbox.providers.aws.tags import to_list
+from sandbox.wire.values import Properties
+
+_SECONDS = 600.0
+_METADATA = (
+    "httpEndpoint",
+    "httpProtocolIpv6",
+    "httpPutResponseHopLimit",
+    "httpTokens",
+    "instanceMetadataTags",
+)
+_DEFAULT_DEVICE = "/dev/xvda"
+
+
+class Instance(Ec2Resource):
+    """RunInstances, DescribeInstances, DescribeInstanceAttribute, DescribeVolumes,
+    DescribeImages, ModifyVolume, ModifyInstanceMetadataOptions, ModifyInstanceAttribute,
+    StopInstances, StartInstances, {Associate,Replace,Disassociate}IamInstanceProfile
+    [Association], DescribeIamInstanceProfileAssociations, CreateTags, TerminateInstances."""
+
+    TYPE = "aws:ec2/instance:Instance"
+    REPLACE_ON = frozenset(
+        {
+            "ami",
+            "associatePublicIpAddress",
+            "availabilityZone",
+            "keyName",
+            "privateIp",
+            "subnetId",
+        }
+    )
+    IN_PLACE = frozenset(
+        {
+            "disableApiTermination",
+            "iamInstanceProfile",
+            "instanceType",
+            "metadataOptions",
+            "monitoring",
+            "rootBlockDevice",
+            "sourceDestCheck",
+            "userData",
+            "userDataBase64",
+            "userDataReplaceOnChange",
+            "volumeTags",
+            "vpcSecurityGroupIds",
+        }
+    )
+    DEFAULTS = MappingProxyType({"sourceDestCheck": True, "userDataReplaceOnChange": False})
+    COMPUTED = (
+        "arn",
+        "associatePublicIpAddress",
+        "availabilityZone",
+        "instanceState",
+        "metadataOptions",
+        "primaryNetworkInterfaceId",
+        "privateDns",
+        "privateIp",
+        "publicDns",
+        "publicIp",
+        "rootBlockDevice",
+        "subnetId",
+        "vpcSecurityGroupIds",
+    )
+    DESCRIBE, ITEMS, ID, KIND = "describe_instances", "Instances", "InstanceId", "instance"
+
+    def replaces(self, old: Properties, new: Properties, changes: Set[str]) -> Set[str]:
+        """User data only if asked to; the root device for what can not be resized."""
+        found = set(super().replaces(old, new, changes))
+        if new.get("userDataReplaceOnChange"):
+            found |= changes & {"userData", "userDataBase64"}
+        if "rootBlockDevice" in changes:
+            before, after = (side.get("rootBlockDevice") or {} for side in (old, new))
+            fixed = (before.keys() | after.keys()) - volumes.RESIZABLE - {"tags"}
+            if any(before.get(key) != after.get(key) for key in fixed):
+                found.add("rootBlockDevice")
+        return found
+
+    def create(self, inputs: Properties, token: str) -> str:
+        optional: dict[str, Any] = {
+            "KeyName": inputs.get("keyName"),
+            "UserData": _user_data(inputs),
+            "MetadataOptions": pascal(_plain(inputs.get("metadataOptions"), _METADATA)),
+        }
+        if inputs.get("iamInstanceProfile"):
+            optional["IamInstanceProfile"] = {"Name": inputs["iamInstanceProfile"]}
+        if inputs.get("monitoring") is not None:
+            optional["Monitoring"] = {"Enabled": inputs["monitoring"]}
+        if inputs.get("availabilityZone"):
+            optional["Placement"] = {"AvailabilityZone": inputs["availabilityZone"]}
+        if inputs.get("rootBlockDevice"):
+            device = self._root_device(inputs["ami"])
+            optional["BlockDeviceMappings"] = [volumes.to_api(device, inputs["rootBlockDevice"])]
+        answer = self.client.run_instances(
+            ImageId=inputs["ami"],
+            InstanceType=inputs.get("instanceType", "m1.small"),
+            MinCount=1,
+            MaxCount=1,
+            ClientToken=token,
+            TagSpecifications=self.tagged(inputs) + self._volume_tags(inputs),
+            **self._network(inputs),
+            **{k: v for k, v in optional.items() if v},
+        )
+        return str(answer["Instances"][0]["InstanceId"])
+
+    def _network(self, inputs: Properties) -> dict[str, Any]:
+        optional = {
+            "SubnetId": inputs.get("subnetId"),
+            "PrivateIpAddress": inputs.get("privateIp"),
+        }
+        place = {key: value for key, value in optional.items() if value}
+        groups = inputs.get("vpcSecurityGroupIds") or []
+        public = inputs.get("associatePublicIpAddress")
+        if public is None:
+            return place | ({"SecurityGroupIds": groups} if groups else {})
+        # EC2 takes this choice only for an interface that is spelt out.
+        interface = {"DeviceIndex": 0, "AssociatePublicIpAddress": public, **place}
+        return {"NetworkInterfaces": [interface | ({"Groups": groups} if groups else {})]}
+
+    def _volume_tags(self, inputs: Properties) -> list[dict[str, Any]]:
+        root = (inputs.get("rootBlockDevice") or {}).get("tags") or {}
+        tags = root or inputs.get("volumeTags") or {}
+        return [{"ResourceType": "volume", "Tags": to_list(tags)}] if tags else []
+
+    def _root_device(self, ami: str) -> str:
+        images = self.client.describe_images(ImageIds=[ami])["Images"]
+        return str((images[0] if images else {}).get("RootDeviceName") or _DEFAULT_DEVICE)
+
+    def describe(self, resource_id: str) -> Any | None:
+        answer = self.client.describe_instances(InstanceIds=[resource_id])
+        items = [item for one in answer["Reservations"] for item in one["Instances"]]
+        alive = [i for i in items if i["State"]["Name"] not in ("shutting-down", "terminated")]
+        return alive[0] if alive else None
+
+    def find(self, inputs: Properties, marker: str) -> str | None:
+        """The client token does that."""
+        return None
+
+    def finish(self, known: Known) -> None:
+        def running() -> bool | None:
+            item = self.describe(known.id)
+            if item is None:
+                raise CloudError(f"Instance {known.id} was terminated while it started")
+            return True if item["State"]["Name"] in ("running", "stopped") else None
+
+        self.aws.wait(f"instance {known.id} runs", running, _SECONDS)
+        # RunInstances has no parameter for this one.
+        if not known.outputs and not known.inputs["sourceDestCheck"]:
+            self._modify(known.id, SourceDestCheck={"Value": False})
+
+    def read(self, known: Known) -> Properties | None:
+        item = self.describe(known.id)
+        if item is None:
+            return None
+        interfaces = item.get("NetworkInterfaces") or []
+        profile = (item.get("IamInstanceProfile") or {}).get("Arn", "")
+        return {
+            "arn": self.arn(known.id),
+            "ami": item["ImageId"],
+            "instanceType": item["InstanceType"],
+            "instanceState": item["State"]["Name"],
+            "availabilityZone": item["Placement"]["AvailabilityZone"],
+            "subnetId": item.get("SubnetId"),
+            "vpcSecurityGroupIds": [group["GroupId"] for group in item.get("SecurityGroups", [])],
+            "iamInstanceProfile": profile.rpartition("/")[2] or None,
+            "keyName": item.get("KeyName") or None,
+            "metadataOptions": _plain(camel(item.get("MetadataOptions")), _METADATA),
+            "privateDns": item.get("PrivateDnsName", ""),
+            "privateIp": item.get("PrivateIpAddress"),
+            "publicDns": item.get("PublicDnsName", ""),
+            "publicIp": item.get("PublicIpAddress", ""),
+            "primaryNetworkInterfaceId": interfaces[0].get("NetworkInterfaceId")
+            if interfaces
+            else None,
+            "rootBlockDevice": self._root_volume(item),
+            "sourceDestCheck": item.get("SourceDestCheck", True),
+            "tags": self.tags(item),
+            **self._user_data_state(known),
+        }
+
+    def _root_volume(self, item: Any) -> Properties | None:
+        for mapping in item.get("BlockDeviceMappings", []):
+            if mapping["DeviceName"] == item.get("RootDeviceName", mapping["DeviceName"]):
+                answer = self.client.describe_volumes(VolumeIds=[mapping["Ebs"]["VolumeId"]])
+                return volumes.from_api(mapping, answer["Volumes"][0])
+        return None
+
+    def _user_data_state(self, known: Known) -> Properties:
+        answer = self.client.describe_instance_attribute(InstanceId=known.id, Attribute="userData")
+        encoded = (answer.get("UserData") or {}).get("Value")
+        if "userDataBase64" in known.inputs:
+            return {"userDataBase64": encoded}
+        return {"userData": base64.b64decode(encoded).decode() if encoded else None}
+
+    def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
+        if "metadataOptions" in changes:
+            self.client.modify_instance_metadata_options(
+                InstanceId=known.id,
+                **pascal(_plain(inputs.get("metadataOptions"), _METADATA)),
+            )
+        if "vpcSecurityGroupIds" in changes:
+            self._modify(known.id, Groups=inputs["vpcSecurityGroupIds"])
+        if "sourceDestCheck" in changes:
+            self._modify(known.id, SourceDestCheck={"Value": inputs["sourceDestCheck"]})
+        if "disableApiTermination" in changes:
+            wanted = bool(inputs.get("disableApiTermination"))
+            self._modify(known.id, DisableApiTermination={"Value": wanted})
+        if "iamInstanceProfile" in changes:
+            self._change_profile(known.id, inputs.get("iamInstanceProfile"))
+        if "rootBlockDevice" in changes:
+            self._change_root(known.id, inputs["rootBlockDevice"])
+        if changes & {"instanceType", "userData", "userDataBase64"}:
+            self._change_stopped(known.id, inputs, changes)
+
+    def _modify(self, instance: str, **attribute: Any) -> None:
+        self.client.modify_instance_attribute(InstanceId=instance, **attribute)
+
+    def _change_profile(self, instance: str, profile: str | None) -> None:
+        found = self.client.describe_iam_instance_profile_associations(
+            Filters=[{"Name": "instance-id", "Values": [instance]}]
+        )["IamInstanceProfileAssociations"]
+        if found and profile:
+            self.client.replace_iam_instance_profile_association(
+                AssociationId=found[0]["AssociationId"], IamInstanceProfile={"Name": profile}
+            )
+        elif found:
+            self.client.disassociate_iam_instance_profile(AssociationId=found[0]["AssociationId"])
+        elif profile:
+            self.client.associate_iam_instance_profile(
+                InstanceId=instance, IamInstanceProfile={"Name": profile}
+            )
+
+    def _change_root(self, instance: str, settings: Properties) -> None:
+        root = self._root_volume(self.describe(instance) or {})
+        if root is None:
+            raise CloudError(f"Instance {instance} has no root volume")
+        changes = volumes.modification(settings)
+        if changes:
+            self.client.modify_volume(VolumeId=root["volumeId"], **changes)
+        if settings.get("tags"):
+            self.client.create_tags(Resources=[root["volumeId"]], Tags=to_list(settings["tags"]))
+
+    def _change_stopped(self, instance: str, inputs: Properties, changes: Set[str]) -> None:
+        """What AWS changes only while the instance does not run."""
+        self.client.stop_instances(InstanceIds=[instance])
+        self._await_state(instance, "stopped")
+        if "instanceType" in changes:
+            self._modify(instance, InstanceType={"Value": inputs["instanceType"]})
+        if changes & {"userData", "userDataBase64"}:
+            self._modify(instance, UserData={"Value": _user_data(inputs) or ""})
+        self.client.start_instances(InstanceIds=[instance])
+        self._await_state(instance, "running")
+
+    def _await_state(self, instance: str, state: str) -> None:
+        def reached() -> bool | None:
+            item = self.describe(instance)
+            return True if item and item["State"]["Name"] == state else None
+
+        self.aws.wait(f"instance {instance} is {state}", reached, _SECONDS)
+
+    def delete(self, known: Known) -> None:
+        self.client.terminate_instances(InstanceIds=[known.id])
+        self.aws.wait(
+            f"instance {known.id} is terminated",
+            lambda: True if self.describe(known.id) is None else None,
+            _SECONDS,
+        )
+
+
+def _user_data(inputs: Properties) -> str | None:
+    """What to launch with; botocore encodes it itself."""
+    if inputs.get("userDataBase64"):
+        return base64.b64decode(inputs["userDataBase64"]).decode("utf-8", "surrogateescape")
+    text = inputs.get("userData")
+    return str(text) if text else None
+
+
+def _plain(settings: Any, keys: tuple[str, ...]) -> Properties:
+    return {key: settings[key] for key in keys if (settings or {}).get(key) is not None}

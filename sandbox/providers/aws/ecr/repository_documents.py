@@ -1,0 +1,70 @@
+"""aws:ecr/lifecyclePolicy:LifecyclePolicy and aws:ecr/repositoryPolicy:RepositoryPolicy."""
+
+from collections.abc import Set
+
+from sandbox.providers.aws.resource import Known, Resource
+from sandbox.wire.values import Properties
+
+
+class LifecyclePolicy(Resource):
+    """PutLifecyclePolicy, GetLifecyclePolicy, DeleteLifecyclePolicy. Id: the repository."""
+
+    TYPE = "aws:ecr/lifecyclePolicy:LifecyclePolicy"
+    SERVICE = "ecr"
+    # The real provider replaces it too: a policy is nothing but its text.
+    REPLACE_ON = frozenset({"policy", "repository"})
+    COMPUTED = ("registryId",)
+    JSON = frozenset({"policy"})
+    TAGGED = False
+    DELETE_FIRST = True
+
+    def create(self, inputs: Properties, token: str) -> str:
+        self.client.put_lifecycle_policy(
+            repositoryName=inputs["repository"], lifecyclePolicyText=inputs["policy"]
+        )
+        return str(inputs["repository"])
+
+    def read(self, known: Known) -> Properties | None:
+        item = self.client.get_lifecycle_policy(repositoryName=known.id)
+        return {
+            "repository": item["repositoryName"],
+            "registryId": item["registryId"],
+            "policy": item["lifecyclePolicyText"],
+        }
+
+    def delete(self, known: Known) -> None:
+        self.client.delete_lifecycle_policy(repositoryName=known.id)
+
+
+class RepositoryPolicy(Resource):
+    """SetRepositoryPolicy, GetRepositoryPolicy, DeleteRepositoryPolicy. Id: the repository."""
+
+    TYPE = "aws:ecr/repositoryPolicy:RepositoryPolicy"
+    SERVICE = "ecr"
+    REPLACE_ON = frozenset({"repository"})
+    IN_PLACE = frozenset({"policy"})
+    COMPUTED = ("registryId",)
+    JSON = frozenset({"policy"})
+    TAGGED = False
+
+    def create(self, inputs: Properties, token: str) -> str:
+        self._set(inputs["repository"], inputs["policy"])
+        return str(inputs["repository"])
+
+    def _set(self, repository: str, policy: str) -> None:
+        self.client.set_repository_policy(repositoryName=repository, policyText=policy)
+
+    def read(self, known: Known) -> Properties | None:
+        item = self.client.get_repository_policy(repositoryName=known.id)
+        return {
+            "repository": item["repositoryName"],
+            "registryId": item["registryId"],
+            "policy": item["policyText"],
+        }
+
+    def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
+        if "policy" in changes:
+            self._set(known.id, inputs["policy"])
+
+    def delete(self, known: Known) -> None:
+        self.client.delete_repository_policy(repositoryName=known.id)

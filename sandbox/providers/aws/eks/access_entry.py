@@ -1,0 +1,76 @@
+"""aws:eks/accessEntry:AccessEntry."""
+
+from collections.abc import Mapping, Set
+from types import MappingProxyType
+from typing import Any
+
+from sandbox.providers.aws.eks.base import EksResource, pick
+from sandbox.providers.aws.resource import Known
+from sandbox.providers.aws.tags import visible
+from sandbox.wire.values import Properties
+
+
+class AccessEntry(EksResource):
+    """CreateAccessEntry, UpdateAccessEntry, DescribeAccessEntry, DeleteAccessEntry.
+    Id: CLUSTER:PRINCIPAL."""
+
+    TYPE = "aws:eks/accessEntry:AccessEntry"
+    REPLACE_ON = frozenset({"clusterName", "principalArn", "type"})
+    IN_PLACE = frozenset({"kubernetesGroups", "userName"})
+    DEFAULTS = MappingProxyType({"type": "STANDARD"})
+    COMPUTED = ("accessEntryArn", "createdAt", "kubernetesGroups", "modifiedAt", "userName")
+
+    def create(self, inputs: Properties, token: str) -> str:
+        self.client.create_access_entry(
+            clusterName=inputs["clusterName"],
+            principalArn=inputs["principalArn"],
+            type=inputs["type"],
+            tags=inputs["tags"],
+            clientRequestToken=token,
+            **pick(inputs, "kubernetesGroups"),
+            **({"username": inputs["userName"]} if inputs.get("userName") else {}),
+        )
+        return f"{inputs['clusterName']}:{inputs['principalArn']}"
+
+    def _get(self, entry_id: str) -> Any:
+        return self.client.describe_access_entry(**_names(entry_id))["accessEntry"]
+
+    def candidate(self, inputs: Properties) -> str | None:
+        return f"{inputs['clusterName']}:{inputs['principalArn']}"
+
+    def all_tags(self, resource_id: str) -> Mapping[str, str]:
+        return dict(self._get(resource_id).get("tags", {}))
+
+    def tagged_arn(self, known: Known) -> str:
+        return str(known.get("accessEntryArn"))
+
+    def read(self, known: Known) -> Properties | None:
+        item = self._get(known.id)
+        return {
+            "accessEntryArn": item["accessEntryArn"],
+            "clusterName": item["clusterName"],
+            "principalArn": item["principalArn"],
+            "kubernetesGroups": item.get("kubernetesGroups") or [],
+            "type": item.get("type", "STANDARD"),
+            "userName": item.get("username"),
+            "createdAt": item["createdAt"].isoformat(),
+            "modifiedAt": item["modifiedAt"].isoformat(),
+            "tags": visible(item.get("tags")),
+        }
+
+    def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
+        if changes:
+            name = {"username": inputs["userName"]} if inputs.get("userName") else {}
+            self.client.update_access_entry(
+                **_names(known.id),
+                kubernetesGroups=inputs.get("kubernetesGroups") or [],
+                **name,
+            )
+
+    def delete(self, known: Known) -> None:
+        self.client.delete_access_entry(**_names(known.id))
+
+
+def _names(entry_id: str) -> dict[str, str]:
+    cluster, _, principal = entry_id.partition(":")
+    return {"clusterName": cluster, "principalArn": principal}

@@ -1,0 +1,109 @@
+"""aws:eks/addon:Addon."""
+
+from collections.abc import Mapping, Set
+from typing import Any
+
+from sandbox.errors import CloudError
+from sandbox.providers.aws.eks.base import SECONDS, EksResource, issues, pick
+from sandbox.providers.aws.resource import Known
+from sandbox.providers.aws.tags import visible
+from sandbox.wire.values import Properties
+
+
+class Addon(EksResource):
+    """CreateAddon, UpdateAddon, DescribeUpdate, DescribeAddon, DeleteAddon. Id: CLUSTER:ADDON."""
+
+    TYPE = "aws:eks/addon:Addon"
+    REPLACE_ON = frozenset({"addonName", "clusterName"})
+    IN_PLACE = frozenset(
+        {
+            "addonVersion",
+            "configurationValues",
+            "podIdentityAssociations",
+            "preserve",
+            "resolveConflictsOnCreate",
+            "resolveConflictsOnUpdate",
+            "serviceAccountRoleArn",
+        }
+    )
+    COMPUTED = ("addonVersion", "arn", "configurationValues", "createdAt", "modifiedAt")
+    JSON = frozenset({"configurationValues"})
+
+    def create(self, inputs: Properties, token: str) -> str:
+        self.client.create_addon(
+            clusterName=inputs["clusterName"],
+            addonName=inputs["addonName"],
+            tags=inputs["tags"],
+            clientRequestToken=token,
+            resolveConflicts=inputs.get("resolveConflictsOnCreate") or "NONE",
+            **pick(
+                inputs,
+                "addonVersion",
+                "configurationValues",
+                "podIdentityAssociations",
+                "serviceAccountRoleArn",
+            ),
+        )
+        return f"{inputs['clusterName']}:{inputs['addonName']}"
+
+    def _get(self, addon_id: str) -> Any:
+        return self.client.describe_addon(**_names(addon_id))["addon"]
+
+    def candidate(self, inputs: Properties) -> str | None:
+        return f"{inputs['clusterName']}:{inputs['addonName']}"
+
+    def all_tags(self, resource_id: str) -> Mapping[str, str]:
+        item = self._get(resource_id)
+        return {} if item["status"] == "DELETING" else item.get("tags", {})
+
+    def finish(self, known: Known) -> None:
+        def active() -> bool | None:
+            item = self._get(known.id)
+            if item["status"] in ("CREATE_FAILED", "UPDATE_FAILED", "DEGRADED"):
+                raise CloudError(f"EKS add-on {known.id}: {item['status']}", issues(item))
+            return True if item["status"] == "ACTIVE" else None
+
+        self.aws.wait(f"EKS add-on {known.id} becomes active", active, SECONDS)
+
+    def read(self, known: Known) -> Properties | None:
+        item = self._get(known.id)
+        if item["status"] == "DELETING":
+            return None
+        return {
+            "arn": item["addonArn"],
+            "clusterName": item["clusterName"],
+            "addonName": item["addonName"],
+            "addonVersion": item.get("addonVersion"),
+            "configurationValues": item.get("configurationValues") or None,
+            "serviceAccountRoleArn": item.get("serviceAccountRoleArn") or None,
+            "createdAt": item["createdAt"].isoformat(),
+            "modifiedAt": item["modifiedAt"].isoformat(),
+            "tags": visible(item.get("tags")),
+        }
+
+    def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
+        sent = {
+            "addonVersion",
+            "configurationValues",
+            "podIdentityAssociations",
+            "serviceAccountRoleArn",
+        }
+        if changes & sent:
+            names = _names(known.id)
+            answer = self.client.update_addon(
+                **names,
+                resolveConflicts=inputs.get("resolveConflictsOnUpdate") or "NONE",
+                **pick(inputs, *sorted(sent)),
+            )
+            self.finish_update(
+                answer["update"], name=names["clusterName"], addonName=names["addonName"]
+            )
+
+    def delete(self, known: Known) -> None:
+        self.client.delete_addon(**_names(known.id), preserve=bool(known.get("preserve", False)))
+        self.wait_gone(f"EKS add-on {known.id} is deleted", lambda: self._get(known.id))
+
+
+def _names(addon_id: str) -> dict[str, str]:
+    cluster, _, addon = addon_id.partition(":")
+    return {"clusterName": cluster, "addonName": addon}

@@ -1,0 +1,69 @@
+"""What EKS's resources share: tags by ARN, client tokens, and updates that take a while."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from sandbox.errors import CloudError
+from sandbox.providers.aws.refusals import is_gone
+from sandbox.providers.aws.resource import Known, Resource
+
+SECONDS = 1800.0
+"""As long as the real provider waits for a cluster."""
+
+
+class EksResource(Resource):
+    """EKS writes its settings in camel case, as Pulumi does."""
+
+    SERVICE = "eks"
+
+    def tagged_arn(self, known: Known) -> str:
+        """The ARN that its tags hang on."""
+        return str(known.get("arn"))
+
+    def retag(self, known: Known, add: Mapping[str, str], remove: Collection[str]) -> None:
+        arn = self.tagged_arn(known)
+        if add:
+            self.client.tag_resource(resourceArn=arn, tags=dict(add))
+        if remove:
+            self.client.untag_resource(resourceArn=arn, tagKeys=list(remove))
+
+    def finish_update(self, update: Mapping[str, Any], **names: str) -> None:
+        """Wait until the update that a call began has succeeded."""
+        update_id = update["id"]
+
+        def successful() -> bool | None:
+            now = self.client.describe_update(updateId=update_id, **names)["update"]
+            if now["status"] in ("Failed", "Cancelled"):
+                raise CloudError(
+                    f"EKS could not finish {now.get('type', 'an update')}",
+                    "\n".join(e.get("errorMessage", "") for e in now.get("errors", [])),
+                )
+            return True if now["status"] == "Successful" else None
+
+        if update.get("status") != "Successful":
+            self.aws.wait(f"EKS update {update_id} succeeds", successful, SECONDS)
+
+    def wait_gone(self, what: str, look: Callable[[], object]) -> None:
+        """Wait until `look` says that there is no such thing."""
+
+        def gone() -> bool | None:
+            try:
+                look()
+            except Exception as error:
+                if not is_gone(error):
+                    raise
+                return True
+            return None
+
+        self.aws.wait(what, gone, SECONDS)
+
+
+def issues(item: Mapping[str, Any]) -> str:
+    """Why a node group or add-on is not well, in AWS's words."""
+    found = (item.get("health") or {}).get("issues") or []
+    return "\n".join(f"{issue.get('code')}: {issue.get('message')}" for issue in found)
+
+
+def pick(inputs: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    """Those of `keys` that are set: optional parameters of a call."""
+    return {key: inputs[key] for key in keys if inputs.get(key) not in (None, "", [], {})}

@@ -1,0 +1,168 @@
+"""aws:eks/nodeGroup:NodeGroup."""
+
+from collections.abc import Mapping, Set
+from typing import Any
+
+from sandbox.errors import CloudError
+from sandbox.providers.aws.eks.base import SECONDS, EksResource, issues, pick
+from sandbox.providers.aws.resource import Known
+from sandbox.providers.aws.tags import visible
+from sandbox.wire.values import Properties
+
+
+class NodeGroup(EksResource):
+    """CreateNodegroup, UpdateNodegroupConfig, UpdateNodegroupVersion, DescribeUpdate,
+    DescribeNodegroup, DeleteNodegroup. Id: CLUSTER:NAME."""
+
+    TYPE = "aws:eks/nodeGroup:NodeGroup"
+    REPLACE_ON = frozenset(
+        {
+            "amiType",
+            "capacityType",
+            "clusterName",
+            "diskSize",
+            "instanceTypes",
+            "nodeGroupName",
+            "nodeRoleArn",
+            "remoteAccess",
+            "subnetIds",
+        }
+    )
+    IN_PLACE = frozenset(
+        {
+            "forceUpdateVersion",
+            "labels",
+            "launchTemplate",
+            "releaseVersion",
+            "scalingConfig",
+            "taints",
+            "updateConfig",
+            "version",
+        }
+    )
+    COMPUTED = (
+        "amiType",
+        "arn",
+        "capacityType",
+        "diskSize",
+        "instanceTypes",
+        "releaseVersion",
+        "resources",
+        "status",
+        "updateConfig",
+        "version",
+    )
+    ORDERED = frozenset({"instanceTypes"})
+    NAME = "nodeGroupName"
+
+    def create(self, inputs: Properties, token: str) -> str:
+        self.client.create_nodegroup(
+            clusterName=inputs["clusterName"],
+            nodegroupName=inputs["nodeGroupName"],
+            nodeRole=inputs["nodeRoleArn"],
+            subnets=inputs["subnetIds"],
+            scalingConfig=inputs["scalingConfig"],
+            tags=inputs["tags"],
+            clientRequestToken=token,
+            **pick(
+                inputs,
+                "amiType",
+                "capacityType",
+                "diskSize",
+                "instanceTypes",
+                "labels",
+                "launchTemplate",
+                "releaseVersion",
+                "remoteAccess",
+                "taints",
+                "updateConfig",
+                "version",
+            ),
+        )
+        return f"{inputs['clusterName']}:{inputs['nodeGroupName']}"
+
+    def _get(self, group_id: str) -> Any:
+        return self.client.describe_nodegroup(**_names(group_id))["nodegroup"]
+
+    def candidate(self, inputs: Properties) -> str | None:
+        return f"{inputs['clusterName']}:{inputs['nodeGroupName']}"
+
+    def all_tags(self, resource_id: str) -> Mapping[str, str]:
+        item = self._get(resource_id)
+        return {} if item["status"] == "DELETING" else item.get("tags", {})
+
+    def finish(self, known: Known) -> None:
+        def active() -> bool | None:
+            item = self._get(known.id)
+            if item["status"] in ("CREATE_FAILED", "DEGRADED", "DELETE_FAILED"):
+                raise CloudError(f"EKS node group {known.id}: {item['status']}", issues(item))
+            return True if item["status"] == "ACTIVE" else None
+
+        self.aws.wait(f"EKS node group {known.id} becomes active", active, SECONDS)
+
+    def read(self, known: Known) -> Properties | None:
+        item = self._get(known.id)
+        if item["status"] == "DELETING":
+            return None
+        resources = item.get("resources") or {}
+        return {
+            "arn": item["nodegroupArn"],
+            "clusterName": item["clusterName"],
+            "nodeGroupName": item["nodegroupName"],
+            "nodeRoleArn": item["nodeRole"],
+            "subnetIds": item["subnets"],
+            "scalingConfig": item["scalingConfig"],
+            "amiType": item.get("amiType"),
+            "capacityType": item.get("capacityType"),
+            "diskSize": item.get("diskSize"),
+            "instanceTypes": item.get("instanceTypes"),
+            "labels": item.get("labels") or None,
+            "launchTemplate": item.get("launchTemplate"),
+            "releaseVersion": item.get("releaseVersion"),
+            "remoteAccess": item.get("remoteAccess"),
+            "taints": item.get("taints") or None,
+            "updateConfig": item.get("updateConfig"),
+            "version": item.get("version"),
+            "status": item["status"],
+            "resources": [
+                {
+                    "autoscalingGroups": resources.get("autoScalingGroups", []),
+                    "remoteAccessSecurityGroupId": resources.get("remoteAccessSecurityGroup"),
+                }
+            ],
+            "tags": visible(item.get("tags")),
+        }
+
+    def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
+        names = _names(known.id)
+        if changes & {"version", "releaseVersion", "launchTemplate"}:
+            answer = self.client.update_nodegroup_version(
+                **names,
+                force=bool(inputs.get("forceUpdateVersion")),
+                **pick(inputs, "launchTemplate", "releaseVersion", "version"),
+            )
+            self._finished(known, answer)
+        if changes & {"labels", "scalingConfig", "taints", "updateConfig"}:
+            config = pick(inputs, "scalingConfig", "updateConfig")
+            old, new = (side.get("labels") or {} for side in (known.inputs, inputs))
+            if old != new:
+                gone = sorted(old.keys() - new.keys())
+                config["labels"] = {"addOrUpdateLabels": new, "removeLabels": gone}
+            before, after = (side.get("taints") or [] for side in (known.inputs, inputs))
+            if before != after:
+                removed = [taint for taint in before if taint not in after]
+                config["taints"] = {"addOrUpdateTaints": after, "removeTaints": removed}
+            self._finished(known, self.client.update_nodegroup_config(**names, **config))
+
+    def _finished(self, known: Known, answer: Any) -> None:
+        cluster, _, group = known.id.partition(":")
+        self.finish_update(answer["update"], name=cluster, nodegroupName=group)
+
+    def delete(self, known: Known) -> None:
+        self.client.delete_nodegroup(**_names(known.id))
+        self.wait_gone(f"EKS node group {known.id} is deleted", lambda: self._get(known.id))
+
+
+def _names(group_id: str) -> dict[str, str]:
+    cluster, _, group = group_id.partition(":")
+    return {"clusterName": cluster, "nodegroupName": group}

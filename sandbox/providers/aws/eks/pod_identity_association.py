@@ -1,0 +1,84 @@
+"""aws:eks/podIdentityAssociation:PodIdentityAssociation."""
+
+from collections.abc import Set
+from typing import Any
+
+from sandbox.providers.aws.eks.base import EksResource
+from sandbox.providers.aws.resource import Known
+from sandbox.providers.aws.tags import MARKER, visible
+from sandbox.wire.values import Properties
+
+
+class PodIdentityAssociation(EksResource):
+    """CreatePodIdentityAssociation, UpdatePodIdentityAssociation,
+    DescribePodIdentityAssociation, ListPodIdentityAssociations,
+    DeletePodIdentityAssociation. Id: CLUSTER,ASSOCIATION."""
+
+    TYPE = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
+    REPLACE_ON = frozenset({"clusterName", "namespace", "serviceAccount"})
+    IN_PLACE = frozenset({"disableSessionTags", "roleArn", "targetRoleArn"})
+    COMPUTED = ("associationArn", "associationId", "externalId", "disableSessionTags")
+
+    def create(self, inputs: Properties, token: str) -> str:
+        answer = self.client.create_pod_identity_association(
+            clusterName=inputs["clusterName"],
+            namespace=inputs["namespace"],
+            serviceAccount=inputs["serviceAccount"],
+            tags=inputs["tags"],
+            clientRequestToken=token,
+            **_settings(inputs),
+        )
+        return f"{inputs['clusterName']},{answer['association']['associationId']}"
+
+    def find(self, inputs: Properties, marker: str) -> str | None:
+        """A service account has at most one association."""
+        cluster = inputs["clusterName"]
+        answer = self.client.list_pod_identity_associations(
+            clusterName=cluster,
+            namespace=inputs["namespace"],
+            serviceAccount=inputs["serviceAccount"],
+        )
+        for summary in answer["associations"]:
+            found = f"{cluster},{summary['associationId']}"
+            if self._get(found).get("tags", {}).get(MARKER) == marker:
+                return found
+        return None
+
+    def _get(self, association_id: str) -> Any:
+        answer = self.client.describe_pod_identity_association(**_names(association_id))
+        return answer["association"]
+
+    def tagged_arn(self, known: Known) -> str:
+        return str(known.get("associationArn"))
+
+    def read(self, known: Known) -> Properties | None:
+        item = self._get(known.id)
+        return {
+            "associationArn": item["associationArn"],
+            "associationId": item["associationId"],
+            "clusterName": item["clusterName"],
+            "namespace": item["namespace"],
+            "serviceAccount": item["serviceAccount"],
+            "roleArn": item["roleArn"],
+            "targetRoleArn": item.get("targetRoleArn") or None,
+            "externalId": item.get("externalId"),
+            "disableSessionTags": item.get("disableSessionTags", False),
+            "tags": visible(item.get("tags")),
+        }
+
+    def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
+        if changes:
+            self.client.update_pod_identity_association(**_names(known.id), **_settings(inputs))
+
+    def delete(self, known: Known) -> None:
+        self.client.delete_pod_identity_association(**_names(known.id))
+
+
+def _settings(inputs: Properties) -> dict[str, Any]:
+    keys = ("disableSessionTags", "roleArn", "targetRoleArn")
+    return {key: inputs[key] for key in keys if inputs.get(key) is not None}
+
+
+def _names(association_id: str) -> dict[str, str]:
+    cluster, _, association = association_id.partition(",")
+    return {"clusterName": cluster, "associationId": association}

@@ -1,0 +1,1 @@
+"""Data sources: what a program may ask without making anything."""

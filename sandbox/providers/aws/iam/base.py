@@ -1,0 +1,56 @@
+"""What IAM's resources share: the service, tags by owner, and policies as they come back."""
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar
+from urllib.parse import unquote
+
+from sandbox.providers.aws.resource import Known, Resource
+from sandbox.providers.aws.tags import from_list, to_list
+from sandbox.wire.values import Properties
+
+
+class IamResource(Resource):
+    """IAM is global: its ARNs have no region, and most of its ids are names."""
+
+    SERVICE = "iam"
+
+    def global_arn(self, resource: str) -> str:
+        return f"arn:{self.aws.partition}:iam::{self.aws.account_id}:{resource}"
+
+
+class TaggedIamResource(IamResource):
+    """Names as data the calls that get it and tag it."""
+
+    GET: ClassVar[tuple[str, str]]
+    """The client's method, and the key of the item in its answer."""
+    TAG: ClassVar[tuple[str, str]]
+    """The client's methods that tag and untag."""
+    KEY: ClassVar[str]
+    """The parameter of those methods that takes the id."""
+
+    def get(self, resource_id: str) -> Any:
+        method, item = self.GET
+        answer = getattr(self.client, method)(**{self.KEY: resource_id})
+        return answer[item]
+
+    def candidate(self, inputs: Properties) -> str | None:
+        return str(inputs[self.NAME]) if self.NAME else None
+
+    def all_tags(self, resource_id: str) -> Mapping[str, str]:
+        return {tag["Key"]: tag["Value"] for tag in self.get(resource_id).get("Tags") or ()}
+
+    def retag(self, known: Known, add: Mapping[str, str], remove: Collection[str]) -> None:
+        tag, untag = self.TAG
+        if add:
+            getattr(self.client, tag)(**{self.KEY: known.id}, Tags=to_list(add))
+        if remove:
+            getattr(self.client, untag)(**{self.KEY: known.id}, TagKeys=list(remove))
+
+    def tags(self, item: Mapping[str, Any]) -> dict[str, str]:
+        return from_list(item.get("Tags"))
+
+
+def document(value: Any) -> str:
+    """A policy document as text: IAM sends it URL-encoded, the SDK sometimes as a dict."""
+    return json.dumps(value) if isinstance(value, dict) else unquote(str(value))

@@ -1,0 +1,153 @@
+"""Every resource type and function, by the token that programs use. In the order of docs."""
+
+from collections.abc import Callable
+
+from sandbox.providers.aws.clients import Aws
+from sandbox.providers.aws.cloudwatch.log_group import LogGroup
+from sandbox.providers.aws.ec2.eip import Eip
+from sandbox.providers.aws.ec2.eip_association import EipAssociation
+from sandbox.providers.aws.ec2.instance import Instance
+from sandbox.providers.aws.ec2.internet_gateway import InternetGateway
+from sandbox.providers.aws.ec2.nat_gateway import NatGateway
+from sandbox.providers.aws.ec2.route import Route
+from sandbox.providers.aws.ec2.route_table import RouteTable
+from sandbox.providers.aws.ec2.route_table_association import RouteTableAssociation
+from sandbox.providers.aws.ec2.security_group import SecurityGroup
+from sandbox.providers.aws.ec2.security_group_rule import SecurityGroupRule
+from sandbox.providers.aws.ec2.subnet import Subnet
+from sandbox.providers.aws.ec2.vpc import Vpc
+from sandbox.providers.aws.ec2.vpc_endpoint import VpcEndpoint
+from sandbox.providers.aws.ec2.vpc_security_group_rule import (
+    SecurityGroupEgressRule,
+    SecurityGroupIngressRule,
+)
+from sandbox.providers.aws.ecr.repository import Repository
+from sandbox.providers.aws.ecr.repository_documents import LifecyclePolicy, RepositoryPolicy
+from sandbox.providers.aws.eks.access_entry import AccessEntry
+from sandbox.providers.aws.eks.access_policy_association import AccessPolicyAssociation
+from sandbox.providers.aws.eks.addon import Addon
+from sandbox.providers.aws.eks.cluster import Cluster
+from sandbox.providers.aws.eks.node_group import NodeGroup
+from sandbox.providers.aws.eks.pod_identity_association import PodIdentityAssociation
+from sandbox.providers.aws.functions import account, compute, images, policy_document
+from sandbox.providers.aws.iam.access_key import AccessKey
+from sandbox.providers.aws.iam.group import Group
+from sandbox.providers.aws.iam.inline_policy import GroupPolicy, RolePolicy, UserPolicy
+from sandbox.providers.aws.iam.instance_profile import InstanceProfile
+from sandbox.providers.aws.iam.membership import GroupMembership, UserGroupMembership
+from sandbox.providers.aws.iam.open_id_connect_provider import OpenIdConnectProvider
+from sandbox.providers.aws.iam.policy import Policy
+from sandbox.providers.aws.iam.policy_attachment import (
+    GroupPolicyAttachment,
+    RolePolicyAttachment,
+    UserPolicyAttachment,
+)
+from sandbox.providers.aws.iam.role import Role
+from sandbox.providers.aws.iam.user import User
+from sandbox.providers.aws.kms.alias import Alias
+from sandbox.providers.aws.kms.key import Key
+from sandbox.providers.aws.resource import Resource
+from sandbox.providers.aws.s3.bucket import Bucket
+from sandbox.providers.aws.s3.bucket_encryption import BucketServerSideEncryptionConfiguration
+from sandbox.providers.aws.s3.bucket_lifecycle import BucketLifecycleConfiguration
+from sandbox.providers.aws.s3.bucket_ownership_controls import BucketOwnershipControls
+from sandbox.providers.aws.s3.bucket_policy import BucketPolicy
+from sandbox.providers.aws.s3.bucket_public_access_block import BucketPublicAccessBlock
+from sandbox.providers.aws.s3.bucket_versioning import BucketVersioning
+from sandbox.wire.values import Properties
+
+_RESOURCES: tuple[type[Resource], ...] = (
+    # Network and instances
+    Vpc,
+    Subnet,
+    InternetGateway,
+    Eip,
+    EipAssociation,
+    NatGateway,
+    RouteTable,
+    Route,
+    RouteTableAssociation,
+    SecurityGroup,
+    SecurityGroupRule,
+    SecurityGroupIngressRule,
+    SecurityGroupEgressRule,
+    VpcEndpoint,
+    Instance,
+    # Identity
+    Role,
+    RolePolicy,
+    RolePolicyAttachment,
+    Policy,
+    User,
+    UserPolicy,
+    UserPolicyAttachment,
+    AccessKey,
+    Group,
+    GroupPolicy,
+    GroupPolicyAttachment,
+    GroupMembership,
+    UserGroupMembership,
+    InstanceProfile,
+    OpenIdConnectProvider,
+    # Images
+    Repository,
+    LifecyclePolicy,
+    RepositoryPolicy,
+    # Buckets
+    Bucket,
+    BucketVersioning,
+    BucketServerSideEncryptionConfiguration,
+    BucketPublicAccessBlock,
+    BucketPolicy,
+    BucketLifecycleConfiguration,
+    BucketOwnershipControls,
+    # Kubernetes
+    Cluster,
+    NodeGroup,
+    Addon,
+    AccessEntry,
+    AccessPolicyAssociation,
+    PodIdentityAssociation,
+    # Keys and logs
+    Key,
+    Alias,
+    LogGroup,
+)
+
+_FORMER_NAMES: dict[str, type[Resource]] = {
+    "aws:s3/bucketV2:BucketV2": Bucket,
+    "aws:s3/bucketVersioningV2:BucketVersioningV2": BucketVersioning,
+    "aws:s3/bucketServerSideEncryptionConfigurationV2:"
+    "BucketServerSideEncryptionConfigurationV2": BucketServerSideEncryptionConfiguration,
+    "aws:s3/bucketLifecycleConfigurationV2:"
+    "BucketLifecycleConfigurationV2": BucketLifecycleConfiguration,
+}
+"""pulumi-aws 6 had each twice; its SDK still knows the second names."""
+
+Function = Callable[[Aws, Properties], Properties]
+
+_FUNCTIONS: dict[str, Function] = {
+    "aws:index/getPartition:getPartition": account.get_partition,
+    "aws:index/getRegion:getRegion": account.get_region,
+    "aws:index/getCallerIdentity:getCallerIdentity": account.get_caller_identity,
+    "aws:index/getAvailabilityZones:getAvailabilityZones": account.get_availability_zones,
+    "aws:iam/getPolicyDocument:getPolicyDocument": policy_document.get_policy_document,
+    "aws:ec2/getAmi:getAmi": compute.get_ami,
+    "aws:ssm/getParameter:getParameter": compute.get_parameter,
+    "aws:eks/getAddonVersion:getAddonVersion": compute.get_addon_version,
+    "aws:eks/getCluster:getCluster": compute.get_cluster,
+    "aws:eks/getClusterAuth:getClusterAuth": compute.get_cluster_auth,
+    "aws:ecr/getAuthorizationToken:getAuthorizationToken": images.get_authorization_token,
+    "aws:ecr/getCredentials:getCredentials": images.get_credentials,
+    "aws:ecr/getRepository:getRepository": images.get_repository,
+}
+
+
+def resources() -> dict[str, type[Resource]]:
+    """Type token -> class."""
+    return {cls.TYPE: cls for cls in _RESOURCES} | _FORMER_NAMES
+
+
+def functions() -> dict[str, Function]:
+    """Function token -> function."""
+    return dict(_FUNCTIONS)

@@ -1,0 +1,334 @@
+"""The base of every AWS resource type: a subclass says what is particular, as data if it can.
+
+`provider.py` finds the class by type token and calls check, diff, make, look, change and
+remove, all written here; these call the subclass's create, finish, read, update, retag and
+delete, which speak to AWS and nothing else. Exceptions of botocore pass through: the
+provider translates them.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Mapping, Set
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sandbox.errors import CloudError, EngineBug, KitError, PartiallyCreated
+from sandbox.providers import contract
+from sandbox.providers.aws import comparison
+from sandbox.providers.aws.clients import Aws
+from sandbox.providers.aws.refusals import absent, is_gone, translated
+from sandbox.providers.aws.tags import MARKER
+from sandbox.wire.values import (
+    UNKNOWN,
+    Properties,
+    ResourceReference,
+    Value,
+    has_unknowns,
+    transform,
+)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A resource as the engine knows it: what `read`, `update` and `delete` may lean on.
+
+    Both are {} when only the id is known (get, import).
+    """
+
+    id: str
+    inputs: Properties
+    outputs: Properties
+
+    def get(self, key: str, default: Value = None) -> Value:
+        """An output, else an input, else `default`."""
+        return self.outputs.get(key, self.inputs.get(key, default))
+
+
+@dataclass(frozen=True)
+class Created:
+    """What `create` gives if its answer holds something that can not be read later."""
+
+    id: str
+    outputs: Properties
+
+
+class Resource:
+    """One AWS resource type. Instances hold no state but their clients."""
+
+    TYPE: ClassVar[str]
+    SERVICE: ClassVar[str]
+    """The client's name in the AWS SDK."""
+
+    REPLACE_ON: ClassVar[frozenset[str]] = frozenset()
+    """Inputs that AWS can not change. With IN_PLACE and `tags` these are all that the
+    stand-in supports; others are refused."""
+    IN_PLACE: ClassVar[frozenset[str]] = frozenset()
+    """Inputs that `update` can change."""
+    DEFAULTS: ClassVar[Mapping[str, Value]] = {}
+    """What the real provider fills in for inputs that the program leaves out."""
+    COMPUTED: ClassVar[tuple[str, ...]] = ()
+    """Outputs that only AWS knows, unless they are inputs too; unknown in a preview."""
+    JSON: ClassVar[frozenset[str]] = frozenset()
+    """Inputs that are JSON documents: compared by what they say."""
+    ORDERED: ClassVar[frozenset[str]] = frozenset()
+    """Lists whose order means something. That of all others does not."""
+    NAME: ClassVar[str] = ""
+    """The input that gets a made-up name if the program gives none."""
+    LONGEST_NAME: ClassVar[int] = 64
+    TAGGED: ClassVar[bool] = True
+    DELETE_FIRST: ClassVar[bool] = False
+    """Whether a replacement can only be made when the old one is gone."""
+
+    def __init__(self, aws: Aws) -> None:
+        self.aws = aws
+
+    @property
+    def client(self) -> Any:
+        return self.aws.client(self.SERVICE)
+
+    # What a subclass writes.
+
+    def create(self, inputs: Properties, token: str) -> str | Created:
+        """Make it with one call if possible; the id. `token` is the same if asked again."""
+        raise NotImplementedError(self.TYPE)
+
+    def finish(self, known: Known) -> None:
+        """The settings that need calls of their own, and waiting until it is ready.
+
+        If this fails, the resource is kept as partly created.
+        """
+
+    def read(self, known: Known) -> Properties | None:
+        """Its state: a key that is absent could not be read, one that is None is not set."""
+        raise NotImplementedError(self.TYPE)
+
+    def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
+        """Change the inputs named in `changes`, which are all of IN_PLACE."""
+        if changes:
+            raise EngineBug(f"{self.TYPE} can not update", ", ".join(sorted(changes)))
+
+    def retag(self, known: Known, add: Mapping[str, str], remove: Collection[str]) -> None:
+        """Set the tags `add` and take away those named in `remove`."""
+        raise NotImplementedError(self.TYPE)
+
+    def delete(self, known: Known) -> None:
+        raise NotImplementedError(self.TYPE)
+
+    def derive(self, inputs: Properties) -> Properties:
+        """Outputs that are known before anything is made (an ARN with the name in it)."""
+        return {}
+
+    def validate(self, inputs: Properties) -> list[contract.CheckFailure]:
+        """What else is wrong with checked inputs."""
+        return []
+
+    def candidate(self, inputs: Properties) -> str | None:
+        """The id that these inputs will have, where their names decide it."""
+        return None
+
+    def all_tags(self, resource_id: str) -> Mapping[str, str]:
+        """Every tag, the marker included; of a `candidate`, which may not exist."""
+        raise NotImplementedError(self.TYPE)
+
+    def find(self, inputs: Properties, marker: str) -> str | None:
+        """The id of what an earlier, unanswered request with this marker made."""
+        candidate = self.candidate(inputs)
+        if candidate is not None:
+            with absent():
+                if self.all_tags(candidate).get(MARKER) == marker:
+                    return candidate
+        return None
+
+    # What the provider calls.
+
+    def check(
+        self, request: contract.CheckRequest, default_tags: Mapping[str, str]
+    ) -> contract.CheckResult:
+        """Inputs with references resolved, names and tags filled in, defaults too."""
+        given = {k: v for k, v in request.news.items() if v is not None}
+        given = transform(given, _referenced)
+        given.pop("tagsAll", None)
+        inputs = dict(self.DEFAULTS) | given
+        if self.NAME:
+            self._name(inputs, request)
+        if self.TAGGED and inputs.get("tags") is not UNKNOWN:
+            tags = dict(default_tags) | dict(inputs.get("tags") or {})
+            if tags:
+                inputs["tags"] = tags
+        failures = [
+            contract.CheckFailure(
+                key, f"The sandbox's aws provider does not support this property of {self.TYPE}"
+            )
+            for key in sorted(given.keys() - self.supported)
+        ]
+        region = inputs.pop("region", self.aws.region)
+        if region is not UNKNOWN and region != self.aws.region:
+            failures.append(
+                contract.CheckFailure("region", f"The sandbox has one region, {self.aws.region}")
+            )
+        return contract.CheckResult(inputs, failures + self.validate(inputs))
+
+    def diff(self, request: contract.DiffRequest) -> contract.DiffResult:
+        changes = [
+            key
+            for key in sorted(request.old_inputs.keys() | request.news.keys())
+            if key in self.supported
+            and not self.same(key, request.old_inputs.get(key), request.news.get(key))
+        ]
+        replaces = sorted(self.replaces(request.old_inputs, request.news, frozenset(changes)))
+        return contract.DiffResult(changes, replaces, bool(replaces) and self.DELETE_FIRST)
+
+    def replaces(self, old: Properties, new: Properties, changes: Set[str]) -> Set[str]:
+        """Those of `changes` that can not be made in place."""
+        return changes & self.REPLACE_ON
+
+    def make(self, request: contract.CreateRequest) -> contract.CreateResult:
+        if request.preview:
+            unknown = {k: UNKNOWN for k in self.COMPUTED if k not in request.inputs}
+            tags = {"tagsAll": request.inputs.get("tags", {})} if self.TAGGED else {}
+            derived = {} if has_unknowns(request.inputs) else self.derive(request.inputs)
+            return contract.CreateResult("", unknown | request.inputs | tags | derived)
+        token = _token(request, self.NAME)
+        marked = dict(request.inputs)
+        if self.TAGGED:
+            marked["tags"] = {**(request.inputs.get("tags") or {}), MARKER: token}
+        made = self.find(marked, token) or self.create(marked, token)
+        created = made if isinstance(made, Created) else Created(made, {})
+        known = Known(created.id, request.inputs, created.outputs)
+        try:
+            with translated(request.urn, "create"):
+                self.finish(known)
+                return contract.CreateResult(created.id, self._outputs(known))
+        except KitError as error:
+            raise PartiallyCreated(
+                f"{request.name} was made but is not ready: {error.summary}",
+                resource_id=created.id,
+                outputs=request.inputs | created.outputs,
+                reasons=[str(error)],
+                urn=request.urn,
+                operation="create",
+            ) from error
+
+    def look(self, known: Known) -> contract.ReadResult | None:
+        """Inputs as Check would give them and outputs, or None if it is gone."""
+        state = self._read(known)
+        if state is None:
+            return None
+        inputs = self._inputs(known.inputs, state)
+        return contract.ReadResult(
+            known.get("id", known.id), inputs, self._merge(known.inputs, state)
+        )
+
+    def change(self, request: contract.UpdateRequest) -> Properties:
+        if request.preview:
+            tags = {"tagsAll": request.inputs.get("tags", {})} if self.TAGGED else {}
+            return request.old_outputs | request.inputs | tags
+        known = Known(request.id, request.old_inputs, request.old_outputs)
+        changes = {
+            key
+            for key in request.old_inputs.keys() | request.inputs.keys()
+            if key in self.supported
+            and not self.same(key, request.old_inputs.get(key), request.inputs.get(key))
+        }
+        if self.TAGGED and "tags" in changes:
+            old = request.old_inputs.get("tags") or {}
+            new = request.inputs.get("tags") or {}
+            add = {k: v for k, v in new.items() if old.get(k) != v}
+            self.retag(known, add, sorted(old.keys() - new.keys()))
+        self.update(known, request.inputs, changes - {"tags"})
+        after = Known(request.id, request.inputs, request.old_outputs)
+        # What was half made, or changed, may have to become ready again.
+        self.finish(after)
+        return self._outputs(after)
+
+    def remove(self, known: Known) -> None:
+        try:
+            self.delete(known)
+        except Exception as error:
+            if not is_gone(error):
+                raise
+
+    # Shared by the above.
+
+    @property
+    def supported(self) -> frozenset[str]:
+        tags = {"tags"} if self.TAGGED else frozenset[str]()
+        return self.REPLACE_ON | self.IN_PLACE | tags | {"region"}
+
+    def same(self, key: str, one: Value, other: Value) -> bool:
+        """Whether two values of the input `key` mean the same."""
+        return comparison.same(one, other, json_text=key in self.JSON, ordered=key in self.ORDERED)
+
+    def _read(self, known: Known) -> Properties | None:
+        try:
+            state = self.read(known)
+        except Exception as error:
+            if not is_gone(error):
+                raise
+            return None
+        if state is not None and self.TAGGED:
+            state["tagsAll"] = dict(state.get("tags") or {})
+        return state
+
+    def _outputs(self, known: Known) -> Properties:
+        state = self._read(known)
+        if state is None:
+            raise CloudError(f"{known.id} has vanished", "AWS no longer knows it.")
+        return self._merge(known.inputs, state)
+
+    def _merge(self, inputs: Properties, state: Properties) -> Properties:
+        """State, but in the program's own words where both say the same."""
+        kept = {
+            key: value
+            for key, value in inputs.items()
+            if key not in state or self.same(key, value, state[key])
+        }
+        return {key: value for key, value in state.items() if value is not None} | kept
+
+    def _inputs(self, old: Properties, state: Properties) -> Properties:
+        if not old:
+            return {
+                key: value
+                for key in sorted(self.supported)
+                if (value := state.get(key, self.DEFAULTS.get(key))) not in (None, {}, [], "")
+            }
+        inputs = {}
+        for key, value in old.items():
+            actual = state.get(key, value)
+            if self.same(key, value, actual):
+                inputs[key] = value
+            elif actual is not None:
+                inputs[key] = comparison.project(value, actual)
+        if self.TAGGED and state.get("tags"):
+            inputs["tags"] = state["tags"]
+        return inputs
+
+    def _name(self, inputs: Properties, request: contract.CheckRequest) -> None:
+        """The former name if it was made up for this resource, else a new one."""
+        if inputs.get(self.NAME) is not None:
+            return
+        former = request.olds.get(self.NAME)
+        stem = self.stem(request.name)
+        if isinstance(former, str) and re.fullmatch(re.escape(stem) + r"-[0-9a-f]{7}", former):
+            inputs[self.NAME] = former
+            return
+        inputs[self.NAME] = f"{stem}-{hashlib.sha256(request.random_seed).hexdigest()[:7]}"
+
+    def stem(self, name: str) -> str:
+        """The logical name as the beginning of a physical one."""
+        return name[: self.LONGEST_NAME - 8]
+
+
+def _referenced(value: Value) -> Value:
+    """A resource given where an id is wanted: its id, which for most is its name."""
+    if isinstance(value, ResourceReference):
+        return UNKNOWN if value.resource_id is None else value.resource_id
+    return value
+
+
+def _token(request: contract.CreateRequest, name: str) -> str:
+    """The same for the same request asked again, even if a name was made up anew."""
+    inputs = {k: v for k, v in request.inputs.items() if k != name}
+    text = json.dumps([request.urn, inputs], sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()[:40]

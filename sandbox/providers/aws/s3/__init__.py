@@ -1,0 +1,1 @@
+"""Buckets and their settings, each a resource of its own."""
