@@ -1,5 +1,7 @@
 """Airflow itself: a namespace, its Secrets, the right to write logs, and the chart."""
 
+import dataclasses
+import hashlib
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -12,6 +14,7 @@ from infra.content import PROJECT_ROOT, content_hash
 from infra.image import Image
 from infra.log_bucket import TASK_LOGS_PREFIX, LogBucket
 from infra.naming import AIRFLOW_NAMESPACE
+from infra.settings import Secrets
 from infra.stack import Stack
 
 RELEASE = "airflow"
@@ -21,7 +24,7 @@ UI_PORT = 8080
 
 DATABASE = "airflow"
 DATABASE_USER = "airflow"
-IN_CLUSTER_DATABASE_HOST = "airflow-postgres"
+IN_CLUSTER_DATABASE_HOST = "airflow-database"
 """The Service that charts/airflow makes for its PostgreSQL."""
 
 SECRET_NAMES = {
@@ -148,6 +151,7 @@ class Airflow(pulumi.ComponentResource):
             "executor": settings.executor,
             "serviceAccount": {"name": SERVICE_ACCOUNT},
             "secrets": SECRET_NAMES,
+            "secretsChecksum": _checksum(args.stack.secrets),
             "logs": {
                 "bucket": args.bucket.bucket,
                 "prefix": TASK_LOGS_PREFIX,
@@ -170,3 +174,12 @@ class Airflow(pulumi.ComponentResource):
                 "nodePort": settings.ui_node_port,
             },
         }
+
+
+def _checksum(secrets: Secrets) -> str:
+    """Changes when a secret does, so that the chart restarts the pods that read it.
+
+    Not secret itself: nobody can guess their way back, because one of the inputs is a random key.
+    """
+    parts = "\0".join(dataclasses.astuple(secrets)).encode()
+    return hashlib.sha256(parts).hexdigest()

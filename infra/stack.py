@@ -1,6 +1,7 @@
 """What the program needs to know of the stack it runs for: its settings, its place, its names, its tags."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -77,13 +78,12 @@ def _tag_everything(wanted: dict[str, str]) -> None:
     def add_tags(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
         if args.type_ not in TAGGABLE_TYPES:
             return None
-        own = args.props.get("tags")
-        merged = (
-            own.apply(lambda given: {**(given or {}), **wanted})
-            # Not known before `up`, or secret.
-            if isinstance(own, pulumi.Output)
-            else {**(own or {}), **wanted}
-        )
+        own: Any = args.props.get("tags")
+        if isinstance(own, pulumi.Output):
+            # Secret, or not known before `up`.
+            merged: Any = own.apply(lambda given: {**(given or {}), **wanted})
+        else:
+            merged = {**(own or {}), **wanted}
         return pulumi.ResourceTransformResult({**args.props, "tags": merged}, args.opts)
 
     pulumi.runtime.register_resource_transform(add_tags)
