@@ -18,6 +18,7 @@ import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 _RPC_THREADS = 64
 """Each registration waits in a thread until it is done; asyncio's own default would let six
@@ -47,7 +48,7 @@ def main() -> int:
     pulumi.runtime.configure(
         pulumi.runtime.Settings(
             monitor=arguments.monitor,
-            engine=arguments.engine,
+            engine=_QuietEngine(arguments.engine),
             project=arguments.project,
             stack=arguments.stack,
             parallel=int(arguments.parallel),
@@ -59,6 +60,24 @@ def main() -> int:
     sys.argv = [arguments.PROGRAM, *arguments.ARGS]
     os.chdir(arguments.pwd)
     return _run(arguments.PROGRAM)
+
+
+class _QuietEngine:
+    """The Engine service, spared of debug messages: the SDK sends eight for each resource,
+    one at a time, and nobody would read them."""
+
+    def __init__(self, address: str) -> None:
+        import grpc
+        from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
+
+        self._debug = engine_pb2.DEBUG
+        self._stub = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address))
+
+    def Log(self, request: Any) -> Any:
+        return None if request.severity == self._debug else self._stub.Log(request)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stub, name)
 
 
 def _parser() -> argparse.ArgumentParser:
