@@ -39,4 +39,23 @@ Json = Annotated[
     ),
 ]
 
+
+def _use_ui_port(ctx: typer.Context, value: int | None) -> int | None:
+    session = ctx.find_object(Session)
+    if value is not None and session is not None:
+        session.chosen_ui_port = value
+    return value
+
+
+UiPort = Annotated[
+    int | None,
+    typer.Option(
+        "--ui-port",
+        min=1,
+        max=65535,
+        help="The loopback port of Airflow's UI, if the sandbox is not up yet; 8080 if not said.",
+        callback=_use_ui_port,
+    ),
+]
+
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing AWS.")]

@@ -14,12 +14,21 @@ class Phases:
 
     console: Console
     total: int
+    before: float | None = None
+    """Seconds of the set-up that came before, for the table."""
+
     times: list[tuple[str, float]] = field(default_factory=list)
+    _begun: int = 0
+
+    def __post_init__(self) -> None:
+        if self.before is not None:
+            self.times.append(("set-up", self.before))
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Announces `name` and takes its time, also when it fails."""
-        self.console.note(f"[{len(self.times) + 1}/{self.total}] {name}", "bold")
+        self._begun += 1
+        self.console.note(f"[{self._begun}/{self.total}] {name}", "bold")
         started = time.monotonic()
         try:
             yield

@@ -5,6 +5,7 @@ that does not need it must not wait for it. Tests hand the verbs a session of fa
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 SANDBOX_VARIABLE = "AERODROME_SANDBOX"
 PORT_VARIABLE = "AERODROME_UI_PORT"
+SETUP_VARIABLE = "AERODROME_SETUP_SECONDS"
 
 
 class Sandbox(Protocol):
@@ -51,6 +53,7 @@ class Session:
     ) -> None:
         self.console = console or Console()
         self.debug = False
+        self.chosen_ui_port: int | None = None
         self._environ = environ
         self.sandbox_name = environ.get(SANDBOX_VARIABLE) or "default"
         """Which of this machine's sandboxes: tests have others beside the default one."""
@@ -65,10 +68,19 @@ class Session:
 
     @property
     def ui_port(self) -> int:
+        """The loopback port for a sandbox that is to be started."""
+        if self.chosen_ui_port is not None:
+            return self.chosen_ui_port
         text = self._environ.get(PORT_VARIABLE) or "8080"
         if not text.isdecimal() or not 1 <= int(text) <= 65535:
             raise UserError(f"{PORT_VARIABLE}={text} is no port", "A number from 1 to 65535.")
         return int(text)
+
+    @property
+    def setup_seconds(self) -> float | None:
+        """How long set-up took before it started this command; None if it did not."""
+        text = self._environ.get(SETUP_VARIABLE, "")
+        return float(text) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else None
 
     def machine(self) -> Any:
         """The sandbox's front door."""

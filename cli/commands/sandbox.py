@@ -7,7 +7,7 @@ import typer
 from cli import deployment, environments
 from cli.commands.status import sandbox_data, show_sandbox
 from cli.environments import Environment
-from cli.options import Json
+from cli.options import Json, UiPort
 from cli.record import on_sandbox
 from cli.session import Session
 from sandbox.errors import UserError
@@ -33,7 +33,7 @@ app = typer.Typer(
 )
 
 
-def up(ctx: typer.Context, name: Name = None, json: Json = False) -> None:
+def up(ctx: typer.Context, name: Name = None, ui_port: UiPort = None, json: Json = False) -> None:
     """Start the sandbox: a Kubernetes node, a registry and the AWS APIs.
 
     \b

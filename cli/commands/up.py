@@ -7,7 +7,7 @@ import typer
 from cli import deployment, environments
 from cli.deployment import Deployed
 from cli.environments import Environment
-from cli.options import Env, Json, Yes
+from cli.options import Env, Json, UiPort, Yes
 from cli.phases import Phases
 from cli.session import Session
 from sandbox.errors import UserError
@@ -19,6 +19,7 @@ def up(
     prove: Annotated[
         bool, typer.Option("--proof", help="Run the example DAG even if nothing changed.")
     ] = False,
+    ui_port: UiPort = None,
     yes: Yes = False,
     json: Json = False,
 ) -> None:
@@ -38,7 +39,7 @@ def up(
     if not environment.sandboxed:
         _up_on_aws(session, environment, yes)
         return
-    phases = Phases(session.console, total=3)
+    phases = Phases(session.console, total=3, before=session.setup_seconds)
     done = deployment.deploy(session, environment, phases, prove_again=prove)
     data = {
         "environment": environment.name,

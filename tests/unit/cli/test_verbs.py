@@ -88,6 +88,29 @@ def test_an_up_that_was_killed_before_its_proof_is_proved_by_the_next(
     assert data["provedNow"] is True
 
 
+def test_the_seconds_of_set_up_are_in_the_table(
+    run_json: Callable[..., Any], session: FakeSession
+) -> None:
+    session._environ = {"AERODROME_SETUP_SECONDS": "12.5"}
+    assert run_json("up")["phases"][0] == {"name": "set-up", "seconds": 12.5}
+
+
+@pytest.mark.parametrize("verb", [("up",), ("sandbox", "up")])
+def test_the_port_of_the_ui_can_be_chosen(
+    verb: tuple[str, ...], run_json: Callable[..., Any], session: FakeSession
+) -> None:
+    run_json(*verb, "--ui-port", "9001")
+    assert session.fake_machine.sandbox is not None
+    assert session.fake_machine.sandbox.instance.ui_port == 9001
+
+
+def test_a_port_that_is_none(run: Run, session: FakeSession) -> None:
+    session._environ = {"AERODROME_UI_PORT": "http"}
+    result = run("up")
+    assert result.exit_code == 2
+    assert "AERODROME_UI_PORT=http is no port" in result.stderr
+
+
 def test_up_makes_the_secrets_once(run_json: Callable[..., Any], session: FakeSession) -> None:
     run_json("up")
     before = dict(session.fake_backend.values)
