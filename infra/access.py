@@ -14,7 +14,6 @@ import pulumi_aws as aws
 from infra import policies
 from infra.cluster import Cluster
 from infra.log_bucket import TASK_LOGS_PREFIX, LogBucket
-from infra.naming import AIRFLOW_NAMESPACE
 from infra.stack import Stack
 
 
@@ -53,13 +52,8 @@ class Access(pulumi.ComponentResource):
             args.cluster.arn, args.bucket.arn, args.cluster.log_group_arn
         ).apply(lambda arns: policies.operate(arns[0], arns[1], TASK_LOGS_PREFIX, arns[2]))
         user = self._user_in_group("operator", policy)
-        # In Kubernetes an operator may work with Airflow's namespace, and with nothing else.
-        self._cluster_access(
-            "operator",
-            user,
-            "AmazonEKSEditPolicy",
-            {"type": "namespace", "namespaces": [AIRFLOW_NAMESPACE]},
-        )
+        # In Kubernetes, too, an operator sees everything but Secrets, and changes nothing.
+        self._cluster_access("operator", user, "AmazonEKSViewPolicy")
 
     def _log_writer(self) -> None:
         policy = self._args.bucket.arn.apply(lambda arn: policies.write_logs(arn, TASK_LOGS_PREFIX))
@@ -69,7 +63,7 @@ class Access(pulumi.ComponentResource):
         policy = self._args.cluster.arn.apply(policies.manage_with_rancher)
         user = self._user_in_group("rancher", policy)
         # Rancher installs its agent in the cluster, which takes an administrator.
-        self._cluster_access("rancher", user, "AmazonEKSClusterAdminPolicy", {"type": "cluster"})
+        self._cluster_access("rancher", user, "AmazonEKSClusterAdminPolicy")
         return aws.iam.AccessKey(self._names.of("rancher"), user=user.name, opts=self._child)
 
     def _user_in_group(self, role: str, policy: pulumi.Output[str]) -> aws.iam.User:
@@ -90,13 +84,7 @@ class Access(pulumi.ComponentResource):
         aws.iam.UserGroupMembership(logical, user=user.name, groups=[group.name], opts=self._child)
         return user
 
-    def _cluster_access(
-        self,
-        role: str,
-        user: aws.iam.User,
-        policy: str,
-        scope: "aws.eks.AccessPolicyAssociationAccessScopeArgsDict",
-    ) -> None:
+    def _cluster_access(self, role: str, user: aws.iam.User, policy: str) -> None:
         """Lets the user into the cluster: an access entry, and what it may do there."""
         logical = self._names.of(role)
         entry = aws.eks.AccessEntry(
@@ -111,7 +99,7 @@ class Access(pulumi.ComponentResource):
             principal_arn=entry.principal_arn,
             # EKS's own policies have the same name in every partition.
             policy_arn=f"arn:aws:eks::aws:cluster-access-policy/{policy}",
-            access_scope=scope,
+            access_scope={"type": "cluster"},
             opts=self._child,
         )
 

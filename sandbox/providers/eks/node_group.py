@@ -6,8 +6,7 @@ from sandbox.errors import UserError
 from sandbox.providers.contract import ConstructRequest, ConstructResult
 from sandbox.providers.eks import inputs as given
 from sandbox.providers.eks.monitor import Monitor, Registered
-from sandbox.providers.eks.values import plain
-from sandbox.wire.values import Output, ResourceReference, Value
+from sandbox.wire.values import Output, ResourceReference, Value, reveal
 
 TYPE = "eks:index:ManagedNodeGroup"
 _PASSED_ON = (
@@ -65,9 +64,10 @@ def construct(monitor: Monitor, request: ConstructRequest) -> ConstructResult:
 
 def _core(monitor: Monitor, value: Value) -> dict[str, Any]:
     """A cluster is given as the component, or as its `core`."""
-    cluster = plain(value)
+    # Not `plain`: in a preview parts of the core are unknown, its references are not.
+    cluster = reveal(value)
     if isinstance(cluster, ResourceReference):
-        cluster = plain(monitor.lookup(cluster)["core"])
+        cluster = reveal(monitor.lookup(cluster)["core"])
     if not isinstance(cluster, dict):
         raise UserError("'cluster' must be an eks.Cluster or its core")
     return cluster

@@ -100,10 +100,10 @@ def eks_token(cluster: str, region: str, profile: str | None = None) -> str:
             "The cluster's kubeconfig signs in through AWS.",
             "export AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=...",
         )
-    endpoint = os.environ.get("AWS_ENDPOINT_URL") or f"https://sts.{region}.amazonaws.com"
+    # Always STS's own name, whatever AWS_ENDPOINT_URL says: nobody calls it, EKS compares it.
     request = AWSRequest(
         method="GET",
-        url=f"{endpoint.rstrip('/')}/?Action=GetCallerIdentity&Version=2011-06-15",
+        url=f"https://sts.{region}.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15",
         headers={"x-k8s-aws-id": cluster},
     )
     SigV4QueryAuth(credentials, "sts", region, expires=_PRESIGNED_SECONDS).add_auth(request)
