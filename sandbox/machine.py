@@ -47,6 +47,8 @@ class Sandbox:
             "AWS_ACCESS_KEY_ID": keys["access_key_id"],
             "AWS_SECRET_ACCESS_KEY": keys["secret_access_key"],
             "AWS_REGION": REGION,
+            # boto3 reads only this one, the newer SDKs only the other.
+            "AWS_DEFAULT_REGION": REGION,
             "KUBECONFIG": str(self.kubeconfig),
             "AERODROME_ECR_ADDRESS": self.instance.registry,
             "CONTAINERS_REGISTRIES_CONF": str(Layout(self.instance).registries_config),

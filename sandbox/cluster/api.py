@@ -63,6 +63,9 @@ class Api:
             connection.request(method, path, data, {"Content-Type": kind})
             answer = connection.getresponse()
             return _decoded(answer.status, answer.read())
+        except http.client.HTTPException as error:
+            # The server ended in the middle of its answer: for the caller, one more OSError.
+            raise ConnectionError(f"{method} {path}: {error!r}") from error
         finally:
             connection.close()
 

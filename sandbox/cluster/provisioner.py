@@ -186,7 +186,7 @@ def main() -> None:
             for step in decide(lists[0], lists[1], lists[2], layout):
                 carry_out(step, api, layout)
                 sys.stderr.write(json.dumps({"step": type(step).__name__}) + "\n")
-        except (OSError, http.client.HTTPException, ApiError) as error:
+        except (OSError, ApiError) as error:
             sys.stderr.write(f"again in {_RETRY_SECONDS} s: {error}\n")
             time.sleep(_RETRY_SECONDS)
             changed.set()

@@ -44,5 +44,5 @@ async def _get(
     request = f"GET {path}{query} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
     writer.write(request.encode())
     await writer.drain()
-    status_line = await reader.readline()
-    return int(status_line.split()[1]) if status_line else 0
+    words = (await reader.readline()).split()
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0

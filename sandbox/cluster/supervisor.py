@@ -5,6 +5,7 @@ tells it of every child that ended, because only one place may call wait.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -74,6 +75,8 @@ class Supervisor:
         """To be called for every child that was waited for; others' children are ignored."""
         for watched in self.watched.values():
             if watched.pid == pid:
+                # From here on the number may be another process's.
+                watched.pid = 0
                 watched.last_exit = _describe(status)
                 watched.ended.set()
 
@@ -108,7 +111,6 @@ class Supervisor:
             await self._until_ended(watched)
             if time.monotonic() - begun > _CALM_SECONDS:
                 delay = _FIRST_DELAY
-            watched.pid = 0
             watched.state = RESTARTING
             watched.restarts += 1
             self._tell()
@@ -148,17 +150,29 @@ class Supervisor:
         probing = asyncio.create_task(self._probe(watched))
         try:
             await asyncio.wait([ended, probing], return_when=asyncio.FIRST_COMPLETED)
-            if not watched.ended.is_set():
+            if watched.ended.is_set():
+                return
+            if probing.result():
                 self._mark_ready(watched)
+            else:
+                # It runs but does not answer, and will not. It gets a new start.
+                _signal(watched.pid, signal.SIGKILL)
             await ended
         finally:
             probing.cancel()
             ended.cancel()
 
-    async def _probe(self, watched: Watched) -> None:
+    async def _probe(self, watched: Watched) -> bool:
+        """True as soon as it answers; False if it has not within its time."""
         ready = watched.process.ready
-        while ready is not None and not await answers(ready.url):
+        if ready is None:
+            return True
+        deadline = time.monotonic() + ready.seconds
+        while not await answers(ready.url):
+            if time.monotonic() > deadline:
+                return False
             await asyncio.sleep(_PROBE_SECONDS)
+        return True
 
     def _mark_ready(self, watched: Watched) -> None:
         watched.state = READY
@@ -197,10 +211,10 @@ def layers(processes: Sequence[Process]) -> list[list[str]]:
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
+    # Number 0 would mean the caller's whole process group.
+    if pid:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _describe(status: int) -> str:

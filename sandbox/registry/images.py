@@ -8,7 +8,6 @@ to all, the two images below, is linked in from the cache and costs neither time
 import io
 import platform
 import tarfile
-import tempfile
 from pathlib import Path
 
 from sandbox.registry.storage import Storage
@@ -27,10 +26,8 @@ def add_images(folder: Path) -> None:
     base = _config({"Cmd": ["bash"], "Env": [_PATH]})
     storage.add_image("library/debian", "bookworm-slim", base_image_tar(), base)
     pause = _config({"Entrypoint": ["/pause"], "User": "65535:65535"})
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        layer = Path(scratch) / "pause.tar"
-        layer.write_bytes(_pause_layer(tool("pause").read_bytes()))
-        storage.add_image("pause", "3.10", layer, pause)
+    layer = _pause_layer(tool("pause").read_bytes())
+    storage.add_image("pause", "3.10", layer, pause)
 
 
 def _config(container: dict[str, object]) -> dict[str, object]:

@@ -34,10 +34,10 @@ class Storage:
     root: Path
 
     def add_image(
-        self, repository: str, tag: str, layer: Path, config: Mapping[str, object]
+        self, repository: str, tag: str, layer: Path | bytes, config: Mapping[str, object]
     ) -> str:
-        """Put in an image of one uncompressed layer; returns its digest."""
-        layer_blob = self._add_file(layer)
+        """Put in an image of one layer, an uncompressed tar; returns its digest."""
+        layer_blob = self._add_file(layer) if isinstance(layer, Path) else self._add_bytes(layer)
         whole_config = {
             **config,
             "rootfs": {"type": "layers", "diff_ids": [layer_blob.digest]},
