@@ -100,7 +100,10 @@ class Resource:
         """
 
     def read(self, known: Known) -> Properties | None:
-        """Its state: a key that is absent could not be read, one that is None is not set."""
+        """Its state: a key that is absent could not be read, one that is None is not set.
+
+        `id` is there if what was imported is not the id.
+        """
         raise NotImplementedError(self.TYPE)
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
@@ -215,10 +218,9 @@ class Resource:
         state = self._read(known)
         if state is None:
             return None
+        resource_id = state.pop("id", known.id)
         inputs = self._inputs(known.inputs, state)
-        return contract.ReadResult(
-            known.get("id", known.id), inputs, self._merge(known.inputs, state)
-        )
+        return contract.ReadResult(resource_id, inputs, self._merge(known.inputs, state))
 
     def change(self, request: contract.UpdateRequest) -> Properties:
         if request.preview:
@@ -275,6 +277,7 @@ class Resource:
         state = self._read(known)
         if state is None:
             raise CloudError(f"{known.id} has vanished", "AWS no longer knows it.")
+        state.pop("id", None)
         return self._merge(known.inputs, state)
 
     def _merge(self, inputs: Properties, state: Properties) -> Properties:

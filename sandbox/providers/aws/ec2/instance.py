@@ -63,6 +63,7 @@ class Instance(Ec2Resource):
         "associatePublicIpAddress",
         "availabilityZone",
         "instanceState",
+        "instanceType",
         "metadataOptions",
         "primaryNetworkInterfaceId",
         "privateDns",
@@ -199,9 +200,12 @@ class Instance(Ec2Resource):
     def _user_data_state(self, known: Known) -> Properties:
         answer = self.client.describe_instance_attribute(InstanceId=known.id, Attribute="userData")
         encoded = (answer.get("UserData") or {}).get("Value")
+        if not encoded:
+            # Nothing, or not told: MiniStack never does. Then the state's word is kept.
+            return {}
         if "userDataBase64" in known.inputs:
             return {"userDataBase64": encoded}
-        return {"userData": base64.b64decode(encoded).decode() if encoded else None}
+        return {"userData": base64.b64decode(encoded).decode()}
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         if "metadataOptions" in changes:
@@ -258,7 +262,7 @@ class Instance(Ec2Resource):
         if "instanceType" in changes:
             self._modify(instance, InstanceType={"Value": inputs["instanceType"]})
         if changes & {"userData", "userDataBase64"}:
-            self._modify(instance, UserData={"Value": _user_data(inputs) or ""})
+            self._modify(instance, UserData={"Value": _user_data(inputs)})
         self.client.start_instances(InstanceIds=[instance])
         self._await_state(instance, "running")
 
@@ -278,12 +282,11 @@ class Instance(Ec2Resource):
         )
 
 
-def _user_data(inputs: Properties) -> str | None:
+def _user_data(inputs: Properties) -> bytes:
     """What to launch with; botocore encodes it itself."""
     if inputs.get("userDataBase64"):
-        return base64.b64decode(inputs["userDataBase64"]).decode("utf-8", "surrogateescape")
-    text = inputs.get("userData")
-    return str(text) if text else None
+        return base64.b64decode(inputs["userDataBase64"])
+    return str(inputs.get("userData") or "").encode()
 
 
 def _plain(settings: Any, keys: tuple[str, ...]) -> Properties:

@@ -42,6 +42,8 @@ class GroupMembership(_Membership):
             # The id does not say which group: the real provider can not import it either.
             return None
         users = self.client.get_group(GroupName=group)["Users"]
+        if not users:
+            return None
         return {
             "name": known.get("name", known.id),
             "group": group,
