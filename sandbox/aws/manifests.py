@@ -4,12 +4,45 @@ import base64
 from typing import Any
 
 from sandbox.aws import access_policies
+from sandbox.cluster.pki import POD_IDENTITY_USER
 from sandbox.instance import WEBHOOK_PORT
 
 
 def manifests(ca_pem: str) -> list[dict[str, Any]]:
     """The Pod Identity webhook, and the roles of EKS' access policies."""
-    return [webhook(ca_pem), *access_policies.manifests()]
+    return [webhook(ca_pem), *_right_to_bind(), *access_policies.manifests()]
+
+
+def _right_to_bind() -> list[dict[str, Any]]:
+    """Lets the stand-in bind the roles of access policies in namespaces, and no others."""
+    api = "rbac.authorization.k8s.io"
+    metadata = {"name": "system:aerodrome:access-policies"}
+    bind = {
+        "apiGroups": [api],
+        "resources": ["clusterroles"],
+        "resourceNames": sorted(access_policies.ROLES.values()),
+        "verbs": ["bind"],
+    }
+    write = {
+        "apiGroups": [api],
+        "resources": ["rolebindings"],
+        "verbs": ["create", "get", "patch"],
+    }
+    return [
+        {
+            "apiVersion": f"{api}/v1",
+            "kind": "ClusterRole",
+            "metadata": metadata,
+            "rules": [bind, write],
+        },
+        {
+            "apiVersion": f"{api}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": api, "kind": "ClusterRole", "name": metadata["name"]},
+            "subjects": [{"apiGroup": api, "kind": "User", "name": POD_IDENTITY_USER}],
+        },
+    ]
 
 
 def webhook(ca_pem: str) -> dict[str, Any]:

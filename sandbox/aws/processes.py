@@ -10,7 +10,7 @@ from pathlib import Path
 from sandbox import tools
 from sandbox.aws.pod_identity.settings import Settings as PodIdentity
 from sandbox.aws.standin.settings import Settings as StandIn
-from sandbox.instance import AWS_PORT, WEBHOOK_PORT, Instance
+from sandbox.instance import AWS_PORT, REGISTRY_PORT, WEBHOOK_PORT, Instance
 from sandbox.process import Process, Ready
 
 EMULATOR = "aws"
@@ -57,6 +57,7 @@ def stand_in(instance: Instance) -> StandIn:
         cluster_endpoint=instance.api_url,
         cluster_ca=instance.pki / "ca.crt",
         cluster_kubeconfig=instance.pki / "pod-identity.kubeconfig",
+        registry_url=f"http://127.0.0.1:{REGISTRY_PORT}",
     )
 
 

@@ -109,8 +109,9 @@ def _new_policy(call: Call, _found: re.Match[str]) -> Call | Answer:
     policy = str(body.get("policyArn", "")).removeprefix(access_policies.POLICY_ARN)
     if policy not in access_policies.ROLES:
         return _not_here(f"the access policy {body.get('policyArn')}")
-    if body.get("accessScope", {}).get("type") != "cluster":
-        return _not_here("an access policy scoped to namespaces")
+    patterns = [name for name in body.get("accessScope", {}).get("namespaces", []) if "*" in name]
+    if patterns:
+        return _not_here(f"namespaces by pattern: {patterns[0]}")
     return call
 
 

@@ -264,6 +264,29 @@ def show_metadata_options() -> None:
     ec2._instance_xml = shown
 
 
+def add_managed_policy(name: str, document: str) -> None:
+    """One more of the policies that AWS itself keeps. `name` has its path."""
+    iam = service("iam")
+    record = iam._make_aws_managed_record(name, document)
+    iam._aws_managed_policies.setdefault(record["Arn"], record)
+
+
+def policy_exists(arn: str) -> bool:
+    return bool(service("iam").policy_known(arn))
+
+
+def is_root(headers: dict[str, str]) -> bool:
+    """Whether the account's root signed a request."""
+    session = service("sts")._sessions.get(router.extract_access_key_id(headers))
+    return session is not None and session["PrincipalType"] == "Root"
+
+
+def query_error(module: str, code: str, message: str, status: int) -> Answer:
+    """An error as the query protocol of IAM and STS has it."""
+    found: Answer = service("iam")._error(status, code, message, ns=module)
+    return found
+
+
 def error(code: str, message: str, status: int = 400) -> Answer:
     """An error as the REST-JSON and JSON services have it."""
     body = {"__type": code, "message": message}

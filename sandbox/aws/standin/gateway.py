@@ -57,7 +57,8 @@ class Gateway:
     async def _request(self, scope: Message, receive: Receive, send: Send) -> None:
         path = scope["path"]
         if path == TOKEN_REVIEW_PATH and scope["method"] == "POST":
-            review = token_review.answer(await _body(receive))
+            kubeconfig = self.settings.cluster_kubeconfig
+            review = await token_review.answer(await _body(receive), kubeconfig)
             await _send_json(send, 200, review)
             return
         if path == HEALTH_PATH or OIDC.fullmatch(path):

@@ -1,10 +1,13 @@
-"""Asks the API server whose service account token it is, as EKS does for Pod Identity."""
+"""What the stand-in asks of the API server, as EKS' own control plane would.
+
+Whose service account token it is, for Pod Identity; and to let a group into a namespace, for
+an access policy.
+"""
 
 import base64
 import json
 import ssl
 import tempfile
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +30,7 @@ class BadToken(KitError):
 
 
 class Unreachable(KitError):
-    """The API server could not be asked."""
+    """The API server could not be asked, or refused."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ def subject_of(token: str, kubeconfig: Path) -> Subject:
         "kind": "TokenReview",
         "spec": {"token": token, "audiences": [AUDIENCE]},
     }
-    status = _post(kubeconfig, "/apis/authentication.k8s.io/v1/tokenreviews", review)["status"]
+    path = "/apis/authentication.k8s.io/v1/tokenreviews"
+    status = _send(kubeconfig, "POST", path, review)["status"]
     if not status.get("authenticated") or AUDIENCE not in status.get("audiences", []):
         raise BadToken(status.get("error") or "Provided token is not valid")
     user = status["user"]
@@ -59,22 +63,34 @@ def subject_of(token: str, kubeconfig: Path) -> Subject:
     return Subject(namespace, name, extra[POD_NAME][0], extra[POD_UID][0])
 
 
-def _post(kubeconfig: Path, path: str, body: dict[str, Any]) -> dict[str, Any]:
+def apply_role_binding(binding: dict[str, Any], kubeconfig: Path) -> None:
+    """Make a RoleBinding, unless it is there. Unreachable if its namespace is not there yet."""
+    metadata = binding["metadata"]
+    path = (
+        f"/apis/rbac.authorization.k8s.io/v1/namespaces/{metadata['namespace']}/rolebindings/"
+        f"{metadata['name']}?fieldManager=eks-access-policies&force=true"
+    )
+    _send(kubeconfig, "PATCH", path, binding)
+
+
+def _send(kubeconfig: Path, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    kind = "application/apply-patch+yaml" if method == "PATCH" else "application/json"
     try:
         config = yaml.safe_load(kubeconfig.read_text())
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         request = urllib.request.Request(
             cluster["server"] + path,
             data=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": kind},
+            method=method,
         )
         with urllib.request.urlopen(
             request, timeout=TIMEOUT, context=_context(cluster, user)
         ) as response:
             found: dict[str, Any] = json.load(response)
             return found
-    except (OSError, urllib.error.URLError) as error:
-        raise Unreachable(f"TokenReview failed: {error}") from error
+    except (OSError, ValueError) as error:
+        raise Unreachable(f"{method} {path}: {error}") from error
 
 
 def _context(cluster: dict[str, Any], user: dict[str, Any]) -> ssl.SSLContext | None:

@@ -5,6 +5,8 @@ from sandbox.aws.standin import (
     eks,
     eks_auth,
     emulator,
+    iam,
+    images,
     inventory,
     parameters,
     sessions,
@@ -62,6 +64,12 @@ def _in_front(name: str, handler: Handler, settings: Settings) -> Handler:
             return eks.handler(handler, settings)
         case "ec2":
             return ec2.handler(handler)
+        case "ecr":
+            return images.handler(handler, images.Registry(settings.registry_url))
+        case "iam":
+            return iam.handler(handler)
+        case "sts":
+            return iam.sts_handler(handler)
         case "ssm":
             return parameters.handler(handler)
         case "tagging":

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.instance import ACCOUNT_ID, REGION, REGISTRY_PORT
+
 STATE = "AERODROME_AWS_STATE"
 HOST = "AERODROME_AWS_HOST"
 PORT = "AERODROME_AWS_PORT"
@@ -16,6 +18,7 @@ CREDENTIALS = "AERODROME_AWS_CREDENTIALS"
 CLUSTER_ENDPOINT = "AERODROME_CLUSTER_ENDPOINT"
 CLUSTER_CA = "AERODROME_CLUSTER_CA"
 CLUSTER_KUBECONFIG = "AERODROME_CLUSTER_KUBECONFIG"
+REGISTRY_URL = "AERODROME_REGISTRY_URL"
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,9 @@ class Settings:
     cluster_kubeconfig: Path
     """Who asks the API server whether a pod's token is good."""
 
+    registry_url: str = f"http://127.0.0.1:{REGISTRY_PORT}"
+    """The image registry that plays ECR's."""
+
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
         return cls(
@@ -60,6 +66,7 @@ class Settings:
             cluster_endpoint=environ[CLUSTER_ENDPOINT],
             cluster_ca=Path(environ[CLUSTER_CA]),
             cluster_kubeconfig=Path(environ[CLUSTER_KUBECONFIG]),
+            registry_url=environ[REGISTRY_URL],
         )
 
     def environment(self) -> dict[str, str]:
@@ -72,6 +79,7 @@ class Settings:
             CLUSTER_ENDPOINT: self.cluster_endpoint,
             CLUSTER_CA: str(self.cluster_ca),
             CLUSTER_KUBECONFIG: str(self.cluster_kubeconfig),
+            REGISTRY_URL: self.registry_url,
         }
 
     def root_key(self) -> RootKey:
@@ -91,8 +99,8 @@ def emulator_environment(settings: Settings) -> dict[str, str]:
         # Some services write beside the state; nothing may be left in the machine's /tmp.
         "TMPDIR": str(state / "tmp"),
         "GATEWAY_PORT": str(settings.port),
-        "MINISTACK_ACCOUNT_ID": "000000000000",
-        "MINISTACK_REGION": "us-east-1",
+        "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
+        "MINISTACK_REGION": REGION,
         # No Docker, whatever the machine has: EKS clusters would start k3s containers.
         "DOCKER_HOST": f"unix://{state}/no-docker.sock",
         "IOT_MTLS_ENABLED": "0",

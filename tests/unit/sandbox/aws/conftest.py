@@ -25,10 +25,14 @@ REGION = "us-east-1"
 
 
 class FakeKubernetes:
-    """TokenReviews over plain HTTP: knows the tokens that a test puts into `tokens`."""
+    """What the emulator asks of an API server, over plain HTTP.
+
+    It knows the tokens that a test puts into `tokens`, and notes RoleBindings in `applied`.
+    """
 
     def __init__(self) -> None:
         self.tokens: dict[str, dict[str, Any]] = {}
+        self.applied: list[dict[str, Any]] = []
         reviews = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -38,6 +42,15 @@ class FakeKubernetes:
                 self.send_response(201)
                 self.end_headers()
                 self.wfile.write(json.dumps(body).encode())
+
+            def do_PATCH(self) -> None:
+                reviews.applied.append(
+                    json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                )
+                known = "/namespaces/missing/" not in self.path
+                self.send_response(201 if known else 404)
+                self.end_headers()
+                self.wfile.write(b"{}")
 
             def log_message(self, *args: Any) -> None:
                 pass
@@ -137,12 +150,7 @@ class Emulator:
     def start(self) -> None:
         planned = stand_in_process(self.settings, tools.ministack_python())
         self.process = subprocess.Popen(planned.argv, env={"PATH": os.defpath} | dict(planned.env))
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
-            with contextlib.suppress(OSError), urllib.request.urlopen(planned.ready.url):
-                return
-            time.sleep(0.05)
-        raise TimeoutError("The emulator did not start")
+        wait_for(planned.ready.url)
 
     def kill(self) -> None:
         """End it without a chance to save."""
@@ -150,7 +158,7 @@ class Emulator:
         self.process.wait()
 
 
-def new_emulator(folder: Path) -> Emulator:
+def new_emulator(folder: Path, registry: str = "http://127.0.0.1:1") -> Emulator:
     kubernetes = FakeKubernetes()
     (folder / "root.json").write_text(json.dumps(new_key()))
     (folder / "ca.crt").write_text("-----BEGIN CERTIFICATE-----\n")
@@ -167,10 +175,20 @@ def new_emulator(folder: Path) -> Emulator:
         cluster_endpoint="https://10.213.0.2:6443",
         cluster_ca=folder / "ca.crt",
         cluster_kubeconfig=folder / "kubeconfig",
+        registry_url=registry,
     )
     emulator = Emulator(settings, kubernetes, process=None)  # type: ignore[arg-type]
     emulator.start()
     return emulator
+
+
+def wait_for(url: str) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError), urllib.request.urlopen(url):
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"{url} does not answer")
 
 
 def free_port() -> int:
@@ -180,9 +198,28 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real image registry."""
+    folder, port = tmp_path_factory.mktemp("registry"), free_port()
+    config = {
+        "version": 0.1,
+        "log": {"level": "error", "accesslog": {"disabled": True}},
+        "storage": {"filesystem": {"rootdirectory": str(folder)}, "delete": {"enabled": True}},
+        "http": {"addr": f"127.0.0.1:{port}"},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    command = [str(tools.tool("docker-registry")), "serve", str(folder / "config.json")]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    wait_for(f"http://127.0.0.1:{port}/v2/")
+    yield f"http://127.0.0.1:{port}"
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory, registry: str) -> Iterator[Emulator]:
     """One for all tests of this folder: each makes resources with names of its own."""
-    running = new_emulator(tmp_path_factory.mktemp("aws"))
+    running = new_emulator(tmp_path_factory.mktemp("aws"), registry)
     yield running
     running.process.terminate()
     running.process.wait()

@@ -122,8 +122,8 @@ def test_an_association_can_be_tagged(emulator, eks, cluster):
 def test_what_the_sandbox_cannot_do_is_refused(emulator, eks, cluster):
     user = emulator.client("iam").create_user(UserName="refused")["User"]["Arn"]
     eks.create_access_entry(clusterName=cluster, principalArn=user)
-    scoped = {"type": "namespace", "namespaces": ["airflow"]}
-    with pytest.raises(ClientError, match="scoped to namespaces"):
+    scoped = {"type": "namespace", "namespaces": ["airflow-*"]}
+    with pytest.raises(ClientError, match="namespaces by pattern: airflow-"):
         eks.associate_access_policy(
             clusterName=cluster, principalArn=user, policyArn=VIEW, accessScope=scoped
         )

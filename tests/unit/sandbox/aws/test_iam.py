@@ -97,3 +97,36 @@ def test_a_user_with_keys_cannot_be_deleted(emulator):
     assert failure.value.response["Error"]["Code"] == "DeleteConflict"
     iam.delete_access_key(UserName="leaver", AccessKeyId=key["id"])
     iam.delete_user(UserName="leaver")
+
+
+def test_root_assumes_no_role(emulator):
+    role = emulator.role("for-services", "ec2.amazonaws.com", ["sts:AssumeRole"])
+    with pytest.raises(ClientError, match="may not be assumed by root"):
+        emulator.client("sts").assume_role(RoleArn=role, RoleSessionName="session")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AmazonEC2ContainerRegistryPullOnly",
+        "AmazonEKSClusterPolicy",
+        "AmazonEKSWorkerNodePolicy",
+        "AmazonEKS_CNI_Policy",
+        "AmazonSSMManagedInstanceCore",
+        "service-role/AmazonEBSCSIDriverPolicy",
+    ],
+)
+def test_the_managed_policies_that_the_program_names_exist(emulator, name):
+    iam = emulator.client("iam")
+    found = iam.get_policy(PolicyArn=f"arn:aws:iam::aws:policy/{name}")["Policy"]
+    assert found["PolicyName"] == name.rpartition("/")[2]
+
+
+def test_a_managed_policy_that_does_not_exist_cannot_be_attached(emulator):
+    emulator.role("attached", "ec2.amazonaws.com", ["sts:AssumeRole"])
+    iam = emulator.client("iam")
+    with pytest.raises(ClientError) as failure:
+        iam.attach_role_policy(
+            RoleName="attached", PolicyArn="arn:aws:iam::aws:policy/AmazonMisspelt"
+        )
+    assert failure.value.response["Error"]["Code"] == "NoSuchEntity"

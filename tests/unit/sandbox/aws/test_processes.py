@@ -73,6 +73,7 @@ def test_every_access_policy_is_bound_to_a_role():
         for item in found
         if item["kind"] == "ClusterRoleBinding"
     }
+    assert bound.pop("system:aerodrome:pod-identity") == "system:aerodrome:access-policies"
     wanted = {group(policy): role for policy, role in ROLES.items()}
     assert wanted.pop("system:masters") == "cluster-admin"
     assert bound == wanted
@@ -84,3 +85,15 @@ def test_the_webhook_is_asked_about_all_pods_but_the_nodes_own():
     assert hook["clientConfig"]["url"] == "https://127.0.0.1:9443/mutate"
     assert hook["namespaceSelector"]["matchExpressions"][0]["values"] == ["kube-system"]
     assert hook["failurePolicy"] == "Fail"
+
+
+def test_the_stand_in_may_bind_the_roles_of_access_policies_and_no_others():
+    (role,) = [
+        item
+        for item in manifests("pem")
+        if (item["kind"], item["metadata"]["name"])
+        == ("ClusterRole", "system:aerodrome:access-policies")
+    ]
+    bind = role["rules"][0]
+    assert bind["verbs"] == ["bind"]
+    assert set(bind["resourceNames"]) == set(ROLES.values())

@@ -10,6 +10,7 @@ from botocore.signers import RequestSigner
 
 from sandbox.instance import TOKEN_REVIEW_PATH
 
+CLUSTER = {"type": "cluster"}
 POLICY = "arn:aws:eks::aws:cluster-access-policy/"
 
 
@@ -72,16 +73,19 @@ def review(emulator):
 def entry(emulator, cluster):
     """A new user with an access entry; returns its key."""
 
-    def make(name: str, *policies: str, **more: object) -> dict[str, str]:
+    def make(
+        name: str, *policies: str, namespaces: tuple[str, ...] = (), **more: object
+    ) -> dict[str, str]:
         key, eks = emulator.user(name), emulator.client("eks")
         arn = f"arn:aws:iam::000000000000:user/{name}"
         eks.create_access_entry(clusterName=cluster, principalArn=arn, **more)
+        scope = {"type": "namespace", "namespaces": namespaces} if namespaces else CLUSTER
         for policy in policies:
             eks.associate_access_policy(
                 clusterName=cluster,
                 principalArn=arn,
                 policyArn=POLICY + policy,
-                accessScope={"type": "cluster"},
+                accessScope=scope,
             )
         return key
 
@@ -102,8 +106,23 @@ def test_policies_and_groups_of_the_access_entry_become_groups(cluster, review, 
     assert user["groups"] == ["readers", "eks-access-policy:AmazonEKSViewPolicy"]
 
 
+def test_a_policy_for_a_namespace_is_bound_there_and_nowhere_else(emulator, cluster, review, entry):
+    names = ("airflow", "missing")
+    key = entry("operator-of-one", "AmazonEKSEditPolicy", namespaces=names)
+    user = review(eks_token(cluster, **key))["user"]
+    groups = [f"eks-access-policy:AmazonEKSEditPolicy:{name}" for name in names]
+    assert user["groups"] == groups
+    bindings = emulator.kubernetes.applied[-2:]
+    assert [item["metadata"]["namespace"] for item in bindings] == list(names)
+    assert {item["kind"] for item in bindings} == {"RoleBinding"}
+    assert {item["roleRef"]["name"] for item in bindings} == {"edit"}
+    assert [item["subjects"][0]["name"] for item in bindings] == groups
+
+
 def test_a_role_is_known_by_its_sessions(emulator, cluster, review):
-    root = "arn:aws:iam::000000000000:root"
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
+    user = emulator.user("assumer", {"Version": "2012-10-17", "Statement": [statement]})
+    trusted = "arn:aws:iam::000000000000:user/assumer"
     arn = emulator.role("deployer", "ec2.amazonaws.com", ["sts:AssumeRole"])
     emulator.client("iam").update_assume_role_policy(
         RoleName="deployer",
@@ -111,14 +130,15 @@ def test_a_role_is_known_by_its_sessions(emulator, cluster, review):
             {
                 "Version": "2012-10-17",
                 "Statement": [
-                    {"Effect": "Allow", "Principal": {"AWS": root}, "Action": "sts:AssumeRole"}
+                    {"Effect": "Allow", "Principal": {"AWS": trusted}, "Action": "sts:AssumeRole"}
                 ],
             }
         ),
     )
     eks = emulator.client("eks")
     eks.create_access_entry(clusterName=cluster, principalArn=arn, username="ci")
-    found = emulator.client("sts").assume_role(RoleArn=arn, RoleSessionName="run")["Credentials"]
+    sts = emulator.client("sts", **user)
+    found = sts.assume_role(RoleArn=arn, RoleSessionName="run")["Credentials"]
     token = eks_token(
         cluster, found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"]
     )
