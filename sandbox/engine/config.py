@@ -67,8 +67,6 @@ def read_project(folder: Path) -> Project:
         )
     root = folder.resolve()
     main = root / str(document.get("main") or ".")
-    if not (main / "__main__.py").is_file():
-        raise UserError(f"There is no program in {main}", "It must hold a file __main__.py.")
     virtualenv = options.get("virtualenv")
     return Project(
         name,

@@ -18,6 +18,7 @@ from typing import Any
 from sandbox.engine.applying.deletion import delete_all
 from sandbox.engine.applying.deployment import Deployment
 from sandbox.engine.applying.events import Listener, PhaseDone, PhaseStarted, ignore
+from sandbox.engine.applying.masking import Mask
 from sandbox.engine.applying.providers import Providers
 from sandbox.engine.applying.refresh import refresh_all
 from sandbox.engine.applying.repair import repair
@@ -205,7 +206,8 @@ class _Operation:
 
     def __init__(self, request: Request, listener: Listener) -> None:
         self.request = request
-        self.listener = listener
+        self.mask = Mask()
+        self.listener = self.mask.listener(listener)
         self.project: Project = read_project(request.project_dir)
         _check_name(request.stack)
         self.store = StackStore(request.state_dir, self.project.name, request.stack)
@@ -240,8 +242,16 @@ class _Operation:
             self.request.config,
             self.request.secret_config,
         )
+        self.mask.learn_texts(self.config.values[key] for key in self.config.secret_keys)
         self._digest = stored.digest
         return stored.ledger(self.secrets)
+
+    def _load(self, *, for_writing: bool) -> Ledger:
+        ledger = self.load()
+        if for_writing:
+            # The first secret may come in the middle of the run: too late to have no key.
+            self.secrets.check()
+        return ledger
 
     def save(self, ledger: Ledger, journal: Journal) -> None:
         """Fold the journal into the checkpoint."""
@@ -323,7 +333,7 @@ class _Operation:
         host = self._plugins(session.server.address)
         try:
             await session.start()
-            ledger = await asyncio.to_thread(self.load)
+            ledger = await asyncio.to_thread(self._load, for_writing=not preview)
             with suppress_journal() if preview else self._recording(ledger):
                 run = self._run(ledger, host, preview=preview)
                 deployment = Deployment(run, self.targets)
@@ -348,7 +358,7 @@ class _Operation:
         started = time.monotonic()
         server = Server.open(self.listener)
         host = self._plugins(server.address)
-        ledger = await asyncio.to_thread(self.load)
+        ledger = await asyncio.to_thread(self._load, for_writing=True)
         try:
             await server.server.start()
             with self._recording(ledger):
@@ -373,7 +383,7 @@ class _Operation:
             self.config.secret_keys,
         )
         slots = asyncio.Semaphore(self.parallel)
-        return Run(ledger, providers, self.listener, preview, slots)
+        return Run(ledger, providers, self.listener, preview, slots, self.mask)
 
     def _conclude(
         self,
@@ -389,6 +399,8 @@ class _Operation:
         error = run.errors[0] if run.errors else failure
         if error is None and self._interrupted:
             error = Interrupted()
+        if error is not None:
+            self.mask.clean_error(error)
         done = PhaseDone(name, run.preview, result.changes, found, seconds, error is not None)
         self.listener(done)
         if error is None:
@@ -401,6 +413,9 @@ class _Operation:
     # ----------------------------------------------------------------------- processes
 
     def _program_settings(self) -> ProgramSettings:
+        main = self.project.main
+        if not (main / "__main__.py").is_file():
+            raise UserError(f"There is no program in {main}", "It must hold a file __main__.py.")
         environment = dict(self.environment)
         python = default_python()
         if self.project.virtualenv is not None:

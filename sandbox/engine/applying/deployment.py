@@ -274,6 +274,7 @@ class Deployment:
             comparable = False
         olds = old.inputs if old is not None and comparable else {}
         inputs = goal.inputs
+        run.mask.learn(inputs)
         if comparable:
             inputs = diff.ignore_changes(olds, inputs, goal.options.ignore_changes)
         if not run.preview and has_unknowns(inputs):

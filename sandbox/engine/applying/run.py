@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from sandbox.engine.applying.events import Listener, StepDone, StepFailed
+from sandbox.engine.applying.masking import Mask
 from sandbox.engine.applying.providers import Providers
 from sandbox.engine.model import urn as urns
 from sandbox.engine.model.step import Op, StepSummary
@@ -30,6 +31,7 @@ class Run:
     slots: asyncio.Semaphore
     """How many resources may be worked on at a time."""
 
+    mask: Mask = field(default_factory=Mask)
     steps: list[StepSummary] = field(default_factory=list)
     changes: Counter[Op] = field(default_factory=Counter)
     errors: list[KitError] = field(default_factory=list)

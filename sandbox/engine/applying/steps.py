@@ -228,6 +228,7 @@ def _finish(
     started: float,
     outcome: Outcome,
 ) -> None:
+    run.mask.learn(state.outputs)
     before = {} if old is None else old.inputs
     difference = shown.difference
     step = summary(

@@ -70,6 +70,11 @@ class Secrets:
             self._key = _derive(self._passphrase, salt)
             self.salt = f"{_VERSION}:{_encode(salt)}:{_encrypt(self._key, _CHECK_WORD)}"
 
+    def check(self) -> None:
+        """A passphrase is there and, where that can be said, it is the right one."""
+        if self.salt or self._passphrase is None:
+            self.unlock()
+
     def _check(self) -> bytes:
         version, _, rest = self.salt.partition(":")
         salt_text, _, check = rest.partition(":")

@@ -22,8 +22,8 @@ from sandbox.errors import CloudError, PartiallyCreated, Unsupported
 from sandbox.providers import contract
 from sandbox.providers.contract import Provider
 from sandbox.providers.server import serve
-from sandbox.wire.protos import resource_pb2, resource_pb2_grpc
 from sandbox.wire.marshal import Keep, from_struct, to_struct
+from sandbox.wire.protos import resource_pb2, resource_pb2_grpc
 from sandbox.wire.values import UNKNOWN, ResourceReference, Secret, has_unknowns
 
 CLOUD = Path(os.environ["FAKE_CLOUD"])
