@@ -7,7 +7,7 @@ reboot. It finds out which, does what is missing, and returns a sandbox that wor
 import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def up(name: str = DEFAULT, *, report: Callable[[Progress], None], ui_port: int 
     """Bring the sandbox up, or see that it is. A running one keeps its UI port."""
     checks.check_name(name)
     checks.check_root()
-    with held(_lock_file(name), "sandbox up"):
+    with _at_work(name, "sandbox up"):
         root = _root(name)
         known = load_instance(root / "instance.json")
         if known is not None and _running(known):
@@ -80,7 +80,7 @@ def down(name: str = DEFAULT, *, report: Callable[[Progress], None]) -> list[Lef
 
     checks.check_name(name)
     checks.check_root()
-    with held(_lock_file(name), "sandbox down"):
+    with _at_work(name, "sandbox down"):
         root = _root(name)
         # Killed before it could write down what it is, it had made nothing but its folder.
         instance = load_instance(root / "instance.json") or Instance(name, -1, root)
@@ -89,17 +89,13 @@ def down(name: str = DEFAULT, *, report: Callable[[Progress], None]) -> list[Lef
             stopping.stop(layout, report)
             stopping.remove_folder(layout, report)
         with step(report, "Look for leftovers"):
-            left = leftovers.find(instance)
-        _lock_file(name).unlink()
-    for folder in (state_dir() / "sandbox", state_dir()):
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-    return left
+            return leftovers.find(instance)
 
 
 def status(name: str = DEFAULT) -> Status:
     """How the sandbox is now. Changes nothing, takes no lock."""
     checks.check_name(name)
+    checks.check_root()
     return observe(name, load_instance(_root(name) / "instance.json"))
 
 
@@ -128,5 +124,13 @@ def _root(name: str) -> Path:
     return state_dir() / "sandbox" / name
 
 
-def _lock_file(name: str) -> Path:
-    return state_dir() / "sandbox" / f".{name}.lock"
+@contextlib.contextmanager
+def _at_work(name: str, doing: str) -> Iterator[None]:
+    """Hold the sandbox's lock; at the end remove the folders above it if nothing is in them."""
+    try:
+        with held(state_dir() / "sandbox" / f".{name}.lock", doing):
+            yield
+    finally:
+        for folder in (state_dir() / "sandbox", state_dir()):
+            with contextlib.suppress(OSError):
+                folder.rmdir()

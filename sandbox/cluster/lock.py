@@ -18,8 +18,10 @@ _NETWORKS_SECONDS = 60.0
 
 @contextlib.contextmanager
 def held(path: Path, doing: str) -> Iterator[None]:
-    """Hold the lock, or a UserError that says who does. The kernel frees it if we are killed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Hold the lock, or a UserError that says who does. The kernel frees it if we are killed.
+
+    The file goes with the lock, so that a refused command leaves nothing.
+    """
     descriptor = _lock(path)
     try:
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -28,18 +30,20 @@ def held(path: Path, doing: str) -> Iterator[None]:
         os.pwrite(descriptor, json.dumps(holder).encode(), 0)
         yield
     finally:
+        path.unlink(missing_ok=True)
         os.close(descriptor)
 
 
 def _lock(path: Path) -> int:
     while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(descriptor)
             raise UserError("Another command is at work on this sandbox", _holder(path)) from error
-        # `down` removes the file while it holds the lock: ours may be a file without a name.
+        # Who had the lock removed the file with it: ours may be one without a name.
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_ino == os.fstat(descriptor).st_ino:
                 return descriptor

@@ -11,6 +11,16 @@ from sandbox.cluster import files, kernel
 from sandbox.cluster.layout import PRIVATE_FOLDERS, Layout
 from sandbox.instance import DNS_ADDRESS
 
+_SETTINGS_OF_THE_MACHINE = {
+    "vm/overcommit_memory": "1",
+    "vm/panic_on_oom": "0",
+    "kernel/panic": "10",
+    "kernel/panic_on_oops": "1",
+    "kernel/keys/root_maxkeys": "1000000",
+    "kernel/keys/root_maxbytes": "25000000",
+}
+"""Kernel settings that no namespace separates, as the kubelet wants them."""
+
 
 def isolate(layout: Layout, keep: Iterable[Path]) -> None:
     """Called once by the first process. `keep` are host folders that must stay visible."""
@@ -19,6 +29,9 @@ def isolate(layout: Layout, keep: Iterable[Path]) -> None:
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_SHARED)
     quiet = kernel.MS_NOSUID | kernel.MS_NODEV
     kernel.mount("proc", "/proc", "proc", quiet | kernel.MS_NOEXEC)
+    for name in _SETTINGS_OF_THE_MACHINE:
+        # The kubelet would change the host's. It is shown a file that has its wish already.
+        _cover_file(f"/proc/sys/{name}", layout.config / "sysctl" / name)
     _cover_private_folders([layout.instance.root, *keep])
     for target, source in layout.laid_over.items():
         source.mkdir(parents=True, exist_ok=True)
@@ -29,7 +42,9 @@ def isolate(layout: Layout, keep: Iterable[Path]) -> None:
 
 
 def write_files(layout: Layout) -> None:
-    """The node's own resolv.conf and hosts, written before the sandbox starts."""
+    """All that `isolate` lays over single files, written before the sandbox starts."""
+    for name, value in _SETTINGS_OF_THE_MACHINE.items():
+        files.write(layout.config / "sysctl" / name, f"{value}\n")
     files.write(layout.config / "resolv.conf", f"nameserver {DNS_ADDRESS}\n")
     node = layout.instance.node_address
     hosts = f"127.0.0.1 localhost\n{node} {layout.node_name}\n"

@@ -45,7 +45,7 @@ def _containerd_config(layout: Layout) -> str:
     unused = ["aufs", "btrfs", "devmapper", "native", "zfs"]
     disabled = ", ".join(f'"io.containerd.snapshotter.v1.{name}"' for name in unused)
     # Without CAP_SYS_RESOURCE nobody may lower an OOM score, neither containerd its own nor
-    # that of a container.
+    # that of a container. An AppArmor profile would stay in the host's kernel.
     return f"""\
 version = 2
 oom_score = 0
@@ -54,6 +54,7 @@ disabled_plugins = [{disabled}, "io.containerd.tracing.processor.v1.otlp", "io.c
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{PAUSE}"
   restrict_oom_score_adj = true
+  disable_apparmor = true
   disable_tcp_service = true
   tolerate_missing_hugetlb_controller = true
   max_concurrent_downloads = 8

@@ -22,6 +22,7 @@ def silent(progress: machine.Progress) -> None:
     """A caller that shows nothing."""
 
 
+@as_root
 def test_the_status_of_none(state: Path) -> None:
     found = machine.status("trial")
     assert not found.running
@@ -48,6 +49,14 @@ def test_only_root_may_change_anything(state: Path, monkeypatch: pytest.MonkeyPa
 def test_a_sandbox_that_does_not_run_cannot_be_had(state: Path) -> None:
     with pytest.raises(UserError, match="is not running"):
         machine.get("trial")
+
+
+@as_root
+def test_a_refused_up_leaves_nothing(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(UserError, match="Missing on this machine: ip, nft"):
+        machine.up("trial", report=silent)
+    assert not state.exists()
 
 
 @as_root

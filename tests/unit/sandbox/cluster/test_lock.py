@@ -20,7 +20,8 @@ def test_free_again_after_use_and_after_a_failure(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="inside"), held(path, "one"):
         raise ValueError("inside")
     with held(path, "two"):
-        pass
+        assert path.exists()
+    assert not path.exists()
 
 
 def test_a_removed_file_is_no_lock(tmp_path: Path) -> None:

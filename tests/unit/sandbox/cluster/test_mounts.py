@@ -21,6 +21,13 @@ def test_programs_in_the_node_ask_its_own_dns(layout: Layout) -> None:
     assert "10.213.5.2 aerodrome-trial" in (layout.config / "hosts").read_text()
 
 
+def test_the_kubelet_sees_the_kernel_settings_that_it_would_make(layout: Layout) -> None:
+    mounts.write_files(layout)
+    settings = layout.config / "sysctl"
+    assert (settings / "vm" / "overcommit_memory").read_text() == "1\n"
+    assert (settings / "kernel" / "panic_on_oops").read_text() == "1\n"
+
+
 def test_mounts_below_a_folder_are_found_but_not_those_beside_it(tmp_path: Path) -> None:
     mountinfo = tmp_path / "mountinfo"
     lines = [
