@@ -1,0 +1,223 @@
+"""Builds and pushes with buildah. Used by `provider.py`.
+
+A build runs in mount and process namespaces of its own: killed at any moment, it leaves no
+process and no mount. Layers stay in the machine's cache, so another sandbox's build of the
+same files takes a second.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sandbox.errors import CloudError, UserError
+from sandbox.instance import cache_dir
+from sandbox.providers.docker_build import machine, registry
+from sandbox.providers.docker_build.specification import Build
+
+SHOWN_LINES = 30
+"""How much of a failed build's output is shown."""
+
+_POLL_SECONDS = 0.2
+_STEP = re.compile(r"^(?:\[\d+/\d+\] )?STEP \d+(?:/\d+)?: (.*)$")
+_PULL = re.compile(r"initializing source docker://\S+?: (.*)")
+
+# Everything that buildah makes while it runs but should not keep is on a tmpfs that only the
+# build's own mount namespace sees. $1 is that folder; the rest is buildah's command line.
+_SCRIPT = 'mount -t tmpfs -o mode=0700 tmpfs "$1" && shift && "$@"'
+
+
+class Buildah:
+    """The builds of one provider process. Safe across threads."""
+
+    def __init__(self, cancelled: threading.Event) -> None:
+        self._cancelled = cancelled
+        self._root = cache_dir() / "buildah"
+
+    def build(self, name: str, build: Build) -> str:
+        """Build and, if asked, push to every tag; the digest that the registry knows.
+
+        Without a push it is the digest of the image's configuration.
+        """
+        with self._workplace() as scratch:
+            identifier = scratch / "image-id"
+            output = self._run(scratch, _build_arguments(name, build, scratch, identifier), build)
+            if output.code != 0:
+                raise _failure(name, output.text)
+            image = identifier.read_text().strip()
+            digest = image
+            for tag in build.tags if build.push else ():
+                digest = self._push(scratch, name, image, registry.parse(tag))
+            return digest
+
+    def _push(self, scratch: Path, name: str, image: str, tag: registry.Reference) -> str:
+        written = scratch / "digest"
+        target = f"docker://{registry.address(tag)}/{tag.repository}:{tag.tag}"
+        # The way to the registry is a loop inside this machine: compressing costs more than it
+        # saves, here and where the image is unpacked.
+        options = ["--tls-verify=false", "--disable-compression", "--quiet"]
+        arguments = ["push", *options, "--digestfile", str(written), image, target]
+        output = self._run(scratch, arguments)
+        if output.code != 0:
+            raise CloudError(
+                f"The image {name} could not be pushed to {tag.name}:{tag.tag}",
+                _last_lines(output.text),
+                operation="push",
+            )
+        return written.read_text().strip()
+
+    @contextlib.contextmanager
+    def _workplace(self) -> Iterator[Path]:
+        """A folder for one build's files, and the right to use the store meanwhile."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        with (self._root / "lock").open("a") as lock:
+            self._tidy(lock.fileno())
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            with tempfile.TemporaryDirectory(prefix="build-", dir=self._root) as scratch:
+                yield Path(scratch)
+
+    def _tidy(self, lock: int) -> None:
+        """Remove what killed builds left, if no build is under way."""
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        for left in self._root.glob("build-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        # Their working containers are known to the store, which alone may remove them.
+        record = self._root / "storage" / "overlay-containers" / "containers.json"
+        with contextlib.suppress(OSError, ValueError):
+            if json.loads(record.read_text()):
+                with tempfile.TemporaryDirectory(prefix="build-", dir=self._root) as scratch:
+                    self._run(Path(scratch), ["rm", "--all"])
+
+    def _run(
+        self, scratch: Path, arguments: Sequence[str], build: Build | None = None
+    ) -> "_Output":
+        transient = scratch / "run"
+        transient.mkdir(exist_ok=True)
+        buildah = [_program("buildah"), "--root", str(self._root / "storage")]
+        buildah += ["--runroot", str(transient / "store"), "--storage-driver", "overlay"]
+        secrets = {}
+        try:
+            secrets = {
+                key: _in_memory(value) for key, value in (build.secrets if build else {}).items()
+            }
+            hidden = [
+                argument
+                for key, handle in secrets.items()
+                for argument in ("--secret", f"id={key},src=/proc/self/fd/{handle}")
+            ]
+            command = [*_isolation(), "sh", "-c", _SCRIPT, "sh", str(transient), *buildah]
+            command += [arguments[0], *hidden, *arguments[1:]]
+            environment = {
+                **os.environ,
+                **(build.arguments if build else {}),
+                "TMPDIR": str(scratch),
+            }
+            with (scratch / "output").open("w+b") as output:
+                process = subprocess.Popen(
+                    command,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=list(secrets.values()),
+                    start_new_session=True,
+                )
+                code = self._finish(process)
+                output.seek(0)
+                return _Output(code, output.read().decode(errors="replace"))
+        finally:
+            for handle in secrets.values():
+                os.close(handle)
+
+    def _finish(self, process: subprocess.Popen[bytes]) -> int:
+        while True:
+            try:
+                return process.wait(timeout=_POLL_SECONDS)
+            except subprocess.TimeoutExpired:
+                if self._cancelled.is_set():
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+                    raise CloudError("The build was cancelled") from None
+
+
+class _Output:
+    """How a command ended, and what it said."""
+
+    def __init__(self, code: int, text: str) -> None:
+        self.code = code
+        self.text = text
+
+
+def _build_arguments(name: str, build: Build, scratch: Path, identifier: Path) -> list[str]:
+    arguments = ["bud", "--layers", "--isolation", "chroot", "--network", "host"]
+    arguments += ["--iidfile", str(identifier), "--tag", f"localhost/aerodrome/{name.lower()}"]
+    for mount in machine.mounts(scratch):
+        arguments += ["--volume", f"{mount.source}:{mount.target}:ro"]
+    # A name without a value: buildah takes the value from its environment.
+    arguments += [part for key in build.arguments for part in ("--build-arg", key)]
+    arguments += [p for key, value in build.labels.items() for p in ("--label", f"{key}={value}")]
+    arguments += [part for host in build.add_hosts for part in ("--add-host", host)]
+    if build.target:
+        arguments += ["--target", build.target]
+    if build.no_cache:
+        arguments.append("--no-cache")
+    if build.pull:
+        arguments.append("--pull=always")
+    file = build.file
+    if file is None:
+        file = scratch / "Containerfile"
+        file.write_text(build.inline)
+    return [*arguments, "--file", str(file), str(build.context)]
+
+
+def _isolation() -> list[str]:
+    """Own mounts and processes, all gone when this process is, however it ends."""
+    guard = [_program("setpriv"), "--pdeathsig", "KILL"]
+    namespaces = ["--mount", "--propagation", "private", "--pid", "--mount-proc"]
+    return [*guard, _program("unshare"), *namespaces, "--fork", "--kill-child=KILL"]
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise UserError(f"The program {name} is missing", "Images are built with it.", "make setup")
+    return found
+
+
+def _in_memory(content: str) -> int:
+    handle = os.memfd_create("secret", 0)
+    os.fchmod(handle, 0o600)
+    os.write(handle, content.encode())
+    return handle
+
+
+def _failure(name: str, text: str) -> CloudError:
+    """The step that failed first, then what was printed last."""
+    steps = [found.group(1) for line in text.splitlines() if (found := _STEP.match(line))]
+    missing = _PULL.search(text)
+    if missing and steps:
+        return CloudError(
+            f"The image {name} can not be built: its base can not be pulled: {steps[-1]}",
+            missing.group(1),
+            operation="build",
+        )
+    where = f" at the step: {steps[-1]}" if steps else ""
+    return CloudError(
+        f"The image {name} can not be built{where}", _last_lines(text), operation="build"
+    )
+
+
+def _last_lines(text: str) -> str:
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    return "\n".join(lines[-SHOWN_LINES:])
