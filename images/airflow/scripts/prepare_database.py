@@ -8,8 +8,11 @@ nothing here writes it.
 
 import os
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from wait_for_schema import CONNECTION, INTERVAL, libpq_url, look
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,16 @@ def say(text: str) -> None:
     """A line for whoever reads the Job's log."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+def wait_for_database() -> None:
+    """The Job and the database start together. After two minutes the Job starts over."""
+    url = libpq_url(os.environ[CONNECTION])
+    end = time.monotonic() + 120
+    while (reason := look(url, {})) and time.monotonic() < end:
+        time.sleep(INTERVAL)
+    if reason:
+        raise SystemExit(f"the database does not answer: {reason}")
 
 
 def migrate() -> None:
@@ -67,12 +80,26 @@ def ensure_account(account: Account) -> str:
         return "unchanged"
 
 
+def flush() -> None:
+    """A commit that waits for the disk, and so for all those before it that did not."""
+    from airflow import settings
+    from sqlalchemy import text
+
+    with settings.engine.begin() as connection:
+        connection.execute(text("set local synchronous_commit = on"))
+        connection.execute(text("select pg_current_xact_id()"))
+
+
 def main() -> int:
     """No arguments: everything comes from the environment."""
     account = Account.from_environment(os.environ)
+    # A thousand small commits, none of which anybody relies on before the last one is through.
+    os.environ["PGOPTIONS"] = "-c synchronous_commit=off"
+    wait_for_database()
     migrate()
     say("database schema: up to date")
     say(f"account {account.username}: {ensure_account(account)}")
+    flush()
     return 0
 
 

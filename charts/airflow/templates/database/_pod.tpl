@@ -28,6 +28,10 @@ containers:
       - name: postgresql
         containerPort: 5432
     {{- include "airflow.database.probes" . | nindent 4 }}
+    lifecycle:
+      preStop:
+        exec:
+          command: [/usr/local/bin/drain]
     securityContext:
       {{- include "airflow.confinement" . | nindent 6 }}
     resources:
