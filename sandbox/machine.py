@@ -121,7 +121,8 @@ def _running(instance: Instance) -> bool:
 
 
 def _root(name: str) -> Path:
-    return state_dir() / "sandbox" / name
+    # The sandbox's processes have another working folder.
+    return (state_dir() / "sandbox" / name).absolute()
 
 
 @contextlib.contextmanager

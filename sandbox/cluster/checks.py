@@ -62,6 +62,21 @@ def check_disk(folder: Path, needed: int = _NEEDED_DISK) -> None:
         )
 
 
+def check_file_system(folder: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> None:
+    """Containers' file systems are overlays, and the kernel stacks no overlay on another."""
+    kinds = {}
+    for line in mountinfo.read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        kinds[Path(before.split()[4])] = after.split()[0]
+    place = next(path for path in (folder, *folder.parents) if path in kinds)
+    if kinds[place] == "overlay":
+        raise UserError(
+            f"{folder} is on an overlay file system",
+            "Containers cannot be stored there. Set AERODROME_STATE to a folder on a real disk; "
+            "inside a container, on a volume.",
+        )
+
+
 def check_programs() -> None:
     missing = [name for name in _DEBIAN_PROGRAMS if shutil.which(name) is None]
     if missing:
@@ -118,3 +133,4 @@ def all_before_start(layout: Layout) -> None:
     check_root()
     check_programs()
     check_disk(layout.instance.root)
+    check_file_system(layout.instance.root)

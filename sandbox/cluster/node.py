@@ -60,6 +60,7 @@ disabled_plugins = [{disabled}, "io.containerd.tracing.processor.v1.otlp", "io.c
   max_concurrent_downloads = 8
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "overlayfs"
+    discard_unpacked_layers = true
     default_runtime_name = "runc"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"

@@ -7,7 +7,6 @@ finish    wait for the processes, apply what the cluster has from the start
 
 import json
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -126,11 +125,7 @@ def _launch(layout: Layout, ui_socket: socket.socket) -> None:
         network.connect_host(layout.instance, init.pid)
         launcher.stdin.write(b"\n")
         launcher.stdin.flush()
-        _ended(launcher)
-
-
-def _ended(launcher: "subprocess.Popen[bytes]") -> None:
-    launcher.wait(timeout=10)
+        launcher.wait(timeout=10)
 
 
 def finish(layout: Layout, report: Report) -> None:
@@ -138,17 +133,17 @@ def finish(layout: Layout, report: Report) -> None:
     init = load_init(layout)
     if init is None:
         raise _start_failed(layout)
-    seen: set[str] = set()
+    waiting = _Waiting(layout, init, report)
     with step(report, "Kubernetes API"):
-        _wait(layout, init, lambda: "kube-apiserver" in _ready(layout, seen, report))
+        waiting.until(lambda: "kube-apiserver" in waiting.ready())
         api = Api(layout.instance.admin_kubeconfig)
-        _wait(layout, init, lambda: _applied(api, layout))
+        waiting.until(lambda: _applied(api, layout))
     with step(report, "Processes"):
         names = {process.name for process in read_processes(layout)}
-        _wait(layout, init, lambda: _ready(layout, seen, report) >= names)
+        waiting.until(lambda: waiting.ready() >= names)
     with step(report, "Node"):
-        _wait(layout, init, lambda: addons.node_is_ready(api, layout.node_name))
-        _wait(layout, init, lambda: addons.service_accounts_work(api))
+        waiting.until(lambda: addons.node_is_ready(api, layout.node_name))
+        waiting.until(lambda: addons.service_accounts_work(api))
     files.write(layout.complete_file, "")
 
 
@@ -164,27 +159,41 @@ def _applied(api: Api, layout: Layout) -> bool:
     return True
 
 
-def _ready(layout: Layout, seen: set[str], report: Report) -> set[str]:
-    """Names of those that are ready; reports each one once."""
-    processes = read_processes(layout)
-    ready = {process.name for process in processes if process.state == READY}
-    for process in sorted(processes, key=lambda p: p.seconds):
-        if process.name in ready - seen:
-            report(Progress(process.name, "done", process.seconds, "ready"))
-            seen.add(process.name)
-    return ready
+class _Waiting:
+    """Waits for conditions, and gives up when init or one of its processes will not come."""
 
+    def __init__(self, layout: Layout, init: Init, report: Report) -> None:
+        self._layout = layout
+        self._init = init
+        self._report = report
+        self._reported: set[str] = set()
+        # A sandbox that runs for long may have seen many restarts: those were survived.
+        self._restarts = {process.name: process.restarts for process in read_processes(layout)}
 
-def _wait(layout: Layout, init: Init, condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _READY_SECONDS
-    while not condition():
-        if not init.alive:
-            raise _start_failed(layout)
-        processes = read_processes(layout)
-        failing = [p for p in processes if p.restarts >= _MANY_RESTARTS and p.state != READY]
-        if failing or time.monotonic() > deadline:
-            raise _not_ready(layout, failing or [p for p in processes if p.state != READY])
-        time.sleep(_POLL_SECONDS)
+    def ready(self) -> set[str]:
+        """Names of the processes that are ready; reports each one once."""
+        processes = read_processes(self._layout)
+        ready = {process.name for process in processes if process.state == READY}
+        for process in sorted(processes, key=lambda p: p.seconds):
+            if process.name in ready - self._reported:
+                self._report(Progress(process.name, "done", process.seconds, "ready"))
+                self._reported.add(process.name)
+        return ready
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Return when it holds; KitError with the log of what is in its way."""
+        deadline = time.monotonic() + _READY_SECONDS
+        while not condition():
+            if not self._init.alive:
+                raise _start_failed(self._layout)
+            behind = [p for p in read_processes(self._layout) if p.state != READY]
+            failing = [p for p in behind if self._new_restarts(p) >= _MANY_RESTARTS]
+            if failing or time.monotonic() > deadline:
+                raise _not_ready(self._layout, failing or behind)
+            time.sleep(_POLL_SECONDS)
+
+    def _new_restarts(self, process: ProcessStatus) -> int:
+        return process.restarts - self._restarts.get(process.name, 0)
 
 
 def _start_failed(layout: Layout) -> KitError:

@@ -29,6 +29,16 @@ def test_enough_disk(tmp_path: Path) -> None:
     checks.check_disk(tmp_path, needed=1)
 
 
+def test_an_overlay_cannot_hold_containers(tmp_path: Path) -> None:
+    mountinfo = tmp_path / "mountinfo"
+    mountinfo.write_text(
+        "20 1 0:30 / / rw - overlay overlay rw\n21 20 8:1 / /var/lib rw - ext4 /dev/sda1 rw\n"
+    )
+    checks.check_file_system(Path("/var/lib/aerodrome/sandbox/x"), mountinfo)
+    with pytest.raises(UserError, match="/srv/x is on an overlay"):
+        checks.check_file_system(Path("/srv/x"), mountinfo)
+
+
 def test_not_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(UserError, match="needs root"):
