@@ -5,6 +5,7 @@ services that nobody here uses. Whatever is not a signed request to a service in
 `services.SERVED` is refused here, by name.
 """
 
+import asyncio
 import json
 import logging
 import re
@@ -13,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from sandbox.aws.standin import emulator, services, sessions, token_review
+from sandbox.aws.standin.memory import keep_small
 from sandbox.aws.standin.settings import Settings
 from sandbox.instance import TOKEN_REVIEW_PATH
 
@@ -34,6 +36,7 @@ class Gateway:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.requests = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -48,13 +51,16 @@ class Gateway:
         emulator.start()
         sessions.load()
         services.install(self.settings)
+        tidying = asyncio.create_task(keep_small(lambda: self.requests))
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        tidying.cancel()
         emulator.save_everything()
         sessions.save()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _request(self, scope: Message, receive: Receive, send: Send) -> None:
+        self.requests += 1
         path = scope["path"]
         if path == TOKEN_REVIEW_PATH and scope["method"] == "POST":
             kubeconfig = self.settings.cluster_kubeconfig
