@@ -10,7 +10,7 @@ import contextlib
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -92,6 +92,36 @@ def add_rest_service(name: str, handler: Raw) -> None:
     iam_actions.SERVICE_TO_IAM_NAMESPACE[name] = name
     iam_actions._BOTOCORE_SERVICE_MAP[name] = [name]
     handlers()[name] = handler
+
+
+def replace_resources(name: str, resource_of: Callable[[str], str | None]) -> None:
+    """Say for a REST service which ARN a path is about; MiniStack's answer where it says None."""
+    original = iam_actions.extract_resource_arn
+
+    def found(called: str, method: str, path: str, *more: Any) -> str:
+        own = resource_of(path) if called == name else None
+        return str(own or original(called, method, path, *more))
+
+    iam_actions.extract_resource_arn = found
+
+
+def add_resource_tags(
+    services: Iterable[str], collect: Callable[[str], Iterable[tuple[str, dict[str, str]]]]
+) -> None:
+    """Let policies use `aws:ResourceTag` for more services than MiniStack does."""
+    sources = service("tagging")._RESOURCE_TAG_COLLECTORS
+    for name in services:
+        sources[name] = _tag_source(name, collect)
+
+
+def _tag_source(
+    name: str, collect: Callable[[str], Iterable[tuple[str, dict[str, str]]]]
+) -> Callable[[], Iterator[tuple[str, list[dict[str, str]]]]]:
+    def pairs() -> Iterator[tuple[str, list[dict[str, str]]]]:
+        for arn, tags in collect(name):
+            yield arn, [{"Key": key, "Value": value} for key, value in tags.items()]
+
+    return pairs
 
 
 def start() -> None:

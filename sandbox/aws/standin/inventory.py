@@ -43,6 +43,7 @@ EC2 = {
 
 def handler(inner: Handler) -> Handler:
     """GetResources here; MiniStack answers the rest of the API for the services it knows."""
+    emulator.add_resource_tags(COLLECTORS, lambda name: COLLECTORS[name]())
 
     async def answer(call: Call) -> Answer:
         return get_resources(call.json()) if call.action == "GetResources" else await inner(call)
@@ -100,7 +101,7 @@ def _is_type(arn: str, name: str) -> bool:
 
 def everything() -> Iterator[Resource]:
     """Each taggable resource of the caller's account and region, tagged or not."""
-    for collect in COLLECTORS:
+    for collect in COLLECTORS.values():
         yield from collect()
 
 
@@ -208,16 +209,17 @@ def _parameters() -> Iterator[Resource]:
         yield record["ARN"], dict(ssm._tags.get(record["ARN"]) or {})
 
 
-COLLECTORS: tuple[Callable[[], Iterator[Resource]], ...] = (
-    _ec2,
-    _eks,
-    _iam,
-    _s3,
-    _kms,
-    _ecr,
-    _logs,
-    _rds,
-    _load_balancers,
-    _secrets,
-    _parameters,
-)
+COLLECTORS: dict[str, Callable[[], Iterator[Resource]]] = {
+    "ec2": _ec2,
+    "ecr": _ecr,
+    "eks": _eks,
+    "elasticloadbalancing": _load_balancers,
+    "iam": _iam,
+    "kms": _kms,
+    "logs": _logs,
+    "rds": _rds,
+    "s3": _s3,
+    "secretsmanager": _secrets,
+    "ssm": _parameters,
+}
+"""By the service's name in ARNs."""

@@ -4,6 +4,7 @@ from sandbox.aws.standin import (
     ec2,
     eks,
     eks_auth,
+    eks_resources,
     emulator,
     iam,
     images,
@@ -55,6 +56,7 @@ def install(settings: Settings) -> None:
         handlers[name] = to_raw(saving(name, emulator.state_key(name), handler))
     pod_identity = saving("eks-auth", "", eks_auth.handler(settings))
     emulator.add_rest_service("eks-auth", to_raw(pod_identity))
+    eks_resources.install()
     eks.repair()
 
 

@@ -130,3 +130,64 @@ def test_a_managed_policy_that_does_not_exist_cannot_be_attached(emulator):
             RoleName="attached", PolicyArn="arn:aws:iam::aws:policy/AmazonMisspelt"
         )
     assert failure.value.response["Error"]["Code"] == "NoSuchEntity"
+
+
+def test_a_policy_can_name_what_belongs_to_a_cluster(emulator, subnets):
+    emulator.cluster("named", subnets)
+    eks = emulator.client("eks")
+    role = emulator.role("named-node", "ec2.amazonaws.com", ["sts:AssumeRole"])
+    for name in ("mine", "yours"):
+        eks.create_nodegroup(
+            clusterName="named", nodegroupName=name, nodeRole=role, subnets=subnets
+        )
+    arn = "arn:aws:eks:us-east-1:000000000000:"
+    statements = [
+        {
+            "Effect": "Allow",
+            "Action": "eks:DescribeNodegroup",
+            "Resource": f"{arn}nodegroup/named/mine/*",
+        },
+        {
+            "Effect": "Allow",
+            "Action": ["eks:DescribeCluster", "eks:ListTagsForResource"],
+            "Resource": f"{arn}cluster/named",
+        },
+    ]
+    key = emulator.user("namer", {"Version": "2012-10-17", "Statement": statements})
+    limited = emulator.client("eks", **key)
+    limited.describe_cluster(name="named")
+    limited.list_tags_for_resource(resourceArn=f"{arn}cluster/named")
+    limited.describe_nodegroup(clusterName="named", nodegroupName="mine")
+    with pytest.raises(ClientError):
+        limited.describe_nodegroup(clusterName="named", nodegroupName="yours")
+    with pytest.raises(ClientError):
+        limited.list_tags_for_resource(resourceArn=f"{arn}cluster/other")
+
+
+def test_a_policy_can_depend_on_a_resources_tags(emulator):
+    ec2 = emulator.client("ec2")
+
+    def vpc(team):
+        tags = [{"ResourceType": "vpc", "Tags": [{"Key": "team", "Value": team}]}]
+        return ec2.create_vpc(CidrBlock="10.1.0.0/16", TagSpecifications=tags)["Vpc"]["VpcId"]
+
+    statement = policy("ec2:DeleteVpc", "*")["Statement"][0]
+    statement["Condition"] = {"StringEquals": {"aws:ResourceTag/team": "mine"}}
+    key = emulator.user("owner", {"Version": "2012-10-17", "Statement": [statement]})
+    mine, yours = vpc("mine"), vpc("yours")
+    with pytest.raises(ClientError) as failure:
+        emulator.client("ec2", **key).delete_vpc(VpcId=yours)
+    assert failure.value.response["Error"]["Code"] == "UnauthorizedOperation"
+    emulator.client("ec2", **key).delete_vpc(VpcId=mine)
+
+
+def test_a_list_of_a_bucket_can_be_held_to_a_prefix(emulator):
+    emulator.client("s3").create_bucket(Bucket="listed")
+    statement = policy("s3:ListBucket", "arn:aws:s3:::listed")["Statement"][0]
+    statement["Condition"] = {"StringLike": {"s3:prefix": ["logs", "logs/*"]}}
+    key = emulator.user("lister", {"Version": "2012-10-17", "Statement": [statement]})
+    s3 = emulator.client("s3", **key)
+    s3.list_objects_v2(Bucket="listed", Prefix="logs/main")
+    for arguments in ({}, {"Prefix": "other"}):
+        with pytest.raises(ClientError):
+            s3.list_objects_v2(Bucket="listed", **arguments)
