@@ -57,7 +57,7 @@ def translated(urn: str, operation: str) -> Iterator[None]:
             "No AWS credentials in the environment",
             "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to the sandbox's.",
         ) from error
-    except exceptions.HTTPClientError as error:
+    except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
         raise CloudError(
             "The AWS stand-in does not answer",
             str(error),

@@ -69,6 +69,8 @@ class Resource:
     """What the real provider fills in for inputs that the program leaves out."""
     COMPUTED: ClassVar[tuple[str, ...]] = ()
     """Outputs that only AWS knows, unless they are inputs too; unknown in a preview."""
+    COMPUTED_INSIDE: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """The same for keys inside of an input that is an object."""
     JSON: ClassVar[frozenset[str]] = frozenset()
     """Inputs that are JSON documents: compared by what they say."""
     ORDERED: ClassVar[frozenset[str]] = frozenset()
@@ -188,10 +190,7 @@ class Resource:
 
     def make(self, request: contract.CreateRequest) -> contract.CreateResult:
         if request.preview:
-            unknown = {k: UNKNOWN for k in self.COMPUTED if k not in request.inputs}
-            tags = {"tagsAll": request.inputs.get("tags", {})} if self.TAGGED else {}
-            derived = {} if has_unknowns(request.inputs) else self.derive(request.inputs)
-            return contract.CreateResult("", unknown | request.inputs | tags | derived)
+            return contract.CreateResult("", self._foreseen(request.inputs))
         token = _token(request, self.NAME)
         marked = dict(request.inputs)
         if self.TAGGED:
@@ -212,6 +211,16 @@ class Resource:
                 urn=request.urn,
                 operation="create",
             ) from error
+
+    def _foreseen(self, inputs: Properties) -> Properties:
+        """What is known of the outputs before anything is made."""
+        outputs = {key: UNKNOWN for key in self.COMPUTED} | inputs
+        for key, inside in self.COMPUTED_INSIDE.items():
+            if isinstance(inputs.get(key), dict):
+                outputs[key] = {name: UNKNOWN for name in inside} | inputs[key]
+        if self.TAGGED:
+            outputs["tagsAll"] = inputs.get("tags", {})
+        return outputs if has_unknowns(inputs) else outputs | self.derive(inputs)
 
     def look(self, known: Known) -> contract.ReadResult | None:
         """Inputs as Check would give them and outputs, or None if it is gone."""

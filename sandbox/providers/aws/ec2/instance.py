@@ -74,6 +74,9 @@ class Instance(Ec2Resource):
         "subnetId",
         "vpcSecurityGroupIds",
     )
+    COMPUTED_INSIDE = MappingProxyType(
+        {"metadataOptions": _METADATA, "rootBlockDevice": volumes.COMPUTED}
+    )
     DESCRIBE, ITEMS, ID, KIND = "describe_instances", "Instances", "InstanceId", "instance"
 
     def replaces(self, old: Properties, new: Properties, changes: Set[str]) -> Set[str]:

@@ -15,6 +15,7 @@ _SETTINGS = {
     "volumeSize": "VolumeSize",
     "volumeType": "VolumeType",
 }
+COMPUTED = ("deviceName", "tags", "volumeId", *_SETTINGS)
 RESIZABLE = frozenset({"iops", "throughput", "volumeSize", "volumeType"})
 """What ModifyVolume can change while the instance runs."""
 

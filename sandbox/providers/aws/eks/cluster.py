@@ -42,8 +42,8 @@ class Cluster(EksResource):
         "accessConfig",
         "arn",
         "certificateAuthority",
-        "certificateAuthorities",
         "createdAt",
+        "deletionProtection",
         "endpoint",
         "identities",
         "kubernetesNetworkConfig",
@@ -51,6 +51,9 @@ class Cluster(EksResource):
         "status",
         "upgradePolicy",
         "version",
+    )
+    COMPUTED_INSIDE = MappingProxyType(
+        {"vpcConfig": ("clusterSecurityGroupId", "publicAccessCidrs", "vpcId")}
     )
     NAME = "name"
     LONGEST_NAME = 100

@@ -42,10 +42,13 @@ def _to_api(rule: Properties) -> dict[str, Any]:
 
 def _from_api(rule: dict[str, Any]) -> Properties:
     default = rule.get("ApplyServerSideEncryptionByDefault") or {}
-    return {
-        "applyServerSideEncryptionByDefault": {
-            "sseAlgorithm": default.get("SSEAlgorithm"),
-            "kmsMasterKeyId": default.get("KMSMasterKeyID"),
-        },
-        "bucketKeyEnabled": bool(rule.get("BucketKeyEnabled", False)),
+    chosen = {
+        "sseAlgorithm": default.get("SSEAlgorithm"),
+        "kmsMasterKeyId": default.get("KMSMasterKeyID"),
     }
+    plain: Properties = {
+        "applyServerSideEncryptionByDefault": {k: v for k, v in chosen.items() if v}
+    }
+    if rule.get("BucketKeyEnabled"):
+        plain["bucketKeyEnabled"] = True
+    return plain

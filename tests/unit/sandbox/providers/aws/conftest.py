@@ -6,10 +6,12 @@ import json
 import os
 import socket
 import subprocess
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -20,6 +22,9 @@ from sandbox.providers import contract
 from sandbox.providers.aws.comparison import project
 from sandbox.providers.aws.provider import AwsProvider
 from sandbox.wire.values import UNKNOWN, Properties, reveal
+
+ONLY_OURS = {"deletionWindowInDays", "forceDelete", "forceDestroy", "revokeRulesOnDelete"}
+"""Inputs that AWS does not keep, so that an import can not find them."""
 
 DEFAULT_TAGS = {"aerodrome:environment": "test"}
 
@@ -81,7 +86,7 @@ class Engine:
         result = self.provider.create(contract.CreateRequest(urn, type_, name, inputs))
         resource = Resource(type_, name, result.id, inputs, reveal(result.outputs))
         self.made.append(resource)
-        promised = {key: value for key, value in preview.items() if value is not UNKNOWN}
+        promised = known(preview)
         kept = {key: project(promised[key], resource.outputs.get(key)) for key in promised}
         assert kept == promised, "a preview promised what did not come true"
         surprises = resource.outputs.keys() - preview.keys()
@@ -125,21 +130,28 @@ class Engine:
         assert found is not None
         assert found.id == resource.id
         bare.inputs = found.inputs
-        ours = set(resource.inputs) - {"forceDestroy", "forceDelete", "revokeRulesOnDelete"}
+        ours = set(resource.inputs) - ONLY_OURS
         changes = set(self.diff(bare, resource.inputs).changes)
         assert not changes & ours, (changes, found.inputs, resource.inputs)
 
-    def delete(self, resource: Resource) -> None:
+    def delete(self, resource: Resource, *, leaves_default: bool = False) -> None:
         request = contract.DeleteRequest(
             resource.urn, resource.type, resource.id, resource.inputs, resource.outputs
         )
         self.provider.delete(request)
-        assert self.read(resource) is None
+        assert leaves_default or self.read(resource) is None
         self.provider.delete(request)
         self.made.remove(resource)
 
     def invoke(self, token: str, **arguments) -> Properties:
         return self.provider.invoke(contract.InvokeRequest(token, arguments))
+
+
+def known(value):
+    """`value` without what is unknown in it."""
+    if isinstance(value, dict):
+        return {k: known(v) for k, v in value.items() if v is not UNKNOWN}
+    return value
 
 
 def free_port() -> int:
@@ -148,12 +160,36 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class EmptyRegistry(BaseHTTPRequestHandler):
+    """An image registry to which nothing was ever pushed."""
+
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, *args) -> None:
+        pass
+
+
 @pytest.fixture(scope="session")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str]]]:
+def registry() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), EmptyRegistry)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def endpoint(
+    tmp_path_factory: pytest.TempPathFactory, registry: str
+) -> Iterator[tuple[str, dict[str, str]]]:
     """One emulator for all tests of this folder, and its root's key."""
     instance = Instance("test", 63, tmp_path_factory.mktemp("sandbox"))
     prepare(instance)
-    settings = replace(stand_in(instance), host="127.0.0.1", port=free_port())
+    instance.pki.mkdir()
+    (instance.pki / "ca.crt").write_text("-----BEGIN CERTIFICATE-----\n")
+    settings = replace(
+        stand_in(instance), host="127.0.0.1", port=free_port(), registry_url=registry
+    )
     planned = stand_in_process(settings, tools.ministack_python())
     process = subprocess.Popen(planned.argv, env={"PATH": os.defpath} | dict(planned.env))
     until = time.monotonic() + 30
