@@ -3,13 +3,13 @@
 It knows neither Kubernetes nor AWS: what a person could do with a browser, and no more.
 """
 
-import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
 import httpx
 
+from cli import log_lines
 from sandbox.errors import KitError, UserError
 
 PATIENCE = 60.0
@@ -84,7 +84,7 @@ class Airflow:
             "?full_content=true"
         )
         content = self._send("GET", path)["content"]
-        return list(_log_lines(content))
+        return list(log_lines.lines(content))
 
     def _headers(self) -> dict[str, str]:
         if not self._token:
@@ -142,33 +142,3 @@ class Airflow:
                     f"Airflow at {self.url} does not answer", reason, "./aerodrome status"
                 )
             time.sleep(0.5)
-
-
-def _log_lines(content: Any) -> Iterator[str]:
-    """Airflow 3 gives structured lines; older files come as text."""
-    if isinstance(content, str):
-        yield from content.splitlines()
-        return
-    for entry in content:
-        if isinstance(entry, str):
-            yield entry
-            continue
-        event = str(entry.get("event", ""))
-        yield " ".join(part for part in (_moment(entry), event) if part)
-        if detail := entry.get("error_detail"):
-            yield from _error_lines(detail)
-
-
-def _moment(entry: Mapping[str, Any]) -> str:
-    return str(entry.get("timestamp") or "")
-
-
-def _error_lines(detail: Any) -> Iterator[str]:
-    """An exception as Airflow's structured log has it."""
-    for error in detail if isinstance(detail, list) else [detail]:
-        if not isinstance(error, dict):
-            yield json.dumps(error)
-            continue
-        for frame in error.get("frames", []):
-            yield f"  {frame.get('filename')}:{frame.get('lineno')} in {frame.get('name')}"
-        yield f"  {error.get('exc_type')}: {error.get('exc_value')}"

@@ -90,7 +90,7 @@ EC2_KINDS = (
 def inventory(client: Client, environment: str) -> list[Leftover]:
     """Everything that carries the tag of `environment`, sorted by ARN."""
     found: dict[str, Leftover] = {}
-    for search in (_tagged, _ec2, _instances, _iam, _eks, _log_groups, _databases):
+    for search in (_ec2, _instances, _iam, _eks, _log_groups, _databases, _tagged):
         for leftover in search(client, environment):
             found.setdefault(leftover.arn, leftover)
     return sorted(found.values(), key=lambda leftover: leftover.arn)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cli import log_lines
 from sandbox.errors import KitError, UserError
 
 
@@ -49,8 +50,9 @@ class TaskLogs:
         )
 
     def read(self, log: TaskLog) -> list[str]:
+        """Its lines, as text."""
         body = self._s3.get_object(Bucket=self._bucket, Key=log.key)["Body"].read()
-        return str(body, "utf-8", "replace").splitlines()
+        return list(log_lines.readable(str(body, "utf-8", "replace")))
 
     def last_run(self, dag: str) -> str:
         """The newest run of a DAG that has a log."""
