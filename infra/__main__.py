@@ -1,8 +1,12 @@
 # ruff: noqa: E402 (the path comes before the imports)
 """Aerodrome: everything that one environment consists of, from the ground up."""
 
+import gc
 import sys
 from pathlib import Path
+
+# The SDKs make a million objects that all stay: looking for garbage among them is a fifth of the run.
+gc.disable()
 
 # Pulumi puts this folder first on the path. The modules are `infra.X` everywhere, so the project's root
 # belongs there: otherwise each would exist twice, and one of ours could hide a library's.

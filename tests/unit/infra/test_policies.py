@@ -1,0 +1,47 @@
+"""Policy documents: who may do what, and no more."""
+
+import json
+from typing import Any
+
+from infra import policies
+
+BUCKET = "arn:aws:s3:::logs"
+
+
+def statements(document: str) -> list[dict[str, Any]]:
+    parsed = json.loads(document)
+    assert parsed["Version"] == "2012-10-17"
+    found: list[dict[str, Any]] = parsed["Statement"]
+    return found
+
+
+def test_the_log_writer_only_adds_logs() -> None:
+    (only,) = statements(policies.write_logs(BUCKET, "task-logs"))
+    assert only["Action"] == ["s3:PutObject"]
+    assert only["Resource"] == ["arn:aws:s3:::logs/task-logs/*"]
+
+
+def test_airflow_reads_and_writes_its_own_folder() -> None:
+    objects, listing = statements(policies.read_and_write_logs(BUCKET, "task-logs"))
+    assert objects["Resource"] == ["arn:aws:s3:::logs/task-logs/*"]
+    assert listing["Action"] == ["s3:ListBucket"]
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": ["task-logs", "task-logs/*"]}}
+
+
+def test_pods_get_the_role_from_pod_identity_alone() -> None:
+    (only,) = statements(policies.assumed_by_pods())
+    assert only["Principal"] == {"Service": "pods.eks.amazonaws.com"}
+    assert only["Action"] == ["sts:AssumeRole", "sts:TagSession"]
+
+
+def test_an_operator_changes_nothing() -> None:
+    document = policies.operate("arn:cluster", BUCKET, "task-logs", "arn:group")
+    actions = [action for s in statements(document) for action in s["Action"]]
+    verbs = {action.partition(":")[2] for action in actions}
+    assert all(verb.startswith(("Describe", "Filter", "Get", "List")) for verb in verbs), verbs
+
+
+def test_rancher_may_look_at_one_cluster_and_fill_its_forms() -> None:
+    watch, forms = statements(policies.manage_with_rancher("arn:cluster"))
+    assert watch["Resource"] == ["arn:cluster"]
+    assert all(":Describe" in action or ":List" in action for action in forms["Action"])

@@ -1,0 +1,60 @@
+"""The Rancher server's first boot."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.rancher_boot import K3S_VERSION, user_data
+
+HOSTNAME = "192.0.2.7.sslip.io"
+
+
+def config() -> dict[str, Any]:
+    first, _, rest = user_data(HOSTNAME).partition("\n")
+    assert first == "#cloud-config"
+    parsed: dict[str, Any] = json.loads(rest)
+    return parsed
+
+
+def files() -> dict[str, Any]:
+    return {file["path"]: json.loads(file["content"]) for file in config()["write_files"]}
+
+
+@pytest.mark.skipif(not shutil.which("cloud-init"), reason="set-up installs cloud-init")
+def test_cloud_init_accepts_it(tmp_path: Path) -> None:
+    file = tmp_path / "user-data"
+    file.write_text(user_data(HOSTNAME))
+    done = subprocess.run(
+        ["cloud-init", "schema", "--config-file", str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Valid" in done.stdout + done.stderr
+
+
+def test_the_server_answers_to_its_name() -> None:
+    found = files()
+    assert found["/etc/rancher/k3s/config.yaml"]["tls-san"] == [HOSTNAME]
+    chart = found["/var/lib/rancher/k3s/server/manifests/rancher.yaml"]
+    assert json.loads(chart["spec"]["valuesContent"])["hostname"] == HOSTNAME
+
+
+def test_versions_are_pinned() -> None:
+    assert f"INSTALL_K3S_VERSION={K3S_VERSION}" in config()["runcmd"][1]
+    charts = [content for path, content in files().items() if "manifests" in path]
+    assert len(charts) == 2
+    assert all(chart["spec"]["version"] for chart in charts)
+
+
+def test_there_is_no_password_in_what_everybody_may_read() -> None:
+    assert "password" not in user_data(HOSTNAME).lower()
+
+
+def test_it_fits_into_user_data() -> None:
+    assert len(user_data(HOSTNAME * 4).encode()) < 16 * 1024
