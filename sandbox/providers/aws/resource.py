@@ -7,8 +7,8 @@ provider translates them.
 """
 
 import hashlib
-import json
 import re
+import uuid
 from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -92,7 +92,7 @@ class Resource:
     # What a subclass writes.
 
     def create(self, inputs: Properties, token: str) -> str | Created:
-        """Make it with one call if possible; the id. `token` is the same if asked again."""
+        """Make it with one call if possible; the id. `token` names this one creation."""
         raise NotImplementedError(self.TYPE)
 
     def finish(self, known: Known) -> None:
@@ -137,7 +137,10 @@ class Resource:
         raise NotImplementedError(self.TYPE)
 
     def find(self, inputs: Properties, marker: str) -> str | None:
-        """The id of what an earlier, unanswered request with this marker made."""
+        """The id of what an earlier, unanswered request with this marker made.
+
+        Asked only if the engine was killed during such a request.
+        """
         candidate = self.candidate(inputs)
         if candidate is not None:
             with absent():
@@ -191,11 +194,13 @@ class Resource:
     def make(self, request: contract.CreateRequest) -> contract.CreateResult:
         if request.preview:
             return contract.CreateResult("", self._foreseen(request.inputs))
-        token = _token(request, self.NAME)
+        # An engine that gives no token can not ask again for the same creation either.
+        token = request.token or uuid.uuid4().hex
         marked = dict(request.inputs)
         if self.TAGGED:
             marked["tags"] = {**(request.inputs.get("tags") or {}), MARKER: token}
-        made = self.find(marked, token) or self.create(marked, token)
+        found = self.find(marked, token) if request.repeated else None
+        made = found or self.create(marked, token)
         created = made if isinstance(made, Created) else Created(made, {})
         known = Known(created.id, request.inputs, created.outputs)
         try:
@@ -214,10 +219,10 @@ class Resource:
 
     def _foreseen(self, inputs: Properties) -> Properties:
         """What is known of the outputs before anything is made."""
-        outputs = {key: UNKNOWN for key in self.COMPUTED} | inputs
+        outputs = dict.fromkeys(self.COMPUTED, UNKNOWN) | inputs
         for key, inside in self.COMPUTED_INSIDE.items():
             if isinstance(inputs.get(key), dict):
-                outputs[key] = {name: UNKNOWN for name in inside} | inputs[key]
+                outputs[key] = dict.fromkeys(inside, UNKNOWN) | inputs[key]
         if self.TAGGED:
             outputs["tagsAll"] = inputs.get("tags", {})
         return outputs if has_unknowns(inputs) else outputs | self.derive(inputs)
@@ -337,10 +342,3 @@ def _referenced(value: Value) -> Value:
     if isinstance(value, ResourceReference):
         return UNKNOWN if value.resource_id is None else value.resource_id
     return value
-
-
-def _token(request: contract.CreateRequest, name: str) -> str:
-    """The same for the same request asked again, even if a name was made up anew."""
-    inputs = {k: v for k, v in request.inputs.items() if k != name}
-    text = json.dumps([request.urn, inputs], sort_keys=True, default=repr)
-    return hashlib.sha256(text.encode()).hexdigest()[:40]

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 MARKER = "aerodrome-sandbox:request"
-"""A tag of this stand-in's own: says which request made a resource, and is never shown to
-programs. If the answer to a Create is lost, the next Create finds what it made."""
+"""A tag of this stand-in's own, never shown to programs: the token of the creation. If the
+engine is killed before it hears the answer, it asks again, and what was made is found."""
 
 
 def to_list(tags: Mapping[str, str] | None, key: str = "Key", value: str = "Value") -> Any:

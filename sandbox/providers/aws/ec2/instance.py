@@ -10,7 +10,7 @@ from sandbox.providers.aws.casing import camel, pascal
 from sandbox.providers.aws.ec2 import volumes
 from sandbox.providers.aws.ec2.base import Ec2Resource
 from sandbox.providers.aws.resource import Known
-from sandbox.providers.aws.tags import to_list
+from sandbox.providers.aws.tags import MARKER, to_list
 from sandbox.wire.values import Properties
 
 _SECONDS = 600.0
@@ -142,14 +142,17 @@ class Instance(Ec2Resource):
         return str((images[0] if images else {}).get("RootDeviceName") or _DEFAULT_DEVICE)
 
     def describe(self, resource_id: str) -> Any | None:
-        answer = self.client.describe_instances(InstanceIds=[resource_id])
+        return self._first(self.client.describe_instances(InstanceIds=[resource_id]))
+
+    def _first(self, answer: Any) -> Any | None:
         items = [item for one in answer["Reservations"] for item in one["Instances"]]
         alive = [i for i in items if i["State"]["Name"] not in ("shutting-down", "terminated")]
         return alive[0] if alive else None
 
     def find(self, inputs: Properties, marker: str) -> str | None:
-        """The client token does that."""
-        return None
+        mine = [{"Name": f"tag:{MARKER}", "Values": [marker]}]
+        item = self._first(self.client.describe_instances(Filters=mine))
+        return None if item is None else str(item["InstanceId"])
 
     def finish(self, known: Known) -> None:
         def running() -> bool | None:

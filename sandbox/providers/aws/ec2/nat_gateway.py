@@ -33,10 +33,6 @@ class NatGateway(Ec2Resource):
         )
         return str(answer["NatGateway"]["NatGatewayId"])
 
-    def find(self, inputs: Properties, marker: str) -> str | None:
-        """The client token does that."""
-        return None
-
     def finish(self, known: Known) -> None:
         def available() -> bool | None:
             item = self.describe(known.id)

@@ -4,6 +4,7 @@ from collections.abc import Set
 from types import MappingProxyType
 
 from sandbox.providers.aws.iam.base import IamResource
+from sandbox.providers.aws.refusals import absent
 from sandbox.providers.aws.resource import Known
 from sandbox.wire.values import Properties
 
@@ -26,6 +27,13 @@ class Group(IamResource):
 
     def derive(self, inputs: Properties) -> Properties:
         return {"arn": self.global_arn(f"group{inputs['path']}{inputs['name']}")}
+
+    def find(self, inputs: Properties, marker: str) -> str | None:
+        """Without tags the name must do: who asks again was not refused the first time."""
+        with absent():
+            self.client.get_group(GroupName=inputs["name"])
+            return str(inputs["name"])
+        return None
 
     def read(self, known: Known) -> Properties | None:
         item = self.client.get_group(GroupName=known.id)["Group"]
