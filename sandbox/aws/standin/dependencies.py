@@ -31,6 +31,13 @@ def users_of_subnet(subnet: str) -> Iterator[str]:
     for cluster in emulator.service("eks")._clusters.values():
         if subnet in cluster["resourcesVpcConfig"]["subnetIds"]:
             yield cluster["name"]
+    for database in emulator.service("rds")._instances.values():
+        group = database.get("DBSubnetGroup") or {}
+        if subnet in {item["SubnetIdentifier"] for item in group.get("Subnets", [])}:
+            yield database["DBInstanceIdentifier"]
+    for balancer in emulator.service("alb")._lbs.values():
+        if subnet in balancer["Subnets"]:
+            yield balancer["LoadBalancerArn"]
 
 
 def users_of_group(group: str) -> Iterator[str]:

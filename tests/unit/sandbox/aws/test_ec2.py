@@ -76,6 +76,27 @@ def test_a_network_comes_down_only_in_the_right_order(ec2, network):
     assert vpc not in {found["VpcId"] for found in ec2.describe_vpcs()["Vpcs"]}
 
 
+def test_a_subnet_of_a_database_or_a_load_balancer_is_in_use(emulator, ec2):
+    subnets = emulator.subnets()
+    rds, elb = emulator.client("rds"), emulator.client("elbv2")
+    rds.create_db_subnet_group(
+        DBSubnetGroupName="in-use", DBSubnetGroupDescription="d", SubnetIds=subnets[:1]
+    )
+    rds.create_db_instance(
+        DBInstanceIdentifier="in-use",
+        DBInstanceClass="db.t4g.micro",
+        Engine="postgres",
+        MasterUsername="airflow",
+        MasterUserPassword="not-a-secret",
+        AllocatedStorage=20,
+        DBSubnetGroupName="in-use",
+    )
+    elb.create_load_balancer(Name="in-use", Subnets=subnets[1:])
+    for subnet in subnets:
+        with pytest.raises(ClientError, match="has dependencies"):
+            ec2.delete_subnet(SubnetId=subnet)
+
+
 def test_groups_that_name_each_other_are_in_use(ec2, network):
     other = ec2.create_security_group(GroupName="o", Description="d", VpcId=network["vpc"])
     ec2.authorize_security_group_ingress(
