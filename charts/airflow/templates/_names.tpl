@@ -14,8 +14,7 @@
 {{- define "airflow.name.podTemplate" -}}{{ include "airflow.name" . }}-pod-template{{- end }}
 {{- define "airflow.name.launcher" -}}{{ include "airflow.name" . }}-pod-launcher{{- end }}
 
-{{/* Jobs cannot be changed: another image, or other secrets, is another Job. */}}
+{{/* A Job cannot be changed: whatever changes in it makes another one. */}}
 {{- define "airflow.name.migration" -}}
-{{- $what := printf "%s %s" (include "airflow.image" .) .Values.secretsChecksum -}}
-{{ include "airflow.name" . }}-migrate-{{ sha256sum $what | trunc 8 }}
+{{ include "airflow.name" . }}-migrate-{{ include "airflow.migration.pod" . | sha256sum | trunc 8 }}
 {{- end }}

@@ -1,0 +1,141 @@
+"""Render the Airflow chart as Helm would install it, and find things in what comes out."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox.tools import tool
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "charts" / "airflow"
+DIGEST = f"sha256:{'1' * 64}"
+
+Object = dict[str, Any]
+
+REQUIRED: Object = {
+    "image": {"repository": "registry.example/airflow", "digest": DIGEST},
+    "postgres": {"image": {"repository": "registry.example/postgres", "digest": DIGEST}},
+    "secrets": {
+        "fernet": "my-fernet",
+        "jwt": "my-jwt",
+        "api": "my-api",
+        "database": "my-database",
+        "admin": "my-admin",
+    },
+}
+"""The least that the chart can be installed with."""
+
+EVERYTHING: Object = {
+    "secretsChecksum": "abc",
+    "environment": "feature-x",
+    "labels": {"team": "data"},
+    "image": {"tag": "v1", "pullPolicy": "Always", "pullSecrets": ["registry-login"]},
+    "config": {"scheduler": {"max_tis_per_query": "32"}},
+    "serviceAccount": {"annotations": {"example.org/owner": "data"}},
+    "ui": {"serviceType": "NodePort", "nodePort": 30080, "baseUrl": "https://airflow.example"},
+    "logs": {"bucket": "my-logs", "prefix": "feature-x/logs", "region": "eu-west-1"},
+    "postgres": {"storage": {"storageClass": "gp3", "whenDeleted": "Retain"}},
+    "nodeSelector": {"pool": "system"},
+    "tolerations": [{"key": "system", "operator": "Exists"}],
+    "workers": {
+        "keepFailedPods": True,
+        "mountServiceAccountToken": True,
+        "nodeSelector": {"pool": "tasks"},
+        "tolerations": [{"key": "tasks", "operator": "Exists", "effect": "NoSchedule"}],
+    },
+    "networkPolicies": {"enabled": True},
+    "disruptionBudgets": {"enabled": True},
+}
+"""Every switch on, every optional value given."""
+
+NOTHING: Object = {
+    "executor": "LocalExecutor",
+    "postgres": {"enabled": False, "image": {"repository": "", "digest": ""}},
+    "triggerer": {"enabled": False},
+}
+"""Every switch off."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What `helm template` answered."""
+
+    objects: list[Object]
+    error: str
+
+    def find(self, kind: str, name: str) -> Object:
+        """The object of this kind and name; there must be exactly one."""
+        found = [o for o in self.objects if o["kind"] == kind and o["metadata"]["name"] == name]
+        assert len(found) == 1, f"{len(found)} of {kind}/{name}"
+        return found[0]
+
+    def kinds(self) -> set[str]:
+        return {o["kind"] for o in self.objects}
+
+    def environment(self) -> dict[str, str]:
+        """Airflow's settings."""
+        settings: dict[str, str] = self.find("ConfigMap", "airflow-config")["data"]
+        return settings
+
+    def worker(self) -> Object:
+        """The pod of a task."""
+        text = self.find("ConfigMap", "airflow-pod-template")["data"]["pod.yaml"]
+        pod: Object = yaml.safe_load(text)
+        return pod
+
+    def pod_specs(self) -> Iterator[tuple[str, Object]]:
+        """Every pod there will be, by the name of what makes it; the tasks' too."""
+        for item in self.objects:
+            if item["kind"] in ("Deployment", "StatefulSet", "Job"):
+                yield item["metadata"]["name"], item["spec"]["template"]["spec"]
+        if any(o["metadata"]["name"] == "airflow-pod-template" for o in self.objects):
+            yield "airflow-worker", self.worker()["spec"]
+
+    def containers(self) -> Iterator[tuple[str, Object]]:
+        """Every container, init containers too, as POD/CONTAINER."""
+        for pod, spec in self.pod_specs():
+            for container in [*spec.get("initContainers", []), *spec["containers"]]:
+                yield f"{pod}/{container['name']}", container
+
+
+def merge(base: Object, over: Object) -> Object:
+    """As Helm merges values: maps by key, everything else replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def render(*values: Object, release: str = "airflow", namespace: str = "team") -> Rendered:
+    """The chart with the required values and these on top."""
+    merged = REQUIRED
+    for more in values:
+        merged = merge(merged, more)
+    return render_exactly(merged, release, namespace)
+
+
+@cache
+def ask_helm(values: str, release: str, namespace: str) -> tuple[str, str]:
+    """What helm writes to standard output and error. The same question is asked once."""
+    done = subprocess.run(
+        [tool("helm"), "template", release, CHART, "--namespace", namespace, "--values", "-"],
+        input=values,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ("", done.stderr) if done.returncode else (done.stdout, "")
+
+
+def render_exactly(values: Object, release: str = "airflow", namespace: str = "team") -> Rendered:
+    """The chart with these values and nothing else."""
+    output, error = ask_helm(json.dumps(values, sort_keys=True), release, namespace)
+    return Rendered([o for o in yaml.safe_load_all(output) if o], error)

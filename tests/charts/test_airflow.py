@@ -1,0 +1,239 @@
+"""What the chart tells Airflow: executor, logs, API, identity, worker pods."""
+
+from typing import Any
+
+import pytest
+
+from tests.charts.rendering import EVERYTHING, NOTHING, Rendered, render
+
+
+def deployment(rendered: Rendered, component: str) -> dict[str, Any]:
+    spec: dict[str, Any] = dict(rendered.pod_specs())[f"airflow-{component}"]
+    return spec
+
+
+def test_tasks_reach_the_execution_api_through_a_service_that_exists() -> None:
+    rendered = render({"ui": {"port": 9090}})
+    url = rendered.environment()["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"]
+    service = rendered.find("Service", "airflow-api-server")
+    port = service["spec"]["ports"][0]
+    assert url == f"http://{service['metadata']['name']}.team.svc:{port['port']}/execution/"
+    (container,) = deployment(rendered, "api-server")["containers"]
+    assert port["targetPort"] in {p["name"] for p in container["ports"]}
+
+
+def test_the_service_leads_to_the_api_server() -> None:
+    rendered = render()
+    selector = rendered.find("Service", "airflow-api-server")["spec"]["selector"]
+    pod = rendered.find("Deployment", "airflow-api-server")["spec"]["template"]
+    assert selector.items() <= pod["metadata"]["labels"].items()
+
+
+def test_a_node_port_is_set_only_where_there_can_be_one() -> None:
+    def port(kind: str) -> dict[str, Any]:
+        rendered = render({"ui": {"serviceType": kind, "nodePort": 30080}})
+        found: dict[str, Any] = rendered.find("Service", "airflow-api-server")["spec"]["ports"][0]
+        return found
+
+    assert port("NodePort")["nodePort"] == 30080
+    assert "nodePort" not in port("ClusterIP")
+
+
+def test_logs_go_to_the_bucket_with_the_pods_own_identity() -> None:
+    settings = render(EVERYTHING).environment()
+    assert settings["AIRFLOW__LOGGING__REMOTE_LOGGING"] == "True"
+    assert settings["AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER"] == "s3://my-logs/feature-x/logs"
+    connection = settings["AIRFLOW__LOGGING__REMOTE_LOG_CONN_ID"]
+    # No key in it: boto3 then asks Pod Identity.
+    uri = settings[f"AIRFLOW_CONN_{connection.upper()}"]
+    assert uri == "aws:///?region_name=eu-west-1"
+
+
+def test_without_a_bucket_logs_stay_with_the_pod() -> None:
+    assert "AIRFLOW__LOGGING__REMOTE_LOGGING" not in render().environment()
+
+
+def test_an_empty_prefix_means_the_root_of_the_bucket() -> None:
+    settings = render({"logs": {"bucket": "my-logs", "prefix": ""}}).environment()
+    assert settings["AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER"] == "s3://my-logs"
+
+
+def test_settings_of_the_user_win() -> None:
+    settings = render({"config": {"core": {"parallelism": "7"}}}).environment()
+    assert settings["AIRFLOW__CORE__PARALLELISM"] == "7"
+
+
+def test_nothing_is_said_to_the_section_that_airflow_3_ignores() -> None:
+    settings = render(EVERYTHING).environment()
+    assert not [key for key in settings if key.startswith("AIRFLOW__WEBSERVER__")]
+
+
+def test_login_is_flask_appbuilders() -> None:
+    # Airflow's own default makes up a new password at every start.
+    assert render().environment()["AIRFLOW__CORE__AUTH_MANAGER"].endswith(".FabAuthManager")
+
+
+def test_whoever_needs_aws_has_the_identity_for_it() -> None:
+    rendered = render(EVERYTHING)
+    needing = ("airflow-api-server", "airflow-scheduler", "airflow-triggerer", "airflow-worker")
+    specs = dict(rendered.pod_specs())
+    assert {specs[name]["serviceAccountName"] for name in needing} == {"airflow"}
+    rendered.find("ServiceAccount", "airflow")
+
+
+class TestKubernetesExecutor:
+    def test_the_scheduler_finds_the_pod_template_where_the_settings_say(self) -> None:
+        rendered = render()
+        path = rendered.environment()["AIRFLOW__KUBERNETES_EXECUTOR__POD_TEMPLATE_FILE"]
+        spec = deployment(rendered, "scheduler")
+        (mount,) = [m for m in spec["containers"][0]["volumeMounts"] if m["name"] == "pod-template"]
+        (volume,) = [v for v in spec["volumes"] if v["name"] == "pod-template"]
+        files = rendered.find("ConfigMap", volume["configMap"]["name"])["data"]
+        assert path in {f"{mount['mountPath']}/{file}" for file in files}
+
+    def test_the_worker_pod_is_what_the_executor_expects(self) -> None:
+        worker = render().worker()
+        assert worker["kind"] == "Pod"
+        assert [c["name"] for c in worker["spec"]["containers"]] == ["base"]
+        assert worker["spec"]["restartPolicy"] == "Never"
+        assert worker["spec"]["containers"][0]["envFrom"] == [
+            {"configMapRef": {"name": "airflow-config"}}
+        ]
+
+    def test_only_scheduler_and_api_server_can_talk_to_kubernetes(self) -> None:
+        rendered = render()
+        account = rendered.find("ServiceAccount", "airflow")
+        default = account["automountServiceAccountToken"]
+        able = {
+            name
+            for name, spec in rendered.pod_specs()
+            if spec.get("automountServiceAccountToken", default)
+        }
+        assert able == {"airflow-scheduler", "airflow-api-server"}
+
+    def test_tasks_can_be_allowed_to_talk_to_kubernetes(self) -> None:
+        worker = render({"workers": {"mountServiceAccountToken": True}}).worker()
+        assert worker["spec"]["automountServiceAccountToken"] is True
+
+    def test_the_role_is_bound_to_the_account_and_reaches_pods_only(self) -> None:
+        rendered = render()
+        binding = rendered.find("RoleBinding", "airflow-pod-launcher")
+        assert binding["subjects"] == [
+            {"kind": "ServiceAccount", "name": "airflow", "namespace": "team"}
+        ]
+        role = rendered.find("Role", binding["roleRef"]["name"])
+        reached = {resource for rule in role["rules"] for resource in rule["resources"]}
+        assert reached == {"pods", "pods/log", "events"}
+        assert not [rule for rule in role["rules"] if "*" in rule["verbs"]]
+
+    def test_pods_of_tasks_are_removed(self) -> None:
+        settings = render().environment()
+        assert settings["AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS"] == "True"
+        assert settings["AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS_ON_FAILURE"] == "True"
+
+
+class TestLocalExecutor:
+    def test_nothing_may_talk_to_kubernetes(self) -> None:
+        rendered = render({"executor": "LocalExecutor"})
+        assert not rendered.kinds() & {"Role", "RoleBinding"}
+        for name, spec in rendered.pod_specs():
+            assert not spec.get("automountServiceAccountToken"), name
+
+    def test_there_is_no_pod_template(self) -> None:
+        rendered = render({"executor": "LocalExecutor"})
+        assert not [o for o in rendered.objects if o["metadata"]["name"].endswith("template")]
+        assert not [key for key in rendered.environment() if "KUBERNETES_EXECUTOR" in key]
+
+
+class TestDatabase:
+    def test_service_and_probes_lead_to_the_same_port(self) -> None:
+        rendered = render()
+        port = rendered.find("Service", "airflow-database")["spec"]["ports"][0]
+        (container,) = deployment(rendered, "database")["containers"]
+        assert port["port"] == 5432
+        assert port["targetPort"] == container["ports"][0]["name"]
+
+    @pytest.mark.parametrize("policy", ["Delete", "Retain"])
+    def test_the_volume_goes_or_stays_as_told(self, policy: str) -> None:
+        rendered = render({"postgres": {"storage": {"whenDeleted": policy}}})
+        spec = rendered.find("StatefulSet", "airflow-database")["spec"]
+        assert spec["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == policy
+
+    def test_the_class_of_the_volume_is_the_clusters_default_unless_named(self) -> None:
+        def claim(**storage: str) -> dict[str, Any]:
+            rendered = render({"postgres": {"storage": storage}})
+            spec = rendered.find("StatefulSet", "airflow-database")["spec"]
+            found: dict[str, Any] = spec["volumeClaimTemplates"][0]["spec"]
+            return found
+
+        assert "storageClassName" not in claim()
+        assert claim(storageClass="gp3")["storageClassName"] == "gp3"
+
+    def test_without_it_nothing_of_it_is_left(self) -> None:
+        rendered = render(NOTHING)
+        assert "StatefulSet" not in rendered.kinds()
+        assert not [o for o in rendered.objects if "database" in o["metadata"]["name"]]
+
+
+class TestMigration:
+    def job(self, *values: dict[str, Any]) -> dict[str, Any]:
+        (job,) = [o for o in render(*values).objects if o["kind"] == "Job"]
+        return job
+
+    def test_it_is_no_hook(self) -> None:
+        # With --wait a hook waits for pods that wait for the hook.
+        for item in render(EVERYTHING).objects:
+            assert "helm.sh/hook" not in item["metadata"].get("annotations", {})
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"image": {"digest": f"sha256:{'2' * 64}"}},
+            {"secretsChecksum": "other"},
+            {"labels": {"team": "data"}},
+            {"migration": {"resources": {"limits": {"memory": "2Gi"}}}},
+            {"nodeSelector": {"pool": "system"}},
+        ],
+        ids=lambda change: next(iter(change)),
+    )
+    def test_whatever_changes_in_it_makes_another_job(self, change: dict[str, Any]) -> None:
+        # Kubernetes refuses a change of a Job's template, and the whole upgrade with it.
+        other = self.job(change)
+        assert other["spec"]["template"] != self.job()["spec"]["template"]
+        assert other["metadata"]["name"] != self.job()["metadata"]["name"]
+
+    def test_the_same_input_is_the_same_job(self) -> None:
+        assert self.job({"networkPolicies": {"enabled": True}}) == self.job()
+
+    def test_it_stays_when_it_is_done(self) -> None:
+        # Whoever waits for it must find it, and `helm upgrade` must not make it again.
+        assert "ttlSecondsAfterFinished" not in self.job()["spec"]
+
+
+class TestNetworkPolicies:
+    def policies(self) -> dict[str, dict[str, Any]]:
+        objects = render({"networkPolicies": {"enabled": True}}).objects
+        return {o["metadata"]["name"]: o["spec"] for o in objects if o["kind"] == "NetworkPolicy"}
+
+    def test_there_are_none_unless_asked_for(self) -> None:
+        assert "NetworkPolicy" not in render().kinds()
+
+    def test_every_component_has_one(self) -> None:
+        components = ("api-server", "scheduler", "dag-processor", "triggerer", "worker", "database")
+        assert set(self.policies()) == {f"airflow-{name}" for name in components}
+
+    def test_a_task_reaches_the_api_but_not_the_database(self) -> None:
+        rendered = render({"networkPolicies": {"enabled": True}})
+        worker = rendered.worker()["metadata"]["labels"].items()
+        (database,) = self.policies()["airflow-database"]["ingress"]
+        allowed = database["from"][0]["podSelector"]["matchLabels"].items()
+        assert not allowed <= worker
+        for component in ("api-server", "scheduler", "dag-processor", "triggerer"):
+            pod = rendered.find("Deployment", f"airflow-{component}")["spec"]["template"]
+            assert allowed <= pod["metadata"]["labels"].items()
+        (api,) = self.policies()["airflow-api-server"]["ingress"]
+        assert "from" not in api
+
+    def test_nobody_calls_a_task_or_the_dag_processor(self) -> None:
+        for name in ("airflow-worker", "airflow-dag-processor"):
+            assert self.policies()[name]["ingress"] == []
