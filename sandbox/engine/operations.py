@@ -222,7 +222,7 @@ class _Operation:
         self.parallel = request.parallel or 4 * (os.cpu_count() or 1)
         self.targets = frozenset(request.targets)
         self._interrupted = False
-        self._started = time.monotonic()
+        self._nothing_to_do = False
 
     # --------------------------------------------------------------------------- state
 
@@ -297,8 +297,19 @@ class _Operation:
         if self.request.refresh:
             await self._quiet_pass("refresh", self._refresh)
         if not skip_preview or self.request.expect_no_changes:
-            self._expect(await self._program_pass("preview", preview=True))
+            planned = await self._program_pass("preview", preview=True)
+            self._expect(planned)
+            if self._nothing_to_do and not planned.changed:
+                return self._report_nothing_done(planned)
         return await self._program_pass("up", preview=False)
+
+    def _report_nothing_done(self, planned: Result) -> Result:
+        """The preview found every resource, option and output as it is in the state: running
+        the program once more could only find the same."""
+        done = PhaseDone("up", False, planned.changes, planned.outputs, planned.seconds)
+        self.listener(PhaseStarted("up", False, len(planned.steps)))
+        self.listener(done)
+        return planned
 
     async def refresh(self) -> Result:
         return await self._quiet_pass("refresh", self._refresh)

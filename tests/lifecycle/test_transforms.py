@@ -71,6 +71,8 @@ def test_a_transform_that_fails_is_the_programs_error(stack: Any) -> None:
 
     from sandbox.errors import UserError
 
-    stack.program('def bad(args):\n    raise ValueError("not today")\nThing("a", opts=O(transforms=[bad]))')
+    stack.program(
+        'def bad(args):\n    raise ValueError("not today")\nThing("a", opts=O(transforms=[bad]))'
+    )
     with pytest.raises(UserError, match="not today"):
         stack.preview()

@@ -104,7 +104,7 @@ async def _create_again(run: Run, intent: int, operation: PendingOperation) -> s
         modified=moment,
     )
     # If it was to replace another, that one is still there under the same URN.
-    old = _row_of(run, state)
+    old = _live_row(run, state.urn)
     if old is not None and run.ledger[old].pending_replacement:
         run.ledger.put(made, replaces=old, intent=intent)
     else:
@@ -113,7 +113,16 @@ async def _create_again(run: Run, intent: int, operation: PendingOperation) -> s
 
 
 def _row_of(run: Run, state: State) -> int | None:
+    """Exactly that one: its replacement has the same URN."""
+    wanted = (state.urn, state.id, state.delete)
     for number, row in run.ledger.rows.items():
-        if row.state.urn == state.urn and not row.state.delete:
+        if (row.state.urn, row.state.id, row.state.delete) == wanted:
+            return number
+    return None
+
+
+def _live_row(run: Run, urn: str) -> int | None:
+    for number, row in run.ledger.rows.items():
+        if row.state.urn == urn and not row.state.delete:
             return number
     return None
