@@ -1,12 +1,15 @@
 """The proof that the whole chain works: two tasks, each a pod of its own.
 
 The second task needs the first one's result, which travels through the API server and the
-database. What it prints is looked for in the log that comes back from S3.
+database. What it logs is looked for in the log that comes back from S3.
 """
 
+import logging
 from datetime import datetime
 
 from airflow.sdk import dag, task
+
+log = logging.getLogger(__name__)
 
 
 @dag(
@@ -24,13 +27,13 @@ def example_pipeline() -> None:
     @task
     def fetch() -> list[int]:
         numbers = [2, 3, 5, 7, 11]
-        print(f"aerodrome: fetched {len(numbers)} numbers")
+        log.info("aerodrome: fetched %d numbers", len(numbers))
         return numbers
 
     @task
     def summarise(numbers: list[int]) -> int:
         total = sum(numbers)
-        print(f"aerodrome: the sum is {total}")
+        log.info("aerodrome: the sum is %d", total)
         return total
 
     summarise(fetch())

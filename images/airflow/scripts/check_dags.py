@@ -38,7 +38,7 @@ def find_errors(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 def relative(path: str, folder: Path) -> str:
     """The name by which the author knows the file."""
-    return os.path.relpath(os.path.join(folder, path), folder)
+    return os.path.relpath(folder / path, folder)
 
 
 def last_line(error: str) -> str:

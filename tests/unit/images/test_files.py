@@ -1,0 +1,170 @@
+"""What must be true of the images' files before anything is built: modes, locks, build steps."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.unit.images.loading import IMAGES
+
+ROOT = IMAGES.parent
+AIRFLOW = IMAGES / "airflow"
+PROVIDERS = {
+    "amazon",
+    "celery",
+    "cncf-kubernetes",
+    "elasticsearch",
+    "fab",
+    "postgres",
+    "redis",
+}
+
+
+def locked(name: str) -> dict[str, str]:
+    """Package to version, of a lock file."""
+    text = (AIRFLOW / name).read_text()
+    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))
+
+
+def steps(image: str) -> list[str]:
+    """The instructions of a Containerfile, each on one line."""
+    text = re.sub(r"^\s*#.*\n", "", (IMAGES / image / "Containerfile").read_text(), flags=re.M)
+    return [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("script", ["airflow/entrypoint", "postgres/entrypoint", "postgres/drain"])
+def test_entry_scripts_carry_the_run_bit_in_git_and_in_the_image(script: str) -> None:
+    # The seed's image did not start: its entrypoint had lost the bit on a checkout.
+    listed = subprocess.run(
+        ["git", "ls-files", "--stage", f"images/{script}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert listed.startswith("100755 ")
+    image, name = script.split("/")
+    (copy,) = [s for s in steps(image) if s.startswith("COPY") and name in s.split()]
+    assert "--chmod=755" in copy
+
+
+def test_every_provider_that_the_kit_relies_on_is_locked() -> None:
+    # The seed's image lacked the Amazon provider: no log ever reached S3.
+    versions = locked("requirements.txt")
+    missing = {p for p in PROVIDERS if f"apache-airflow-providers-{p}" not in versions}
+    assert not missing
+    assert "statsd" in versions
+
+
+def test_the_lock_is_of_what_is_asked_for() -> None:
+    versions = locked("requirements.txt")
+    asked = [
+        line
+        for line in (AIRFLOW / "requirements.in").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+    for line in asked:
+        package, _, version = line.partition("==")
+        assert package in versions
+        assert not version or versions[package] == version
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "uv.txt"])
+def test_every_locked_package_has_a_hash(name: str) -> None:
+    blocks = re.split(r"^(?=[a-z0-9-]+==)", (AIRFLOW / name).read_text(), flags=re.MULTILINE)[1:]
+    assert blocks
+    assert not [block.split()[0] for block in blocks if "--hash=sha256:" not in block]
+
+
+def test_the_image_and_the_kit_use_the_same_installer() -> None:
+    assert (AIRFLOW / "uv.txt").read_text() == (ROOT / "requirements" / "uv.txt").read_text()
+
+
+def test_chart_and_image_are_of_the_same_airflow() -> None:
+    chart = (ROOT / "charts" / "airflow" / "Chart.yaml").read_text()
+    found = re.search(r'^appVersion: "(.+)"$', chart, re.MULTILINE)
+    assert found
+    assert locked("requirements.txt")["apache-airflow"] == found[1]
+
+
+@pytest.mark.parametrize("image", ["airflow", "postgres"])
+def test_the_base_can_be_exchanged(image: str) -> None:
+    first = steps(image)[0]
+    assert first == "ARG BASE_IMAGE=docker.io/library/debian:bookworm-slim"
+    for step in steps(image):
+        if step.startswith("FROM"):
+            assert step.split()[1] in ("${BASE_IMAGE}", "python"), step
+
+
+@pytest.mark.parametrize("image", ["airflow", "postgres"])
+def test_the_image_does_not_run_as_root(image: str) -> None:
+    users = [step.split()[1] for step in steps(image) if step.startswith("USER")]
+    assert users
+    assert int(users[-1]) >= 50000
+
+
+def test_dags_are_checked_and_come_last() -> None:
+    # Last: a changed DAG rebuilds two small layers. Checked: nothing broken is pushed.
+    copy, check = steps("airflow")[-2:]
+    assert copy.startswith("COPY")
+    assert copy.split()[-2:] == ["dags/", "/opt/airflow/dags/"]
+    assert check == "RUN python /opt/airflow/scripts/check_dags.py /opt/airflow/dags"
+
+
+def test_the_scripts_that_the_chart_calls_are_in_the_image() -> None:
+    templates = (ROOT / "charts" / "airflow" / "templates").rglob("*.*")
+    called = {
+        name
+        for path in templates
+        for name in re.findall(r"/opt/airflow/scripts/(\w+\.py)", path.read_text())
+    }
+    assert len(called) >= 4
+    assert not {name for name in called if not (AIRFLOW / "scripts" / name).is_file()}
+
+
+def test_the_start_file_is_what_python_runs() -> None:
+    # In a .pth file only lines that begin with `import` are run.
+    lines = (AIRFLOW / "start.pth").read_text().splitlines()
+    code = [line for line in lines if not line.startswith("#")]
+    assert code
+    for line in code:
+        assert line.startswith("import ")
+        ast.parse(line)
+
+
+class TestExamplePipeline:
+    PATH = AIRFLOW / "dags" / "example_pipeline.py"
+
+    def decorator(self) -> dict[str, object]:
+        """The literal arguments of @dag."""
+        tree = ast.parse(self.PATH.read_text())
+        (function,) = [n for n in tree.body if isinstance(n, ast.FunctionDef)]
+        (call,) = [d for d in function.decorator_list if isinstance(d, ast.Call)]
+        arguments: dict[str, object] = {}
+        for keyword in call.keywords:
+            if keyword.arg and isinstance(keyword.value, ast.Constant | ast.List | ast.Dict):
+                arguments[keyword.arg] = ast.literal_eval(keyword.value)
+        return arguments
+
+    def test_it_runs_when_it_is_triggered_and_only_then(self) -> None:
+        arguments = self.decorator()
+        assert arguments["schedule"] is None
+        assert arguments["is_paused_upon_creation"] is False
+
+    def test_it_has_an_owner_and_tags(self) -> None:
+        arguments = self.decorator()
+        assert arguments["default_args"] == {"owner": "aerodrome", "retries": 0}
+        assert arguments["tags"]
+
+    def test_its_tasks_say_what_the_proof_looks_for(self) -> None:
+        assert "aerodrome: the sum is" in self.PATH.read_text()
+
+
+def test_what_a_build_does_not_need_stays_out_of_its_context() -> None:
+    ignored = (AIRFLOW / ".dockerignore").read_text().split()
+    copied = {word for step in steps("airflow") if step.startswith("COPY") for word in step.split()}
+    for name in sorted(p.name for p in Path(AIRFLOW).iterdir() if p.is_file()):
+        used = name in copied or name in ("Containerfile", ".dockerignore")
+        assert used != (name in ignored), f"{name}: neither copied nor ignored, or both"
