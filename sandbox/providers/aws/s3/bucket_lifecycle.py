@@ -5,7 +5,7 @@ from typing import Any
 from sandbox.providers.aws.casing import camel, pascal
 from sandbox.providers.aws.resource import Known
 from sandbox.providers.aws.s3.setting import BucketSetting
-from sandbox.wire.values import Properties
+from sandbox.wire.values import Properties, Value
 
 
 class BucketLifecycleConfiguration(BucketSetting):
@@ -24,6 +24,12 @@ class BucketLifecycleConfiguration(BucketSetting):
     def read(self, known: Known) -> Properties | None:
         answer = self.client.get_bucket_lifecycle_configuration(Bucket=known.id)
         return {"bucket": known.id, "rules": [_from_api(rule) for rule in answer["Rules"]]}
+
+    def same(self, key: str, one: Value, other: Value) -> bool:
+        """No filter and one for every prefix both mean every object."""
+        if key == "rules" and isinstance(one, list) and isinstance(other, list):
+            one, other = ([_bare(rule) for rule in rules] for rules in (one, other))
+        return super().same(key, one, other)
 
     def delete(self, known: Known) -> None:
         self.client.delete_bucket_lifecycle(Bucket=known.id)
@@ -44,6 +50,10 @@ def _to_api(rule: Properties) -> Any:
             # Every object; S3 wants it said.
             made["Filter"] = {"Prefix": ""}
     return made
+
+
+def _bare(rule: Properties) -> Properties:
+    return rule | {"filter": None} if rule.get("filter") == {"prefix": ""} else rule
 
 
 def _from_api(rule: dict[str, Any]) -> Properties:

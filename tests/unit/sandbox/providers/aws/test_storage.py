@@ -118,6 +118,7 @@ SETTINGS = {
                 {
                     "id": "uploads",
                     "status": "Enabled",
+                    "filter": {"prefix": ""},
                     "abortIncompleteMultipartUpload": {"daysAfterInitiation": 7},
                 },
             ]
