@@ -145,8 +145,9 @@ class Cluster(pulumi.ComponentResource):
                 desired_size=settings.node_desired,
                 max_size=settings.node_max,
             ),
-            # Without these permissions a worker can not join, nor take its network down when it leaves.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=attachments),
+            # Without these permissions, or without the way out over NAT, a worker can not join; nor can it
+            # take its network interfaces down when it leaves.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*attachments, self._network]),
         )
 
     def _addons(self, workers: eks.ManagedNodeGroup) -> list[pulumi.Resource]:

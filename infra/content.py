@@ -5,8 +5,9 @@ from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
-# Left behind by Python, editors and tests; none of it reaches an image or a chart.
-_IGNORED = frozenset({"__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".DS_Store"})
+# Left behind by Python, or there for people; none of it reaches an image or a cluster. Hidden files do
+# not either (.dockerignore, caches).
+_IGNORED = frozenset({"__pycache__", "README.md"})
 
 _LENGTH = 12
 
@@ -16,7 +17,8 @@ def content_hash(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
-        if _IGNORED.intersection(relative.parts) or not path.is_file():
+        hidden = any(part.startswith(".") for part in relative.parts)
+        if hidden or _IGNORED.intersection(relative.parts) or not path.is_file():
             continue
         runnable = "x" if path.stat().st_mode & 0o100 else "-"
         content = hashlib.sha256(path.read_bytes()).hexdigest()

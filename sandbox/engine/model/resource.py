@@ -87,11 +87,13 @@ class State:
 
     def prerequisites(self) -> set[str]:
         """The URNs that must be there before it, and may only go after it."""
-        found = {*self.dependencies, self.parent, self.options.deleted_with}
-        for urns in self.property_dependencies.values():
-            found.update(urns)
+        found = self.wanted() | {self.parent, self.options.deleted_with}
         if self.provider:
             found.add(self.provider.rpartition("::")[0])
         found.discard("")
         found.discard(self.urn)
         return found
+
+    def wanted(self) -> set[str]:
+        """The URNs that the program named as dependencies, directly or in a property."""
+        return {*self.dependencies}.union(*self.property_dependencies.values())

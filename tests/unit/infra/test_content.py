@@ -33,9 +33,11 @@ def test_every_change_shows(tmp_path: Path) -> None:
     assert len(seen) == 5
 
 
-def test_what_python_leaves_behind_does_not_count(tmp_path: Path) -> None:
+def test_what_reaches_neither_image_nor_cluster_does_not_count(tmp_path: Path) -> None:
     root = folder(tmp_path / "root", a="1")
     before = content_hash(root)
     (root / "__pycache__").mkdir()
     (root / "__pycache__" / "a.pyc").write_text("x")
+    (root / "README.md").write_text("x")
+    (root / ".dockerignore").write_text("x")
     assert content_hash(root) == before

@@ -135,7 +135,7 @@ def test_a_wrong_value_is_named_with_what_is_allowed(key: str, value: str, expec
 
 @pytest.mark.parametrize("name", ["", "Dev", "feature/x", "-dev", "dev-", "a--b", "1dev", "d" * 29])
 def test_an_environment_name_that_does_not_fit_aws_is_refused(name: str) -> None:
-    with pytest.raises(SettingsError, match="aerodrome:environment is .*: must be 1 to 28 of a-z"):
+    with pytest.raises(SettingsError, match=r"aerodrome:environment is .*: must be 1 to 28 of a-z"):
         load_with(environment=name)
 
 

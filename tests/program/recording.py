@@ -1,0 +1,237 @@
+"""Runs the program once against Pulumi's mocks, and keeps what it registered."""
+
+import asyncio
+import json
+import runpy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from google.protobuf import json_format, struct_pb2
+from pulumi.runtime import mocks as pulumi_mocks
+from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.stack import run_pulumi_func
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+SECRETS = {
+    "fernetKey": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+    "jwtSecret": "jwt-0123456789abcdef0123456789abcdef",
+    "apiSecretKey": "api-0123456789abcdef",
+    "databasePassword": "database/p@ss:word",
+    "adminPassword": "admin-password",
+}
+MINIMAL = {"environment": "test", **SECRETS}
+
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
+_SECRET = "1b47061264138c4ac30d75fd1eb44270"
+
+_CLUSTER_URN = "urn:pulumi:test::aerodrome::eks:index:Cluster$aws:eks/cluster:Cluster::cluster"
+
+# A resource reference, as Pulumi writes it: what the remote component made.
+EKS_CLUSTER = {
+    _SIGNATURE: "5cf8f73096256a8f31e491e813e4eb8e",
+    "urn": _CLUSTER_URN,
+    "id": "cluster",
+}
+
+
+@dataclass(frozen=True)
+class Registration:
+    """One resource as the program wanted it, the stack's transforms applied."""
+
+    type: str
+    name: str
+    inputs: Mapping[str, Any]
+    secret_inputs: frozenset[str]
+    dependencies: frozenset[str]
+    ignore_changes: tuple[str, ...]
+    parent: str
+    urn: str
+
+
+class Aws(pulumi_mocks.Mocks):
+    """Answers the program's questions with made-up values."""
+
+    def __init__(self) -> None:
+        self.transforms: list[Any] = []
+
+    def call(self, args: pulumi_mocks.MockCallArgs) -> dict[str, Any]:  # type: ignore[override]
+        match args.token:
+            case "aws:index/getAvailabilityZones:getAvailabilityZones":
+                return {"names": ["eu-north-1c", "eu-north-1a", "eu-north-1b"]}
+            case "aws:index/getRegion:getRegion":
+                return {"region": "eu-north-1"}
+            case "aws:index/getPartition:getPartition":
+                return {"partition": "aws"}
+            case "aws:ec2/getAmi:getAmi":
+                return {"id": "ami-1"}
+            case "aws:ecr/getAuthorizationToken:getAuthorizationToken":
+                return {"userName": "AWS", "password": "registry-token"}
+        raise AssertionError(f"the program calls {args.token}: teach the mocks")
+
+    def new_resource(self, args: pulumi_mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        raise AssertionError("the monitor below answers registrations itself")
+
+    def register_transform(self, transform: Any) -> None:
+        self.transforms.append(transform)
+
+
+class Monitor(pulumi_mocks.MockMonitor):
+    """Keeps registrations as they came: with secrets, dependencies and the stack's transforms applied.
+
+    Pulumi's own mock monitor decodes inputs with the SDK, which then looks up every resource reference on
+    another thread's event loop and never returns.
+    """
+
+    def __init__(self, aws: Aws) -> None:
+        super().__init__(aws)
+        self.aws = aws
+        self.registrations: list[Registration] = []
+        state = {"name": "cluster", "arn": "arn:aws:eks:::cluster/cluster"}
+        self.resources[_CLUSTER_URN] = self.ResourceRegistration(_CLUSTER_URN, "cluster", state)
+
+    def RegisterResource(self, request: Any) -> Any:
+        urn = self.make_urn(request.parent, request.type, request.name)
+        if request.type == "pulumi:pulumi:Stack":
+            return resource_pb2.RegisterResourceResponse(urn=urn)
+        raw = json_format.MessageToDict(request.object)
+        inputs = self._transformed(request, reveal(raw))
+        identity = f"{request.name}-id" if request.custom else ""
+        provider_urn = request.provider.rpartition("::")[0]
+        self.registrations.append(
+            Registration(
+                type=request.type,
+                name=request.name,
+                inputs=inputs,
+                secret_inputs=frozenset(k for k, v in raw.items() if _SECRET in str(v)),
+                dependencies=frozenset(
+                    {*request.dependencies, *([provider_urn] if provider_urn else [])}
+                ),
+                ignore_changes=tuple(request.ignoreChanges),
+                parent=request.parent,
+                urn=urn,
+            )
+        )
+        outputs = {**inputs, **made_up_outputs(request.type, request.name)}
+        self.resources[urn] = self.ResourceRegistration(urn, identity, outputs)
+        answer = struct_pb2.Struct()
+        json_format.ParseDict(outputs, answer)
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=identity, object=answer)
+
+    def _transformed(self, request: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+        for transform in self.aws.transforms:
+            result = transform(
+                pulumi.ResourceTransformArgs(
+                    custom=request.custom,
+                    type_=request.type,
+                    name=request.name,
+                    props=inputs,
+                    opts=pulumi.ResourceOptions(),
+                )
+            )
+            inputs = dict(result.props) if result else inputs
+        return inputs
+
+
+def reveal(value: Any) -> Any:
+    """Plain values, without the wrapper that marks secrets on the wire."""
+    match value:
+        case {"value": inner} if value.get(_SIGNATURE) == _SECRET:
+            return reveal(inner)
+        case dict():
+            return {key: reveal(inner) for key, inner in value.items()}
+        case list():
+            return [reveal(inner) for inner in value]
+    return value
+
+
+def made_up_outputs(type_: str, name: str) -> dict[str, Any]:
+    """What AWS would have answered."""
+    match type_:
+        case "eks:index:Cluster":
+            return {"kubeconfigJson": "{}", "eksCluster": EKS_CLUSTER, "core": {}}
+        case "docker-build:index:Image":
+            return {"digest": DIGEST, "ref": f"ref@{DIGEST}"}
+        case "aws:ec2/eip:Eip":
+            return {"publicIp": "192.0.2.7", "allocationId": f"{name}-allocation"}
+        case "aws:ecr/repository:Repository":
+            url = f"123.dkr.ecr.eu-north-1.amazonaws.com/{name}"
+            return {"repositoryUrl": url, "registryId": "123", "name": name}
+        case "aws:s3/bucket:Bucket":
+            return {"arn": f"arn:aws:s3:::{name}", "bucket": name}
+        case _ if type_.startswith("aws:"):
+            service = type_.split(":")[1].partition("/")[0]
+            return {"arn": f"arn:aws:{service}:::{name}", "name": name}
+    return {}
+
+
+@dataclass(frozen=True)
+class Program:
+    """What one run registered."""
+
+    resources: list[Registration]
+    outputs: Mapping[str, Any]
+    secret_outputs: frozenset[str]
+
+    def of_type(self, type_: str) -> list[Registration]:
+        found = [resource for resource in self.resources if resource.type == type_]
+        assert found, f"the program has no {type_}"
+        return found
+
+    def one(self, type_: str, name: str = "") -> Registration:
+        found = [r for r in self.of_type(type_) if r.name.endswith(name)]
+        assert len(found) == 1, [r.name for r in found]
+        return found[0]
+
+    def depends_on(self, resource: Registration, other: Registration) -> bool:
+        """Directly or through others: providers, parents and explicit dependencies alike."""
+        by_urn = {r.urn: r for r in self.resources}
+        seen: set[str] = set()
+        waiting = list(resource.dependencies)
+        while waiting:
+            urn = waiting.pop()
+            if urn == other.urn:
+                return True
+            if urn not in seen and urn in by_urn:
+                seen.add(urn)
+                waiting.extend(by_urn[urn].dependencies)
+        return False
+
+
+def run_program(
+    config: Mapping[str, str], secrets: Mapping[str, str], patch: pytest.MonkeyPatch
+) -> Program:
+    """Run `infra/` as Pulumi's language host does, with this configuration."""
+    full = {f"aerodrome:{key}": value for key, value in {**config, **secrets}.items()}
+    patch.setenv("PULUMI_CONFIG", json.dumps(full))
+    patch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps([f"aerodrome:{key}" for key in secrets]))
+    patch.chdir(ROOT / "infra")
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    aws = Aws()
+    monitor = Monitor(aws)
+    pulumi_mocks.set_mocks(aws, project="aerodrome", stack="test", monitor=monitor)
+    exports: dict[str, Any] = {}
+    patch.setattr(pulumi, "export", exports.__setitem__)
+
+    def main() -> None:
+        runpy.run_path(str(ROOT / "infra"), run_name="__main__")
+
+    async def run() -> Program:
+        await run_pulumi_func(main)
+        resolved = {name: pulumi.Output.from_input(value) for name, value in exports.items()}
+        return Program(
+            resources=monitor.registrations,
+            outputs={name: await output.future() for name, output in resolved.items()},
+            secret_outputs=frozenset(
+                [name for name, output in resolved.items() if await output.is_secret()]
+            ),
+        )
+
+    return loop.run_until_complete(run())

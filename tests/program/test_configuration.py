@@ -1,0 +1,34 @@
+"""A configuration that is not right ends the program with words, before anything is registered."""
+
+import pulumi
+import pytest
+
+from tests.program.recording import SECRETS, run_program
+
+
+def failure(config: dict[str, str], secrets: dict[str, str] = SECRETS) -> str:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(pulumi.RunError) as caught:
+        run_program(config, secrets, patch)
+    return str(caught.value)
+
+
+def test_a_misspelt_key() -> None:
+    assert failure({"environment": "test", "nodemax": "3"}) == (
+        "The stack's configuration is not valid:\n"
+        "aerodrome:nodemax is not a configuration key: did you mean aerodrome:nodeMax?"
+    )
+
+
+def test_an_environment_name_with_bad_characters() -> None:
+    assert failure({"environment": "feature/x"}) == (
+        "The stack's configuration is not valid:\n"
+        "aerodrome:environment is 'feature/x': must be 1 to 28 of a-z, 0-9 and -, starting with a "
+        "letter, no - at the end and no --"
+    )
+
+
+def test_a_missing_secret() -> None:
+    others = {key: value for key, value in SECRETS.items() if key != "jwtSecret"}
+    assert "pulumi config set --secret aerodrome:jwtSecret" in failure(
+        {"environment": "test"}, others
+    )

@@ -1,0 +1,168 @@
+"""What the program asks for, and in which order it may be taken apart."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pulumi_aws as aws
+import pytest
+
+from infra.naming import TAGGABLE_TYPES
+from tests.program.recording import DIGEST, ROOT, SECRETS, Program, Registration, run_program
+
+TAGS = {
+    "aerodrome:environment": "test",
+    "aerodrome:branch": "",
+    "aerodrome:expires": "never",
+}
+
+
+def takes_tags(token: str) -> bool:
+    """Whether pulumi_aws's class of this type has a `tags` property."""
+    module, name = token.split(":")[1].split("/")[0], token.rpartition(":")[2]
+    return "tags" in dir(getattr(getattr(aws, module), name))
+
+
+def test_every_aws_resource_that_takes_tags_has_them(program: Program) -> None:
+    tagged = 0
+    for resource in program.resources:
+        if resource.type.startswith("aws:") and takes_tags(resource.type):
+            assert resource.type in TAGGABLE_TYPES, "add it to infra/naming.py"
+            assert TAGS.items() <= resource.inputs["tags"].items(), resource.name
+            tagged += 1
+    assert tagged > 25
+
+
+def test_disks_that_aws_makes_by_itself_are_tagged_too(program: Program) -> None:
+    disk = program.one("aws:ec2/instance:Instance").inputs["rootBlockDevice"]
+    assert TAGS.items() <= disk["tags"].items()
+    parameters = program.one("kubernetes:storage.k8s.io/v1:StorageClass").inputs["parameters"]
+    given = {v for k, v in parameters.items() if k.startswith("tagSpecification_")}
+    assert given == {f"{key}={value}" for key, value in TAGS.items()}
+
+
+def test_the_program_reads_as_a_list() -> None:
+    lines = (ROOT / "infra" / "__main__.py").read_text().splitlines()
+    assert len(lines) < 60
+
+
+def test_two_zones_and_one_nat_gateway(program: Program) -> None:
+    subnets = program.of_type("aws:ec2/subnet:Subnet")
+    assert len(subnets) == 4
+    assert {s.inputs["availabilityZone"] for s in subnets} == {"eu-north-1a", "eu-north-1b"}
+    assert len(program.of_type("aws:ec2/natGateway:NatGateway")) == 1
+
+
+def test_images_are_used_by_digest(program: Program) -> None:
+    values = program.one("kubernetes:helm.sh/v3:Release").inputs["values"]
+    assert values["image"]["digest"] == DIGEST
+    assert values["postgres"]["image"]["digest"] == DIGEST
+    assert program.outputs["imageRef"].endswith(f"@{DIGEST}")
+
+
+def test_the_chart_accepts_the_values(program: Program) -> None:
+    schema = json.loads((ROOT / "charts" / "airflow" / "values.schema.json").read_text())
+    values = program.one("kubernetes:helm.sh/v3:Release").inputs["values"]
+    jsonschema.validate(values, schema)
+
+
+def test_paths_are_relative_to_the_program(program: Program) -> None:
+    """An absolute path would make every other checkout a change."""
+    main = ROOT / "infra"
+    chart = program.one("kubernetes:helm.sh/v3:Release").inputs["chart"]
+    assert (main / chart / "Chart.yaml").is_file()
+    for image in program.of_type("docker-build:index:Image"):
+        containerfile = Path(image.inputs["dockerfile"]["location"])
+        assert not containerfile.is_absolute()
+        assert (main / containerfile).is_file()
+
+
+def test_the_name_of_an_image_says_its_content(program: Program) -> None:
+    image = program.one("docker-build:index:Image", "airflow")
+    (tag,) = image.inputs["tags"]
+    assert len(tag.rpartition(":")[2]) == 12
+
+
+@pytest.mark.parametrize(
+    ("later", "earlier"),
+    [
+        # EKS would make a log group of its own.
+        (("eks:index:Cluster", ""), ("aws:cloudwatch/logGroup:LogGroup", "")),
+        # What follows is the order of going, read backwards (docs/architecture.md).
+        (("kubernetes:helm.sh/v3:Release", ""), ("kubernetes:core/v1:Secret", "-airflow-fernet")),
+        (
+            ("kubernetes:helm.sh/v3:Release", ""),
+            ("aws:eks/podIdentityAssociation:PodIdentityAssociation", "-airflow"),
+        ),
+        (
+            ("kubernetes:helm.sh/v3:Release", ""),
+            ("kubernetes:storage.k8s.io/v1:StorageClass", ""),
+        ),
+        (("kubernetes:helm.sh/v3:Release", ""), ("eks:index:Addon", "-aws-ebs-csi-driver")),
+        (("kubernetes:core/v1:Namespace", ""), ("eks:index:ManagedNodeGroup", "")),
+        (("eks:index:Addon", "-aws-ebs-csi-driver"), ("eks:index:ManagedNodeGroup", "")),
+        (("eks:index:ManagedNodeGroup", ""), ("aws:ec2/natGateway:NatGateway", "")),
+        (("eks:index:Cluster", ""), ("aws:ec2/route:Route", "-private-internet")),
+        (("aws:iam/rolePolicy:RolePolicy", ""), ("aws:iam/role:Role", "-airflow")),
+        (
+            ("aws:eks/podIdentityAssociation:PodIdentityAssociation", "-airflow"),
+            ("aws:iam/rolePolicy:RolePolicy", ""),
+        ),
+        (("aws:ec2/natGateway:NatGateway", ""), ("aws:ec2/internetGateway:InternetGateway", "")),
+    ],
+)
+def test_what_comes_later_goes_first(
+    program: Program, later: tuple[str, str], earlier: tuple[str, str]
+) -> None:
+    assert program.depends_on(program.one(*later), program.one(*earlier))
+
+
+def test_a_new_image_of_amazon_does_not_replace_the_rancher_server(program: Program) -> None:
+    assert program.one("aws:ec2/instance:Instance").ignore_changes == ("ami",)
+
+
+def test_outputs_are_what_the_command_line_reads(program: Program) -> None:
+    assert set(program.outputs) == {
+        "environment",
+        "region",
+        "clusterName",
+        "kubeconfig",
+        "namespace",
+        "logBucket",
+        "logPrefix",
+        "repositoryUrl",
+        "imageRef",
+        "adminUser",
+        "adminSecretName",
+        "uiService",
+        "uiPort",
+        "rancherAddress",
+    }
+
+
+def test_the_database_password_survives_the_connection_url(program: Program) -> None:
+    secret = program.one("kubernetes:core/v1:Secret", "-airflow-database").inputs["stringData"]
+    assert secret["password"] == SECRETS["databasePassword"]
+    assert secret["connection"] == (
+        "postgresql+psycopg2://airflow:database%2Fp%40ss%3Aword@airflow-database:5432/airflow"
+    )
+
+
+def of(resources: list[Registration], type_: str) -> list[Registration]:
+    return [resource for resource in resources if resource.type == type_]
+
+
+def test_an_environment_may_do_without_rancher() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        program = run_program({"environment": "test", "rancherEnabled": "false"}, SECRETS, patch)
+    assert not of(program.resources, "aws:ec2/instance:Instance")
+    assert not of(program.resources, "aws:iam/accessKey:AccessKey")
+    assert program.outputs["rancherAddress"] is None
+
+
+def test_a_protected_environment_keeps_what_holds_data() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        program = run_program({"environment": "test", "protect": "true"}, SECRETS, patch)
+    assert program.one("aws:s3/bucket:Bucket").inputs["forceDestroy"] is False
+    for repository in program.of_type("aws:ecr/repository:Repository"):
+        assert repository.inputs["forceDelete"] is False
