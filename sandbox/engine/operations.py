@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -143,28 +143,29 @@ class Interrupted(KitError):
 
 def preview(request: Request, on_event: Listener = ignore) -> Result:
     """What `up` would do. Changes nothing."""
-    return asyncio.run(_Operation(request, on_event).preview())
+    operation = _Operation(request, on_event)
+    return asyncio.run(operation.ended(operation.preview()))
 
 
 def up(request: Request, on_event: Listener = ignore, *, skip_preview: bool = False) -> Result:
     """Make the world as the program has it."""
     operation = _Operation(request, on_event)
     with hold(operation.store):
-        return asyncio.run(operation.up(skip_preview=skip_preview))
+        return asyncio.run(operation.ended(operation.up(skip_preview=skip_preview)))
 
 
 def refresh(request: Request, on_event: Listener = ignore) -> Result:
     """Make the state as the world is."""
     operation = _Operation(request, on_event)
     with hold(operation.store):
-        return asyncio.run(operation.refresh())
+        return asyncio.run(operation.ended(operation.refresh()))
 
 
 def destroy(request: Request, on_event: Listener = ignore) -> Result:
     """Delete everything."""
     operation = _Operation(request, on_event)
     with hold(operation.store):
-        return asyncio.run(operation.destroy())
+        return asyncio.run(operation.ended(operation.destroy()))
 
 
 def outputs(request: Request) -> Properties:
@@ -221,6 +222,7 @@ class _Operation:
         self.config = Config({}, frozenset())
         self.parallel = request.parallel or 4 * (os.cpu_count() or 1)
         self.targets = frozenset(request.targets)
+        self._plugin_host: PluginHost | None = None
         self._interrupted = False
         self._nothing_to_do = False
 
@@ -229,7 +231,9 @@ class _Operation:
     def load(self) -> Ledger:
         """The state and the configuration, decrypted. Takes a third of a second if there
         are secrets: the key has to be made."""
-        stored = self.store.read()
+        return self._open(self.store.read(), for_writing=False)
+
+    def _open(self, stored: stores.Stored, *, for_writing: bool) -> Ledger:
         salt = stored.salt or self.stack_config.salt
         self.secrets = Secrets(self.passphrase, salt)
         config_secrets = self.secrets
@@ -244,10 +248,7 @@ class _Operation:
         )
         self.mask.learn_texts(self.config.values[key] for key in self.config.secret_keys)
         self._digest = stored.digest
-        return stored.ledger(self.secrets)
-
-    def _load(self, *, for_writing: bool) -> Ledger:
-        ledger = self.load()
+        ledger = stored.ledger(self.secrets)
         if for_writing:
             # The first secret may come in the middle of the run: too late to have no key.
             self.secrets.check()
@@ -287,6 +288,14 @@ class _Operation:
         self.store.journal.unlink(missing_ok=True)
 
     # ---------------------------------------------------------------------- operations
+
+    async def ended(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do it, and end all plugins whatever comes of it."""
+        try:
+            return await work
+        finally:
+            if self._plugin_host is not None:
+                await self._plugin_host.close()
 
     async def preview(self) -> Result:
         result = await self._program_pass("preview", preview=True)
@@ -341,10 +350,12 @@ class _Operation:
         session = Session(
             self._program_settings(), self.listener, preview=preview, parallel=self.parallel
         )
-        host = self._plugins(session.server.address)
+        host = self._host(session.server.address)
         try:
             await session.start()
-            ledger = await asyncio.to_thread(self._load, for_writing=not preview)
+            stored = self.store.read()
+            host.start_early(stored.providers())
+            ledger = await asyncio.to_thread(self._open, stored, for_writing=not preview)
             with suppress_journal() if preview else self._recording(ledger):
                 run = self._run(ledger, host, preview=preview)
                 deployment = Deployment(run, self.targets)
@@ -358,19 +369,20 @@ class _Operation:
                         await session.run(deployment, self.config, self._other_stack)
                     except KitError as error:
                         failure = error
-                    await host.close()
+                    self._nothing_to_do = not ledger.changed and not ledger.pending
                     return self._conclude(name, run, session.outputs(deployment), started, failure)
         finally:
-            host.kill()
             await session.close()
 
     async def _quiet_pass(self, name: str, work: Callable[[Run], Awaitable[None]]) -> Result:
         """A pass that does not need the program."""
         started = time.monotonic()
         server = Server.open(self.listener)
-        host = self._plugins(server.address)
-        ledger = await asyncio.to_thread(self._load, for_writing=True)
+        host = self._host(server.address)
         try:
+            stored = self.store.read()
+            host.start_early(stored.providers())
+            ledger = await asyncio.to_thread(self._open, stored, for_writing=True)
             await server.server.start()
             with self._recording(ledger):
                 run = self._run(ledger, host, preview=False)
@@ -378,11 +390,9 @@ class _Operation:
                 with self._interruptible(run, host.kill):
                     await repair(run)
                     await work(run)
-                    await host.close()
                     left = _stack_outputs(ledger.snapshot().resources)
                     return self._conclude(name, run, left, started, None)
         finally:
-            host.kill()
             await server.close()
 
     def _run(self, ledger: Ledger, host: PluginHost, *, preview: bool) -> Run:
@@ -450,18 +460,23 @@ class _Operation:
             environment,
         )
 
-    def _plugins(self, address: str) -> PluginHost:
+    def _host(self, address: str) -> PluginHost:
+        """The plugins of this operation; a second pass goes on with those of the first."""
+        if self._plugin_host is not None:
+            self._plugin_host.next_pass(address)
+            return self._plugin_host
         environment = dict(self.environment)
         environment.pop("PULUMI_CONFIG_PASSPHRASE", None)
         folders = [*self.request.plugin_dirs, _BIN]
         environment["PATH"] = search_path(folders, environment.get("PATH", ""))
         environment["PULUMI_PROJECT"] = self.project.name
         environment["PULUMI_STACK"] = self.request.stack
-        return PluginHost(
+        self._plugin_host = PluginHost(
             PluginSettings(
                 address, self.project.root, self.project.main, environment, self.listener
             )
         )
+        return self._plugin_host
 
     async def _other_stack(self, name: str) -> tuple[str, Properties]:
         """For StackReference: `STACK`, `PROJECT/STACK` or `organization/PROJECT/STACK`."""

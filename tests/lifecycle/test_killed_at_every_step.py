@@ -26,7 +26,7 @@ b = Thing("b", of=a.arn)
 Thing("first", name="one", immutable=2, deleteFirst=True)
 Thing("new", key=pulumi.Output.secret("hidden-value"))
 """
-LINES = 24
+LINES = 18
 """At least as many as the journal of that run has."""
 
 

@@ -229,7 +229,7 @@ class Deployment:
         """A provider is a resource whose Create is Configure."""
         run = self.run
         version = str(goal.inputs.get("version", ""))
-        provider = await run.providers.load(urns.package_of(goal.type), version)
+        provider = await run.providers.load(goal.urn, version)
         old = None if row is None else run.ledger[row]
         inputs = goal.inputs
         if old is not None:

@@ -41,8 +41,9 @@ class Providers:
         self._defaults: dict[tuple[str, str], asyncio.Task[State]] = {}
         self._revived: dict[str, asyncio.Task[Provider]] = {}
 
-    async def load(self, package: str, version: str) -> Provider:
-        return await self._loader.load(package, version)
+    async def load(self, urn: str, version: str) -> Provider:
+        """A plugin for the provider `urn`, not configured yet."""
+        return await self._loader.load(urns.package_of(urns.type_of(urn)), version, urn)
 
     def add(self, state: State, provider: Provider) -> None:
         """It is configured: from now on it can be asked."""
@@ -92,7 +93,7 @@ class Providers:
 
     async def _revive(self, state: State) -> Provider:
         version = state.inputs.get("version", "")
-        provider = await self.load(urns.package_of(state.type), version)
+        provider = await self.load(state.urn, str(version))
         await provider.configure(state.urn, state.id, state.inputs)
         self._by_reference[f"{state.urn}::{state.id}"] = provider
         return provider

@@ -12,7 +12,7 @@ import signal
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,25 +54,57 @@ class PluginSettings:
 
 @dataclass(slots=True)
 class PluginHost:
-    """Starts plugins, and ends them all."""
+    """Starts plugins, keeps them for the operation's next pass, and ends them all."""
 
     settings: PluginSettings
     _plugins: list["Plugin"] = field(default_factory=list)
+    _idle: dict[str, "Plugin"] = field(default_factory=dict)
+    """Those of an earlier pass, by their provider's URN."""
 
-    async def load(self, package: str, version: str) -> "Plugin":
+    _early: dict[str, asyncio.Task["Plugin"]] = field(default_factory=dict)
+
+    def start_early(self, providers: Mapping[str, str]) -> None:
+        """Start what the last run needed (packages by the provider's URN), while the program
+        is still importing its libraries."""
+        for urn, package in providers.items():
+            if urn not in self._idle and self._executable(package) is not None:
+                self._early[urn] = asyncio.create_task(self._start(package))
+
+    def next_pass(self, engine_address: str) -> None:
+        """The plugins stay; what they were configured with may serve once more."""
+        self.settings = replace(self.settings, engine_address=engine_address)
+        for plugin in self._plugins:
+            if plugin.usable and plugin.urn:
+                self._idle[plugin.urn] = plugin
+
+    async def load(self, package: str, version: str, urn: str) -> "Plugin":
+        plugin = self._idle.pop(urn, None)
+        if plugin is not None:
+            await plugin.handshake(self.settings.engine_address)
+            return plugin
+        early = self._early.pop(urn, None)
+        plugin = await (early if early is not None else self._start(package))
+        plugin.urn = urn
+        return plugin
+
+    def _executable(self, package: str) -> str | None:
         name = f"pulumi-resource-{package}"
-        executable = shutil.which(name, path=self.settings.environment.get("PATH", ""))
+        return shutil.which(name, path=self.settings.environment.get("PATH", ""))
+
+    async def _start(self, package: str) -> "Plugin":
+        executable = self._executable(package)
         if executable is None:
             raise Unsupported(
                 f"There is no provider plugin for the package {package}",
-                f"No executable {name} is on the PATH.",
+                f"No executable pulumi-resource-{package} is on the PATH.",
             )
-        plugin = Plugin(package, self.settings)
+        plugin = Plugin(package, self.settings, executable)
         self._plugins.append(plugin)
-        await plugin.start(executable)
+        await plugin.start()
         return plugin
 
     async def close(self) -> None:
+        await asyncio.gather(*self._early.values(), return_exceptions=True)
         await asyncio.gather(*(plugin.stop() for plugin in self._plugins))
         self._plugins.clear()
 
@@ -85,10 +117,13 @@ class PluginHost:
 class Plugin:
     """One plugin process: an `applying.ports.Provider`."""
 
-    def __init__(self, package: str, settings: PluginSettings) -> None:
+    def __init__(self, package: str, settings: PluginSettings, executable: str) -> None:
         self.package = package
         self.known = True
+        self.urn = ""
         self._settings = settings
+        self._executable = executable
+        self._configured: Properties | None = None
         self._keep = Keep()
         self._previews = True
         self._process: asyncio.subprocess.Process | None = None
@@ -99,9 +134,14 @@ class Plugin:
 
     # ------------------------------------------------------------------------- process
 
-    async def start(self, executable: str) -> None:
+    @property
+    def usable(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self) -> None:
+        self._configured = None
         self._process = await asyncio.create_subprocess_exec(
-            executable,
+            self._executable,
             self._settings.engine_address,
             cwd=self._settings.program_directory,
             env=dict(self._settings.environment),
@@ -127,11 +167,12 @@ class Plugin:
             f"127.0.0.1:{port.decode()}", options=GRPC_OPTIONS
         )
         self._stub = provider_pb2_grpc.ResourceProviderStub(self._channel)
-        await self._handshake()
+        await self.handshake(self._settings.engine_address)
 
-    async def _handshake(self) -> None:
+    async def handshake(self, engine_address: str) -> None:
+        self.known = True
         request = provider_pb2.ProviderHandshakeRequest(
-            engine_address=self._settings.engine_address,
+            engine_address=engine_address,
             root_directory=str(self._settings.root_directory),
             program_directory=str(self._settings.program_directory),
             configure_with_urn=True,
@@ -154,7 +195,7 @@ class Plugin:
         process = self._process
         if process is None:
             return
-        if process.returncode is None:
+        if process.returncode is None and self._stub is not None:
             with suppress(KitError, TimeoutError):
                 await asyncio.wait_for(self._call("Cancel", empty_pb2.Empty()), 1.0)
         if self._channel is not None:
@@ -242,6 +283,13 @@ class Plugin:
         return _difference(response, plain)
 
     async def configure(self, urn: str, id_: str, inputs: Properties) -> None:
+        if self._configured == inputs:
+            return
+        if self._configured is not None:
+            # Pulumi's plugins are configured once in their life.
+            await self.stop()
+            await self.start()
+        self._configured = inputs
         arguments = {key: value for key, value in inputs.items() if key != "__internal"}
         variables = {
             f"{self.package}:config:{key}": value

@@ -130,6 +130,14 @@ class Stored:
             )
         return str((provider.get("state") or {}).get("salt") or "")
 
+    def providers(self) -> dict[str, str]:
+        """The packages of the providers in the checkpoint, by their URN. Needs no key."""
+        return {
+            resource["urn"]: urns.package_of(resource["type"])
+            for resource in self.latest.get("resources") or ()
+            if urns.is_provider(resource["type"]) and not resource.get("delete")
+        }
+
     def ledger(self, secrets: Secrets) -> Ledger:
         """The resources, with what the journal adds. Needs the key if there are secrets."""
         documents = list(self.latest.get("resources") or ())
