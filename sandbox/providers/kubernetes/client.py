@@ -71,6 +71,12 @@ class Client:
         path = self._path(kind, namespace, name)
         return self._object(Request("PATCH", path, query, dict(body), _APPLY))
 
+    def create(self, body: Mapping[str, Any], manager: str) -> Object:
+        """Plain creation in the name of `manager`; ApiError AlreadyExists if it is there."""
+        kind, namespace, _ = identity(body)
+        query = {"fieldManager": manager, "fieldValidation": "Strict"}
+        return self._object(Request("POST", self._path(kind, namespace), query, dict(body)))
+
     def delete(self, kind: Kind, namespace: str, name: str, propagation: str) -> bool:
         """Ask for the deletion; False if it was gone already."""
         options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}

@@ -197,7 +197,7 @@ def _events(client: Client, live: Object) -> list[str]:
     events = client.events(namespace, str(uid))
     events.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
     warnings = [event for event in events if event.get("type") == "Warning"]
-    return [_event(name, event) for event in (warnings or events)[-EVENTS:]]
+    return [_event(name, event) for event in warnings[-EVENTS:]]
 
 
 def _event(name: str, event: Mapping[str, Any]) -> str:

@@ -33,6 +33,9 @@ _NOT_TELLING = frozenset(
         http.client.CONFLICT,
     }
 )
+_MISSPELT = "failed to create typed patch object"
+"""A field that the kind does not have; the kube-apiserver reports it as its own failure."""
+
 _WRONG_INPUT = frozenset({http.client.BAD_REQUEST, http.client.UNPROCESSABLE_ENTITY})
 
 
@@ -150,6 +153,10 @@ class Lifecycle:
                 "the resource was renamed, or set upsertExistingObjects on the provider.",
                 code="AlreadyExists",
             )
+        if found is None and objects.is_bare(body):
+            # An apply that sets no field leaves no owner; a killed run could not tell later
+            # that this object is its own.
+            return client.create(body, manager)
         return self._apply(client, body, manager, dry_run=False)
 
     def _apply(self, client: Client, body: Properties, manager: str, *, dry_run: bool) -> Object:
@@ -275,7 +282,7 @@ def _immutable(error: ApiError) -> bool:
 
 
 def _refused(error: ApiError, body: Mapping[str, Any]) -> Exception:
-    if error.status not in _WRONG_INPUT:
+    if error.status not in _WRONG_INPUT and _MISSPELT not in error.summary:
         return error
     kind, _, _ = identity(body)
     name = objects.resource_id(body)

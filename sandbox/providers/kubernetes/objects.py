@@ -100,6 +100,12 @@ def manifest(inputs: Properties) -> Properties:
     return {key: value for key, value in body.items() if not key.startswith("__")}
 
 
+def is_bare(body: Mapping[str, Any]) -> bool:
+    """Whether a manifest says no more than what the object is called."""
+    named = (body.get("metadata") or {}).keys() <= {"name", "namespace"}
+    return named and body.keys() <= {"apiVersion", "kind", "metadata"}
+
+
 def outputs(inputs: Properties, live: Mapping[str, Any], manager: str) -> Properties:
     """What the engine keeps: the live object, and the inputs as pulumi-kubernetes keeps them.
 

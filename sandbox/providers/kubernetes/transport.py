@@ -22,7 +22,7 @@ from sandbox.providers.kubernetes.credentials import Credentials
 from sandbox.providers.kubernetes.kubeconfig import Connection
 
 _TIMEOUT_SECONDS = 60.0
-_CONNECT_ATTEMPTS = 4
+_CONNECT_ATTEMPTS = 3
 
 
 class ApiError(CloudError):

@@ -59,7 +59,7 @@ class Helm:
                 os.close(handle)
         output, errors = self._finish(process)
         if process.returncode != 0:
-            text = _readable(errors)
+            text = _readable(errors) or f"It ended with code {process.returncode}."
             raise HelmError(f"helm {arguments[0]} failed", text, operation=f"helm {arguments[0]}")
         return output
 
