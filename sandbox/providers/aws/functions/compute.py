@@ -11,6 +11,7 @@ from sandbox.providers.aws.tags import from_list, visible
 from sandbox.wire.values import Properties, Secret
 
 _TOKEN_SECONDS = 60
+_IDENTITY_QUERY = "?Action=GetCallerIdentity&Version=2011-06-15"
 _TOKEN_HEADER = "x-k8s-aws-id"
 
 
@@ -167,7 +168,8 @@ def get_cluster_auth(aws: Aws, arguments: Properties) -> Properties:
     url = signer.generate_presigned_url(
         {
             "method": "GET",
-            "url": f"{aws.endpoint.rstrip('/')}/?Action=GetCallerIdentity&Version=2011-06-15",
+            # Signed for AWS's own address, wherever this is: who checks it looks at that.
+            "url": f"https://sts.{aws.region}.{aws.dns_suffix}/{_IDENTITY_QUERY}",
             "body": {},
             "headers": {_TOKEN_HEADER: name},
             "context": {},

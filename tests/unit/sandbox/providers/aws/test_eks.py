@@ -1,5 +1,6 @@
 """A cluster and what belongs to it, on the real emulator."""
 
+import base64
 import json
 
 import pytest
@@ -89,8 +90,11 @@ def test_what_a_cluster_tells(engine, cluster):
     assert told["endpoint"] == cluster["endpoint"]
     assert told["certificateAuthorities"] == [cluster["certificateAuthority"]]
     token = engine.invoke("aws:eks/getClusterAuth:getClusterAuth", name=cluster.id)
-    assert token["token"].value.startswith("k8s-aws-v1.")
-    assert "Secret" in repr(token["token"])
+    prefix, _, encoded = token["token"].value.partition(".")
+    assert prefix == "k8s-aws-v1"
+    url = base64.urlsafe_b64decode(encoded + "==").decode()
+    assert url.startswith("https://sts.us-east-1.amazonaws.com/?Action=GetCallerIdentity")
+    assert "X-Amz-SignedHeaders=host%3Bx-k8s-aws-id" in url
 
 
 def test_a_node_group(engine, cluster, parts):
