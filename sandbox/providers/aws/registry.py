@@ -46,6 +46,8 @@ from sandbox.providers.aws.iam.role import Role
 from sandbox.providers.aws.iam.user import User
 from sandbox.providers.aws.kms.alias import Alias
 from sandbox.providers.aws.kms.key import Key
+from sandbox.providers.aws.rds.instance import Instance as DatabaseInstance
+from sandbox.providers.aws.rds.subnet_group import SubnetGroup
 from sandbox.providers.aws.resource import Resource
 from sandbox.providers.aws.s3.bucket import Bucket
 from sandbox.providers.aws.s3.bucket_encryption import BucketServerSideEncryptionConfiguration
@@ -108,6 +110,9 @@ _RESOURCES: tuple[type[Resource], ...] = (
     AccessEntry,
     AccessPolicyAssociation,
     PodIdentityAssociation,
+    # Databases
+    SubnetGroup,
+    DatabaseInstance,
     # Keys and logs
     Key,
     Alias,
