@@ -1,0 +1,123 @@
+"""eks:index:ManagedNodeGroup and eks:index:Addon find their cluster by reference."""
+
+import json
+from typing import Any
+
+import pytest
+
+from sandbox.errors import Unsupported, UserError
+from sandbox.wire.values import UNKNOWN, ResourceReference
+
+CLUSTER = ResourceReference("urn:pulumi:dev::test::eks:index:Cluster::c")
+ROLE = "urn:pulumi:dev::test::aws:iam/role:Role::node"
+
+
+@pytest.fixture
+def role(bench: Any) -> ResourceReference:
+    bench.engine.states[ROLE] = ("node", {"arn": "arn:node"})
+    return ResourceReference(ROLE, "node")
+
+
+def test_workers_take_what_they_are_not_told_from_the_cluster(
+    bench: Any, role: ResourceReference
+) -> None:
+    bench.cluster()
+    result = bench.construct(
+        "eks:index:ManagedNodeGroup", "workers", inputs={"cluster": CLUSTER, "nodeRole": role}
+    )
+    group = bench.engine.one("workers", "nodeGroup:NodeGroup")
+    assert group.inputs == {
+        "clusterName": "real",
+        "nodeRoleArn": "arn:node",
+        "scalingConfig": {"desiredSize": 2, "minSize": 1, "maxSize": 2},
+        "subnetIds": ["public-a", "public-b", "private-a", "private-b"],
+        "version": "1.36",
+    }
+    assert ROLE in group.dependencies
+    assert group.version == "7.25.0"
+    assert bench.state(result)["nodeGroup"].urn.endswith("NodeGroup::workers")
+
+
+def test_what_they_are_told_is_passed_on(bench: Any) -> None:
+    bench.cluster()
+    wanted = {
+        "capacityType": "SPOT",
+        "diskSize": 50,
+        "instanceTypes": ["m7i.large"],
+        "labels": {"a": "b"},
+        "subnetIds": ["private-a"],
+        "scalingConfig": {"desiredSize": 3, "minSize": 3, "maxSize": 3},
+        "version": "1.35",
+    }
+    bench.construct(
+        "eks:index:ManagedNodeGroup",
+        "workers",
+        inputs={"cluster": CLUSTER, "nodeRoleArn": "arn:node", **wanted},
+        dependencies=("urn:attachment",),
+    )
+    group = bench.engine.one("workers", "nodeGroup:NodeGroup")
+    assert wanted.items() <= group.inputs.items()
+    assert "urn:attachment" in group.dependencies
+
+
+def test_workers_in_a_preview(bench: Any, role: ResourceReference) -> None:
+    bench.engine.preview = True
+    bench.cluster(version=None)
+    bench.construct(
+        "eks:index:ManagedNodeGroup", "workers", inputs={"cluster": CLUSTER, "nodeRole": role}
+    )
+    assert bench.engine.one("workers", "nodeGroup:NodeGroup").inputs["version"] is UNKNOWN
+
+
+def test_workers_need_exactly_one_role(bench: Any, role: ResourceReference) -> None:
+    for roles in ({}, {"nodeRole": role, "nodeRoleArn": "arn:node"}):
+        with pytest.raises(UserError, match="Exactly one of 'nodeRole' and 'nodeRoleArn'"):
+            bench.construct(
+                "eks:index:ManagedNodeGroup", "workers", inputs={"cluster": CLUSTER, **roles}
+            )
+
+
+def test_options_that_need_a_launch_template_are_refused(bench: Any) -> None:
+    with pytest.raises(Unsupported, match="does not know the option userData"):
+        bench.construct(
+            "eks:index:ManagedNodeGroup",
+            "workers",
+            inputs={"cluster": CLUSTER, "nodeRoleArn": "arn:node", "userData": "x"},
+        )
+    assert bench.engine.registrations == []
+
+
+def test_an_add_on_lies_under_its_cluster_whatever_its_parent(bench: Any) -> None:
+    bench.cluster()
+    result = bench.construct(
+        "eks:index:Addon",
+        "dns",
+        inputs={
+            "cluster": CLUSTER,
+            "addonName": "coredns",
+            "configurationValues": {"replicaCount": 2},
+        },
+        parent="urn:pulumi:dev::test::my:index:Platform::p",
+    )
+    assert result.urn == "urn:pulumi:dev::test::eks:index:Cluster$eks:index:Addon::dns"
+    addon = bench.engine.one("dns", "addon:Addon")
+    assert addon.inputs == {
+        "addonName": "coredns",
+        "addonVersion": "v1-coredns",
+        "clusterName": "real",
+        "configurationValues": json.dumps({"replicaCount": 2}),
+        "preserve": True,
+        "resolveConflictsOnCreate": "OVERWRITE",
+        "resolveConflictsOnUpdate": "OVERWRITE",
+    }
+
+
+def test_an_add_on_of_a_given_version_asks_nobody(bench: Any) -> None:
+    bench.cluster()
+    bench.engine.invokes.clear()
+    bench.construct(
+        "eks:index:Addon",
+        "dns",
+        inputs={"cluster": CLUSTER, "addonName": "coredns", "addonVersion": "v1.12"},
+    )
+    assert bench.engine.invokes == []
