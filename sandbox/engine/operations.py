@@ -11,7 +11,6 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +36,17 @@ from sandbox.engine.config import (
 from sandbox.engine.display import Display
 from sandbox.engine.model import urn as urns
 from sandbox.engine.model.resource import State
-from sandbox.engine.model.step import Op, StepSummary
-from sandbox.engine.protocol.plugin import PluginHost, PluginSettings, search_path
+from sandbox.engine.protocol.plugin_host import PluginHost, search_path
+from sandbox.engine.protocol.plugin_process import PluginSettings
 from sandbox.engine.protocol.program import ProgramSettings, default_python
 from sandbox.engine.protocol.session import Server, Session
+from sandbox.engine.requests import (
+    QUIET_OPS,
+    DeploymentFailed,
+    Interrupted,
+    Request,
+    Result,
+)
 from sandbox.engine.state import store as stores
 from sandbox.engine.state.journal import Journal
 from sandbox.engine.state.ledger import Ledger
@@ -70,75 +76,6 @@ __all__ = [
 ]
 
 _BIN = Path(__file__).parent.parent / "bin"
-_QUIET_OPS = (Op.SAME, Op.READ)
-
-
-@dataclass(frozen=True)
-class Request:
-    """Which stack, and how."""
-
-    project_dir: Path
-    stack: str
-    state_dir: Path
-    config: Mapping[str, str] = field(default_factory=dict)
-    """Values on top of those in the stack's file; `key` means `PROJECT:key`."""
-
-    secret_config: Mapping[str, str] = field(default_factory=dict)
-    config_file: Path | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
-    """Added to that of this process, for the program and the plugins."""
-
-    parallel: int | None = None
-    """How many resources at a time; four for each processor if not given."""
-
-    targets: Sequence[str] = ()
-    """URNs; everything else stays as it is."""
-
-    refresh: bool = False
-    """Look at everything first, so that drift is repaired."""
-
-    expect_no_changes: bool = False
-    plugin_dirs: Sequence[Path] = ()
-    """Searched for plugins before sandbox/bin and PATH."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What an operation did, or a preview would do."""
-
-    changes: Mapping[Op, int]
-    outputs: Mapping[str, Any]
-    """Secrets are wrapped in `sandbox.wire.values.Secret`."""
-
-    seconds: float
-    steps: Sequence[StepSummary] = ()
-
-    @property
-    def changed(self) -> bool:
-        return any(count for op, count in self.changes.items() if op not in _QUIET_OPS)
-
-
-class DeploymentFailed(CloudError):
-    """A step failed after others had been done. `result` says which those are."""
-
-    def __init__(self, first: KitError, result: Result) -> None:
-        super().__init__(
-            first.summary,
-            first.detail,
-            first.command,
-            urn=getattr(first, "urn", ""),
-            operation=getattr(first, "operation", ""),
-        )
-        self.result = result
-
-
-class Interrupted(KitError):
-    """The user ended the operation: what had been begun is finished and saved."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Interrupted", "What had been begun is finished and saved. Run it again to go on."
-        )
 
 
 def preview(request: Request, on_event: Listener = ignore) -> Result:
@@ -329,7 +266,7 @@ class _Operation:
     def _expect(self, result: Result) -> None:
         if self.request.expect_no_changes and result.changed:
             counts = ", ".join(
-                f"{count} to {op}" for op, count in result.changes.items() if op not in _QUIET_OPS
+                f"{count} to {op}" for op, count in result.changes.items() if op not in QUIET_OPS
             )
             raise KitError("No changes were expected, but there are some", counts)
 
