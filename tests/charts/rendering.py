@@ -31,28 +31,8 @@ REQUIRED: Object = {
 }
 """The least that the chart can be installed with."""
 
-EVERYTHING: Object = {
-    "secretsChecksum": "abc",
-    "environment": "feature-x",
-    "labels": {"team": "data"},
-    "image": {"tag": "v1", "pullPolicy": "Always", "pullSecrets": ["registry-login"]},
-    "config": {"scheduler": {"max_tis_per_query": "32"}},
-    "serviceAccount": {"annotations": {"example.org/owner": "data"}},
-    "ui": {"serviceType": "NodePort", "nodePort": 30080, "baseUrl": "https://airflow.example"},
-    "logs": {"bucket": "my-logs", "prefix": "feature-x/logs", "region": "eu-west-1"},
-    "postgres": {"storage": {"storageClass": "gp3", "whenDeleted": "Retain"}},
-    "nodeSelector": {"pool": "system"},
-    "tolerations": [{"key": "system", "operator": "Exists"}],
-    "workers": {
-        "keepFailedPods": True,
-        "mountServiceAccountToken": True,
-        "nodeSelector": {"pool": "tasks"},
-        "tolerations": [{"key": "tasks", "operator": "Exists", "effect": "NoSchedule"}],
-    },
-    "networkPolicies": {"enabled": True},
-    "disruptionBudgets": {"enabled": True},
-}
-"""Every switch on, every optional value given."""
+EVERYTHING: Object = yaml.safe_load((CHART / "tests" / "lint-values.yaml").read_text())
+"""Every switch on, every optional value given; `helm lint` uses the same file."""
 
 NOTHING: Object = {
     "executor": "LocalExecutor",
