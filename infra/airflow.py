@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.cluster import STORAGE_CLASS, Cluster
 from infra.content import PROJECT_ROOT, content_hash
+from infra.database import NAME, PORT, USER, Database
 from infra.image import Image
 from infra.log_bucket import TASK_LOGS_PREFIX, LogBucket
 from infra.naming import AIRFLOW_NAMESPACE
@@ -22,8 +24,6 @@ SERVICE_ACCOUNT = "airflow"
 UI_SERVICE = "airflow-api-server"
 UI_PORT = 8080
 
-DATABASE = "airflow"
-DATABASE_USER = "airflow"
 IN_CLUSTER_DATABASE_HOST = "airflow-database"
 """The Service that charts/airflow makes for its PostgreSQL."""
 
@@ -42,15 +42,14 @@ RELEASE_TIMEOUT_SECONDS = 900
 
 @dataclass(frozen=True)
 class AirflowArgs:
-    """What Airflow stands on. `database_host` is empty when PostgreSQL runs in the cluster."""
+    """What Airflow stands on. Without a `database` PostgreSQL runs in the cluster."""
 
     stack: Stack
     cluster: Cluster
     bucket: LogBucket
     role_arn: pulumi.Output[str]
-    image: Image
-    postgres_image: Image
-    database_host: pulumi.Input[str] = ""
+    images: Mapping[str, Image]
+    database: Database | None
 
 
 class Airflow(pulumi.ComponentResource):
@@ -106,9 +105,9 @@ class Airflow(pulumi.ComponentResource):
             "api": {"api-secret-key": secrets.api_secret_key},
             "database": {
                 "connection": self._connection(),
-                "username": DATABASE_USER,
+                "username": USER,
                 "password": secrets.database_password,
-                "database": DATABASE,
+                "database": NAME,
             },
             "admin": {
                 "username": settings.admin_user,
@@ -131,22 +130,25 @@ class Airflow(pulumi.ComponentResource):
 
     def _connection(self) -> pulumi.Output[str]:
         """The database's address as SQLAlchemy wants it; a password may hold any character."""
+        database = self._args.database
         password = quote(self._args.stack.secrets.database_password, safe="")
         return pulumi.Output.concat(
-            f"postgresql+psycopg2://{DATABASE_USER}:{password}@",
-            self._args.database_host or IN_CLUSTER_DATABASE_HOST,
-            f":5432/{DATABASE}",
+            f"postgresql+psycopg2://{USER}:{password}@",
+            database.host if database else IN_CLUSTER_DATABASE_HOST,
+            # RDS offers TLS; in the cluster the traffic does not leave the network of the pods.
+            f":{PORT}/{NAME}{'?sslmode=require' if database else ''}",
         )
 
     def _values(self) -> dict[str, pulumi.Input[object]]:
         """The chart's values: its values.schema.json is the contract."""
         args, settings = self._args, self._args.stack.settings
+        image = args.images["airflow"]
         return {
             "environment": settings.environment,
             "image": {
-                "repository": args.image.repository_url,
-                "tag": args.image.tag,
-                "digest": args.image.digest,
+                "repository": image.repository_url,
+                "tag": image.tag,
+                "digest": image.digest,
             },
             "executor": settings.executor,
             "serviceAccount": {"name": SERVICE_ACCOUNT},
@@ -157,21 +159,24 @@ class Airflow(pulumi.ComponentResource):
                 "prefix": TASK_LOGS_PREFIX,
                 "region": args.stack.place.region,
             },
-            "postgres": {
-                "enabled": settings.database == "in-cluster",
-                "image": {
-                    "repository": args.postgres_image.repository_url,
-                    "digest": args.postgres_image.digest,
-                },
-                "storage": {
-                    "size": f"{settings.database_storage_gb}Gi",
-                    "storageClass": STORAGE_CLASS,
-                },
-            },
+            "postgres": self._in_cluster_database(),
             "ui": {
                 "serviceType": settings.ui_service_type,
                 "port": UI_PORT,
                 "nodePort": settings.ui_node_port,
+            },
+        }
+
+    def _in_cluster_database(self) -> dict[str, pulumi.Input[object]]:
+        if self._args.database:
+            return {"enabled": False}
+        image = self._args.images["postgres"]
+        return {
+            "enabled": True,
+            "image": {"repository": image.repository_url, "digest": image.digest},
+            "storage": {
+                "size": f"{self._args.stack.settings.database_storage_gb}Gi",
+                "storageClass": STORAGE_CLASS,
             },
         }
 

@@ -49,6 +49,7 @@ class Network(pulumi.ComponentResource):
     vpc_id: pulumi.Output[str]
     public_subnet_ids: list[pulumi.Output[str]]
     private_subnet_ids: list[pulumi.Output[str]]
+    private_cidrs: tuple[str, ...]
 
     def __init__(
         self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None
@@ -58,6 +59,7 @@ class Network(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         cidr, zones = args.stack.settings.vpc_cidr, args.stack.place.zones
         plan = plan_subnets(cidr)
+        self.private_cidrs = plan.private
         vpc = aws.ec2.Vpc(
             self._names.of("vpc"),
             cidr_block=cidr,

@@ -165,6 +165,10 @@ def made_up_outputs(type_: str, name: str) -> dict[str, Any]:
             return {"repositoryUrl": url, "registryId": "123", "name": name}
         case "aws:s3/bucket:Bucket":
             return {"arn": f"arn:aws:s3:::{name}", "bucket": name}
+        case "aws:rds/instance:Instance":
+            return {"address": f"{name}.rds.example.com"}
+        case "aws:iam/accessKey:AccessKey":
+            return {"secret": "made-up-key"}
         case _ if type_.startswith("aws:"):
             service = type_.split(":")[1].partition("/")[0]
             return {"arn": f"arn:aws:{service}:::{name}", "name": name}

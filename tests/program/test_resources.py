@@ -137,6 +137,8 @@ def test_outputs_are_what_the_command_line_reads(program: Program) -> None:
         "uiService",
         "uiPort",
         "rancherAddress",
+        "rancherAccessKeyId",
+        "rancherSecretAccessKey",
     }
 
 
@@ -166,3 +168,22 @@ def test_a_protected_environment_keeps_what_holds_data() -> None:
     assert program.one("aws:s3/bucket:Bucket").inputs["forceDestroy"] is False
     for repository in program.of_type("aws:ecr/repository:Repository"):
         assert repository.inputs["forceDelete"] is False
+
+
+def test_the_database_may_be_on_rds() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        program = run_program({"environment": "test", "database": "rds"}, SECRETS, patch)
+    instance = program.one("aws:rds/instance:Instance")
+    assert instance.inputs["storageEncrypted"] is True
+    assert instance.inputs["publiclyAccessible"] is False
+    assert "password" in instance.secret_inputs
+    assert TAGS.items() <= instance.inputs["tags"].items()
+    assert [image.name for image in program.of_type("docker-build:index:Image")] == [
+        "aerodrome-test-airflow"
+    ]
+    values = program.one("kubernetes:helm.sh/v3:Release").inputs["values"]
+    assert values["postgres"] == {"enabled": False}
+    secret = program.one("kubernetes:core/v1:Secret", "-airflow-database").inputs["stringData"]
+    assert secret["connection"].endswith(
+        "@aerodrome-test-database.rds.example.com:5432/airflow?sslmode=require"
+    )
