@@ -12,6 +12,9 @@ from sandbox.wire.marshal import from_struct
 from sandbox.wire.protos import provider_pb2
 from sandbox.wire.values import Properties, Secret, has_secrets, reveal
 
+INPUTS = "__inputs"
+"""Where some providers keep a copy of the inputs among the outputs."""
+
 
 def keep_secret(before: Mapping[str, Any], after: Properties) -> Properties:
     """`after` with what is secret in `before` marked again, by top-level key.
@@ -20,10 +23,18 @@ def keep_secret(before: Mapping[str, Any], after: Properties) -> Properties:
     as a whole.
     """
     marked = dict(after)
+    copy = marked.get(INPUTS)
+    if isinstance(copy, dict):
+        # Its keys are those of the inputs, one level down: secret as a whole, it would make
+        # secrets of every name in it.
+        original = before.get(INPUTS)
+        marked[INPUTS] = keep_secret(original if isinstance(original, dict) else before, copy)
     for key, original in before.items():
-        if key not in marked or isinstance(marked[key], Secret) or not has_secrets(original):
+        if key == INPUTS or key not in marked or isinstance(marked[key], Secret):
             continue
-        same = reveal(original) == marked[key]
+        if not has_secrets(original):
+            continue
+        same = reveal(original) == reveal(marked[key])
         marked[key] = original if same else Secret(reveal(marked[key]))
     return marked
 

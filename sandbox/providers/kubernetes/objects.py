@@ -107,17 +107,14 @@ def is_bare(body: Mapping[str, Any]) -> bool:
 
 
 def outputs(inputs: Properties, live: Mapping[str, Any], manager: str) -> Properties:
-    """What the engine keeps: the live object, and the inputs as pulumi-kubernetes keeps them.
-
-    The inputs are secret as a whole: which parts of them are is for the engine to know.
-    """
+    """What the engine keeps: the live object, and the inputs as pulumi-kubernetes keeps them."""
     kept = transform(dict(live), lambda node: _renamed(node, _UNDERSCORED))
     metadata = dict(kept.get("metadata") or {})
     # Long, of use to the kube-apiserver only, and different after every change by anyone.
     metadata.pop("managedFields", None)
     kept["metadata"] = metadata
     kept = conceal(kept)
-    kept["__inputs"] = Secret(inputs)
+    kept["__inputs"] = conceal(inputs)
     kept["__initialApiVersion"] = str(live.get("apiVersion", ""))
     kept["__fieldManager"] = manager
     return kept

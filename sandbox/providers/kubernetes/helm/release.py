@@ -21,7 +21,7 @@ from sandbox.providers.kubernetes.objects import autoname, split_id
 from sandbox.providers.kubernetes.readiness import READY, assess, is_awaited
 from sandbox.providers.kubernetes.transport import ApiError, Unreachable
 from sandbox.providers.kubernetes.waiting import NotReady, Waiter
-from sandbox.wire.values import UNKNOWN, Properties, Secret, has_unknowns
+from sandbox.wire.values import UNKNOWN, Properties, has_unknowns
 
 DEFAULT_SECONDS = 300
 """As Helm and pulumi-kubernetes: five minutes."""
@@ -260,7 +260,7 @@ class Releases:
             "version": found.version,
             "status": dict(storage.status(revision, found, namespace, name)),
             "resourceNames": storage.resource_names(found.manifest),
-            "__inputs": Secret(inputs),
+            "__inputs": inputs,
         }
 
 

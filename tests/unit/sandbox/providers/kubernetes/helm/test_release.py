@@ -15,7 +15,7 @@ from sandbox.providers import contract
 from sandbox.providers.kubernetes.client import Client
 from sandbox.providers.kubernetes.helm import storage
 from sandbox.providers.kubernetes.kinds import RELEASE, Kind
-from sandbox.wire.values import UNKNOWN, Secret
+from sandbox.wire.values import UNKNOWN
 from tests.unit.sandbox.providers.kubernetes.conftest import Engine, Made, urn
 
 CONFIG_MAP = Kind("v1", "ConfigMap")
@@ -92,12 +92,6 @@ def test_installed_upgraded_and_uninstalled(
     assert greeting(client, namespace) is None
     engine.delete(made)
     assert engine.read(made) is None
-
-
-def test_the_inputs_are_kept_as_a_secret(engine: Engine, chart: Path, namespace: str) -> None:
-    inputs = engine.check(RELEASE, "demo", arguments(chart, namespace))
-    request = contract.CreateRequest(urn(RELEASE, "demo"), RELEASE, "demo", inputs)
-    assert isinstance(engine.provider.create(request).outputs["__inputs"], Secret)
 
 
 def test_a_changed_chart_is_a_change(engine: Engine, chart: Path, namespace: str) -> None:
