@@ -144,6 +144,11 @@ class TestLocalExecutor:
         assert not [o for o in rendered.objects if o["metadata"]["name"].endswith("template")]
         assert not [key for key in rendered.environment() if "KUBERNETES_EXECUTOR" in key]
 
+    def test_as_many_tasks_at_once_as_its_memory_holds(self) -> None:
+        settings = render({"executor": "LocalExecutor"}).environment()
+        assert settings["AIRFLOW__CORE__PARALLELISM"] == "8"
+        assert render().environment()["AIRFLOW__CORE__PARALLELISM"] == "32"
+
 
 class TestDatabase:
     def test_service_and_probes_lead_to_the_same_port(self) -> None:

@@ -8,7 +8,7 @@ nothing secret is in here. Values under `config` win.
   "AIRFLOW__CORE__EXECUTOR" .Values.executor
   "AIRFLOW__CORE__AUTH_MANAGER" "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
   "AIRFLOW__CORE__LOAD_EXAMPLES" "False"
-  "AIRFLOW__CORE__PARALLELISM" .Values.scheduler.parallelism
+  "AIRFLOW__CORE__PARALLELISM" (.Values.scheduler.parallelism | default (ternary 32 8 (eq .Values.executor "KubernetesExecutor")))
   "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION" (ternary "True" "False" .Values.dagsPausedAtCreation)
   "AIRFLOW__CORE__EXECUTION_API_SERVER_URL" $executionUrl
   "AIRFLOW__CORE__HOSTNAME_CALLABLE" "airflow.utils.net.get_host_ip_address"
