@@ -100,6 +100,4 @@ class EngineBug(KitError):
     """A state that the code holds to be impossible."""
 
     def __init__(self, summary: str, detail: str = "") -> None:
-        super().__init__(
-            f"{summary} (this is a bug in Aerodrome, please report it)", detail
-        )
+        super().__init__(f"{summary} (this is a bug in Aerodrome, please report it)", detail)
