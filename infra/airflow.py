@@ -82,7 +82,8 @@ class Airflow(pulumi.ComponentResource):
             name=RELEASE,
             namespace=self._namespace.metadata.name,
             chart="../charts/airflow",
-            # Helm sees a chart by its version; this makes every change of its files an upgrade.
+            # Pulumi sees a chart by its version (pulumi-kubernetes #2672); this makes every change of its
+            # files an upgrade.
             description=f"charts/airflow {content_hash(PROJECT_ROOT / 'charts' / 'airflow')}",
             values=self._values(),
             timeout=RELEASE_TIMEOUT_SECONDS,
