@@ -26,6 +26,9 @@ from sandbox.providers.docker_build.specification import Build
 SHOWN_LINES = 30
 """How much of a failed build's output is shown."""
 
+STORE_BYTES = 20 * 1024**3
+"""How large the kept layers may grow; then all are made anew, the oldest being of no use."""
+
 _POLL_SECONDS = 0.2
 _STEP = re.compile(r"^(?:\[\d+/\d+\] )?STEP \d+(?:/\d+)?: (.*)$")
 _PULL = re.compile(r"initializing source docker://\S+?: (.*)")
@@ -92,6 +95,8 @@ class Buildah:
             return
         for left in self._root.glob("build-*"):
             shutil.rmtree(left, ignore_errors=True)
+        if _stored_bytes(self._root / "storage") > STORE_BYTES:
+            shutil.rmtree(self._root / "storage", ignore_errors=True)
         # Their working containers are known to the store, which alone may remove them.
         record = self._root / "storage" / "overlay-containers" / "containers.json"
         with contextlib.suppress(OSError, ValueError):
@@ -160,7 +165,7 @@ class _Output:
 
 
 def _build_arguments(name: str, build: Build, scratch: Path, identifier: Path) -> list[str]:
-    arguments = ["bud", "--layers", "--isolation", "chroot", "--network", "host"]
+    arguments = ["bud", "--layers", "--force-rm", "--isolation", "chroot", "--network", "host"]
     arguments += ["--iidfile", str(identifier), "--tag", f"localhost/aerodrome/{name.lower()}"]
     for mount in machine.mounts(scratch):
         arguments += ["--volume", f"{mount.source}:{mount.target}:ro"]
@@ -179,6 +184,15 @@ def _build_arguments(name: str, build: Build, scratch: Path, identifier: Path) -
         file = scratch / "Containerfile"
         file.write_text(build.inline)
     return [*arguments, "--file", str(file), str(build.context)]
+
+
+def _stored_bytes(storage: Path) -> int:
+    """What the store's own record says: counting the files themselves takes seconds."""
+    try:
+        layers = json.loads((storage / "overlay-layers" / "layers.json").read_text())
+        return sum(int(layer.get("diff-size") or 0) for layer in layers)
+    except (OSError, ValueError):
+        return 0
 
 
 def _isolation() -> list[str]:
