@@ -171,13 +171,14 @@ class Airflow(pulumi.ComponentResource):
     def _in_cluster_database(self) -> dict[str, pulumi.Input[object]]:
         if self._args.database:
             return {"enabled": False}
-        image = self._args.images["postgres"]
+        image, settings = self._args.images["postgres"], self._args.stack.settings
         return {
             "enabled": True,
             "image": {"repository": image.repository_url, "digest": image.digest},
             "storage": {
-                "size": f"{self._args.stack.settings.database_storage_gb}Gi",
+                "size": f"{settings.database_storage_gb}Gi",
                 "storageClass": STORAGE_CLASS,
+                "whenDeleted": "Retain" if settings.protect else "Delete",
             },
         }
 

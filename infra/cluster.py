@@ -206,7 +206,7 @@ class Cluster(pulumi.ComponentResource):
             parameters={"type": "gp3", "encrypted": "true"} | tag_parameters,
             # The disk must be in the zone where the pod finds room.
             volume_binding_mode="WaitForFirstConsumer",
-            reclaim_policy="Delete",
+            reclaim_policy="Retain" if self._stack.settings.protect else "Delete",
             allow_volume_expansion=True,
             opts=pulumi.ResourceOptions(parent=self, provider=self.provider),
         )

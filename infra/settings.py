@@ -76,8 +76,9 @@ class Settings:
     production."""
 
     protect: bool = setting(False)
-    """Whether data is kept when the stack goes: the log bucket, the image repositories and the database
-    then refuse to be deleted while something is in them. Default false: a branch must leave nothing."""
+    """Whether data outlives the stack: the log bucket, the image repositories and an RDS database then
+    refuse to be deleted, and the volume of a database in the cluster stays as a disk. Default false: a
+    branch must leave nothing."""
 
     vpc_cidr: str = setting("10.20.0.0/16", check=check_network)
     """The network's addresses, /16 to /22. Every pod takes one, so the default is the largest that AWS

@@ -168,6 +168,10 @@ def test_a_protected_environment_keeps_what_holds_data() -> None:
     assert program.one("aws:s3/bucket:Bucket").inputs["forceDestroy"] is False
     for repository in program.of_type("aws:ecr/repository:Repository"):
         assert repository.inputs["forceDelete"] is False
+    storage = program.one("kubernetes:storage.k8s.io/v1:StorageClass").inputs
+    assert storage["reclaimPolicy"] == "Retain"
+    values = program.one("kubernetes:helm.sh/v3:Release").inputs["values"]
+    assert values["postgres"]["storage"]["whenDeleted"] == "Retain"
 
 
 def test_the_database_may_be_on_rds() -> None:
