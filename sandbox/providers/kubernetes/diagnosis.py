@@ -22,18 +22,16 @@ PODS = 3
 
 MANY_RESTARTS = 3
 
-_HOPELESS = frozenset(
-    {
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "ErrImageNeverPull",
-        "ErrImagePull",
-        "ImageInspectError",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "RunContainerError",
-    }
+_MESSAGE_LENGTH = 400
+
+_NO_IMAGE = frozenset({"ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"})
+_NO_CONTAINER = frozenset(
+    {"CreateContainerConfigError", "CreateContainerError", "ImageInspectError", "RunContainerError"}
 )
+_HOPELESS = _NO_IMAGE | _NO_CONTAINER
+
+# Conditions and states that only repeat that something else is not ready.
+_SAYS_NOTHING = frozenset({"MinimumReplicasUnavailable", "PodInitializing"})
 
 _WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"})
 
@@ -82,6 +80,16 @@ def report(client: Client, live: Object) -> list[str]:
     except CloudError as error:
         lines.append(f"(more could not be found out: {error.summary})")
     return lines
+
+
+def in_short(client: Client, live: Object) -> list[str]:
+    """One line, for what probably fails for the same reason as what was told before."""
+    try:
+        pods = _pods(client, live)
+    except CloudError:
+        return []
+    trouble = pod_trouble(pods[0]) if pods else ""
+    return [trouble] if trouble else []
 
 
 def _pods(client: Client, live: Object) -> list[dict[str, Any]]:
@@ -134,23 +142,32 @@ def _phase(phase: str, state: Mapping[str, Any]) -> str:
     if "exitCode" in state:
         words += f", exit code {state['exitCode']}"
     message = str(state.get("message") or "").strip()
-    return f"{words} ({message[-500:]})" if message else words
+    # What a program wrote last is what it died of; what Kubernetes says begins with the point.
+    short = message[:_MESSAGE_LENGTH] if phase == "waiting" else message[-_MESSAGE_LENGTH:]
+    return f"{words} ({short})" if message else words
 
 
 def _pod_report(client: Client, pod: Object) -> list[str]:
     _, namespace, name = identity(pod)
-    waiting = [c for c in _containers(pod) if not c.get("ready") and not _done(c)]
+    waiting = [c for c in _containers(pod) if not _says_nothing(c)]
     lines = [pod_trouble(pod) or f"Pod {name} is {(pod.get('status') or {}).get('phase')}"]
     lines += [f"Pod {name}: {_describe(c)}" for c in waiting if _describe(c) not in lines[0]]
-    lines += _events(client, pod)
+    if not any(_waiting_reason(container) in _NO_IMAGE for container in waiting):
+        lines += _events(client, pod)
     for container in waiting:
         lines += _log(client, namespace, name, container)
     return lines
 
 
-def _done(container: Mapping[str, Any]) -> bool:
+def _waiting_reason(container: Mapping[str, Any]) -> str:
+    return str(((container.get("state") or {}).get("waiting") or {}).get("reason", ""))
+
+
+def _says_nothing(container: Mapping[str, Any]) -> bool:
+    """Whether a container is fine, or only waits for another."""
     ended = (container.get("state") or {}).get("terminated") or {}
-    return bool(ended) and ended.get("exitCode") == 0
+    done = bool(ended) and ended.get("exitCode") == 0
+    return bool(container.get("ready")) or done or _waiting_reason(container) in _SAYS_NOTHING
 
 
 def _log(client: Client, namespace: str, pod: str, container: Mapping[str, Any]) -> list[str]:
@@ -180,7 +197,7 @@ def _own_conditions(live: Object) -> list[str]:
     found = []
     for entry in (live.get("status") or {}).get("conditions") or ():
         bad = entry.get("status") == ("True" if _is_bad_when_true(entry) else "False")
-        if bad and entry.get("message"):
+        if bad and entry.get("message") and entry.get("reason") not in _SAYS_NOTHING:
             found.append(f"{kind.kind} {name}: {entry.get('reason')}: {entry['message']}")
     return found
 

@@ -23,6 +23,9 @@ PATIENCE_SECONDS = 60.0
 """How long a pod may be in the same trouble (no image, no node, crashing) before it counts as
 hopeless: pulls are retried and volumes appear meanwhile."""
 
+_TOLD_IN_FULL = 2
+"""How many objects' stories are told in full: others mostly fail for the same reason."""
+
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 1.0
 _LOOK_AT_PODS_EVERY = 3.0
@@ -139,10 +142,11 @@ class Waiter:
     ) -> NotReady:
         titles = ", ".join(one.title for one in named)
         reasons: list[str] = []
-        for one in named:
+        for number, one in enumerate(named):
             if one.readiness.reason:
                 reasons.append(f"{one.title}: {one.readiness.reason}")
-            reasons += diagnosis.report(self._client, one.live)
+            tell = diagnosis.report if number < _TOLD_IN_FULL else diagnosis.in_short
+            reasons += tell(self._client, one.live)
         others = [one for one in open_ones if one not in named]
         reasons += [f"Also not ready: {one.title}: {one.readiness.reason}" for one in others]
         live = {index: one.live for index, one in enumerate(waited)}

@@ -52,12 +52,12 @@ class Clock:
         return self.now
 
 
-def deployment(available: int) -> Object:
+def deployment(available: int, name: str = "web") -> Object:
     status = {"observedGeneration": 1, "updatedReplicas": 1, "availableReplicas": available}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "web", "namespace": "n", "generation": 1, "uid": "d"},
+        "metadata": {"name": name, "namespace": "n", "generation": 1, "uid": "d"},
         "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}},
         "status": status,
     }
@@ -112,17 +112,44 @@ def test_deleted_meanwhile(cluster: Cluster) -> None:
 def test_a_pod_without_an_image_is_given_up_early(cluster: Cluster) -> None:
     waiting = {"reason": "ImagePullBackOff", "message": "manifest unknown"}
     cluster.pods = [pod(state={"waiting": waiting})]
-    cluster.happened["p"] = [
-        {"type": "Warning", "reason": "Failed", "message": "not found", "count": 3},
-        {"type": "Normal", "reason": "Scheduled", "message": "assigned"},
-    ]
+    cluster.happened["p"] = [{"type": "Warning", "reason": "Failed", "message": "not found"}]
     with pytest.raises(NotReady) as caught:
         waiter(cluster, step=20).until_ready([deployment(0)], 600)
     assert caught.value.summary == "Deployment n/web: failed"
     assert caught.value.reasons == [
         "Deployment n/web: 0 of 1 pods are available",
         "Pod web-1: container main waiting: ImagePullBackOff (manifest unknown)",
-        "Event of web-1: Failed: not found (3 times)",
+    ]
+
+
+def test_a_pod_that_can_not_be_made_shows_its_events(cluster: Cluster) -> None:
+    cluster.pods = [pod(state={"waiting": {"reason": "CreateContainerConfigError"}})]
+    cluster.happened["p"] = [
+        {"type": "Warning", "reason": "Failed", "message": "secret not found", "count": 3},
+        {"type": "Normal", "reason": "Scheduled", "message": "assigned"},
+    ]
+    with pytest.raises(NotReady) as caught:
+        waiter(cluster, step=20).until_ready([deployment(0)], 600)
+    assert caught.value.reasons[1:] == [
+        "Pod web-1: container main waiting: CreateContainerConfigError",
+        "Event of web-1: Failed: secret not found (3 times)",
+    ]
+
+
+def test_only_the_first_stories_are_told_in_full(cluster: Cluster) -> None:
+    cluster.pods = [pod(state={"waiting": {"reason": "CreateContainerError"}})]
+    cluster.happened["p"] = [{"type": "Warning", "reason": "Failed", "message": "no", "count": 1}]
+    names = ("web", "b", "c")
+    for name in names:
+        cluster.states["Deployment", name] = [deployment(0, name)]
+    with pytest.raises(NotReady) as caught:
+        waiter(cluster, step=20).until_ready([deployment(0, name) for name in names], 600)
+    assert caught.value.reasons == [
+        "Deployment n/web: 0 of 1 pods are available",
+        "Pod web-1: container main waiting: CreateContainerError",
+        "Event of web-1: Failed: no",
+        "Deployment n/b: 0 of 1 pods are available",
+        "Deployment n/c: 0 of 1 pods are available",
     ]
 
 
