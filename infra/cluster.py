@@ -208,5 +208,11 @@ class Cluster(pulumi.ComponentResource):
             volume_binding_mode="WaitForFirstConsumer",
             reclaim_policy="Retain" if self._stack.settings.protect else "Delete",
             allow_volume_expansion=True,
-            opts=pulumi.ResourceOptions(parent=self, provider=self.provider),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                provider=self.provider,
+                # Kubernetes refuses to change it in place, and the provider does not know that.
+                replace_on_changes=["reclaimPolicy"],
+                delete_before_replace=True,
+            ),
         )
