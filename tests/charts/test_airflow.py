@@ -126,6 +126,11 @@ class TestKubernetesExecutor:
         assert reached == {"pods", "pods/log", "events"}
         assert not [rule for rule in role["rules"] if "*" in rule["verbs"]]
 
+    def test_a_tasks_pod_soon_sees_that_the_task_has_ended(self) -> None:
+        # Until then its log is not in S3. Airflow's own 5 seconds can be felt.
+        settings = render().environment()
+        assert float(settings["AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL"]) <= 2
+
     def test_pods_of_tasks_are_removed(self) -> None:
         settings = render().environment()
         assert settings["AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS"] == "True"

@@ -1,6 +1,10 @@
 {{/*
 Airflow's settings, as AIRFLOW__SECTION__KEY. One list for all components, tasks included, so
 nothing secret is in here. Values under `config` win.
+
+Heartbeat interval of workers: for as long a task's pod may overlook that the task has ended
+(it waits for a heartbeat or a word from the task, and the end is neither), and only then does
+the log go to S3.
 */}}
 {{- define "airflow.environment" -}}
 {{- $executionUrl := printf "http://%s.%s.svc:%v/execution/" (include "airflow.name.apiServer" .) .Release.Namespace .Values.ui.port -}}
@@ -20,6 +24,7 @@ nothing secret is in here. Values under `config` win.
   "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES" .Values.dagProcessor.parsingProcesses
   "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL" .Values.dagProcessor.parseIntervalSeconds
   "AIRFLOW__DAG_PROCESSOR__PRINT_STATS_INTERVAL" "300"
+  "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL" "2"
   "AIRFLOW__TRIGGERER__CAPACITY" .Values.triggerer.capacity
   "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG" "False"
 -}}

@@ -11,7 +11,11 @@ from pathlib import Path
 
 
 def needed_revisions() -> dict[str, list[str]]:
-    """The heads of Airflow's own migrations and of those of each provider that has some."""
+    """The heads of Airflow's own migrations and of those of each provider that has some.
+
+    By Airflow's private names, as there are no public ones; a release that renames them fails the
+    build here, before it can do harm.
+    """
     from airflow.utils.db import _get_script_object
     from airflow.utils.db_manager import RunDBManager
 
