@@ -21,7 +21,7 @@ class Leftover:
 def find(instance: Instance) -> list[Leftover]:
     """Everything that is still there, in the order in which it would have to go."""
     machine = cgroups.hierarchies()
-    interfaces = network.interfaces() & {instance.interface}
+    interfaces = [instance.interface] if network.belongs_to(instance) else []
     folders = [path for path in (instance.root,) if path.exists()]
     return [
         *(Leftover("process", text) for text in _processes(instance, machine)),

@@ -31,14 +31,32 @@ def connect_host(instance: Instance, init_pid: int) -> None:
     name = instance.interface
     peer = ("peer", "name", INSIDE_INTERFACE, "netns", str(init_pid))
     _ip("link", "add", name, "type", "veth", *peer)
+    _ip("link", "set", name, "alias", _mark(instance))
     # No IPv6 address: the host would start to send router solicitations to itself.
     _ip("link", "set", name, "addrgenmode", "none")
     _ip("address", "add", f"{instance.host_address}/24", "dev", name)
     _ip("link", "set", name, "up")
 
 
+def belongs_to(instance: Instance) -> bool:
+    """Whether the interface of its name is there, and was made by this very instance."""
+    try:
+        alias = Path(f"/sys/class/net/{instance.interface}/ifalias").read_text().strip()
+    except OSError:
+        return False
+    return alias == _mark(instance)
+
+
+def _mark(instance: Instance) -> str:
+    # Another sandbox may get the slot, and so the name, of one that has died.
+    return f"aerodrome {instance.root}"
+
+
 def disconnect_host(instance: Instance) -> None:
-    """Remove the host's end, if a dying namespace has not done so yet."""
+    """Remove the host's end, if a dying namespace has not done so yet.
+
+    That can take it minutes: sockets whose other end died with it hold on to the namespace.
+    """
     if instance.interface in interfaces():
         subprocess.run(
             ["ip", "link", "delete", instance.interface], capture_output=True, check=False

@@ -37,8 +37,7 @@ def stop(layout: Layout, report: Report) -> None:
                     os.kill(pid, signal.SIGKILL)
             _until(lambda: not cgroups.pids(folder, machine), _KILL_SECONDS)
     with step(report, "Remove interface and cgroups"):
-        # If it was dead before, its interface went with it; one of that name is another's.
-        if was_alive:
+        if was_alive or network.belongs_to(layout.instance):
             network.disconnect_host(layout.instance)
         cgroups.remove(folder, machine)
     for path in (layout.status_file, layout.init_file, layout.complete_file):
