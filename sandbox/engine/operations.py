@@ -184,12 +184,23 @@ class _Operation:
             self.request.secret_config,
         )
         self.mask.learn_texts(self.config.values[key] for key in self.config.secret_keys)
-        self._digest = stored.digest
         ledger = stored.ledger(self.secrets)
         if for_writing:
             # The first secret may come in the middle of the run: too late to have no key.
             self.secrets.check()
+            if self.store.journal.exists():
+                stored = self._fold(ledger)
+                ledger = stored.ledger(self.secrets)
+        self._digest = stored.digest
         return ledger
+
+    def _fold(self, ledger: Ledger) -> stores.Stored:
+        """Put what a killed engine left in its journal into the checkpoint. Read again after,
+        because that numbers the rows anew."""
+        if ledger.changed:
+            self.store.save(stores.deployment(ledger, self.secrets.salt))
+        self.store.journal.unlink()
+        return self.store.read()
 
     def save(self, ledger: Ledger, journal: Journal) -> None:
         """Fold the journal into the checkpoint."""
@@ -200,12 +211,6 @@ class _Operation:
     @contextmanager
     def _recording(self, ledger: Ledger) -> Iterator[None]:
         """Record all changes; in the end, whatever it is, they are in the checkpoint."""
-        # What an earlier run left in its journal must not be lost with it.
-        if self.store.journal.exists():
-            if ledger.changed:
-                self.store.save(stores.deployment(ledger, self.secrets.salt))
-                self._digest = self.store.read().digest
-            ledger.settle_order()
         journal = Journal(self.store.journal, self._digest)
         ledger.attach(journal)
         try:

@@ -38,40 +38,56 @@ async def delete_all(
 ) -> None:
     """Delete these rows. After a failure what does not depend on it is still deleted;
     what is protected stays, with all that it needs, and is an error at the end."""
-    waits = deletion_order(doomed)
+    protected = {row for row, s in doomed.items() if s.options.protect and not s.delete}
+    needed = _needed_by_unsettled(run)
+    held = {row for row, s in doomed.items() if s.urn in needed}
+    await _delete_in_order(run, doomed, protected | held, quiet)
+    for row in sorted(protected):
+        run.fail(Op.DELETE, doomed[row].urn, _protected(doomed[row]))
+    for row in sorted(held):
+        if not run.errors:
+            run.fail(Op.DELETE, doomed[row].urn, _held(doomed[row]))
+
+
+async def _delete_in_order(
+    run: Run, doomed: Mapping[int, State], stuck: Collection[int], quiet: Collection[int]
+) -> None:
+    """Everything but what is stuck, and what that needs."""
+    remaining = deletion_order(doomed)
     blocks: dict[int, list[int]] = {row: [] for row in doomed}
-    for row, others in waits.items():
+    for row, others in remaining.items():
         for other in others:
             blocks[other].append(row)
     urns_doomed = {state.urn for state in doomed.values()}
-    protected = [s for s in doomed.values() if s.options.protect and not s.delete]
-    remaining = {row: len(others) for row, others in waits.items()}
-    ready = [row for row, count in remaining.items() if count == 0]
+    ready = [row for row, others in remaining.items() if not others]
     running: dict[asyncio.Task[bool], int] = {}
-    stuck = {row for row, s in doomed.items() if s.options.protect and not s.delete}
     while ready or running:
         # Later rows first: the reverse of the order in which things were made.
         for row in sorted(ready, reverse=True):
             if row in stuck or run.stopping:
                 continue
-            state = doomed[row]
-            alone = not goes_with_another(state, urns_doomed)
+            alone = not goes_with_another(doomed[row], urns_doomed)
             work = _delete(run, row, ask=alone, counts=row not in quiet)
             running[asyncio.ensure_future(work)] = row
         ready = []
         if not running:
-            break
+            return
         finished, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         for task in finished:
             row = running.pop(task)
-            if not task.result():
-                continue
-            for other in blocks[row]:
-                remaining[other] -= 1
-                if remaining[other] == 0:
+            for other in blocks[row] if task.result() else ():
+                remaining[other].discard(row)
+                if not remaining[other]:
                     ready.append(other)
-    for state in protected:
-        run.fail(Op.DELETE, state.urn, _protected(state))
+
+
+def _needed_by_unsettled(run: Run) -> set[str]:
+    """What is needed to find out what became of a creation that was interrupted."""
+    needed: set[str] = set()
+    for operation in run.ledger.pending.values():
+        if operation.kind == "creating":
+            needed |= operation.state.prerequisites()
+    return needed
 
 
 async def _delete(run: Run, row: int, *, ask: bool, counts: bool) -> bool:
@@ -110,6 +126,15 @@ async def _delete(run: Run, row: int, *, ask: bool, counts: bool) -> bool:
 
 def _is_default_provider(state: State) -> bool:
     return urns.is_provider(state.type) and urns.name_of(state.urn).startswith("default")
+
+
+def _held(state: State) -> CloudError:
+    return CloudError(
+        f"{state.urn} is not deleted yet",
+        "An earlier run was interrupted while it created something that needs it, and it "
+        "could not be found out what became of that (see the warning). Run it again.",
+        urn=state.urn,
+    )
 
 
 def _protected(state: State) -> UserError:

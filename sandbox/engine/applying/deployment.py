@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from sandbox.engine.applying import deletion, steps
 from sandbox.engine.applying.ports import Checked, Provider
+from sandbox.engine.applying.replacements import Replacements
 from sandbox.engine.applying.run import Run, Stopped, summary
 from sandbox.engine.model import diff
 from sandbox.engine.model import urn as urns
@@ -21,7 +22,6 @@ from sandbox.engine.model.diff import Difference
 from sandbox.engine.model.resource import Goal, State
 from sandbox.engine.model.step import Op
 from sandbox.engine.planning.decide import Decision, decide
-from sandbox.engine.planning.replace import Dependents, inputs_without
 from sandbox.engine.state.store import now
 from sandbox.errors import CloudError, EngineBug, KitError, UserError
 from sandbox.wire.values import UNKNOWN, Properties, has_unknowns
@@ -49,13 +49,12 @@ class Deployment:
         }
         self._current: dict[str, int] = {}
         self._claimed: set[str] = set()
-        self._replaced: set[str] = set()
         self.former_urns: dict[str, str] = {}
         """Resources found under an alias: what they were called before."""
 
         self._pending_creation: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._dependents: Dependents | None = None
+        self._replacements = Replacements(run, self._old)
 
     # ------------------------------------------------------------------ for the monitor
 
@@ -118,7 +117,7 @@ class Deployment:
         if self._targets:
             doomed = {n: s for n, s in doomed.items() if s.delete or s.urn in self._targets}
         # The delete half of a replacement was counted when its other half was made.
-        quiet = {n for n, s in doomed.items() if s.delete and s.urn in self._replaced}
+        quiet = {n for n, s in doomed.items() if s.delete and s.urn in self._replacements.urns}
         await deletion.delete_all(self.run, doomed, quiet=quiet)
 
     # ----------------------------------------------------------------------- tasks
@@ -204,7 +203,7 @@ class Deployment:
             state = replace(state, created=state.created or moment, modified=moment)
             if decision.op is Op.REPLACE:
                 self._current[goal.urn] = self.run.ledger.put(state, condemns=row)
-                self._replaced.add(goal.urn)
+                self._replacements.urns.add(goal.urn)
             else:
                 self._current[goal.urn] = self.run.ledger.put(state, replaces=row)
             self._report(decision, goal.urn)
@@ -258,7 +257,7 @@ class Deployment:
             self._current[goal.urn] = row
         elif decision.op is Op.REPLACE:
             self._current[goal.urn] = ledger.put(replace(wanted, modified=now()), condemns=row)
-            self._replaced.add(goal.urn)
+            self._replacements.urns.add(goal.urn)
         else:
             self._current[goal.urn] = ledger.put(replace(wanted, modified=now()), replaces=row)
         # A default provider is the engine's affair: nobody wants it counted.
@@ -309,10 +308,10 @@ class Deployment:
 
     async def _is_forced(self, provider: Provider, goal: Goal, old: State) -> bool:
         """Whether something else decides that it is replaced."""
-        if not self._replaced.isdisjoint(goal.replace_with):
+        if not self._replacements.urns.isdisjoint(goal.replace_with):
             return True
         provider_urn = urns.split_reference(goal.provider)[0]
-        if provider_urn in self._replaced:
+        if provider_urn in self._replacements.urns:
             return True
         old_urn = urns.split_reference(old.provider)[0]
         if not old.provider or provider_urn == self._new_name(old_urn):
@@ -354,9 +353,9 @@ class Deployment:
                 new, state = await steps.adopt(run, provider, goal, inputs, old=row)
             case Op.CREATE | Op.REPLACE:
                 if decision.op is Op.REPLACE:
-                    self._replaced.add(goal.urn)
+                    self._replacements.urns.add(goal.urn)
                     if decision.delete_first and row is not None:
-                        await self._delete_first(goal, row)
+                        await self._replacements.delete_first(goal, row, self._current)
                     checked = await self._check(provider, goal, {}, self._fresh(goal), seed)
                     inputs = checked.inputs
                 if run.preview:
@@ -393,66 +392,6 @@ class Deployment:
             if isinstance(error, CloudError) and not error.urn:
                 error.urn = goal.urn
             raise
-
-    # ------------------------------------------------------- deleting before replacing
-
-    async def _delete_first(self, goal: Goal, row: int) -> None:
-        """Delete it and, before it, those that must be replaced along with it."""
-        run = self.run
-        old = run.ledger[row]
-        going = await self._dependents_to_replace(old)
-        for state in going:
-            if state.options.protect:
-                raise UserError(
-                    f"{state.urn} cannot be replaced because it is protected",
-                    f"It would have to be, because {goal.urn} is replaced.",
-                )
-        for state in reversed(going):
-            self._replaced.add(state.urn)
-            await self._delete_for_replacement(self._old[state.urn])
-        await self._delete_for_replacement(row)
-
-    async def _delete_for_replacement(self, row: int) -> None:
-        state = self.run.ledger[row]
-        started = time.monotonic()
-        provider = None
-        if state.custom and not urns.is_provider(state.type):
-            if not state.options.retain_on_delete:
-                provider = await deletion.provider_of(self.run, state)
-            await steps.delete(self.run, provider, row, keep_row=True)
-            self.run.done(
-                summary(Op.DELETE, state.urn, seconds=time.monotonic() - started), counts=False
-            )
-
-    async def _dependents_to_replace(self, root: State) -> list[State]:
-        ledger = self.run.ledger
-        if self._dependents is None:
-            self._dependents = Dependents(
-                ledger[row] for row in self._old.values() if row in ledger
-            )
-        gone = {root.urn: root}
-        for state in self._dependents.of(root.urn):
-            row = self._old.get(state.urn)
-            if row is None or row not in ledger or state.urn in self._current:
-                continue
-            if await self._goes_along(ledger[row], gone):
-                gone[state.urn] = ledger[row]
-        del gone[root.urn]
-        return list(gone.values())
-
-    async def _goes_along(self, state: State, gone: dict[str, State]) -> bool:
-        if not state.custom or state.external or state.pending_replacement:
-            return False
-        if urns.split_reference(state.provider)[0] in gone:
-            return True
-        inputs = inputs_without(state, gone)
-        if inputs is None or urns.is_provider(state.type):
-            return False
-        provider = await deletion.provider_of(self.run, state)
-        if provider is None or not provider.known:
-            return False
-        answer = await provider.diff(state, inputs, state.options.ignore_changes)
-        return bool(answer.replaces)
 
     # --------------------------------------------------------------------------- reads
 

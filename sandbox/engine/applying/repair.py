@@ -103,12 +103,19 @@ async def _create_again(run: Run, intent: int, operation: PendingOperation) -> s
         created=moment,
         modified=moment,
     )
-    # If it was to replace another, that one is still there under the same URN.
-    old = _live_row(run, state.urn)
-    if old is not None and run.ledger[old].pending_replacement:
-        run.ledger.put(made, replaces=old, intent=intent)
+    live = _live_row(run, state.urn)
+    if live is None:
+        run.ledger.put(made, intent=intent)
+    elif run.ledger[live].id == made.id:
+        run.ledger.settle(intent)
+    elif run.ledger[live].pending_replacement:
+        run.ledger.put(made, replaces=live, intent=intent)
+    elif intent in run.ledger.carried:
+        # The program has gone on with another one meanwhile; this one only has to go.
+        run.ledger.put(replace(made, delete=True), intent=intent)
     else:
-        run.ledger.put(made, condemns=old, intent=intent)
+        # It was to replace the one that is still there.
+        run.ledger.put(made, condemns=live, intent=intent)
     return "made again, or found"
 
 

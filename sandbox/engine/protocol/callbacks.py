@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from sandbox.engine.protocol.plugin import GRPC_OPTIONS
+from sandbox.engine.protocol.plugin_process import GRPC_OPTIONS
 from sandbox.errors import UserError
 from sandbox.wire.protos import callback_pb2, callback_pb2_grpc, resource_pb2
 

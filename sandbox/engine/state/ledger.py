@@ -42,6 +42,9 @@ class Ledger:
         self._renamed: dict[str, str] = {}
         self._intents: dict[int, PendingOperation] = dict(enumerate(snapshot.pending))
         self._next_intent = len(self._intents)
+        self.carried = frozenset(self._intents)
+        """Intents that an earlier run could not settle either: it went on without them."""
+
         self.changed = False
         """Whether the checkpoint would differ in more than the order of its rows."""
 

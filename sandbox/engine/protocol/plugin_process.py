@@ -1,0 +1,200 @@
+"""A provider plugin as a process: start, handshake, calls with their errors, end.
+
+The executable `pulumi-resource-NAME` is started with the engine's address and prints the
+port that it answers on: the protocol of Pulumi's own plugins. `plugin` knows what to call.
+"""
+
+import asyncio
+import os
+import signal
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf import empty_pb2
+
+from sandbox.engine.applying.events import Diagnostic, Listener
+from sandbox.engine.applying.ports import Outcome, ProviderGone
+from sandbox.errors import CloudError, KitError, Unsupported, UserError
+from sandbox.wire.marshal import from_struct
+from sandbox.wire.protos import provider_pb2, provider_pb2_grpc, status_pb2
+
+GRPC_OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+]
+_START_SECONDS = 60.0
+_STOP_SECONDS = 2.0
+_LINE_LIMIT = 1 << 24
+Metadata = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PluginSettings:
+    """What every plugin of one pass is started with."""
+
+    engine_address: str
+    root_directory: Path
+    program_directory: Path
+    environment: Mapping[str, str]
+    """The whole environment; PATH says where plugins lie."""
+
+    listener: Listener
+
+
+class PluginProcess:
+    """One plugin process."""
+
+    def __init__(self, package: str, settings: PluginSettings, executable: str) -> None:
+        self.package = package
+        self._settings = settings
+        self._executable = executable
+        self._process: asyncio.subprocess.Process | None = None
+        self._channel: grpc.aio.Channel | None = None
+        self._stub: Any = None
+        self._last_words: deque[str] = deque(maxlen=5)
+        self._readers: list[asyncio.Task[None]] = []
+
+    @property
+    def usable(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            self._executable,
+            self._settings.engine_address,
+            cwd=self._settings.program_directory,
+            env=dict(self._settings.environment),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            # Ctrl-C is for the engine alone, which lets plugins finish.
+            start_new_session=True,
+            limit=_LINE_LIMIT,
+        )
+        assert self._process.stdout is not None and self._process.stderr is not None
+        self._readers.append(asyncio.create_task(self._relay(self._process.stderr, "info")))
+        line = b""
+        with suppress(TimeoutError):
+            line = await asyncio.wait_for(self._process.stdout.readline(), _START_SECONDS)
+        port = line.strip()
+        if not port.isdigit():
+            await asyncio.sleep(0.1)
+            said = "\n".join(self._last_words) or f"It said {line!r}."
+            self.kill()
+            raise ProviderGone(f"The {self.package} provider did not start", said)
+        self._readers.append(asyncio.create_task(self._relay(self._process.stdout, "info")))
+        self._channel = grpc.aio.insecure_channel(
+            f"127.0.0.1:{port.decode()}", options=GRPC_OPTIONS
+        )
+        self._stub = provider_pb2_grpc.ResourceProviderStub(self._channel)
+        await self.handshake(self._settings.engine_address)
+
+    async def handshake(self, engine_address: str) -> None:
+        request = provider_pb2.ProviderHandshakeRequest(
+            engine_address=engine_address,
+            root_directory=str(self._settings.root_directory),
+            program_directory=str(self._settings.program_directory),
+            configure_with_urn=True,
+        )
+        # Many of Pulumi's own plugins do without it.
+        with suppress(Unsupported):
+            await self.call_plugin("Handshake", request)
+        with suppress(Unsupported):
+            await self.call_plugin("GetPluginInfo", empty_pb2.Empty())
+
+    async def _relay(self, stream: asyncio.StreamReader, severity: str) -> None:
+        while line := await stream.readline():
+            text = line.decode(errors="replace").rstrip()
+            if text:
+                self._last_words.append(text)
+                self._settings.listener(Diagnostic(severity, text))
+
+    async def stop(self) -> None:
+        """Ask it to end, then make it end."""
+        process = self._process
+        if process is None:
+            return
+        if process.returncode is None and self._stub is not None:
+            with suppress(KitError, TimeoutError):
+                await asyncio.wait_for(self.call_plugin("Cancel", empty_pb2.Empty()), 1.0)
+        if self._channel is not None:
+            await self._channel.close(None)
+        with suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), _STOP_SECONDS)
+        except TimeoutError:
+            self.kill()
+            await process.wait()
+        for reader in self._readers:
+            reader.cancel()
+
+    def kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def call_plugin(
+        self, method: str, request: Any, *, doing: str = "", metadata: Metadata = ()
+    ) -> Any:
+        try:
+            return await getattr(self._stub, method)(request, metadata=metadata)
+        except grpc.aio.AioRpcError as error:
+            raise self._error(error, method, doing) from error
+
+    def _error(self, error: grpc.aio.AioRpcError, method: str, doing: str) -> KitError:
+        details = error.details() or str(error.code())
+        match error.code():
+            case grpc.StatusCode.UNIMPLEMENTED:
+                return Unsupported(
+                    details if "\n" in details or " " in details else f"{method}: {details}"
+                )
+            case grpc.StatusCode.INVALID_ARGUMENT:
+                return UserError(doing or details, details if doing else "")
+            case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
+                said = "\n".join(self._last_words)
+                return ProviderGone(
+                    f"The {self.package} provider ended unexpectedly during {method}",
+                    said or details,
+                )
+        failure = _init_failure(error)
+        if failure is not None:
+            return InitFailed(failure)
+        # Anything unreadable is not an answer: nobody knows what was done.
+        if error.code() is grpc.StatusCode.INTERNAL and "deserializ" in details:
+            return ProviderGone(f"The {self.package} provider sent garbage", details)
+        return CloudError(doing or f"{method} failed", details, operation=method.lower())
+
+
+class InitFailed(CloudError):
+    """Pulumi's ErrorResourceInitFailed: it exists, with these properties."""
+
+    def __init__(self, failure: provider_pb2.ErrorResourceInitFailed) -> None:
+        super().__init__("The resource did not become ready", "\n".join(failure.reasons))
+        self._failure = failure
+
+    def outcome(self) -> Outcome:
+        reasons = tuple(self._failure.reasons) or ("It did not become ready.",)
+        outputs = from_struct(self._failure.properties)
+        return Outcome(self._failure.id, outputs, reasons=reasons)
+
+
+def _init_failure(
+    error: grpc.aio.AioRpcError,
+) -> provider_pb2.ErrorResourceInitFailed | None:
+    metadata: Any = error.trailing_metadata() or ()
+    for key, value in metadata:
+        if key != "grpc-status-details-bin" or not isinstance(value, bytes):
+            continue
+        status = status_pb2.Status.FromString(value)
+        for detail in status.details:
+            failure = provider_pb2.ErrorResourceInitFailed()
+            if detail.Is(failure.DESCRIPTOR):
+                detail.Unpack(failure)
+                return failure
+    return None
