@@ -12,8 +12,11 @@ import httpx
 from cli import log_lines
 from sandbox.errors import KitError, UserError
 
-PATIENCE = 60.0
-"""Seconds that a starting API server may refuse connections or answer 5xx."""
+LOGIN = "/auth/token"
+
+PATIENCE = 180.0
+"""Seconds that a starting API server may refuse connections or answer 5xx: after a reboot
+the database comes first, and then a minute of Python."""
 
 
 class Airflow:
@@ -88,7 +91,7 @@ class Airflow:
 
     def _headers(self) -> dict[str, str]:
         if not self._token:
-            answer = self._send("POST", "/auth/token", self._login, login=False)
+            answer = self._send("POST", LOGIN, self._login, login=False)
             self._token = str(answer["access_token"])
         return {"Authorization": f"Bearer {self._token}"}
 
@@ -134,7 +137,7 @@ class Airflow:
                 reason = str(error)
             except httpx.HTTPError as error:
                 # The request may have reached Airflow; only what is safe twice is repeated.
-                if method not in ("GET", "PATCH"):
+                if method == "POST" and path != LOGIN:
                     raise KitError(f"Airflow at {self.url} broke off", str(error)) from error
                 reason = str(error)
             if time.monotonic() > give_up:

@@ -102,12 +102,13 @@ def deploy(
 def proved(session: Session, sandbox: Sandbox, outputs: Any, backend: Backend) -> dict[str, Any]:
     """One DAG run, seen green."""
     from cli import task_logs
+    from cli.airflow import PATIENCE
     from cli.proof import prove
 
     password = need(backend.config(), "aerodrome:adminPassword")
     logs = task_logs.from_outputs(session.client(sandbox)("s3"), outputs)
     url, _ = urls(sandbox.instance)
-    with session.airflow(url, need(outputs, "adminUser"), password, 60.0) as airflow:
+    with session.airflow(url, need(outputs, "adminUser"), password, PATIENCE) as airflow:
         return prove(airflow, logs, session.console.report).data()
 
 

@@ -43,6 +43,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.state = "success"
         self.failures = 0
+        self.broken_off = 0
         self.password = "right"
         self.requests: list[tuple[str, str, Any]] = []
 
@@ -92,6 +93,10 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.split("?")[0]
         server.requests.append((self.command, self.path, body))
         open_to_all = path in ("/auth/token", "/api/v2/monitor/health")
+        if server.broken_off:
+            server.broken_off -= 1
+            self.close_connection = True
+            return
         if server.failures:
             server.failures -= 1
             status, document = 503, {"detail": "starting"}
@@ -172,6 +177,20 @@ def test_a_wrong_password(server: Server) -> None:
 def test_a_starting_server_is_waited_for(server: Server, airflow: Airflow) -> None:
     server.failures = 1
     assert airflow.health() == {"metadatabase": "healthy", "scheduler": "unhealthy"}
+
+
+def test_a_login_that_is_broken_off_is_tried_again(server: Server, airflow: Airflow) -> None:
+    server.broken_off = 1
+    airflow.unpause("example_pipeline")
+    assert [path for _, path, _ in server.requests[:2]] == ["/auth/token", "/auth/token"]
+
+
+def test_a_run_is_not_started_twice(server: Server, airflow: Airflow) -> None:
+    airflow.unpause("example_pipeline")
+    server.broken_off = 1
+    with pytest.raises(KitError, match="broke off"):
+        airflow.trigger("example_pipeline", "r1")
+    assert [path for _, path, _ in server.requests].count(RUNS) == 1
 
 
 def test_nobody_there() -> None:
