@@ -216,7 +216,7 @@ def _in_memory(content: str) -> int:
     return handle
 
 
-def _failure(name: str, text: str) -> CloudError:
+def _failure(name: str, text: str) -> CloudError | UserError:
     """The step that failed first, then what was printed last."""
     steps = [found.group(1) for line in text.splitlines() if (found := _STEP.match(line))]
     missing = _PULL.search(text)
@@ -227,9 +227,8 @@ def _failure(name: str, text: str) -> CloudError:
             operation="build",
         )
     where = f" at the step: {steps[-1]}" if steps else ""
-    return CloudError(
-        f"The image {name} can not be built{where}", _last_lines(text), operation="build"
-    )
+    # A step fails because of what is in the build context: the user's to put right.
+    return UserError(f"The image {name} can not be built{where}", _last_lines(text))
 
 
 def _last_lines(text: str) -> str:

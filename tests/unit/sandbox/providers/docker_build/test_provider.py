@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.errors import CloudError, Unsupported
+from sandbox.errors import CloudError, Unsupported, UserError
 from sandbox.providers import contract
 from sandbox.providers.docker_build.provider import DockerBuildProvider
 from sandbox.providers.docker_build.specification import TYPE
@@ -99,7 +99,7 @@ def test_a_registry_that_does_not_answer_proves_nothing(
 
 def test_a_build_that_fails_names_the_step(sandbox: str, folder: Path) -> None:
     (folder / "Containerfile").write_text("FROM scratch\nCOPY missing /\n")
-    with pytest.raises(CloudError) as caught:
+    with pytest.raises(UserError) as caught:
         create(arguments(folder))
     summary = "The image tool can not be built at the step: COPY missing /"
     assert caught.value.summary == summary
