@@ -1,3 +1,5 @@
+"""The front door, as far as it goes without starting a sandbox."""
+
 import os
 from pathlib import Path
 

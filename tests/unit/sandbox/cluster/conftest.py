@@ -1,3 +1,5 @@
+"""A sandbox's folders, and tools that do nothing, for the tests of its parts."""
+
 from pathlib import Path
 
 import pytest

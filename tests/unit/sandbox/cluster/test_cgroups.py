@@ -1,3 +1,5 @@
+"""Cgroups of both versions: joined, counted, frozen out and removed."""
+
 import os
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""What is looked at before anything is changed."""
+
 from pathlib import Path
 
 import pytest

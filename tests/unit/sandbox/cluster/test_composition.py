@@ -1,3 +1,5 @@
+"""The list of processes: complete, ordered, and without secrets on command lines."""
+
 from pathlib import Path
 
 from sandbox.cluster.composition import processes

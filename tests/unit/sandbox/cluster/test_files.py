@@ -1,3 +1,5 @@
+"""Files appear whole, and secret ones for root alone."""
+
 from pathlib import Path
 
 from sandbox.cluster import files

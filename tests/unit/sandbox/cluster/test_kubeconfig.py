@@ -1,3 +1,5 @@
+"""Kubeconfigs for the host and for the node's own programs."""
+
 import base64
 import json
 

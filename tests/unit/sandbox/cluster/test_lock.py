@@ -1,3 +1,5 @@
+"""One command at a time changes a sandbox."""
+
 import os
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""What the sandbox's mount namespace lays over the host's folders."""
+
 from pathlib import Path
 
 from sandbox.cluster import leftovers, mounts

@@ -1,3 +1,5 @@
+"""The configuration of containerd, the kubelet and kube-proxy."""
+
 import json
 import tomllib
 from pathlib import Path

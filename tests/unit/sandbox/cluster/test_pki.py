@@ -1,3 +1,5 @@
+"""The sandbox's certificate authority and what it signs."""
+
 import datetime
 import ssl
 

@@ -1,3 +1,5 @@
+"""Ports in use are named with their owner."""
+
 import os
 import socket
 

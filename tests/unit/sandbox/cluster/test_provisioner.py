@@ -1,3 +1,5 @@
+"""Claims become volumes as the EBS driver would make them."""
+
 import copy
 
 import pytest

@@ -1,3 +1,5 @@
+"""How one sees that a process answers."""
+
 import asyncio
 from pathlib import Path
 

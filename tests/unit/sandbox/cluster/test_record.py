@@ -1,3 +1,5 @@
+"""What is written down of a sandbox, and whether its init is really that process."""
+
 import os
 import signal
 import subprocess

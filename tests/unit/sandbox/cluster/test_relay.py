@@ -1,3 +1,5 @@
+"""The relay from the host's loopback port to the UI."""
+
 import asyncio
 import socket
 

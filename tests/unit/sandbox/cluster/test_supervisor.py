@@ -1,3 +1,5 @@
+"""The supervisor: order, readiness, restarts, and the end."""
+
 import asyncio
 import os
 import signal

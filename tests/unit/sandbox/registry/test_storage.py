@@ -1,3 +1,5 @@
+"""Images are laid into the registry's own folders."""
+
 import hashlib
 import json
 from pathlib import Path
