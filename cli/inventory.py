@@ -106,8 +106,8 @@ def _tagged(client: Client, environment: str) -> Iterator[Leftover]:
     for page in pages:
         for item in page["ResourceTagMappingList"]:
             arn = str(item["ResourceARN"])
-            if arn.split(":")[2] in ("ec2", "iam"):
-                # They are asked themselves: of EC2, this API names for hours what is gone.
+            if arn.split(":")[2] == "ec2":
+                # EC2 is asked itself: this API names for hours what is gone.
                 continue
             if arn.split(":")[2] == "kms" and _key_is_going(client, arn):
                 continue

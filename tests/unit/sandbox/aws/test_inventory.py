@@ -23,10 +23,8 @@ def kinds(arns):
     return sorted({f"{part[2]}:{part[5].split('/')[0].split(':')[0]}" for part in parts})
 
 
-def test_all_that_issue_3_deploys_is_listed(emulator):
-    tags = [{"Key": ENVIRONMENT, "Value": "all"}]
-    flat = {ENVIRONMENT: "all"}
-    ec2, iam, eks = (emulator.client(name) for name in ("ec2", "iam", "eks"))
+def make_network(ec2, tags):
+    """A network with an instance in it; the subnets."""
 
     def spec(kind):
         return [{"ResourceType": kind, "Tags": tags}]
@@ -60,6 +58,14 @@ def test_all_that_issue_3_deploys_is_listed(emulator):
         SecurityGroupIds=[group],
         TagSpecifications=[*spec("instance"), *spec("volume")],
     )
+    return subnets
+
+
+def test_all_that_issue_3_deploys_is_listed(emulator):
+    tags = [{"Key": ENVIRONMENT, "Value": "all"}]
+    flat = {ENVIRONMENT: "all"}
+    ec2, iam, eks = (emulator.client(name) for name in ("ec2", "iam", "eks"))
+    subnets = make_network(ec2, tags)
     user = iam.create_user(UserName="all-operator", Tags=tags)["User"]["Arn"]
     role = emulator.role("all", PODS, ["sts:AssumeRole"])
     iam.tag_role(RoleName="all", Tags=tags)
