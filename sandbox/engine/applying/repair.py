@@ -4,7 +4,8 @@
   and the same token, marked as repeated: one that made it the first time answers with what
   it made. Then the ordinary run decides whether the program still wants it.
 - updating: read what it is now, so that the next Diff starts from the truth.
-- deleting: read; if it is gone it leaves the state, otherwise the next run deletes it again.
+- deleting: read. What is gone is not deleted a second time, and made anew if the program
+  still has it.
 """
 
 from dataclasses import replace
@@ -50,7 +51,6 @@ async def repair(run: Run) -> None:
                 state.urn,
             )
         )
-    run.ledger.settle_order()
     await run.ledger.sync()
 
 
@@ -68,11 +68,9 @@ async def _repair(run: Run, intent: int, operation: PendingOperation) -> str:
         return "it is not in the state"
     found = await provider.read(state.urn, state.id, state.inputs, state.outputs)
     if found is None:
-        if run.ledger[row].pending_replacement or operation.kind == "deleting":
-            run.ledger.drop(row, intent)
-            return "it is gone"
-        run.ledger.drop(row, intent)
-        return "it is gone, and will be made anew"
+        # Others may refer to it still, so its place is kept until the program has spoken.
+        run.ledger.await_replacement(row, intent)
+        return "it is gone"
     inputs = state.inputs if found.inputs is None else found.inputs
     run.ledger.set_outputs(
         row, replace(run.ledger[row], inputs=inputs, outputs=found.outputs, modified=now())
@@ -105,17 +103,17 @@ async def _create_again(run: Run, intent: int, operation: PendingOperation) -> s
     )
     live = _live_row(run, state.urn)
     if live is None:
-        run.ledger.put(made, intent=intent)
+        run.ledger.put(made, intent=intent, repaired=True)
     elif run.ledger[live].id == made.id:
         run.ledger.settle(intent)
     elif run.ledger[live].pending_replacement:
-        run.ledger.put(made, replaces=live, intent=intent)
+        run.ledger.put(made, replaces=live, intent=intent, repaired=True)
     elif intent in run.ledger.carried:
         # The program has gone on with another one meanwhile; this one only has to go.
-        run.ledger.put(replace(made, delete=True), intent=intent)
+        run.ledger.put(replace(made, delete=True), intent=intent, repaired=True)
     else:
         # It was to replace the one that is still there.
-        run.ledger.put(made, condemns=live, intent=intent)
+        run.ledger.put(made, condemns=live, intent=intent, repaired=True)
     return "made again, or found"
 
 

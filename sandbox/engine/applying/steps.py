@@ -56,7 +56,6 @@ async def create(
     old_state = None if old is None else run.ledger[old]
     # What was deleted before, or was never ours, is forgotten; the rest waits for its end.
     discard = shown.discard or old_state is None or old_state.pending_replacement
-    places = {"replaces": old} if discard else {"condemns": old}
     run.listener(StepStarted(shown.op, goal.urn))
     wanted = state_of(goal, inputs)
     if run.preview:
@@ -91,7 +90,12 @@ async def create(
         created=moment,
         modified=moment,
     )
-    row = run.ledger.put(state, intent=intent, **places)
+    row = run.ledger.put(
+        state,
+        replaces=old if discard else None,
+        condemns=None if discard else old,
+        intent=intent,
+    )
     await run.ledger.sync()
     _finish(run, shown, state, old_state, inputs, started, outcome)
     return row, state

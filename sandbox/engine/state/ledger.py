@@ -40,6 +40,7 @@ class Ledger:
         self._next = len(self.rows)
         self._new: list[int] = []
         self._renamed: dict[str, str] = {}
+        self._repaired = False
         self._intents: dict[int, PendingOperation] = dict(enumerate(snapshot.pending))
         self._next_intent = len(self._intents)
         self.carried = frozenset(self._intents)
@@ -75,15 +76,21 @@ class Ledger:
         replaces: int | None = None,
         condemns: int | None = None,
         intent: int | None = None,
+        repaired: bool = False,
     ) -> int:
-        """A new row. `replaces` goes away with it; `condemns` stays, to be deleted later."""
+        """A new row. `replaces` goes away with it; `condemns` stays, to be deleted later.
+
+        `repaired`: an earlier run made it, the program of this one has not registered it.
+        """
         document = self._encode(state)
         row = self._next
-        self._put(row, state, document, replaces, condemns, intent)
-        self._record(
-            {"put": row, "state": document, "replaces": replaces, "condemns": condemns}
-            | ({} if intent is None else {"intent": intent})
-        )
+        record = {"put": row, "state": document, "replaces": replaces, "condemns": condemns}
+        if intent is not None:
+            record["intent"] = intent
+        if repaired:
+            record["repaired"] = True
+        self._put(record, state)
+        self._record(record)
         return row
 
     def set_outputs(self, row: int, state: State) -> None:
@@ -122,19 +129,13 @@ class Ledger:
         self._intents.pop(intent, None)
         self._record({"settle": intent})
 
-    def settle_order(self) -> None:
-        """What was done so far (repairs) was no registration: it belongs to the old rows."""
-        self._new.clear()
-        self._record({"reorder": True})
-
     def replay(self, record: Record) -> None:
         """Apply what an earlier run recorded."""
         match record:
             case {"keep": row}:
                 self._new.append(row)
-            case {"put": row, "state": document, "replaces": replaces, "condemns": condemns}:
-                state = checkpoint.decode_state(document, self._secrets)
-                self._put(row, state, document, replaces, condemns, record.get("intent"))
+            case {"put": _, "state": document}:
+                self._put(record, checkpoint.decode_state(document, self._secrets))
             case {"set": row, "state": document}:
                 state = checkpoint.decode_state(document, self._secrets)
                 self.rows[row] = Row(state, document)
@@ -147,8 +148,6 @@ class Ledger:
                 self._intents[intent] = PendingOperation(kind, state, record.get("token", ""))
                 self._next_intent = max(self._next_intent, intent + 1)
                 self.changed = True
-            case {"reorder": _}:
-                self._new.clear()
             case {"settle": intent}:
                 self._intents.pop(intent, None)
             case _:
@@ -187,7 +186,9 @@ class Ledger:
         first = set(self._new)
         order = [row for row in dict.fromkeys(self._new) if row in self.rows]
         order += [row for row in self.rows if row not in first]
-        return [self._renamed_row(self.rows[row]) for row in order]
+        rows = [self._renamed_row(self.rows[row]) for row in order]
+        # What was repaired came last, but others may need it.
+        return _sorted(rows) if self._repaired else rows
 
     def _renamed_row(self, row: Row) -> Row:
         """With references to URNs that an alias has replaced led to the new ones."""
@@ -195,15 +196,8 @@ class Ledger:
             return row
         return Row(rename(row.state, self._renamed))
 
-    def _put(
-        self,
-        row: int,
-        state: State,
-        document: checkpoint.Json | None,
-        replaces: int | None,
-        condemns: int | None,
-        intent: int | None,
-    ) -> None:
+    def _put(self, record: Record, state: State) -> None:
+        row, replaces, condemns = record["put"], record["replaces"], record["condemns"]
         if replaces is not None:
             old = self.rows.pop(replaces, None)
             if old is not None and old.state.urn != state.urn:
@@ -212,10 +206,13 @@ class Ledger:
             old = self.rows[condemns]
             document_of_old = old.document and {**old.document, "delete": True}
             self.rows[condemns] = Row(replace(old.state, delete=True), document_of_old)
-        self.rows[row] = Row(state, document)
-        self._new.append(row)
+        self.rows[row] = Row(state, record["state"])
+        if "repaired" in record:
+            self._repaired = True
+        else:
+            self._new.append(row)
         self._next = max(self._next, row + 1)
-        self._intents.pop(intent if intent is not None else -1, None)
+        self._intents.pop(record.get("intent", -1), None)
         self.changed = True
 
     def _drop(self, row: int, intent: int | None) -> None:
@@ -230,6 +227,26 @@ class Ledger:
     def _record(self, record: dict[str, Any]) -> None:
         if self._journal is not None:
             self._journal.append(record)
+
+
+def _sorted(rows: list[Row]) -> list[Row]:
+    """The same rows with prerequisites first, and otherwise in their order."""
+    by_urn: dict[str, list[int]] = {}
+    for number, row in enumerate(rows):
+        by_urn.setdefault(row.state.urn, []).append(number)
+    placed: dict[int, None] = {}
+    begun: set[int] = set()
+    waiting = list(reversed(range(len(rows))))
+    while waiting:
+        number = waiting[-1]
+        if number not in begun:
+            begun.add(number)
+            for urn in sorted(rows[number].state.prerequisites()):
+                waiting += [other for other in by_urn.get(urn, ()) if other not in begun]
+        if waiting[-1] == number:
+            waiting.pop()
+            placed[number] = None
+    return [rows[number] for number in placed]
 
 
 def rename(state: State, names: dict[str, str]) -> State:
