@@ -78,7 +78,7 @@ def deploy(
     session: Session, environment: Environment, phases: Phases, *, prove_again: bool
 ) -> Deployed:
     """Brings a sandbox environment up."""
-    stack_config.provide_passphrase(environment)
+    stack_config.provide_passphrase(environment, make=True)
     with phases.phase("sandbox"):
         sandbox: Sandbox = session.machine().up(
             session.sandbox_name, report=session.step, ui_port=session.ui_port
@@ -139,7 +139,8 @@ def tear_down(
     with phases.phase("environment"):
         if sandbox is None or _is_stale(environment, sandbox):
             forgotten = backend.deployed()
-            backend.forget()
+            if forgotten:
+                backend.forget()
         elif backend.deployed():
             drain(session, environment, sandbox, backend)
             outcome = backend.destroy(session.console.stderr)

@@ -41,9 +41,15 @@ def passphrase_file() -> Path:
 
 
 def provide_passphrase(
-    environment: Environment, variables: MutableMapping[str, str] = os.environ
+    environment: Environment,
+    variables: MutableMapping[str, str] = os.environ,
+    *,
+    make: bool = False,
 ) -> None:
-    """Let the engine find the passphrase of a sandbox environment, as Pulumi finds it."""
+    """Let the engine find the passphrase of a sandbox environment, as Pulumi finds it.
+
+    Only what writes secrets may `make` one: looking at nothing must leave nothing behind.
+    """
     if PASSPHRASE in variables or variables.get(PASSPHRASE_FILE):
         return
     file = passphrase_file()
@@ -58,6 +64,8 @@ def provide_passphrase(
                     "configuration and what was deployed with it.",
                     f"./aerodrome sandbox down --force && rm {config}",
                 )
+        if not make:
+            return
         _create(file, secrets.token_urlsafe(32) + "\n")
     variables[PASSPHRASE_FILE] = str(file)
 

@@ -32,9 +32,9 @@ Key = Annotated[
 ]
 
 
-def _backend(session: Session, environment: Environment) -> Backend:
+def _backend(session: Session, environment: Environment, *, writes: bool = False) -> Backend:
     if environment.sandboxed:
-        stack_config.provide_passphrase(environment)
+        stack_config.provide_passphrase(environment, make=writes)
     return session.backend(environment)
 
 
@@ -104,7 +104,7 @@ def set_value(
     if value is None:
         value = _read(key, session)
     settings.check(full, value, known)
-    _backend(session, environment).set_config(full, value, secret=hidden)
+    _backend(session, environment, writes=True).set_config(full, value, secret=hidden)
     data = {"key": full, "secret": hidden, "environment": environment.name}
     session.console.result(data, lambda: session.console.line(f"{full} is set"))
 

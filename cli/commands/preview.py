@@ -19,7 +19,7 @@ def preview(ctx: typer.Context, env: Env = environments.DEFAULT, json: Json = Fa
     environment = environments.environment(env)
     if environment.sandboxed:
         sandbox = deployment.running(session)
-        stack_config.provide_passphrase(environment)
+        stack_config.provide_passphrase(environment, make=True)
         backend = session.backend(environment, sandbox)
         stack_config.complete(environment, backend)
     else:

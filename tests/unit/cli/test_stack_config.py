@@ -17,16 +17,16 @@ ENVIRONMENT = Environment("sandbox")
 
 def test_the_passphrase_file_is_the_owners_alone() -> None:
     variables: dict[str, str] = {}
-    stack_config.provide_passphrase(ENVIRONMENT, variables)
+    stack_config.provide_passphrase(ENVIRONMENT, variables, make=True)
     file = Path(variables[stack_config.PASSPHRASE_FILE])
     assert file.stat().st_mode & 0o777 == 0o600
     assert len(file.read_text().strip()) > 32
 
 
 def test_the_passphrase_stays() -> None:
-    stack_config.provide_passphrase(ENVIRONMENT, {})
+    stack_config.provide_passphrase(ENVIRONMENT, {}, make=True)
     before = stack_config.passphrase_file().read_text()
-    stack_config.provide_passphrase(ENVIRONMENT, {})
+    stack_config.provide_passphrase(ENVIRONMENT, {}, make=True)
     assert stack_config.passphrase_file().read_text() == before
     assert len(list(stack_config.passphrase_file().parent.iterdir())) == 1
 
@@ -43,7 +43,7 @@ def test_a_lost_passphrase_is_not_replaced() -> None:
     ENVIRONMENT.config_file.parent.mkdir(parents=True)
     ENVIRONMENT.config_file.write_text("encryptionsalt: v1:abc\n")
     with pytest.raises(UserError, match="is missing"):
-        stack_config.provide_passphrase(ENVIRONMENT, {})
+        stack_config.provide_passphrase(ENVIRONMENT, {}, make=True)
     assert not stack_config.passphrase_file().exists()
 
 

@@ -160,6 +160,14 @@ def test_down_twice_is_fine(run: Run, run_json: Callable[..., Any], session: Fak
     assert 'environment "sandbox" was not deployed' in result.stdout
 
 
+@pytest.mark.parametrize("verb", [("down",), ("status",), ("outputs",), ("config", "list")])
+def test_looking_at_nothing_leaves_nothing_behind(
+    verb: tuple[str, ...], run: Run, folders: Any
+) -> None:
+    assert run(*verb).exit_code == 0
+    assert not (folders / "state").exists()
+
+
 def test_down_without_airflow_goes_on(run_json: Callable[..., Any], session: FakeSession) -> None:
     run_json("up")
     session.fake_airflow.reachable = False
