@@ -104,10 +104,10 @@ async def _create_again(run: Run, intent: int, operation: PendingOperation) -> s
     live = _live_row(run, state.urn)
     if live is None:
         run.ledger.put(made, intent=intent, repaired=True)
-    elif run.ledger[live].id == made.id:
-        run.ledger.settle(intent)
     elif run.ledger[live].pending_replacement:
         run.ledger.put(made, replaces=live, intent=intent, repaired=True)
+    elif run.ledger[live].id == made.id:
+        run.ledger.settle(intent)
     elif intent in run.ledger.carried:
         # The program has gone on with another one meanwhile; this one only has to go.
         run.ledger.put(replace(made, delete=True), intent=intent, repaired=True)
