@@ -1,8 +1,8 @@
 """Builds and pushes with buildah. Used by `provider.py`.
 
 A build runs in mount and process namespaces of its own: killed at any moment, it leaves no
-process and no mount. Layers stay in the machine's cache, so another sandbox's build of the
-same files takes a second.
+process and no mount. Layers stay in the machine's cache, and so does the packed image: another
+sandbox that needs the same one neither builds nor compresses it again.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sandbox.errors import CloudError, UserError
@@ -28,6 +28,9 @@ SHOWN_LINES = 30
 
 STORE_BYTES = 20 * 1024**3
 """How large the kept layers may grow; then all are made anew, the oldest being of no use."""
+
+PACKED_IMAGES = 8
+"""How many packed images are kept, the most recently used."""
 
 _POLL_SECONDS = 0.2
 _STEP = re.compile(r"^(?:\[\d+/\d+\] )?STEP \d+(?:/\d+)?: (.*)$")
@@ -62,13 +65,12 @@ class Buildah:
             return digest
 
     def _push(self, scratch: Path, name: str, image: str, tag: registry.Reference) -> str:
+        packed = self._packed(scratch, name, image)
         written = scratch / "digest"
         target = f"docker://{registry.address(tag)}/{tag.repository}:{tag.tag}"
-        # The way to the registry is a loop inside this machine: compressing costs more than it
-        # saves, here and where the image is unpacked.
-        options = ["--tls-verify=false", "--disable-compression", "--quiet"]
-        arguments = ["push", *options, "--digestfile", str(written), image, target]
-        output = self._run(scratch, arguments)
+        options = ["--dest-tls-verify=false", "--preserve-digests", "--quiet"]
+        arguments = ["copy", *options, "--digestfile", str(written), f"oci:{packed}", target]
+        output = self._execute(scratch, [_program("skopeo"), *arguments])
         if output.code != 0:
             raise CloudError(
                 f"The image {name} could not be pushed to {tag.name}:{tag.tag}",
@@ -76,6 +78,31 @@ class Buildah:
                 operation="push",
             )
         return written.read_text().strip()
+
+    def _packed(self, scratch: Path, name: str, image: str) -> Path:
+        """The image as files that only have to be sent: an OCI layout in the cache."""
+        folder = self._root / "packed" / image.rpartition(":")[2]
+        if folder.is_dir():
+            # The order of use decides which ones are kept.
+            os.utime(folder)
+            return folder
+        part = scratch / "packed"
+        # zstd: packed once and unpacked in every sandbox, it costs less than no compression,
+        # for the store has to make the layers' tars either way and there is less to write.
+        options = ["--compression-format", "zstd", "--quiet"]
+        output = self._run(scratch, ["push", *options, image, f"oci:{part}"])
+        if output.code != 0:
+            raise CloudError(
+                f"The image {name} could not be packed", _last_lines(output.text), operation="push"
+            )
+        folder.parent.mkdir(exist_ok=True)
+        with contextlib.suppress(OSError):
+            # Another build of the same image may have been quicker: its files are the same.
+            part.rename(folder)
+        kept = sorted(folder.parent.iterdir(), key=lambda f: f.stat().st_mtime, reverse=True)
+        for old in kept[PACKED_IMAGES:]:
+            shutil.rmtree(old, ignore_errors=True)
+        return folder
 
     @contextlib.contextmanager
     def _workplace(self) -> Iterator[Path]:
@@ -107,43 +134,49 @@ class Buildah:
     def _run(
         self, scratch: Path, arguments: Sequence[str], build: Build | None = None
     ) -> "_Output":
+        """One buildah command on the store; the secrets of `build` are there for it."""
         transient = scratch / "run"
-        transient.mkdir(exist_ok=True)
         buildah = [_program("buildah"), "--root", str(self._root / "storage")]
         buildah += ["--runroot", str(transient / "store"), "--storage-driver", "overlay"]
-        secrets = {}
+        secrets: dict[str, int] = {}
         try:
-            secrets = {
-                key: _in_memory(value) for key, value in (build.secrets if build else {}).items()
-            }
+            for key, value in (build.secrets if build else {}).items():
+                secrets[key] = _in_memory(value)
             hidden = [
                 argument
                 for key, handle in secrets.items()
                 for argument in ("--secret", f"id={key},src=/proc/self/fd/{handle}")
             ]
-            command = [*_isolation(), "sh", "-c", _SCRIPT, "sh", str(transient), *buildah]
-            command += [arguments[0], *hidden, *arguments[1:]]
-            environment = {
-                **os.environ,
-                **(build.arguments if build else {}),
-                "TMPDIR": str(scratch),
-            }
-            with (scratch / "output").open("w+b") as output:
-                process = subprocess.Popen(
-                    command,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    pass_fds=list(secrets.values()),
-                    start_new_session=True,
-                )
-                code = self._finish(process)
-                output.seek(0)
-                return _Output(code, output.read().decode(errors="replace"))
+            command = [*buildah, arguments[0], *hidden, *arguments[1:]]
+            environment = build.arguments if build else {}
+            return self._execute(scratch, command, environment, list(secrets.values()))
         finally:
             for handle in secrets.values():
                 os.close(handle)
+
+    def _execute(
+        self,
+        scratch: Path,
+        command: Sequence[str],
+        environment: Mapping[str, str] = {},
+        handles: Sequence[int] = (),
+    ) -> "_Output":
+        transient = scratch / "run"
+        transient.mkdir(exist_ok=True)
+        isolated = [*_isolation(), "sh", "-c", _SCRIPT, "sh", str(transient), *command]
+        with (scratch / "output").open("w+b") as output:
+            process = subprocess.Popen(
+                isolated,
+                env={**os.environ, **environment, "TMPDIR": str(scratch)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=handles,
+                start_new_session=True,
+            )
+            code = self._finish(process)
+            output.seek(0)
+            return _Output(code, output.read().decode(errors="replace"))
 
     def _finish(self, process: subprocess.Popen[bytes]) -> int:
         while True:
