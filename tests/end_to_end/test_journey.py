@@ -194,8 +194,6 @@ def test_a_changed_setting_is_shown_and_then_done(kit: Kit) -> None:
     done = kit.json("up", seconds=UP_SECONDS)
     assert done["changes"].get("update", 0) >= 1
     assert done["provedNow"] is True
-    kit.json("config", "rm", "taskLogDays")
-    assert kit.json("up", seconds=UP_SECONDS)["changed"] is True
 
 
 def _resources(checkpoint: Path) -> dict[str, Any]:
@@ -203,7 +201,12 @@ def _resources(checkpoint: Path) -> dict[str, Any]:
     text = re.sub(r'"ciphertext": ?"[^"]*"', "", checkpoint.read_text())
     latest = json.loads(re.sub(r",\s*}", "}", text))["checkpoint"]["latest"]
     assert not latest.get("pending_operations")
-    return {resource["urn"]: resource for resource in latest["resources"]}
+    # Where in which checkout it was registered, and when it was looked at, may change.
+    unimportant = {"sourcePosition", "stackTrace", "modified", "created"}
+    return {
+        resource["urn"]: {key: resource[key] for key in resource.keys() - unimportant}
+        for resource in latest["resources"]
+    }
 
 
 class TestBadInput:
@@ -214,11 +217,14 @@ class TestBadInput:
         config = kit.state / "config" / "Pulumi.sandbox.yaml"
         before = _resources(kit.checkpoint), config.read_bytes()
         yield
-        assert (_resources(kit.checkpoint), config.read_bytes()) == before
+        after = _resources(kit.checkpoint), config.read_bytes()
+        assert not [urn for urn in before[0] | after[0] if before[0].get(urn) != after[0].get(urn)]
+        assert after[1] == before[1]
 
     def refused(self, done: subprocess.CompletedProcess[str], *texts: str) -> None:
         assert done.returncode == 2, done.stderr[-3000:]
-        assert "Traceback" not in done.stdout + done.stderr
+        # A DAG's own traceback is the user's; one with our files in it is not.
+        assert not re.search(r'File ".*/(cli|sandbox|infra)/', done.stdout + done.stderr)
         for text in texts:
             assert text in done.stderr, done.stderr[-3000:]
 
