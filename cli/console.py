@@ -8,8 +8,7 @@ NO_COLOR is honoured by rich; without a terminal there is neither colour nor ani
 import json
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -38,7 +37,7 @@ class Console:
 
     @property
     def interactive(self) -> bool:
-        """Whether somebody can see animations and answer questions."""
+        """Whether somebody is there to answer questions."""
         return self.stderr.isatty() and sys.stdin.isatty()
 
     def _rich(self, stream: TextIO) -> "Rich":
@@ -79,17 +78,6 @@ class Console:
     def report(self, text: str) -> None:
         """A line of progress inside a phase."""
         self.note(f"  {text}", "dim")
-
-    @contextmanager
-    def waiting(self, text: str) -> Iterator[None]:
-        """Shows on a terminal that something is under way."""
-        if not self.interactive:
-            yield
-            return
-        from rich.text import Text
-
-        with self._rich(self.stderr).status(Text(text)):
-            yield
 
     def confirm(self, question: str) -> bool:
         """Asks on the terminal; no terminal means no."""
