@@ -292,7 +292,7 @@ class _Operation:
         session = Session(
             self._program_settings(), self.listener, preview=preview, parallel=self.parallel
         )
-        host = self._host(session.server.address)
+        host = await self._host(session.server.address)
         try:
             await session.start()
             stored = self.store.read()
@@ -320,7 +320,7 @@ class _Operation:
         """A pass that does not need the program."""
         started = time.monotonic()
         server = Server.open(self.listener)
-        host = self._host(server.address)
+        host = await self._host(server.address)
         try:
             stored = self.store.read()
             host.start_early(stored.providers())
@@ -402,10 +402,10 @@ class _Operation:
             environment,
         )
 
-    def _host(self, address: str) -> PluginHost:
+    async def _host(self, address: str) -> PluginHost:
         """The plugins of this operation; a second pass goes on with those of the first."""
         if self._plugin_host is not None:
-            self._plugin_host.next_pass(address)
+            await self._plugin_host.next_pass(address)
             return self._plugin_host
         environment = dict(self.environment)
         environment.pop("PULUMI_CONFIG_PASSPHRASE", None)

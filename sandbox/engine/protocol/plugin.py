@@ -1,35 +1,38 @@
 """What `applying` asks of a provider, as calls to its plugin."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from sandbox.engine.applying.ports import Checked, Invoked, Outcome, ProviderGone
 from sandbox.engine.model import diff
 from sandbox.engine.model import urn as urns
 from sandbox.engine.model.diff import Difference
 from sandbox.engine.model.resource import State
-from sandbox.engine.protocol.plugin_process import InitFailed, PluginProcess, PluginSettings
+from sandbox.engine.protocol.plugin_process import InitFailed, PluginProcess
 from sandbox.errors import Unsupported
 from sandbox.wire.marshal import UNKNOWN_STRING, Keep, from_struct, to_struct
 from sandbox.wire.protos import provider_pb2
 from sandbox.wire.values import Properties, reveal
 
 
-class Plugin(PluginProcess):
+class Processes(Protocol):
+    """The host: knows which process is configured how."""
+
+    def process_for(self, package: str, configuration: Properties) -> PluginProcess: ...
+
+
+class Plugin:
     """An `applying.ports.Provider`."""
 
-    def __init__(self, package: str, settings: PluginSettings, executable: str) -> None:
-        super().__init__(package, settings, executable)
+    def __init__(self, package: str, process: PluginProcess, processes: Processes) -> None:
+        self.package = package
         self.known = True
-        self.urn = ""
-        """The provider that it serves; set by the host."""
-
-        self._configured: Properties | None = None
-        self._keep = Keep()
-        self._previews = True
+        self._process = process
+        self._processes = processes
 
     def _struct(self, values: Mapping[str, Any]) -> Any:
-        return to_struct(values, self._keep)
+        return to_struct(values, self._process.keep)
 
     async def check_config(self, urn: str, olds: Properties, news: Properties) -> Checked:
         request = provider_pb2.CheckRequest(
@@ -40,7 +43,9 @@ class Plugin(PluginProcess):
             type=urns.type_of(urn),
         )
         try:
-            response = await self.call_plugin("CheckConfig", request, doing=_doing("checking", urn))
+            response = await self._process.call(
+                "CheckConfig", request, doing=_doing("checking", urn)
+            )
         except Unsupported:
             return Checked(news)
         return _checked(response)
@@ -59,7 +64,7 @@ class Plugin(PluginProcess):
         if not plain.changed:
             return plain
         try:
-            response = await self.call_plugin(
+            response = await self._process.call(
                 "DiffConfig", request, doing=_doing("comparing", old.urn)
             )
         except Unsupported:
@@ -67,14 +72,17 @@ class Plugin(PluginProcess):
         return _difference(response, plain)
 
     async def configure(self, urn: str, id_: str, inputs: Properties) -> None:
-        if self._configured == inputs:
-            return
-        if self._configured is not None:
-            # Pulumi's plugins are configured once in their life.
-            await self.stop()
-            await self.start()
-        self._configured = inputs
+        # The version says which plugin, and there is one.
+        configuration = {k: v for k, v in inputs.items() if k not in ("version", "__internal")}
+        process = self._processes.process_for(self.package, configuration)
+        self._process = process
         self.known = True
+        await process.wait_until_started()
+        if process.configured is None:
+            process.configured = asyncio.create_task(self._configure(urn, id_, inputs))
+        await asyncio.shield(process.configured)
+
+    async def _configure(self, urn: str, id_: str, inputs: Properties) -> None:
         arguments = {key: value for key, value in inputs.items() if key != "__internal"}
         variables = {
             f"{self.package}:config:{key}": value
@@ -93,9 +101,11 @@ class Plugin(PluginProcess):
             name=urns.name_of(urn),
             type=urns.type_of(urn),
         )
-        response = await self.call_plugin("Configure", request, doing=_doing("configuring", urn))
-        self._keep = Keep(secrets=response.acceptSecrets, resources=response.acceptResources)
-        self._previews = response.supportsPreview
+        response = await self._process.call("Configure", request, doing=_doing("configuring", urn))
+        self._process.keep = Keep(
+            secrets=response.acceptSecrets, resources=response.acceptResources
+        )
+        self._process.previews = response.supportsPreview
 
     async def check(self, urn: str, olds: Properties, news: Properties, seed: bytes) -> Checked:
         request = provider_pb2.CheckRequest(
@@ -106,7 +116,7 @@ class Plugin(PluginProcess):
             name=urns.name_of(urn),
             type=urns.type_of(urn),
         )
-        return _checked(await self.call_plugin("Check", request, doing=_doing("checking", urn)))
+        return _checked(await self._process.call("Check", request, doing=_doing("checking", urn)))
 
     async def diff(self, old: State, news: Properties, ignore_changes: Sequence[str]) -> Difference:
         request = provider_pb2.DiffRequest(
@@ -119,7 +129,7 @@ class Plugin(PluginProcess):
             name=urns.name_of(old.urn),
             type=old.type,
         )
-        response = await self.call_plugin("Diff", request, doing=_doing("comparing", old.urn))
+        response = await self._process.call("Diff", request, doing=_doing("comparing", old.urn))
         return _difference(response, diff.compare(old.inputs, news))
 
     async def create(
@@ -132,7 +142,7 @@ class Plugin(PluginProcess):
         token: str,
         repeated: bool = False,
     ) -> Outcome:
-        if preview and not self._previews:
+        if preview and not self._process.previews:
             return Outcome("", inputs)
         request = provider_pb2.CreateRequest(
             urn=urn,
@@ -146,7 +156,7 @@ class Plugin(PluginProcess):
             resource_status_token=token,
         )
         try:
-            response = await self.call_plugin(
+            response = await self._process.call(
                 "Create",
                 request,
                 doing=_doing("creating", urn),
@@ -170,7 +180,7 @@ class Plugin(PluginProcess):
             type=urns.type_of(urn),
         )
         try:
-            response = await self.call_plugin("Read", request, doing=_doing("reading", urn))
+            response = await self._process.call("Read", request, doing=_doing("reading", urn))
         except InitFailed as error:
             return error.outcome()
         if not response.id:
@@ -191,7 +201,7 @@ class Plugin(PluginProcess):
         timeout: float,
         preview: bool,
     ) -> Outcome:
-        if preview and not self._previews:
+        if preview and not self._process.previews:
             return Outcome(old.id, news)
         request = provider_pb2.UpdateRequest(
             id=old.id,
@@ -206,7 +216,9 @@ class Plugin(PluginProcess):
             type=old.type,
         )
         try:
-            response = await self.call_plugin("Update", request, doing=_doing("updating", old.urn))
+            response = await self._process.call(
+                "Update", request, doing=_doing("updating", old.urn)
+            )
         except InitFailed as error:
             return error.outcome()
         return Outcome(old.id, from_struct(response.properties))
@@ -221,22 +233,22 @@ class Plugin(PluginProcess):
             name=urns.name_of(state.urn),
             type=state.type,
         )
-        await self.call_plugin("Delete", request, doing=_doing("deleting", state.urn))
+        await self._process.call("Delete", request, doing=_doing("deleting", state.urn))
 
     async def invoke(self, token: str, arguments: Properties, *, preview: bool) -> Invoked:
         request = provider_pb2.InvokeRequest(
             tok=token, args=self._struct(arguments), preview=preview
         )
-        response = await self.call_plugin("Invoke", request, doing=f"{token} failed")
+        response = await self._process.call("Invoke", request, doing=f"{token} failed")
         failures = [(failure.property, failure.reason) for failure in response.failures]
         return Invoked(from_struct(getattr(response, "return")), failures)
 
     async def construct(self, request: Any) -> Any:
         doing = f"{request.type} {request.name} failed"
-        return await self.call_plugin("Construct", request, doing=doing)
+        return await self._process.call("Construct", request, doing=doing)
 
     async def call(self, request: Any) -> Any:
-        return await self.call_plugin("Call", request, doing=f"{request.tok} failed")
+        return await self._process.call("Call", request, doing=f"{request.tok} failed")
 
 
 def _checked(response: Any) -> Checked:

@@ -1,4 +1,8 @@
-"""Finds and starts plugins, and keeps them for the whole operation."""
+"""Finds and starts plugins, and keeps them for the whole operation.
+
+A plugin is configured once in its life. Providers that would be configured alike share a
+process: two versions of a package, or the same provider in preview and update.
+"""
 
 import asyncio
 import os
@@ -8,70 +12,79 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sandbox.engine.protocol.plugin import Plugin
-from sandbox.engine.protocol.plugin_process import PluginSettings
+from sandbox.engine.protocol.plugin_process import PluginProcess, PluginSettings
 from sandbox.errors import Unsupported
+from sandbox.wire.values import Properties
 
 
 @dataclass(slots=True)
 class PluginHost:
-    """Starts plugins, keeps them for the operation's next pass, and ends them all."""
+    """An `applying.ports.Loader`."""
 
     settings: PluginSettings
-    _plugins: list["Plugin"] = field(default_factory=list)
-    _idle: dict[str, "Plugin"] = field(default_factory=dict)
-    """Those of an earlier pass, by their provider's URN."""
+    _processes: list[PluginProcess] = field(default_factory=list)
 
-    _early: dict[str, asyncio.Task["Plugin"]] = field(default_factory=dict)
+    def start_early(self, packages: Mapping[str, int]) -> None:
+        """Start as many plugins as the last run needed, while the program is still importing
+        its libraries."""
+        for package, count in packages.items():
+            if self._executable(package) is not None:
+                for _ in range(count - len(self._usable(package))):
+                    self._start(package)
 
-    def start_early(self, providers: Mapping[str, str]) -> None:
-        """Start what the last run needed (packages by the provider's URN), while the program
-        is still importing its libraries."""
-        for urn, package in providers.items():
-            if urn not in self._idle and self._executable(package) is not None:
-                self._early[urn] = asyncio.create_task(self._start(package))
-
-    def next_pass(self, engine_address: str) -> None:
-        """The plugins stay; what they were configured with may serve once more."""
+    async def next_pass(self, engine_address: str) -> None:
+        """The plugins stay, and learn the engine's new address."""
         self.settings = replace(self.settings, engine_address=engine_address)
-        for plugin in self._plugins:
-            if plugin.usable and plugin.urn:
-                self._idle[plugin.urn] = plugin
+        self._processes = [process for process in self._processes if process.usable]
+        await asyncio.gather(*(p.greet(engine_address) for p in self._processes))
 
-    async def load(self, package: str, version: str, urn: str) -> "Plugin":
-        plugin = self._idle.pop(urn, None)
-        if plugin is not None:
-            await plugin.handshake(self.settings.engine_address)
-            return plugin
-        early = self._early.pop(urn, None)
-        plugin = await (early if early is not None else self._start(package))
-        plugin.urn = urn
-        return plugin
+    async def load(self, package: str, version: str, urn: str) -> Plugin:
+        usable = self._usable(package)
+        process = usable[0] if usable else self._start(package)
+        await process.wait_until_started()
+        return Plugin(package, process, self)
+
+    def process_for(self, package: str, configuration: Properties) -> PluginProcess:
+        """A process that is, or from now on may be, configured like that."""
+        usable = self._usable(package)
+        for process in usable:
+            if process.configuration == configuration:
+                return process
+        for process in usable:
+            if process.configuration is None:
+                break
+        else:
+            process = self._start(package)
+        process.configuration = configuration
+        return process
+
+    def _usable(self, package: str) -> list[PluginProcess]:
+        return [p for p in self._processes if p.package == package and p.usable]
 
     def _executable(self, package: str) -> str | None:
         name = f"pulumi-resource-{package}"
         return shutil.which(name, path=self.settings.environment.get("PATH", ""))
 
-    async def _start(self, package: str) -> "Plugin":
+    def _start(self, package: str) -> PluginProcess:
         executable = self._executable(package)
         if executable is None:
             raise Unsupported(
                 f"There is no provider plugin for the package {package}",
                 f"No executable pulumi-resource-{package} is on the PATH.",
             )
-        plugin = Plugin(package, self.settings, executable)
-        self._plugins.append(plugin)
-        await plugin.start()
-        return plugin
+        process = PluginProcess(package, self.settings, executable)
+        self._processes.append(process)
+        process.start()
+        return process
 
     async def close(self) -> None:
-        await asyncio.gather(*self._early.values(), return_exceptions=True)
-        await asyncio.gather(*(plugin.stop() for plugin in self._plugins))
-        self._plugins.clear()
+        await asyncio.gather(*(process.stop() for process in self._processes))
+        self._processes.clear()
 
     def kill(self) -> None:
         """At once, with whatever they have started."""
-        for plugin in self._plugins:
-            plugin.kill()
+        for process in self._processes:
+            process.kill()
 
 
 def search_path(folders: Sequence[Path], path: str) -> str:

@@ -20,8 +20,9 @@ from google.protobuf import empty_pb2
 from sandbox.engine.applying.events import Diagnostic, Listener
 from sandbox.engine.applying.ports import Outcome, ProviderGone
 from sandbox.errors import CloudError, KitError, Unsupported, UserError
-from sandbox.wire.marshal import from_struct
+from sandbox.wire.marshal import Keep, from_struct
 from sandbox.wire.protos import provider_pb2, provider_pb2_grpc, status_pb2
+from sandbox.wire.values import Properties
 
 GRPC_OPTIONS = [
     ("grpc.max_receive_message_length", -1),
@@ -58,12 +59,30 @@ class PluginProcess:
         self._stub: Any = None
         self._last_words: deque[str] = deque(maxlen=5)
         self._readers: list[asyncio.Task[None]] = []
+        self._started: asyncio.Task[None] | None = None
+        self.configuration: Properties | None = None
+        """What it is configured with, or soon will be."""
+
+        self.configured: asyncio.Task[None] | None = None
+        self.keep = Keep()
+        self.previews = True
 
     @property
     def usable(self) -> bool:
-        return self._process is not None and self._process.returncode is None
+        """It runs, or is being started."""
+        return self._process is None or self._process.returncode is None
 
-    async def start(self) -> None:
+    def start(self) -> None:
+        """Begin to start it; `wait_until_started` tells when that is done."""
+        self._started = asyncio.create_task(self._start())
+        # Nobody may ever ask for one that was started early.
+        self._started.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    async def wait_until_started(self) -> None:
+        assert self._started is not None
+        await asyncio.shield(self._started)
+
+    async def _start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
             self._executable,
             self._settings.engine_address,
@@ -94,6 +113,13 @@ class PluginProcess:
         self._stub = provider_pb2_grpc.ResourceProviderStub(self._channel)
         await self.handshake(self._settings.engine_address)
 
+    async def greet(self, engine_address: str) -> None:
+        """Tell a plugin of an earlier pass where the engine is now. One that cannot be talked
+        to fails when it is needed."""
+        with suppress(KitError):
+            await self.wait_until_started()
+            await self.handshake(engine_address)
+
     async def handshake(self, engine_address: str) -> None:
         request = provider_pb2.ProviderHandshakeRequest(
             engine_address=engine_address,
@@ -103,9 +129,9 @@ class PluginProcess:
         )
         # Many of Pulumi's own plugins do without it.
         with suppress(Unsupported):
-            await self.call_plugin("Handshake", request)
+            await self.call("Handshake", request)
         with suppress(Unsupported):
-            await self.call_plugin("GetPluginInfo", empty_pb2.Empty())
+            await self.call("GetPluginInfo", empty_pb2.Empty())
 
     async def _relay(self, stream: asyncio.StreamReader, severity: str) -> None:
         while line := await stream.readline():
@@ -116,12 +142,14 @@ class PluginProcess:
 
     async def stop(self) -> None:
         """Ask it to end, then make it end."""
+        if self._started is not None:
+            await asyncio.wait([self._started])
         process = self._process
         if process is None:
             return
         if process.returncode is None and self._stub is not None:
             with suppress(KitError, TimeoutError):
-                await asyncio.wait_for(self.call_plugin("Cancel", empty_pb2.Empty()), 1.0)
+                await asyncio.wait_for(self.call("Cancel", empty_pb2.Empty()), 1.0)
         if self._channel is not None:
             await self._channel.close(None)
         with suppress(ProcessLookupError):
@@ -139,7 +167,7 @@ class PluginProcess:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
-    async def call_plugin(
+    async def call(
         self, method: str, request: Any, *, doing: str = "", metadata: Metadata = ()
     ) -> Any:
         try:

@@ -130,13 +130,16 @@ class Stored:
             )
         return str((provider.get("state") or {}).get("salt") or "")
 
-    def providers(self) -> dict[str, str]:
-        """The packages of the providers in the checkpoint, by their URN. Needs no key."""
-        return {
-            resource["urn"]: urns.package_of(resource["type"])
-            for resource in self.latest.get("resources") or ()
-            if urns.is_provider(resource["type"]) and not resource.get("delete")
-        }
+    def providers(self) -> dict[str, int]:
+        """How many differently configured providers of each package the checkpoint has.
+        Needs no key."""
+        found: dict[str, set[str]] = {}
+        for resource in self.latest.get("resources") or ():
+            if urns.is_provider(resource["type"]) and not resource.get("delete"):
+                inputs = {**(resource.get("inputs") or {}), "version": ""}
+                package = urns.package_of(resource["type"])
+                found.setdefault(package, set()).add(json.dumps(inputs, sort_keys=True))
+        return {package: len(inputs) for package, inputs in found.items()}
 
     def ledger(self, secrets: Secrets) -> Ledger:
         """The resources, with what the journal adds. Needs the key if there are secrets."""
