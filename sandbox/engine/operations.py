@@ -54,7 +54,7 @@ from sandbox.engine.state.lock import hold
 from sandbox.engine.state.secrets import Secrets, find_passphrase
 from sandbox.engine.state.store import ORGANIZATION, StackStore
 from sandbox.errors import CloudError, KitError, UserError
-from sandbox.wire.values import Properties
+from sandbox.wire.values import Properties, has_unknowns
 
 __all__ = [
     "Display",
@@ -161,7 +161,7 @@ class _Operation:
         self.targets = frozenset(request.targets)
         self._plugin_host: PluginHost | None = None
         self._interrupted = False
-        self._nothing_to_do = False
+        self._planned: Ledger | None = None
 
     # --------------------------------------------------------------------------- state
 
@@ -250,13 +250,15 @@ class _Operation:
         if not skip_preview or self.request.expect_no_changes:
             planned = await self._program_pass("preview", preview=True)
             self._expect(planned)
-            if self._nothing_to_do and not planned.changed:
-                return self._report_nothing_done(planned)
+            if self._planned is not None and not planned.changed:
+                return self._keep_as_planned(planned, self._planned)
         return await self._program_pass("up", preview=False)
 
-    def _report_nothing_done(self, planned: Result) -> Result:
-        """The preview found every resource, option and output as it is in the state: running
-        the program once more could only find the same."""
+    def _keep_as_planned(self, planned: Result, ledger: Ledger) -> Result:
+        """The preview found nothing to do in the cloud: running the program once more could
+        only find the same. What it says of options and outputs is saved."""
+        if ledger.changed:
+            self.store.save(stores.deployment(ledger, self.secrets.salt))
         done = PhaseDone("up", False, planned.changes, planned.outputs, planned.seconds)
         self.listener(PhaseStarted("up", False, len(planned.steps)))
         self.listener(done)
@@ -311,10 +313,16 @@ class _Operation:
                         await session.run(deployment, self.config, self._other_stack)
                     except KitError as error:
                         failure = error
-                    self._nothing_to_do = not ledger.changed and not ledger.pending
+                    self._planned = ledger if self._is_final(ledger) else None
                     return self._conclude(name, run, session.outputs(deployment), started, failure)
         finally:
             await session.close()
+
+    def _is_final(self, ledger: Ledger) -> bool:
+        """Whether a preview's ledger can be saved: nothing to repair, everything known."""
+        if ledger.pending or self.store.journal.exists() or self._interrupted:
+            return False
+        return not any(has_unknowns(row.state.outputs) for row in ledger.rows.values())
 
     async def _quiet_pass(self, name: str, work: Callable[[Run], Awaitable[None]]) -> Result:
         """A pass that does not need the program."""

@@ -49,3 +49,15 @@ def test_an_explicit_provider_with_unknown_inputs_is_not_asked(stack: Any) -> No
     assert stack.preview().changes == {"create": 4}
     assert [r["name"] for r in stack.call_records("configure")] == ["default_1_2_3"]
     assert stack.up().changes == {"create": 4}
+
+
+def test_up_with_nothing_to_do_runs_the_program_once(stack: Any) -> None:
+    stack.up('a = Thing("a", size=1)\npulumi.export("v", 1)')
+    stack.forget_calls()
+    program = 'a = Thing("a", size=1, opts=O(protect=True))\npulumi.export("v", 2)'
+    result = stack.up(program, skip_preview=False)
+    assert result.changes == {"same": 2}
+    assert stack.calls("check") == ["check a"]
+    # What the program says of options and outputs counts all the same.
+    assert stack.resource("a").options.protect
+    assert stack.resources()[0].outputs == {"v": 2}
