@@ -72,6 +72,9 @@ class PulumiBackend:
             for key, value in values.items()
         }
 
+    def configured(self) -> set[str]:
+        return set(self.config())
+
     def set_config(self, key: str, value: str, *, secret: bool) -> None:
         self._stack()
         # Not through the Automation API: it puts the value on the CLI's command line.

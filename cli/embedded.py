@@ -12,6 +12,7 @@ from cli.backends import Found, Outcome
 from cli.environments import ROOT, Environment
 from cli.record import write_atomically
 from cli.session import Sandbox
+from cli.settings import qualified
 from sandbox.engine import operations
 from sandbox.engine.operations import Request, Result
 from sandbox.instance import state_dir
@@ -74,6 +75,18 @@ class EmbeddedBackend:
             for key, value in found.values.items()
         }
 
+    def configured(self) -> set[str]:
+        import yaml
+
+        try:
+            document = yaml.safe_load(self._file.read_text()) or {}
+            return {qualified(str(key)) for key in document.get("config") or {}}
+        except FileNotFoundError:
+            return set()
+        except (yaml.YAMLError, AttributeError, TypeError):
+            # Not as Pulumi writes it: the engine says what is wrong with it.
+            return set(self.config())
+
     def set_config(self, key: str, value: str, *, secret: bool) -> None:
         operations.set_config(
             ROOT,
@@ -89,7 +102,8 @@ class EmbeddedBackend:
         import yaml
 
         document = yaml.safe_load(self._file.read_text())
-        del document["config"][key]
+        kept = {name: v for name, v in document["config"].items() if qualified(str(name)) != key}
+        document["config"] = kept
         write_atomically(self._file, yaml.safe_dump(document, sort_keys=False))
 
 

@@ -103,7 +103,7 @@ def _create(path: Path, text: str) -> None:
 
 def complete(environment: Environment, backend: Backend) -> list[str]:
     """Adds what a sandbox environment's configuration lacks; the keys that were added."""
-    have = backend.config()
+    have = backend.configured()
     plain = {
         f"{NAMESPACE}:environment": environment.name,
         f"{NAMESPACE}:uiServiceType": "NodePort",

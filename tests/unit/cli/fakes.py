@@ -122,6 +122,9 @@ class FakeBackend:
     def config(self) -> dict[str, Any]:
         return dict(self.values)
 
+    def configured(self) -> set[str]:
+        return set(self.values)
+
     def set_config(self, key: str, value: str, *, secret: bool) -> None:
         self.values[key] = Secret(value) if secret else value
 
