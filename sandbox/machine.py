@@ -19,7 +19,7 @@ from sandbox.cluster.leftovers import Leftover
 from sandbox.cluster.lock import held
 from sandbox.cluster.progress import Progress, step
 from sandbox.cluster.record import load_init, load_instance
-from sandbox.errors import UserError
+from sandbox.errors import KitError, UserError
 from sandbox.instance import REGION, Instance, state_dir
 
 __all__ = ["Leftover", "ProcessStatus", "Progress", "Sandbox", "Status", "down", "status", "up"]
@@ -63,9 +63,7 @@ def up(name: str = DEFAULT, *, report: Callable[[Progress], None], ui_port: int 
     with _at_work(name, "sandbox up"):
         root = _root(name)
         known = load_instance(root / "instance.json")
-        if known is not None and _running(known):
-            if not (Layout(known).complete_file.exists() and observe(name, known).healthy):
-                _finish(known, report)
+        if known is not None and _running(known) and _repaired(known, report):
             return Sandbox(known)
         from sandbox.cluster import starting, stopping
 
@@ -109,10 +107,23 @@ def get(name: str = DEFAULT) -> Sandbox:
     return Sandbox(known)
 
 
-def _finish(instance: Instance, report: Callable[[Progress], None]) -> None:
+def _repaired(instance: Instance, report: Callable[[Progress], None]) -> bool:
+    """Wait until all of a running sandbox works. False if it ended meanwhile.
+
+    Its init may have been killed a moment ago: it stays visible until the last of its
+    processes is gone, and only then can the sandbox be started anew.
+    """
+    if Layout(instance).complete_file.exists() and observe(instance.name, instance).healthy:
+        return True
     from sandbox.cluster import starting
 
-    starting.finish(Layout(instance), report)
+    try:
+        starting.finish(Layout(instance), report)
+    except KitError:
+        if _running(instance):
+            raise
+        return False
+    return True
 
 
 def _running(instance: Instance) -> bool:

@@ -72,7 +72,7 @@ class Bench:
             text=True,
             check=True,
         )
-        return float(json.loads(status.stdout)["sandbox"]["memory_bytes"]) / 1024**3
+        return float(json.loads(status.stdout)["sandbox"]["memoryBytes"]) / 1024**3
 
 
 def measure(bench: Bench, cold_folder: Path | None) -> None:

@@ -45,6 +45,9 @@ class Stack:
     def environment(self) -> dict[str, str]:
         return {
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            # Two programs written within a second, of the same length: Python would take the
+            # compiled form of the first for the second.
+            "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": f"{HERE / 'sdk'}{os.pathsep}{ROOT}",
             "FAKE_PYTHON": sys.executable,
             "FAKE_CLOUD": str(self.cloud_file),
