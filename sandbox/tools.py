@@ -39,6 +39,9 @@ UNPACKED_PACKAGES = (
 """Debian packages that are unpacked beside the tools, not installed: installed, they would
 start services of their own, or take the place of Docker's."""
 
+CHECKER_PACKAGES = ("cloud-init",)
+"""Unpacked for the tests. Installed, cloud-init would configure the machine at its next start."""
+
 BASE_SUITE = "bookworm"
 BASE_PACKAGES = ("ca-certificates",)
 """What the Debian base image has beyond debootstrap's minbase."""
@@ -75,6 +78,12 @@ def tools_dir() -> Path:
     """Programs of the sandbox: Kubernetes, CoreDNS, Helm, etcd, containerd, runc, registry."""
     inputs = digest(GO_MODULE, *UNPACKED_PACKAGES, platform.machine())
     return cache_dir() / "tools" / inputs
+
+
+@cache
+def checkers_dir() -> Path:
+    """Files of CHECKER_PACKAGES."""
+    return cache_dir() / "checkers" / digest(*CHECKER_PACKAGES, platform.machine())
 
 
 @cache

@@ -15,7 +15,7 @@ from sandbox import tools
 from sandbox.errors import KitError, UserError
 from sandbox.instance import cache_dir
 from sandbox.setup import base_image, debian, go_tools, python_env, runner
-from sandbox.setup.task import Log, Task
+from sandbox.setup.task import Log, Task, made_whole
 
 _NEEDED_BYTES = 10 * 1024**3
 _NEEDED_PYTHON = (3, 11)
@@ -43,6 +43,7 @@ def tasks() -> list[Task]:
             go_tools.build,
             ["go", "lists"],
         ),
+        Task("checkers", "Checkers", tools.checkers_dir().is_dir, _unpack_checkers, ["lists"]),
         Task(
             "base-image",
             "Debian base image",
@@ -54,7 +55,13 @@ def tasks() -> list[Task]:
 
 
 def _lists_not_needed() -> bool:
-    return not debian.missing_packages() and tools.tools_dir().is_dir()
+    unpacked = tools.tools_dir().is_dir() and tools.checkers_dir().is_dir()
+    return unpacked and not debian.missing_packages()
+
+
+def _unpack_checkers(log: Log) -> None:
+    with made_whole(tools.checkers_dir()) as folder:
+        debian.unpack(log, tools.CHECKER_PACKAGES, folder / "debian")
 
 
 def _go_ready() -> bool:

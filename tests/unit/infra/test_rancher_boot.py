@@ -1,14 +1,14 @@
 """The Rancher server's first boot."""
 
 import json
-import shutil
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from infra.rancher_boot import K3S_VERSION, user_data
+from sandbox import tools
 
 HOSTNAME = "192.0.2.7.sslip.io"
 
@@ -24,18 +24,30 @@ def files() -> dict[str, Any]:
     return {file["path"]: json.loads(file["content"]) for file in config()["write_files"]}
 
 
-@pytest.mark.skipif(not shutil.which("cloud-init"), reason="set-up installs cloud-init")
-def test_cloud_init_accepts_it(tmp_path: Path) -> None:
-    file = tmp_path / "user-data"
-    file.write_text(user_data(HOSTNAME))
-    done = subprocess.run(
-        ["cloud-init", "schema", "--config-file", str(file)],
+def schema_command(user_data_text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """What `cloud-init schema` says, run from the unpacked Debian package."""
+    file = folder / "user-data"
+    file.write_text(user_data_text)
+    modules = tools.checkers_dir() / "debian" / "usr" / "lib" / "python3" / "dist-packages"
+    return subprocess.run(
+        [sys.executable, "-m", "cloudinit.cmd.main", "schema", "--config-file", str(file)],
+        env={**os.environ, "PYTHONPATH": str(modules)},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_cloud_init_accepts_it(tmp_path: Path) -> None:
+    done = schema_command(user_data(HOSTNAME), tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Valid" in done.stdout + done.stderr
+
+
+def test_cloud_init_would_tell_a_mistake(tmp_path: Path) -> None:
+    done = schema_command("#cloud-config\npackages: 7\n", tmp_path)
+    assert done.returncode != 0
+    assert "packages" in done.stdout + done.stderr
 
 
 def test_the_server_answers_to_its_name() -> None:
