@@ -19,7 +19,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-RUNS = 3
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,8 @@ class Figure:
 class Bench:
     """A sandbox for measuring, and what was measured."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, runs: int) -> None:
+        self.runs = runs
         self.figures: list[Figure] = []
         self.environment = {
             **os.environ,
@@ -87,9 +87,9 @@ def measure(bench: Bench, cold_folder: Path | None) -> None:
             bench.seconds(["make", "down"])
         bench.seconds(["make", "setup"])
         ups, downs = [], []
-        for run in range(RUNS):
+        for run in range(bench.runs):
             ups.append(bench.seconds(["make", "up"]))
-            if run == RUNS - 1:
+            if run == bench.runs - 1:
                 standing(bench)
             downs.append(bench.seconds(["make", "down"]))
         bench.add("make up, built things cached, sandbox down", 90, ups)
@@ -102,9 +102,9 @@ def standing(bench: Bench) -> None:
     """What is measured while the environment stands."""
     time.sleep(60)  # Airflow's first minute is not what "idle" means.
     bench.add("memory of the idle sandbox, Airflow included", 2.5, [bench.memory()], "GiB")
-    nothing = [bench.seconds(["./aerodrome", "up"]) for _ in range(RUNS)]
+    nothing = [bench.seconds(["./aerodrome", "up"]) for _ in range(bench.runs)]
     bench.add("aerodrome up with nothing to change", 4, nothing)
-    previews = [bench.seconds(["./aerodrome", "preview"]) for _ in range(RUNS)]
+    previews = [bench.seconds(["./aerodrome", "preview"]) for _ in range(bench.runs)]
     bench.add("preview of the whole program", 4, previews)
 
 
@@ -113,9 +113,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--cold", action="store_true", help="also with empty caches (10 minutes)")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each, of which the median")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="aerodrome-bench-"))
-    bench = Bench(folder)
+    bench = Bench(folder, max(1, options.runs))
     try:
         measure(bench, folder / "cold" if options.cold else None)
     finally:
