@@ -116,6 +116,7 @@ class Session:
         endpoint = variables["AWS_ENDPOINT_URL"]
 
         def make(service: str) -> Any:
+            # The stubs have one overload a service, and want its name as a literal.
             return aws.client(service, endpoint_url=endpoint)  # type: ignore[call-overload]
 
         return make

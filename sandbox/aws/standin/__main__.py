@@ -19,7 +19,8 @@ def main() -> None:
         Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ.update(environment)
     tempfile.tempdir = environment["TMPDIR"]
-    # MiniStack reads its settings while it is imported, so it comes after them.
+    # MiniStack reads its settings while it is imported, so it comes after them. The type checker
+    # does not look into the emulator's own environment.
     from hypercorn.asyncio import serve  # type: ignore[import-not-found]
     from hypercorn.config import Config  # type: ignore[import-not-found]
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+# These live in the emulator's own environment, where the type checker does not look.
 import ministack.app as _app  # type: ignore[import-not-found]
 from ministack.core import (  # type: ignore[import-not-found]
     iam_actions,

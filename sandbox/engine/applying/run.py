@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sandbox.engine.applying.events import Listener, StepDone, StepFailed
 from sandbox.engine.applying.masking import Mask
 from sandbox.engine.applying.providers import Providers
 from sandbox.engine.model import urn as urns
-from sandbox.engine.model.step import Op, StepSummary
+from sandbox.engine.model.step import Change, Op, StepSummary
 from sandbox.engine.state.ledger import Ledger
 from sandbox.errors import KitError
 
@@ -63,7 +64,7 @@ def summary(
     urn: str,
     *,
     keys: tuple[str, ...] = (),
-    changes: list = (),  # type: ignore[type-arg,assignment]
+    changes: Sequence[Change] = (),
     seconds: float = 0.0,
     retained: bool = False,
 ) -> StepSummary:

@@ -2,7 +2,9 @@
 
 import time
 import uuid
+from collections.abc import Awaitable
 from dataclasses import replace
+from typing import TypeVar
 
 from sandbox.engine.applying.events import StepStarted
 from sandbox.engine.applying.ports import Outcome, Provider, ProviderGone
@@ -15,6 +17,8 @@ from sandbox.engine.planning.decide import Decision
 from sandbox.engine.state.store import now
 from sandbox.errors import CloudError, KitError
 from sandbox.wire.values import UNKNOWN, Properties, Secret, has_secrets, transform
+
+_Answer = TypeVar("_Answer")
 
 
 class NotReady(CloudError):
@@ -212,7 +216,7 @@ def _unwrapped(value: object) -> object:
     return transform(value, lambda node: node.value if isinstance(node, Secret) else node)
 
 
-async def _settled(run: Run, intent: int, call):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+async def _settled(run: Run, intent: int, call: Awaitable[_Answer]) -> _Answer:
     """Await a provider's call. An intent stays open only if nobody knows what became of it."""
     try:
         return await call

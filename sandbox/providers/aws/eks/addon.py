@@ -1,16 +1,15 @@
 """aws:eks/addon:Addon."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from typing import Any
 
-from sandbox.errors import CloudError
-from sandbox.providers.aws.eks.base import SECONDS, EksResource, issues, pick
+from sandbox.providers.aws.eks.base import PartOfCluster, pick
 from sandbox.providers.aws.resource import Known
 from sandbox.providers.aws.tags import visible
 from sandbox.wire.values import Properties
 
 
-class Addon(EksResource):
+class Addon(PartOfCluster):
     """CreateAddon, UpdateAddon, DescribeUpdate, DescribeAddon, DeleteAddon. Id: CLUSTER:ADDON."""
 
     TYPE = "aws:eks/addon:Addon"
@@ -27,6 +26,8 @@ class Addon(EksResource):
         }
     )
     COMPUTED = ("addonVersion", "arn", "configurationValues", "createdAt", "modifiedAt")
+    KIND = "add-on"
+    FAILED = frozenset({"CREATE_FAILED", "UPDATE_FAILED", "DEGRADED"})
     JSON = frozenset({"configurationValues"})
 
     def create(self, inputs: Properties, token: str) -> str:
@@ -51,19 +52,6 @@ class Addon(EksResource):
 
     def candidate(self, inputs: Properties) -> str | None:
         return f"{inputs['clusterName']}:{inputs['addonName']}"
-
-    def all_tags(self, resource_id: str) -> Mapping[str, str]:
-        item = self._get(resource_id)
-        return {} if item["status"] == "DELETING" else item.get("tags", {})
-
-    def finish(self, known: Known) -> None:
-        def active() -> bool | None:
-            item = self._get(known.id)
-            if item["status"] in ("CREATE_FAILED", "UPDATE_FAILED", "DEGRADED"):
-                raise CloudError(f"EKS add-on {known.id}: {item['status']}", issues(item))
-            return True if item["status"] == "ACTIVE" else None
-
-        self.aws.wait(f"EKS add-on {known.id} becomes active", active, SECONDS)
 
     def read(self, known: Known) -> Properties | None:
         item = self._get(known.id)

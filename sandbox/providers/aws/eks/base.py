@@ -58,6 +58,34 @@ class EksResource(Resource):
         self.aws.wait(what, gone, SECONDS)
 
 
+class PartOfCluster(EksResource):
+    """What belongs to a cluster and says how it is by its `status`."""
+
+    KIND = ""
+    """What people call it in an error."""
+
+    FAILED: frozenset[str] = frozenset()
+    """The statuses from which it does not become active by itself."""
+
+    def _get(self, resource_id: str) -> Any:
+        """As EKS describes it."""
+        # Each kind has a call of its own.
+        raise NotImplementedError
+
+    def all_tags(self, resource_id: str) -> Mapping[str, str]:
+        item = self._get(resource_id)
+        return {} if item["status"] == "DELETING" else item.get("tags", {})
+
+    def finish(self, known: Known) -> None:
+        def active() -> bool | None:
+            item = self._get(known.id)
+            if item["status"] in self.FAILED:
+                raise CloudError(f"EKS {self.KIND} {known.id}: {item['status']}", issues(item))
+            return True if item["status"] == "ACTIVE" else None
+
+        self.aws.wait(f"EKS {self.KIND} {known.id} becomes active", active, SECONDS)
+
+
 def issues(item: Mapping[str, Any]) -> str:
     """Why a node group or add-on is not well, in AWS's words."""
     found = (item.get("health") or {}).get("issues") or []

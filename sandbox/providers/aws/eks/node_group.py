@@ -1,16 +1,15 @@
 """aws:eks/nodeGroup:NodeGroup."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from typing import Any
 
-from sandbox.errors import CloudError
-from sandbox.providers.aws.eks.base import SECONDS, EksResource, issues, pick
+from sandbox.providers.aws.eks.base import PartOfCluster, pick
 from sandbox.providers.aws.resource import Known
 from sandbox.providers.aws.tags import visible
 from sandbox.wire.values import Properties
 
 
-class NodeGroup(EksResource):
+class NodeGroup(PartOfCluster):
     """CreateNodegroup, UpdateNodegroupConfig, UpdateNodegroupVersion, DescribeUpdate,
     DescribeNodegroup, DeleteNodegroup. Id: CLUSTER:NAME."""
 
@@ -40,6 +39,8 @@ class NodeGroup(EksResource):
             "version",
         }
     )
+    KIND = "node group"
+    FAILED = frozenset({"CREATE_FAILED", "DEGRADED", "DELETE_FAILED"})
     COMPUTED = (
         "amiType",
         "arn",
@@ -86,19 +87,6 @@ class NodeGroup(EksResource):
 
     def candidate(self, inputs: Properties) -> str | None:
         return f"{inputs['clusterName']}:{inputs['nodeGroupName']}"
-
-    def all_tags(self, resource_id: str) -> Mapping[str, str]:
-        item = self._get(resource_id)
-        return {} if item["status"] == "DELETING" else item.get("tags", {})
-
-    def finish(self, known: Known) -> None:
-        def active() -> bool | None:
-            item = self._get(known.id)
-            if item["status"] in ("CREATE_FAILED", "DEGRADED", "DELETE_FAILED"):
-                raise CloudError(f"EKS node group {known.id}: {item['status']}", issues(item))
-            return True if item["status"] == "ACTIVE" else None
-
-        self.aws.wait(f"EKS node group {known.id} becomes active", active, SECONDS)
 
     def read(self, known: Known) -> Properties | None:
         item = self._get(known.id)
