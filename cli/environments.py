@@ -4,10 +4,10 @@ An environment is a Pulumi stack. Those named `sandbox` or `sandbox-...` are dep
 this machine by the embedded engine; all others go to AWS with the Pulumi CLI.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.naming import ENVIRONMENT_MAX_LENGTH, ENVIRONMENT_PATTERN
 from sandbox.errors import UserError
 from sandbox.instance import state_dir
 
@@ -15,10 +15,6 @@ ROOT = Path(__file__).resolve().parent.parent
 """The checkout: where Pulumi.yaml is."""
 
 DEFAULT = "sandbox"
-LONGEST = 28
-"""As in infra/naming.py: IAM role names end at 64 characters, and most are the program's own."""
-
-_NAME = re.compile(r"[a-z](-?[a-z0-9])*")
 
 
 @dataclass(frozen=True)
@@ -51,13 +47,13 @@ class Environment:
 def environment(name: str) -> Environment:
     """The environment called `name`. UserError if no resource could carry that name."""
     reason = ""
-    if not _NAME.fullmatch(name):
+    if not ENVIRONMENT_PATTERN.fullmatch(name):
         reason = (
             "A name has small letters, digits and single hyphens; it starts with a letter\n"
             "and ends with a letter or digit."
         )
-    elif len(name) > LONGEST:
-        reason = f"It has {len(name)} characters; resource names leave room for {LONGEST}."
+    elif len(name) > ENVIRONMENT_MAX_LENGTH:
+        reason = f"It has {len(name)} characters; resource names leave room for {ENVIRONMENT_MAX_LENGTH}."
     if reason:
         raise UserError(f'"{name}" is no name for an environment', reason)
     return Environment(name)

@@ -15,7 +15,7 @@ from infra.content import PROJECT_ROOT, content_hash
 from infra.database import NAME, PORT, USER, Database
 from infra.image import Image
 from infra.log_bucket import TASK_LOGS_PREFIX, LogBucket
-from infra.naming import AIRFLOW_NAMESPACE
+from infra.naming import AIRFLOW
 from infra.settings import Secrets
 from infra.stack import Stack
 
@@ -65,14 +65,14 @@ class Airflow(pulumi.ComponentResource):
         self._names = args.stack.names
         self._in_cluster = pulumi.ResourceOptions(parent=self, provider=args.cluster.provider)
         self._namespace = kubernetes.core.v1.Namespace(
-            self._names.of("namespace"), metadata={"name": AIRFLOW_NAMESPACE}, opts=self._in_cluster
+            self._names.of("namespace"), metadata={"name": AIRFLOW}, opts=self._in_cluster
         )
         secrets = self._secrets()
         # A pod that starts before the association gets no credentials; it would have to be restarted.
         association = aws.eks.PodIdentityAssociation(
             self._names.of("airflow"),
             cluster_name=args.cluster.name,
-            namespace=AIRFLOW_NAMESPACE,
+            namespace=AIRFLOW,
             service_account=SERVICE_ACCOUNT,
             role_arn=args.role_arn,
             opts=pulumi.ResourceOptions(parent=self),

@@ -1,25 +1,41 @@
-"""The only place where names and tags are made. Pure functions of the settings.
+"""The only place where names and tags are made. Pure functions of environment and git branch.
 
 Everything that has a name of its own in the account carries the environment in it, so that two
 environments never meet. Pulumi adds a random suffix to most names; those that must be known
 beforehand (the cluster and what refers to it by name) are used as they are.
+
+The program creates by these names, the command line deploys, finds and deletes by them: this is the one
+module of the program that it imports (ADR 0005). Nothing here may import anything but the library.
 """
 
+import hashlib
 import re
+import unicodedata
 from dataclasses import dataclass
 
 PREFIX = "aerodrome"
 
-AIRFLOW_NAMESPACE = "airflow"
-"""Airflow's namespace in the cluster. No environment in it: the cluster is the environment's own."""
+AIRFLOW = "airflow"
+"""Airflow's namespace and database where it has a cluster of its own."""
 
 ENVIRONMENT_MAX_LENGTH = 28
 """IAM role names end at 64 characters: 'aerodrome-' + 28 + the longest role's own part (18) + Pulumi's
-suffix (8)."""
+suffix (8). No other name has less room."""
+
+ENVIRONMENT_PATTERN = re.compile(r"[a-z](-?[a-z0-9])*")
+"""Small letters, digits and single hyphens: what is left when S3, PostgreSQL, Kubernetes, DNS and EKS
+have all had their say."""
+
+HASH_LENGTH = 6
+"""16 million names: two of a thousand branches that read alike meet once in 30 repositories."""
+
+BASE_IN_BRANCH_MAX_LENGTH = 12
+"""How much of a base's name is in its branches' names; the rest is in the hash."""
 
 TAG_ENVIRONMENT = f"{PREFIX}:environment"
 TAG_BRANCH = f"{PREFIX}:branch"
 TAG_EXPIRES = f"{PREFIX}:expires"
+TAG_BASE = f"{PREFIX}:base"
 
 # What AWS accepts in every service's tag values; EC2 allows more, IAM and EKS do not.
 _NOT_IN_TAG_VALUES = re.compile(r"[^A-Za-z0-9 +\-=._:/@]")
@@ -63,6 +79,14 @@ class Names:
     """The names of one environment."""
 
     environment: str
+    shared: bool = False
+    """Whether it lives in the cluster, the database server, the bucket and the repository of a base
+    environment: then those names, too, must tell it from its neighbours."""
+
+    @property
+    def stack(self) -> str:
+        """The Pulumi stack."""
+        return self.environment
 
     @property
     def cluster(self) -> str:
@@ -79,18 +103,66 @@ class Names:
         """IAM users, groups, roles and policies of the environment lie under this path."""
         return f"/{PREFIX}/{self.environment}/"
 
+    @property
+    def namespace(self) -> str:
+        """Where Airflow lies in the cluster."""
+        return f"{AIRFLOW}-{self.environment}" if self.shared else AIRFLOW
+
+    @property
+    def database(self) -> str:
+        """Airflow's database, and the user that owns it. No environment's name has a `_`."""
+        return f"{AIRFLOW}_{self.environment.replace('-', '_')}" if self.shared else AIRFLOW
+
+    @property
+    def log_prefix(self) -> str:
+        """The folder of task logs in the bucket; `/` ends it, so that none begins like another."""
+        return f"branches/{self.environment}" if self.shared else "task-logs"
+
+    @property
+    def image_tag_prefix(self) -> str:
+        """What an image's tag begins with. No environment's name has a `.`, so none begins like another."""
+        return f"{self.environment}." if self.shared else ""
+
     def of(self, *parts: str) -> str:
         """`aerodrome-ENVIRONMENT-PART...`"""
         return "-".join((PREFIX, self.environment, *parts))
 
+    def service_host(self, service: str) -> str:
+        """A Service's name inside the cluster, from any namespace."""
+        return f"{service}.{self.namespace}.svc.cluster.local"
 
-def tags(environment: str, branch: str, expires: str) -> dict[str, str]:
-    """What every resource carries: sweeping and cost reports go by it."""
-    return {
+
+def is_environment(name: str) -> bool:
+    """Whether every resource could carry that environment's name."""
+    return len(name) <= ENVIRONMENT_MAX_LENGTH and bool(ENVIRONMENT_PATTERN.fullmatch(name))
+
+
+def branch_environment(base: str, branch: str) -> str:
+    """The environment of a git branch on a base environment: `BASE-READABLE-HASH`.
+
+    The hash is of both full names, so branches that read alike (in case, in what is cut off, in what no
+    resource's name may hold) do not meet; a branch of emoji alone is `BASE-HASH`.
+    """
+    digest = hashlib.sha256(f"{base}\0{branch}".encode()).hexdigest()[:HASH_LENGTH]
+    head = base[:BASE_IN_BRANCH_MAX_LENGTH].rstrip("-")
+    room = ENVIRONMENT_MAX_LENGTH - len(head) - len(digest) - 2
+    return "-".join(part for part in (head, _readable(branch)[:room].strip("-"), digest) if part)
+
+
+def _readable(branch: str) -> str:
+    """What is left of a branch's name in small letters, digits and hyphens: `Fix/Größe` is `fix-grosse`."""
+    plain = unicodedata.normalize("NFKD", branch.casefold()).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+
+
+def tags(environment: str, branch: str, expires: str, base: str = "") -> dict[str, str]:
+    """What every resource carries: sweeping and cost reports go by it. `base` only where there is one."""
+    own = {
         TAG_ENVIRONMENT: tag_value(environment),
         TAG_BRANCH: tag_value(branch),
         TAG_EXPIRES: tag_value(expires),
     }
+    return own | ({TAG_BASE: tag_value(base)} if base else {})
 
 
 def tag_value(text: str) -> str:

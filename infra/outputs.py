@@ -9,7 +9,7 @@ from infra.airflow import UI_PORT, UI_SERVICE, Airflow
 from infra.cluster import Cluster
 from infra.image import Image
 from infra.log_bucket import TASK_LOGS_PREFIX, LogBucket
-from infra.naming import AIRFLOW_NAMESPACE
+from infra.naming import AIRFLOW
 from infra.rancher import Rancher
 from infra.stack import Stack
 
@@ -34,7 +34,7 @@ def export(deployed: Deployed) -> None:
     pulumi.export("region", deployed.stack.place.region)
     pulumi.export("clusterName", deployed.cluster.name)
     pulumi.export("kubeconfig", deployed.cluster.kubeconfig)
-    pulumi.export("namespace", AIRFLOW_NAMESPACE)
+    pulumi.export("namespace", AIRFLOW)
     pulumi.export("logBucket", deployed.bucket.bucket)
     pulumi.export("logPrefix", TASK_LOGS_PREFIX)
     pulumi.export("repositoryUrl", deployed.image.repository_url)

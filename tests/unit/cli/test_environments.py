@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli import environments
-from cli.environments import LONGEST, environment
+from cli.environments import environment
 from infra.naming import ENVIRONMENT_MAX_LENGTH
 from sandbox.errors import UserError
 
@@ -21,7 +21,7 @@ def test_whatever_is_accepted_fits_every_resource_name(name: str) -> None:
         return
     assert accepted == name
     assert re.fullmatch(r"[a-z][a-z0-9-]*", name)
-    assert len(name) <= LONGEST
+    assert len(name) <= ENVIRONMENT_MAX_LENGTH
     assert not name.endswith("-")
     assert "--" not in name
 
@@ -29,10 +29,6 @@ def test_whatever_is_accepted_fits_every_resource_name(name: str) -> None:
 @given(st.from_regex(r"[a-z](-?[a-z0-9]){0,13}", fullmatch=True))
 def test_good_names_are_accepted(name: str) -> None:
     assert environment(name).name == name
-
-
-def test_the_program_and_the_command_line_agree_on_the_longest_name() -> None:
-    assert LONGEST == ENVIRONMENT_MAX_LENGTH
 
 
 @pytest.mark.parametrize(

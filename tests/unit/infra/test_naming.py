@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra import naming
-from infra.naming import ENVIRONMENT_MAX_LENGTH, Names, tag_value, tags
+from infra.naming import (
+    ENVIRONMENT_MAX_LENGTH,
+    Names,
+    branch_environment,
+    is_environment,
+    tag_value,
+    tags,
+)
 
 LONGEST = Names("e" * ENVIRONMENT_MAX_LENGTH)
 PULUMI_SUFFIX = 8  # a dash and seven digits
@@ -46,6 +53,78 @@ def test_tags_tell_environment_branch_and_expiry() -> None:
         "aerodrome:branch": "feature/x",
         "aerodrome:expires": "never",
     }
+
+
+BASES = st.from_regex(r"[a-z](-?[a-z0-9]){0,13}", fullmatch=True)
+BRANCHES = st.one_of(
+    st.text(min_size=1, max_size=400),
+    st.sampled_from(
+        ["/", "///", "🚀", "🚀🔥", "---", "...", "x" * 300, "feature/" * 40, "@", "Ünïcödé"]
+    ),
+    st.from_regex(r"[A-Za-z0-9._/-]{1,80}", fullmatch=True),
+)
+
+
+@given(BASES, BRANCHES)
+def test_any_branch_on_any_base_is_an_environment_that_fits_every_resource(
+    base: str, branch: str
+) -> None:
+    name = branch_environment(base, branch)
+    assert is_environment(name)
+    names = Names(name, shared=True)
+    assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", names.namespace)
+    assert re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", names.database)
+    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,87}", names.image_tag_prefix)
+    assert re.fullmatch(r"/[a-z0-9/-]{1,510}/", names.iam_path)
+    assert all(len(label) <= 63 for label in names.service_host("airflow-api-server").split("."))
+
+
+@given(BASES, st.lists(BRANCHES, min_size=2, max_size=2, unique=True))
+def test_two_branches_share_nothing(base: str, branches: list[str]) -> None:
+    one, other = (Names(branch_environment(base, branch), shared=True) for branch in branches)
+    assert one.environment != other.environment
+    for prefix in ("image_tag_prefix", "iam_path"):
+        assert not getattr(one, prefix).startswith(getattr(other, prefix))
+    assert not f"{one.log_prefix}/".startswith(f"{other.log_prefix}/")
+    assert {one.namespace, one.database}.isdisjoint({other.namespace, other.database})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("feature/login", "feature-login"),
+        ("Feature/Login", "feature/login"),
+        ("x" * 300, "x" * 299),
+        ("🚀", "🔥"),
+        ("fix/größe", "fix/grosse"),
+    ],
+)
+def test_branches_that_read_alike_do_not_meet(one: str, other: str) -> None:
+    assert branch_environment("sandbox", one) != branch_environment("sandbox", other)
+
+
+def test_a_branch_is_readable_in_its_name() -> None:
+    assert re.fullmatch(r"dev-fix-grosse-[0-9a-f]{6}", branch_environment("dev", "Fix/Größe"))
+    assert re.fullmatch(r"sandbox-[0-9a-f]{6}", branch_environment("sandbox", "🚀"))
+
+
+def test_the_same_branch_on_two_bases_is_two_environments() -> None:
+    assert branch_environment("a" * 13, "x") != branch_environment("a" * 14, "x")
+
+
+def test_a_branch_of_a_sandbox_lives_in_the_sandbox() -> None:
+    assert branch_environment("sandbox-two", "x").startswith("sandbox-")
+
+
+def test_a_dedicated_environment_needs_no_names_of_its_own_inside() -> None:
+    names = Names("dev")
+    assert (names.namespace, names.database) == ("airflow", "airflow")
+    assert (names.log_prefix, names.image_tag_prefix) == ("task-logs", "")
+
+
+def test_a_base_is_told_only_where_there_is_one() -> None:
+    assert "aerodrome:base" not in tags("dev", "", "never")
+    assert tags("dev-x-1", "x", "never", "dev")["aerodrome:base"] == "dev"
 
 
 @given(st.text(max_size=400))
