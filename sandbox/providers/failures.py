@@ -43,6 +43,7 @@ def answers(method: _Method) -> _Method:
         except Exception as error:
             context.abort(grpc.StatusCode.INTERNAL, _bug(self.provider.package, method, error))
 
+    # `wraps` keeps the method's signature, which the checker cannot see.
     return wrapper  # type: ignore[return-value]
 
 

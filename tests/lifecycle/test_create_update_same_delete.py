@@ -1,6 +1,10 @@
 """The four steps without which there is no engine."""
 
+import shutil
+from dataclasses import replace
 from typing import Any
+
+from sandbox.engine import operations
 
 
 def test_a_new_resource_is_created(stack: Any) -> None:
@@ -46,3 +50,16 @@ def test_destroy_leaves_nothing(stack: Any) -> None:
     assert stack.cloud() == {}
     assert stack.resources() == []
     assert stack.calls("delete") == ["delete b", "delete a"]
+
+
+def test_a_run_from_another_checkout_finds_nothing_to_do(stack: Any) -> None:
+    program = 'Thing("a")'
+    stack.up(program)
+    assert stack.resource("a").source_position == "project:///__main__.py#4"
+    before = stack.document()
+    elsewhere = stack.folder / "elsewhere" / "shop"
+    shutil.copytree(stack.project_dir, elsewhere)
+    result = operations.up(replace(stack.request, project_dir=elsewhere))
+    assert result.changes == {"same": 2}
+    # Not even saved anew.
+    assert stack.document() == before

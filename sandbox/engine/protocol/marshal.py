@@ -5,7 +5,9 @@ Values are turned by `sandbox.wire.marshal`; here are registrations and their op
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
 from google.protobuf import struct_pb2
 
@@ -45,6 +47,7 @@ def goal(
     urn: str,
     provider: str,
     former_urns: Mapping[str, str],
+    root: str,
 ) -> Goal:
     """What a registration asks for."""
     dependencies = {key: sorted(v.urns) for key, v in request.propertyDependencies.items()}
@@ -74,11 +77,13 @@ def goal(
             request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None
         ),
         replace_with=tuple(request.replace_with),
-        source_position=position(request.sourcePosition),
+        source_position=position(request.sourcePosition, root),
     )
 
 
-def read_goal(request: resource_pb2.ReadResourceRequest, urn: str, provider: str) -> Goal:
+def read_goal(
+    request: resource_pb2.ReadResourceRequest, urn: str, provider: str, root: str
+) -> Goal:
     """A `get`, in the form of a registration."""
     return Goal(
         urn=urn,
@@ -90,7 +95,7 @@ def read_goal(request: resource_pb2.ReadResourceRequest, urn: str, provider: str
         provider=provider,
         dependencies=tuple(sorted(request.dependencies)),
         options=Options(additional_secret_outputs=tuple(sorted(request.additionalSecretOutputs))),
-        source_position=position(request.sourcePosition),
+        source_position=position(request.sourcePosition, root),
     )
 
 
@@ -124,11 +129,14 @@ def alias_specs(
         )
 
 
-def position(source: Any) -> str:
-    """Where in the program a resource is made, as Pulumi stores it."""
-    if not source.uri:
+def position(source: Any, root: str) -> str:
+    """Where in the program a resource is made, as Pulumi stores it: from the project's folder
+    on, so that it is the same in every checkout. Elsewhere (a library) it says nothing."""
+    path = unquote(urlsplit(source.uri).path)
+    if not path or not Path(path).is_relative_to(root):
         return ""
-    return f"{source.uri}#{source.line}" if source.line else str(source.uri)
+    place = f"project:///{quote(str(Path(path).relative_to(root)))}"
+    return f"{place}#{source.line}" if source.line else place
 
 
 def seconds(duration: str) -> float:

@@ -65,6 +65,8 @@ class ProgramInfo:
     config: Mapping[str, str]
     secret_keys: tuple[str, ...]
     monitor_address: str = ""
+    root: str = ""
+    """Where Pulumi.yaml lies: positions in the program are told from there."""
 
 
 StackOutputs = Callable[[str], Awaitable[tuple[str, Properties]]]
@@ -86,6 +88,7 @@ def answers(method: _Method) -> _Method:
                 self.deployment.run.fail(Op.UPDATE, getattr(request, "name", ""), error)
             await context.abort(grpc.StatusCode.UNAVAILABLE, STOPPING)
 
+    # `wraps` keeps the method's signature, which the checker cannot see.
     return wrapper  # type: ignore[return-value]
 
 
@@ -126,7 +129,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         if request.custom and not urns.is_provider(request.type):
             provider = await self._provider(request.type, request)
         former = self.deployment.former_urns
-        goal = marshal.goal(request, urn, provider, former)
+        goal = marshal.goal(request, urn, provider, former, self.info.root)
         registered = await self.deployment.register(goal)
         if request.type == urns.STACK_TYPE:
             self.stack_urn = urn
@@ -237,7 +240,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             registered = Registered(await self._stack_reference(request, urn))
         else:
             provider = await self._provider(request.type, request)
-            goal = marshal.read_goal(request, urn, provider)
+            goal = marshal.read_goal(request, urn, provider, self.info.root)
             id_ = UNKNOWN if request.id == UNKNOWN_STRING else request.id
             registered = await self.deployment.read(goal, id_)
         state = registered.state
@@ -251,7 +254,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     async def _stack_reference(self, request: resource_pb2.ReadResourceRequest, urn: str) -> State:
         started = time.monotonic()
-        goal = marshal.read_goal(request, urn, self._built_in())
+        goal = marshal.read_goal(request, urn, self._built_in(), self.info.root)
         row = self.deployment.claim_read(goal)
         name = str(goal.inputs.get("name", request.name))
         full_name, outputs = await self.stack_outputs(name)

@@ -81,6 +81,7 @@ class Session:
             config.values,
             tuple(sorted(config.secret_keys)),
             self.server.address,
+            str(self._settings.root_directory),
         )
         monitor = Monitor(deployment, info, stack_outputs, on_shutdown=self._registered_all.set)
         self._monitor = monitor

@@ -151,12 +151,12 @@ def _special(value: Value) -> Any:
                 reference["packageVersion"] = value.package_version
             return reference
         case Asset():
-            fields = {"text": value.text, "path": value.path, "uri": value.uri}
+            fields: Json = {"text": value.text, "path": value.path, "uri": value.uri}
             signature = ASSET
         case Archive():
             assets = value.assets
             inner = None if assets is None else {key: _special(part) for key, part in assets}
-            fields = {"assets": inner, "path": value.path, "uri": value.uri}  # type: ignore[dict-item]
+            fields = {"assets": inner, "path": value.path, "uri": value.uri}
             signature = ARCHIVE
         case _:
             raise EngineBug("A value of this type cannot be stored", type(value).__name__)

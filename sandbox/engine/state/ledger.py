@@ -5,6 +5,7 @@ registered comes first, in the order in which it was done; the rest keeps its ol
 behind it. Both are topological, and nothing new can depend on what is not registered yet.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,7 +33,7 @@ class Ledger:
     ) -> None:
         self._secrets = secrets
         self._journal: Journal | None = None
-        kept = documents or [None] * len(snapshot.resources)  # type: ignore[list-item]
+        kept: Sequence[checkpoint.Json | None] = documents or [None] * len(snapshot.resources)
         self.rows: dict[int, Row] = {
             number: Row(state, document)
             for number, (state, document) in enumerate(zip(snapshot.resources, kept, strict=True))
