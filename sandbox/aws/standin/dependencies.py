@@ -7,7 +7,7 @@ here and fail on AWS; each check below is one of AWS' own.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sandbox.aws.standin import emulator
+from sandbox.aws.standin import emulator, load_balancers
 from sandbox.aws.standin.call import Call
 from sandbox.aws.standin.emulator import Answer
 
@@ -38,6 +38,9 @@ def users_of_subnet(subnet: str) -> Iterator[str]:
     for balancer in emulator.service("alb")._lbs.values():
         if subnet in balancer["Subnets"]:
             yield balancer["LoadBalancerArn"]
+    for balancer in load_balancers.classic().of_region():
+        if subnet in balancer["subnets"]:
+            yield balancer["arn"]
 
 
 def users_of_group(group: str) -> Iterator[str]:
@@ -46,6 +49,15 @@ def users_of_group(group: str) -> Iterator[str]:
     for key, instance in ec2._instances.items():
         if _alive(instance) and group in {item["GroupId"] for item in instance["SecurityGroups"]}:
             yield key
+    for key, interface in ec2._network_interfaces.items():
+        if group in {item["GroupId"] for item in interface["Groups"]}:
+            yield key
+    for balancer in emulator.service("alb")._lbs.values():
+        if group in balancer["SecurityGroups"]:
+            yield balancer["LoadBalancerArn"]
+    for classic in load_balancers.classic().of_region():
+        if group in classic["groups"]:
+            yield classic["arn"]
     for key, other in ec2._security_groups.items():
         if key != group and group in _groups_in_rules(other):
             yield key

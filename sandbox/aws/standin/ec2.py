@@ -1,12 +1,14 @@
-"""EC2: the parts of an instance, a NAT gateway and an address that MiniStack leaves out."""
+"""EC2: refusals, and the parts of instances, NAT gateways and others that MiniStack leaves out."""
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from sandbox.aws.standin import dependencies, emulator
+from sandbox.aws.standin import dependencies, emulator, filters, instance_types, quotas
 from sandbox.aws.standin.call import Call, Handler
 from sandbox.aws.standin.emulator import Answer
+from sandbox.aws.standin.tokens import Tokens
 
 VOLUME_FIELDS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "VolumeSize": ("Size", int),
@@ -26,22 +28,33 @@ METADATA_FIELDS = {
 """Members of MetadataOptions and EC2's defaults."""
 
 
-def handler(inner: Handler) -> Handler:
+UNTAGGED = {"_network_interfaces": "network-interface", "_flow_logs": "vpc-flow-log"}
+"""MiniStack's stores of what it makes without the tags that the request gives."""
+
+STORES = ("_instances", "_nat_gateways", *UNTAGGED)
+
+
+def handler(inner: Handler, state: Path) -> Handler:
     emulator.show_metadata_options()
+    tokens = Tokens()
 
     async def answer(call: Call) -> Answer:
-        refusal = dependencies.check(call)
-        if refusal:
-            return refusal
+        before_all = _without_the_service(call, tokens, state)
+        if before_all:
+            return before_all
         ec2 = emulator.service("ec2")
-        before = set(ec2._instances), set(ec2._nat_gateways)
+        before = {name: set(getattr(ec2, name)) for name in STORES}
         status, headers, body = await inner(call)
         if status >= 300:
             return status, headers, body
-        for instance in set(ec2._instances) - before[0]:
+        new = {name: set(getattr(ec2, name)) - before[name] for name in STORES}
+        for instance in new["_instances"]:
             _complete_instance(call, ec2._instances[instance])
-        for gateway in set(ec2._nat_gateways) - before[1]:
+        for gateway in new["_nat_gateways"]:
             _take_address(ec2._nat_gateways[gateway])
+        for store, kind in UNTAGGED.items():
+            for key in new[store]:
+                ec2._tags[key] = emulator.tags_of_request(call.body, kind)
         match call.action:
             case "TerminateInstances":
                 _clean_after_instances()
@@ -51,9 +64,27 @@ def handler(inner: Handler) -> Handler:
                 _show_address(call)
             case "CreateNatGateway" | "DescribeNatGateways":
                 body = _with_addresses(body)
-        return status, headers, body
+        result = status, headers, filters.narrow(call, body)
+        tokens.note(call, result)
+        return result
 
     return answer
+
+
+def _without_the_service(call: Call, tokens: Tokens, state: Path) -> Answer | None:
+    """What is refused or answered before MiniStack sees it."""
+    again = tokens.answer(call)
+    if again:
+        return again
+    refusal = (
+        dependencies.check(call)
+        or filters.refusal(call)
+        or quotas.exceeded(call, state)
+        or instance_types.refusal(call, state)
+    )
+    if refusal is None and call.action in instance_types.ACTIONS:
+        return instance_types.answer(call, state)
+    return refusal
 
 
 def _complete_instance(call: Call, instance: dict[str, Any]) -> None:

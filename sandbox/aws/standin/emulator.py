@@ -87,11 +87,12 @@ def state_key(service_name: str) -> str:
     return str(entry.get("state_key", entry["module"]))
 
 
-def add_rest_service(name: str, handler: Raw) -> None:
-    """Serve one more service, whose name in signatures, policies and botocore is `name`."""
+def add_service(name: str, handler: Raw, botocore: str = "") -> None:
+    """Serve one more service. `name` is its name in signatures and policies, and botocore's too
+    unless that is another one."""
     router.SERVICE_PATTERNS[name] = {"credential_scope": name}
     iam_actions.SERVICE_TO_IAM_NAMESPACE[name] = name
-    iam_actions._BOTOCORE_SERVICE_MAP[name] = [name]
+    iam_actions._BOTOCORE_SERVICE_MAP[name] = [botocore or name]
     handlers()[name] = handler
 
 
@@ -327,4 +328,10 @@ def error(code: str, message: str, status: int = 400) -> Answer:
 
 def ec2_error(code: str, message: str) -> Answer:
     found: Answer = service("ec2")._error(code, message, 400)
+    return found
+
+
+def load_balancing_error(code: str, message: str) -> Answer:
+    """An error of ELBv2, and of classic load balancing, which has the same form."""
+    found: Answer = service("alb")._error(code, message, 400)
     return found

@@ -9,16 +9,18 @@ from sandbox.aws.standin import (
     iam,
     images,
     inventory,
+    load_balancers,
     parameters,
+    quotas,
     sessions,
 )
 from sandbox.aws.standin.call import Call, Handler, from_raw, to_raw
 from sandbox.aws.standin.emulator import Answer
 from sandbox.aws.standin.settings import Settings
 
-SERVED = frozenset({*inventory.COLLECTORS, "eks-auth", "sts", "tagging"})
+SERVED = frozenset({*inventory.COLLECTORS, "eks-auth", "servicequotas", "sts", "tagging"})
 """Names as in a signature's scope: those whose resources an inventory lists, so that nothing
-can be made that a teardown would not find, and three that have no resources."""
+can be made that a teardown would not find, and four that have no resources."""
 
 READS = ("Get", "List", "Describe", "Head", "BatchGet", "BatchCheck", "Lookup", "Simulate")
 
@@ -33,7 +35,8 @@ def install(settings: Settings) -> None:
         handler = _in_front(name, from_raw(handlers[name]), settings)
         handlers[name] = to_raw(saving(name, emulator.state_key(name), handler))
     pod_identity = saving("eks-auth", "", eks_auth.handler(settings))
-    emulator.add_rest_service("eks-auth", to_raw(pod_identity))
+    emulator.add_service("eks-auth", to_raw(pod_identity))
+    emulator.add_service("servicequotas", to_raw(quotas.handler(settings.state)), "service-quotas")
     eks_resources.install()
     eks.repair()
 
@@ -43,9 +46,11 @@ def _in_front(name: str, handler: Handler, settings: Settings) -> Handler:
         case "eks":
             return eks.handler(handler, settings)
         case "ec2":
-            return ec2.handler(handler)
+            return ec2.handler(handler, settings.state)
         case "ecr":
             return images.handler(handler, images.Registry(settings.registry_url))
+        case "elasticloadbalancing":
+            return load_balancers.handler(handler)
         case "iam":
             return iam.handler(handler)
         case "sts":
