@@ -4,12 +4,12 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import deployment, environments
-from cli.deployment import TornDown
+from cli import environments
 from cli.environments import Environment
 from cli.options import Env, Json, Yes
 from cli.phases import Phases
 from cli.session import Session
+from cli.teardown.operation import TornDown, tear_down
 from sandbox.errors import UserError
 
 
@@ -38,7 +38,7 @@ def down(
         _down_on_aws(session, environment, yes)
         return
     phases = Phases(session.console, total=3)
-    done = deployment.tear_down(session, environment, phases, keep_sandbox=keep_sandbox)
+    done = tear_down(session, environment, phases, keep_sandbox=keep_sandbox)
     data: dict[str, Any] = {
         "environment": environment.name,
         "changes": dict(done.outcome.changes) if done.outcome else {},

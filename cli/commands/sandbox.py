@@ -10,6 +10,7 @@ from cli.environments import Environment
 from cli.options import Json, UiPort
 from cli.record import on_sandbox
 from cli.session import Session
+from cli.teardown.operation import remove_sandbox
 from sandbox.errors import UserError
 from sandbox.instance import Instance
 
@@ -81,7 +82,7 @@ def down(
             "With --force the sandbox goes at once, with everything in it.",
             "./aerodrome down",
         )
-    deployment.remove_sandbox(session)
+    remove_sandbox(session)
     for environment in deployed:
         _forget(session, Environment(environment))
     data: dict[str, Any] = {"name": session.sandbox_name, "forgotten": deployed}

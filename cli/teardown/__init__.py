@@ -1,0 +1,1 @@
+"""Taking environments away, in order, and proving that nothing is left."""
