@@ -36,6 +36,9 @@ TAG_ENVIRONMENT = f"{PREFIX}:environment"
 TAG_BRANCH = f"{PREFIX}:branch"
 TAG_EXPIRES = f"{PREFIX}:expires"
 TAG_BASE = f"{PREFIX}:base"
+TAG_BOOTSTRAP = f"{PREFIX}:bootstrap"
+"""On what bootstrap makes: it belongs to the account and outlives the environments, so it does not carry
+`TAG_ENVIRONMENT`, by which they are taken away."""
 
 # What AWS accepts in every service's tag values; EC2 allows more, IAM and EKS do not.
 _NOT_IN_TAG_VALUES = re.compile(r"[^A-Za-z0-9 +\-=._:/@]")
@@ -130,6 +133,26 @@ class Names:
     def service_host(self, service: str) -> str:
         """A Service's name inside the cluster, from any namespace."""
         return f"{service}.{self.namespace}.svc.cluster.local"
+
+
+def state_bucket(account: str, region: str) -> str:
+    """The bucket of the account's stacks in a region; bucket names are the whole world's."""
+    return f"{PREFIX}-state-{account}-{region}"
+
+
+def secrets_key_alias(environment: str) -> str:
+    """The alias of the KMS key that encrypts the secrets of an environment and of its branches."""
+    return f"alias/{PREFIX}-{environment}"
+
+
+def secrets_provider(environment: str, region: str) -> str:
+    """What Pulumi calls that key: a stack's `--secrets-provider`."""
+    return f"awskms://{secrets_key_alias(environment)}?region={region}"
+
+
+def state_backend(account: str, region: str) -> str:
+    """What Pulumi calls that bucket: the argument of `pulumi login`."""
+    return f"s3://{state_bucket(account, region)}?region={region}"
 
 
 def is_environment(name: str) -> bool:

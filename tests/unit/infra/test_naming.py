@@ -133,6 +133,15 @@ def test_a_tag_value_is_always_one_that_aws_accepts(text: str) -> None:
     assert re.fullmatch(r"[A-Za-z0-9 +\-=._:/@]{0,256}", value)
 
 
+def test_what_bootstrap_makes_has_names_that_aws_takes() -> None:
+    """S3's limit is 63 characters, and no region's name is longer than ap-southeast-2."""
+    assert len(naming.state_bucket("123456789012", "ap-southeast-2")) <= 63
+    assert re.fullmatch(r"alias/[a-zA-Z0-9/_-]+", naming.secrets_key_alias("dev"))
+    assert naming.secrets_provider("dev", "eu-west-1") == (
+        "awskms://alias/aerodrome-dev?region=eu-west-1"
+    )
+
+
 def test_the_list_of_taggable_types_agrees_with_the_sdk() -> None:
     """A type in the list must take a `tags` map; the SDK's class knows."""
     for token in naming.TAGGABLE_TYPES:
