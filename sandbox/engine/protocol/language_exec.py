@@ -124,8 +124,11 @@ def _run(program: str) -> int:
     return 0
 
 
-def _execute(program: str) -> None:
+async def _execute(program: str) -> None:
     runpy.run_path(program, run_name="__main__")
+    # Let the registrations begin. The SDK then awaits them one by one; if it finds none begun,
+    # it waits for any of all outputs, again and again: 5,000 resources took a minute.
+    await asyncio.sleep(0)
 
 
 def _explain(error: BaseException) -> str:

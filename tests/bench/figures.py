@@ -1,0 +1,69 @@
+"""What a benchmark finds out, and how it is shown."""
+
+import statistics
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table: the median of some samples."""
+
+    what: str
+    value: float
+    unit: str
+    """s, MB, GiB, or x for a ratio."""
+
+    goal: float
+    samples: tuple[float, ...]
+    real: float | None = None
+    """What Pulumi's own engine needs, where that was measured."""
+
+    cpu: float | None = None
+    """Seconds of processor time, user and system, of the whole process tree; the median too."""
+
+    others: float | None = None
+    """How many processors something else kept busy meanwhile: 0 on a quiet machine."""
+
+
+def median(
+    what: str,
+    goal: float,
+    samples: Sequence[float],
+    unit: str = "s",
+    *,
+    real: float | None = None,
+    cpu: Sequence[float] = (),
+    others: Sequence[float] = (),
+) -> Figure:
+    """A figure from samples, told at once to whoever waits."""
+    figure = Figure(
+        what,
+        round(statistics.median(samples), 2),
+        unit,
+        goal,
+        tuple(round(sample, 2) for sample in samples),
+        real,
+        round(statistics.median(cpu), 2) if cpu else None,
+        round(statistics.median(others), 2) if others else None,
+    )
+    sys.stderr.write(f"{what}: {figure.value:g} {unit}\n")
+    return figure
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """All of it for people; `over` marks what misses its goal."""
+    head = f"{'':50} {'measured':>12} {'goal':>8} {'real engine':>12} {'CPU':>8} {'others':>7}"
+    lines = [head]
+    for figure in figures:
+        cells = (
+            f"{figure.what:50} {figure.value:9.2f} {figure.unit:3}{figure.goal:8g}"
+            f"{_cell(figure.real, 13)}{_cell(figure.cpu, 9)}{_cell(figure.others, 8)}"
+        )
+        lines.append(cells + ("  over" if figure.value > figure.goal else ""))
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: float | None, width: int) -> str:
+    return " " * width if value is None else f"{value:{width}.2f}"

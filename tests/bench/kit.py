@@ -1,0 +1,96 @@
+"""The kit as a user lives with it, by the command line, in a sandbox of its own."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.bench.figures import Figure, median
+from tests.bench.measuring import ROOT, cost
+
+_SETTLED_SECONDS = 60
+"""Airflow's first minute is not what "idle" means."""
+
+
+class Kit:
+    """A sandbox for measuring, beside the user's."""
+
+    def __init__(self, folder: Path, runs: int) -> None:
+        self.runs = runs
+        self.environment = {
+            **os.environ,
+            "AERODROME_STATE": str(folder / "state"),
+            "AERODROME_SANDBOX": f"bench-{os.getpid()}",
+            "AERODROME_UI_PORT": "18080",
+        }
+
+    def seconds(self, *argv: str) -> float:
+        """The wall time of a command that must succeed."""
+        return cost(argv, self.environment).wall
+
+    def several(self, what: str, goal: float, argv: Sequence[str]) -> Figure:
+        """A command that can be repeated as it is."""
+        costs = [cost(argv, self.environment) for _ in range(self.runs)]
+        return median(
+            what,
+            goal,
+            [each.wall for each in costs],
+            cpu=[each.cpu for each in costs],
+            others=[each.others for each in costs],
+        )
+
+    def use_no_cache(self, folder: Path) -> None:
+        """As on a machine that has nothing."""
+        for name in ("AERODROME_CACHE", "GOCACHE", "GOMODCACHE", "UV_CACHE_DIR"):
+            self.environment[name] = str(folder / name)
+        # Go keeps its modules read-only otherwise, and they could not be removed.
+        self.environment["GOFLAGS"] = "-modcacherw"
+
+    def memory(self) -> float:
+        """GiB held by the sandbox's processes, page cache not counted."""
+        status = subprocess.run(
+            ["./aerodrome", "status", "--json"],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return float(json.loads(status.stdout)["sandbox"]["memoryBytes"]) / 1024**3
+
+    def down(self) -> None:
+        """Whatever state it is in; what it prints would be taken for a part of the result."""
+        subprocess.run(
+            ["make", "down"], cwd=ROOT, env=self.environment, capture_output=True, check=False
+        )
+
+
+def measure(folder: Path, runs: int, *, cold: bool) -> Iterator[Figure]:
+    """The whole life of an environment, in the order in which a user lives it."""
+    kit = Kit(folder, runs)
+    try:
+        if cold:
+            kit.use_no_cache(folder / "cold")
+            yield median("make up, nothing cached", 600, [kit.seconds("make", "up")])
+            kit.seconds("make", "down")
+        kit.seconds("make", "setup")
+        ups, downs = [], []
+        for run in range(runs):
+            ups.append(kit.seconds("make", "up"))
+            if run == runs - 1:
+                yield from _standing(kit)
+            downs.append(kit.seconds("make", "down"))
+        yield median("make up, built things cached, sandbox down", 90, ups)
+        yield median("make down", 40, downs)
+    finally:
+        kit.down()
+
+
+def _standing(kit: Kit) -> Iterator[Figure]:
+    """What is measured while the environment stands."""
+    time.sleep(_SETTLED_SECONDS)
+    yield median("memory of the idle sandbox, Airflow included", 2.5, [kit.memory()], "GiB")
+    yield kit.several("aerodrome up with nothing to change", 4, ["./aerodrome", "up"])
+    yield kit.several("preview of the whole program", 4, ["./aerodrome", "preview"])
