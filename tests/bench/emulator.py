@@ -4,11 +4,13 @@ import json
 import os
 import socket
 import subprocess
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from sandbox import tools
@@ -16,6 +18,16 @@ from sandbox.aws.processes import prepare, stand_in, stand_in_process
 from sandbox.instance import REGION, Instance
 
 _SECONDS_TO_START = 30
+
+
+class _EmptyRegistry(BaseHTTPRequestHandler):
+    """An image registry to which nothing was ever pushed: ECR asks it for images."""
+
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
 
 
 @contextmanager
@@ -26,7 +38,14 @@ def emulator(folder: Path) -> Iterator[dict[str, str]]:
     instance.pki.mkdir()
     # Nobody connects to the cluster; its certificate is only passed on.
     (instance.pki / "ca.crt").write_text("-----BEGIN CERTIFICATE-----\n")
-    settings = replace(stand_in(instance), host="127.0.0.1", port=_free_port())
+    registry = ThreadingHTTPServer(("127.0.0.1", 0), _EmptyRegistry)
+    threading.Thread(target=registry.serve_forever, daemon=True).start()
+    settings = replace(
+        stand_in(instance),
+        host="127.0.0.1",
+        port=_free_port(),
+        registry_url=f"http://127.0.0.1:{registry.server_port}",
+    )
     planned = stand_in_process(settings, tools.ministack_python())
     process = subprocess.Popen(planned.argv, env={"PATH": os.defpath} | dict(planned.env))
     try:
@@ -42,6 +61,7 @@ def emulator(folder: Path) -> Iterator[dict[str, str]]:
     finally:
         process.terminate()
         process.wait()
+        registry.shutdown()
 
 
 def _wait_for(url: str) -> None:
