@@ -7,10 +7,10 @@ unexport PYTHONDONTWRITEBYTECODE
 SETUP := python3 -m sandbox.setup
 
 up:        ## from a bare Debian machine to a green DAG run
-	@$(SETUP) -- ./aerodrome up
+	@$(SETUP) -- ./aerodrome up --env sandbox
 
 down:      ## everything away, and the proof
-	@$(SETUP) -- ./aerodrome down
+	@$(SETUP) -- ./aerodrome down --env sandbox
 
 setup:     ## install and build what is missing, and only that
 	@$(SETUP)

@@ -1,13 +1,15 @@
 """Names of environments: checked in one place, used for stacks, files and messages.
 
 An environment is a Pulumi stack. Those named `sandbox` or `sandbox-...` are deployed on
-this machine by the embedded engine; all others go to AWS with the Pulumi CLI.
+this machine by the embedded engine; all others go to AWS with the Pulumi CLI. A git branch has
+one of its own on a base environment; the main branch has none, it is the base itself.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.naming import ENVIRONMENT_MAX_LENGTH, ENVIRONMENT_PATTERN
+from cli.git import Checkout, check_branch
+from infra.naming import ENVIRONMENT_MAX_LENGTH, ENVIRONMENT_PATTERN, branch_environment
 from sandbox.errors import UserError
 from sandbox.instance import state_dir
 
@@ -22,6 +24,12 @@ class Environment:
     """One environment, by its checked name."""
 
     name: str
+
+    branch: str = ""
+    """The git branch that it was chosen by; empty if it was named, or is a base."""
+
+    base: str = ""
+    """The environment that the branch's stands on; empty with `branch`."""
 
     @property
     def sandboxed(self) -> bool:
@@ -57,6 +65,14 @@ def environment(name: str) -> Environment:
     if reason:
         raise UserError(f'"{name}" is no name for an environment', reason)
     return Environment(name)
+
+
+def of_branch(base: str, branch: str, checkout: Checkout) -> Environment:
+    """The environment of a git branch on `base`: for a main branch `base` itself."""
+    on = environment(base)
+    if check_branch(branch) in checkout.main_branches():
+        return on
+    return Environment(branch_environment(on.name, branch), branch, on.name)
 
 
 def known() -> list[str]:

@@ -57,19 +57,22 @@ class Checkout:
 
     def main_branches(self) -> frozenset[str]:
         """Branches whose environment is the base itself: `main`, `master`, and the remotes' own."""
-        _, out, _ = self._git(
-            "for-each-ref", "--format=%(refname) %(symref)", "refs/remotes/*/HEAD"
-        )
         defaults = set()
-        for line in out.splitlines():
+        for line in self._refs("%(refname) %(symref)", "refs/remotes/*/HEAD"):
             head, _, target = line.partition(" ")
             defaults.add(target.removeprefix(head.removesuffix("HEAD")))
         return MAIN | (defaults - {""})
 
     def branches(self) -> list[str]:
         """The local branches; none if there is no repository."""
-        code, out, _ = self._git("for-each-ref", "--format=%(refname)", _HEADS)
-        return [line.removeprefix(_HEADS) for line in out.splitlines()] if code == 0 else []
+        return [line.removeprefix(_HEADS) for line in self._refs("%(refname)", _HEADS)]
+
+    def _refs(self, form: str, pattern: str) -> list[str]:
+        try:
+            code, out, _ = self._git("for-each-ref", f"--format={form}", pattern)
+        except NoBranch:
+            return []
+        return out.splitlines() if code == 0 else []
 
     def _git(self, *arguments: str) -> tuple[int, str, str]:
         try:

@@ -7,10 +7,12 @@ that does not need it must not wait for it. Tests hand the verbs a session of fa
 import os
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cli.console import Console
 from cli.environments import Environment
+from cli.git import Checkout
 from sandbox.errors import UserError
 from sandbox.instance import REGION, Instance
 
@@ -58,6 +60,9 @@ class Session:
         self.sandbox_name = environ.get(SANDBOX_VARIABLE) or "default"
         """Which of this machine's sandboxes: tests have others beside the default one."""
 
+        self.same = ""
+        """The options with which another command, typed here, means the same environment."""
+
     def step(self, progress: Step) -> None:
         """Shows a step of the sandbox's work when it is over."""
         if progress.state == "started":
@@ -81,6 +86,10 @@ class Session:
         """How long set-up took before it started this command; None if it did not."""
         text = self._environ.get(SETUP_VARIABLE, "")
         return float(text) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else None
+
+    def checkout(self) -> Checkout:
+        """Where the command was called: its git branch has an environment."""
+        return Checkout(Path.cwd(), self._environ)
 
     def machine(self) -> Any:
         """The sandbox's front door."""

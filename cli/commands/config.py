@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from cli import environments, settings, stack_config
+from cli import settings, stack_config
 from cli.backends import Backend, clear, masked
 from cli.environments import Environment
-from cli.options import Env, Json
+from cli.options import Json, on_environment
 from cli.session import Session
 from sandbox.errors import UserError
 
@@ -38,10 +38,11 @@ def _backend(session: Session, environment: Environment, *, writes: bool = False
     return session.backend(environment)
 
 
+@on_environment
 def get(
     ctx: typer.Context,
     key: Key,
-    env: Env = environments.DEFAULT,
+    environment: Environment,
     show: Annotated[bool, typer.Option("--show", help="Show a secret in clear.")] = False,
     json: Json = False,
 ) -> None:
@@ -52,7 +53,6 @@ def get(
       aerodrome config get adminPassword --show
     """
     session: Session = ctx.obj
-    environment = environments.environment(env)
     full = settings.qualified(key)
     values = _backend(session, environment).config()
     if full not in values:
@@ -72,13 +72,14 @@ def _refuse_unknown(full: str) -> None:
         settings.declared(name, settings.settings())
 
 
+@on_environment
 def set_value(
     ctx: typer.Context,
     key: Key,
+    environment: Environment,
     value: Annotated[
         str | None, typer.Argument(metavar="VALUE", help="Left out: read from standard input.")
     ] = None,
-    env: Env = environments.DEFAULT,
     secret: Annotated[
         bool, typer.Option("--secret", help="Keep it encrypted; secret keys always are.")
     ] = False,
@@ -95,7 +96,6 @@ def set_value(
       aerodrome config set adminPassword < password.txt
     """
     session: Session = ctx.obj
-    environment = environments.environment(env)
     known = settings.settings()
     full = settings.qualified(key)
     name = full.removeprefix(f"{settings.NAMESPACE}:")
@@ -115,9 +115,10 @@ def _read(key: str, session: Session) -> str:
     return sys.stdin.read().rstrip("\n")
 
 
+@on_environment
 def list_values(
     ctx: typer.Context,
-    env: Env = environments.DEFAULT,
+    environment: Environment,
     every: Annotated[
         bool, typer.Option("--all", help="Every key that there is, with what it means.")
     ] = False,
@@ -131,7 +132,6 @@ def list_values(
       aerodrome config list --all
     """
     session: Session = ctx.obj
-    environment = environments.environment(env)
     values = {key: masked(value) for key, value in _backend(session, environment).config().items()}
     console = session.console
     if not every:
@@ -160,9 +160,8 @@ def list_values(
     console.result(keys, show)
 
 
-def remove(
-    ctx: typer.Context, key: Key, env: Env = environments.DEFAULT, json: Json = False
-) -> None:
+@on_environment
+def remove(ctx: typer.Context, key: Key, environment: Environment, json: Json = False) -> None:
     """Remove one value, so that the program's default holds again.
 
     \b
@@ -170,7 +169,6 @@ def remove(
       aerodrome config rm nodeMax
     """
     session: Session = ctx.obj
-    environment = environments.environment(env)
     full = settings.qualified(key)
     backend = _backend(session, environment)
     if full not in backend.config():

@@ -4,18 +4,18 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import environments
 from cli.environments import Environment
-from cli.options import Env, Json, Yes
+from cli.options import Json, Yes, on_environment
 from cli.phases import Phases
 from cli.session import Session
 from cli.teardown.operation import TornDown, tear_down
 from sandbox.errors import UserError
 
 
+@on_environment
 def down(
     ctx: typer.Context,
-    env: Env = environments.DEFAULT,
+    environment: Environment,
     keep_sandbox: Annotated[
         bool, typer.Option("--keep-sandbox", help="Leave the sandbox up for the next `up`.")
     ] = False,
@@ -33,7 +33,6 @@ def down(
       aerodrome down --keep-sandbox
     """
     session: Session = ctx.obj
-    environment = environments.environment(env)
     if not environment.sandboxed:
         _down_on_aws(session, environment, yes)
         return

@@ -2,14 +2,16 @@
 
 import typer
 
-from cli import deployment, environments
+from cli import deployment
 from cli import inventory as search
-from cli.options import Env, Json
+from cli.environments import Environment
+from cli.options import Json, on_environment
 from cli.session import Session
 from sandbox.errors import UserError
 
 
-def inventory(ctx: typer.Context, env: Env = environments.DEFAULT, json: Json = False) -> None:
+@on_environment
+def inventory(ctx: typer.Context, environment: Environment, json: Json = False) -> None:
     """List what carries the environment's tag in the cloud.
 
     The cloud is asked, not the state file.
@@ -19,7 +21,6 @@ def inventory(ctx: typer.Context, env: Env = environments.DEFAULT, json: Json = 
       aerodrome inventory
     """
     session: Session = ctx.obj
-    environment = environments.environment(env)
     if not environment.sandboxed:
         raise UserError(
             f'The inventory of "{environment.name}" cannot be made from here yet',

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import deployment, environments, stack_config, task_logs
-from cli.options import Env, Json
+from cli import deployment, stack_config, task_logs
+from cli.environments import Environment
+from cli.options import Json, on_environment
 from cli.proof import DAG
 from cli.session import Sandbox, Session
 from sandbox.errors import KitError, UserError
@@ -21,8 +22,10 @@ def _complete_component(incomplete: str) -> list[str]:
     return [name for name in COMPONENTS if name.startswith(incomplete)]
 
 
+@on_environment
 def logs(
     ctx: typer.Context,
+    environment: Environment,
     component: Annotated[
         str | None,
         typer.Argument(
@@ -37,7 +40,6 @@ def logs(
     ] = None,
     dag: Annotated[str, typer.Option("--dag", help="The DAG of --task.")] = DAG,
     lines: Annotated[int, typer.Option("--lines", min=1, help="At most the last so many.")] = 200,
-    env: Env = environments.DEFAULT,
     json: Json = False,
 ) -> None:
     """Print the log of a component, a process or a task.
@@ -49,7 +51,6 @@ def logs(
       aerodrome logs --task summarise
     """
     session: Session = ctx.obj
-    environment = environments.environment(env)
     if (component is None) == (task is None):
         raise UserError(
             "Say which log: a component, or --task NAME",

@@ -6,15 +6,17 @@ from typing import Annotated
 
 import typer
 
-from cli import deployment, environments
-from cli.options import Env, Json
+from cli import deployment
+from cli.environments import Environment
+from cli.options import Json, on_environment
 from cli.session import Session
 from sandbox.errors import UserError
 
 
+@on_environment
 def open_ui(
     ctx: typer.Context,
-    env: Env = environments.DEFAULT,
+    environment: Environment,
     print_only: Annotated[
         bool, typer.Option("--print", help="Print the address, open nothing.")
     ] = False,
@@ -27,7 +29,6 @@ def open_ui(
       aerodrome open --print
     """
     session: Session = ctx.obj
-    environment = environments.environment(env)
     if not environment.sandboxed:
         raise UserError(
             f'The address of "{environment.name}" is not known here',

@@ -4,15 +4,17 @@ from typing import Annotated
 
 import typer
 
-from cli import environments, stack_config
+from cli import stack_config
 from cli.backends import clear, masked
-from cli.options import Env, Json
+from cli.environments import Environment
+from cli.options import Json, on_environment
 from cli.session import Session
 
 
+@on_environment
 def outputs(
     ctx: typer.Context,
-    env: Env = environments.DEFAULT,
+    environment: Environment,
     show_secrets: Annotated[
         bool, typer.Option("--show-secrets", help="Show secret outputs in clear.")
     ] = False,
@@ -25,7 +27,6 @@ def outputs(
       aerodrome outputs --json
     """
     session: Session = ctx.obj
-    environment = environments.environment(env)
     if environment.sandboxed:
         stack_config.provide_passphrase(environment)
     found = session.backend(environment).outputs()

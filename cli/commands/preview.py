@@ -2,12 +2,14 @@
 
 import typer
 
-from cli import deployment, environments, stack_config
-from cli.options import Env, Json
+from cli import deployment, stack_config
+from cli.environments import Environment
+from cli.options import Json, on_environment
 from cli.session import Session
 
 
-def preview(ctx: typer.Context, env: Env = environments.DEFAULT, json: Json = False) -> None:
+@on_environment
+def preview(ctx: typer.Context, environment: Environment, json: Json = False) -> None:
     """Show what `up` would change, and change nothing.
 
     \b
@@ -16,7 +18,6 @@ def preview(ctx: typer.Context, env: Env = environments.DEFAULT, json: Json = Fa
       aerodrome preview --env dev --json
     """
     session: Session = ctx.obj
-    environment = environments.environment(env)
     if environment.sandboxed:
         sandbox = deployment.running(session)
         stack_config.provide_passphrase(environment, make=True)

@@ -2,14 +2,16 @@
 
 import typer
 
-from cli import deployment, environments, stack_config
-from cli.options import Env, Json
+from cli import deployment, stack_config
+from cli.environments import Environment
+from cli.options import Json, on_environment
 from cli.record import Record
 from cli.session import Session
 from sandbox.errors import UserError
 
 
-def proof(ctx: typer.Context, env: Env = environments.DEFAULT, json: Json = False) -> None:
+@on_environment
+def proof(ctx: typer.Context, environment: Environment, json: Json = False) -> None:
     """Run the example DAG, and read a task's log back.
 
     Once from S3, and once through Airflow.
@@ -19,7 +21,6 @@ def proof(ctx: typer.Context, env: Env = environments.DEFAULT, json: Json = Fals
       aerodrome proof
     """
     session: Session = ctx.obj
-    environment = environments.environment(env)
     if not environment.sandboxed:
         raise UserError(
             f'The proof of "{environment.name}" cannot be run from here',

@@ -4,14 +4,15 @@ from typing import Any
 
 import typer
 
-from cli import deployment, environments, stack_config
+from cli import deployment, stack_config
 from cli.environments import Environment
-from cli.options import Env, Json
+from cli.options import Json, on_environment
 from cli.session import Sandbox, Session
 from sandbox.errors import KitError
 
 
-def status(ctx: typer.Context, env: Env = environments.DEFAULT, json: Json = False) -> None:
+@on_environment
+def status(ctx: typer.Context, environment: Environment, json: Json = False) -> None:
     """Show what is up, and how Airflow feels.
 
     \b
@@ -20,7 +21,6 @@ def status(ctx: typer.Context, env: Env = environments.DEFAULT, json: Json = Fal
       aerodrome status --json
     """
     session: Session = ctx.obj
-    environment = environments.environment(env)
     sandbox = deployment.find(session) if environment.sandboxed else None
     if environment.sandboxed:
         stack_config.provide_passphrase(environment)

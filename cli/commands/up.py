@@ -7,15 +7,16 @@ import typer
 from cli import deployment, environments
 from cli.deployment import Deployed
 from cli.environments import Environment
-from cli.options import Env, Json, UiPort, Yes
+from cli.options import Json, UiPort, Yes, on_environment
 from cli.phases import Phases
 from cli.session import Session
 from sandbox.errors import UserError
 
 
+@on_environment
 def up(
     ctx: typer.Context,
-    env: Env = environments.DEFAULT,
+    environment: Environment,
     prove: Annotated[
         bool, typer.Option("--proof", help="Run the example DAG even if nothing changed.")
     ] = False,
@@ -35,7 +36,6 @@ def up(
       aerodrome up --env dev --yes
     """
     session: Session = ctx.obj
-    environment = environments.environment(env)
     if not environment.sandboxed:
         _up_on_aws(session, environment, yes)
         return

@@ -55,6 +55,8 @@ class Kit:
             or key == "AERODROME_CACHE"
         }
         return kept | {
+            # The folder that it is run in has no git branch to say which environment.
+            "AERODROME_ENV": "sandbox",
             "AERODROME_STATE": str(self.state),
             "AERODROME_SANDBOX": self.name,
             "AERODROME_UI_PORT": str(self.port),

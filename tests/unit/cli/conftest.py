@@ -22,7 +22,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         # First set, so that what the code under test writes there is taken back as well.
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
-    for name in ("AERODROME_ENV", "AERODROME_SANDBOX", "AERODROME_DEBUG"):
+    for name in ("AERODROME_ENV", "AERODROME_BASE", "AERODROME_SANDBOX", "AERODROME_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 

@@ -241,6 +241,21 @@ class _FakeService:
         return lambda **_: _Empty(self._answers.get(operation, [{}])[0])
 
 
+@dataclass
+class FakeCheckout:
+    """cli.git.Checkout: a branch is checked out, or there is a reason why none is."""
+
+    current: str | UserError = "main"
+
+    def branch(self) -> str:
+        if isinstance(self.current, UserError):
+            raise self.current
+        return self.current
+
+    def main_branches(self) -> frozenset[str]:
+        return frozenset({"main", "master"})
+
+
 class FakeSession(Session):
     """A session whose verbs meet fakes only."""
 
@@ -250,6 +265,10 @@ class FakeSession(Session):
         self.fake_backend = FakeBackend()
         self.fake_airflow = FakeAirflow()
         self.cloud = FakeCloud()
+        self.fake_checkout = FakeCheckout()
+
+    def checkout(self) -> Any:
+        return self.fake_checkout
 
     def machine(self) -> Any:
         return self.fake_machine

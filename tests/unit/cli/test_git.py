@@ -81,6 +81,7 @@ def test_a_folder_without_a_repository_has_none(tmp_path: Path) -> None:
 def test_without_git_there_is_none(tmp_path: Path) -> None:
     with pytest.raises(NoBranch, match="git is not on the PATH"):
         Checkout(tmp_path, {"PATH": str(tmp_path)}).branch()
+    assert Checkout(tmp_path, {"PATH": str(tmp_path)}).main_branches() == {"main", "master"}
 
 
 def test_what_git_says_of_a_broken_repository_is_passed_on(repository: Repository) -> None:
