@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli.commands import (
+    bootstrap,
     config,
     doctor,
     down,
@@ -96,6 +97,7 @@ def root(
     session.debug = debug
 
 
+app.command("bootstrap")(bootstrap.bootstrap)
 app.command("up")(up.up)
 app.command("preview")(preview.preview)
 app.command("down")(down.down)

@@ -1,0 +1,125 @@
+"""`aerodrome bootstrap ENV --region R`: first everything is looked at, then what is missing is made."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cli.backends import Backend
+from cli.bootstrap import quotas, region, stack, wishes
+from cli.bootstrap import tools as programs
+from cli.bootstrap.aws import Aws, Caller
+from cli.bootstrap.region import REGION_KEY
+from cli.bootstrap.secrets_key import SecretsKey
+from cli.bootstrap.stack import Place, StackMaker
+from cli.bootstrap.state_bucket import StateBucket
+from cli.bootstrap.wishes import Wishes
+from cli.environments import Environment
+from infra.naming import secrets_provider, state_backend
+from sandbox.errors import UserError
+
+ACCOUNTS_KEY = "aws:allowedAccountIds"
+"""Pulumi's AWS provider refuses every other account."""
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was asked for, and what was found when everything was looked at."""
+
+    environment: Environment
+    aws: Aws
+    caller: Caller
+    wishes: Wishes
+    tools: Sequence[programs.Found] = ()
+    needs: Sequence[quotas.Need] = ()
+
+    @property
+    def place(self) -> Place:
+        where = self.aws.region
+        return Place(
+            state_backend(self.caller.account, where),
+            secrets_provider(self.environment.name, where),
+        )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What bootstrap leaves behind."""
+
+    plan: Plan
+    bucket: str
+    alias: str
+    made: dict[str, list[str]] = field(default_factory=dict)
+    """By thing: what of it was made or changed; empty lists where all was there."""
+
+    def data(self) -> dict[str, Any]:
+        plan = self.plan
+        return {
+            "environment": plan.environment.name,
+            "region": plan.aws.region,
+            "caller": plan.caller.data(),
+            "bucket": self.bucket,
+            "keyAlias": self.alias,
+            "backend": plan.place.backend,
+            "secretsProvider": plan.place.secrets_provider,
+            "made": self.made,
+            "tools": [tool.data() for tool in plan.tools],
+            "quotas": [need.data() for need in plan.needs],
+        }
+
+
+def look(environment: Environment, aws: Aws, assignments: Sequence[str], report: Report) -> Plan:
+    """Everything that can be known before anything is made. UserError if something will not do."""
+    wanted = wishes.read(environment, assignments)
+    region.check_name(aws, wanted, environment.name)
+    found = programs.look(programs.needed(wanted.value("kubernetesVersion")))
+    programs.check(found)
+    report(f"tools: {', '.join(f'{tool.name} {tool.version}' for tool in found)}")
+    caller = who(aws, wanted, environment)
+    stack.check_login(state_backend(caller.account, aws.region))
+    report(f"account {caller.account}, as {caller.arn}")
+    region.check_enabled(aws)
+    region.check_instance_types(aws, wanted)
+    report(f"region {aws.region}: enabled, and it has the instance types")
+    needs = quotas.needs(aws, wanted, environment.name)
+    quotas.check(needs, aws.region)
+    for need in needs:
+        report(f"quota {need.quota.name}: {need.limit}, in use {need.used}, needed {need.needed}")
+    return Plan(environment, aws, caller, wanted, found, needs)
+
+
+def who(aws: Aws, wanted: Wishes, environment: Environment) -> Caller:
+    """Who we are. UserError if the environment is in another account."""
+    caller = aws.caller()
+    configured = wanted.configured.get(ACCOUNTS_KEY)
+    if configured and caller.account not in configured:
+        raise UserError(
+            f'Environment "{environment.name}" is in another account',
+            f"You are {caller.arn} in account {caller.account}; its configuration\n"
+            f"({environment.config_file.name}) allows {configured} only. Name the right profile.",
+            f"./aerodrome bootstrap {environment.name} --region {aws.region} --profile PROFILE",
+        )
+    return caller
+
+
+def make(plan: Plan, backend: Callable[[], Backend], report: Report) -> Prepared:
+    """What is missing. The next run finishes what this one does not."""
+    bucket, key = StateBucket(plan.aws, plan.caller), SecretsKey(plan.aws, plan.environment.name)
+    made: dict[str, list[str]] = {}
+
+    def note(thing: str, name: str, done: list[str]) -> None:
+        made[thing] = done
+        report(f"{name}: {'made ' + ', '.join(done) if done else 'as it should be'}")
+
+    note("bucket", bucket.name, bucket.ensure())
+    note("key", key.alias, key.ensure())
+    with stack.acting_as(plan.aws.profile, plan.place.backend):
+        maker = StackMaker(plan.environment, plan.place)
+        maker.login()
+        there = {each.name: each for each in stack.kept(bucket)}.get(plan.environment.name)
+        note("stack", f"stack {plan.environment.name}", maker.ensure(there))
+        fixed = {REGION_KEY: plan.aws.region, ACCOUNTS_KEY: f'["{plan.caller.account}"]'}
+        done = stack.configure(backend(), plan.environment, plan.wishes, fixed)
+        note("configuration", "configuration", done)
+    return Prepared(plan, bucket.name, key.alias, made)

@@ -1,0 +1,42 @@
+"""`aerodrome bootstrap ENV --sandbox`: the same for an environment on this machine. No AWS, no Pulumi CLI."""
+
+from collections.abc import Sequence
+
+from cli import stack_config
+from cli.bootstrap import wishes
+from cli.environments import Environment
+from cli.session import Session
+from sandbox.errors import UserError
+
+
+def prepare(session: Session, environment: Environment, assignments: Sequence[str]) -> list[str]:
+    """Configuration, secrets and passphrase. The keys that were added or changed."""
+    wanted = wishes.read(environment, assignments)
+    stack_config.provide_passphrase(environment, make=True)
+    backend = session.backend(environment)
+    changes = {
+        key: value for key, value in wanted.given.items() if wanted.configured.get(key) != value
+    }
+    for key, value in changes.items():
+        backend.set_config(key, value, secret=False)
+    return [*changes, *stack_config.complete(environment, backend)]
+
+
+def remove(session: Session, environment: Environment) -> list[str]:
+    """Takes it away again. The files that went."""
+    stack_config.provide_passphrase(environment)
+    if session.backend(environment).deployed():
+        raise UserError(
+            f'Environment "{environment.name}" is still deployed',
+            "Its configuration is needed to take it down. Do that first.",
+            f"./aerodrome down --env {environment.name}",
+        )
+    doomed = [environment.config_file]
+    others = set(environment.config_file.parent.glob("Pulumi.*.yaml")) - set(doomed)
+    if not others:
+        # It opens nothing any more.
+        doomed.append(stack_config.passphrase_file())
+    gone = [file for file in doomed if file.exists()]
+    for file in gone:
+        file.unlink()
+    return [file.name for file in gone]
