@@ -44,6 +44,7 @@ class FakeEngine(resource_pb2_grpc.ResourceMonitorServicer):
     def RegisterResource(self, request: Any, context: Any) -> Any:
         inputs = from_struct(request.object)
         parent_type = request.parent.split("::")[2] + "$" if request.parent else ""
+        parent_type = parent_type.removeprefix("pulumi:pulumi:Stack$")
         urn = f"urn:pulumi:dev::test::{parent_type}{request.type}::{request.name}"
         self.registrations.append(
             Registration(
