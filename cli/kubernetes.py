@@ -8,8 +8,10 @@ its certificates are kubectl's business. It knows neither environments nor stack
 import json
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -183,21 +185,23 @@ class Kubectl:
             return subprocess.run(command, env=self._environment, check=False).returncode
 
     @contextmanager
-    def process(self, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
-        """A kubectl that runs for as long as the caller needs it, such as `port-forward`."""
+    def forwarded(self, target: str, port: int, *, seconds: float = SECONDS) -> Iterator[int]:
+        """A port of this machine that leads to `port` of `target` (`service/NAME`), for the block's time."""
+        local = _free_port()
+        arguments = ("port-forward", "--address=127.0.0.1", target, f"{local}:{port}")
         with (
             self._command(arguments, self.namespace) as command,
+            # Not a pipe: kubectl tells of every connection, and would stop when nobody reads it.
+            tempfile.TemporaryFile("w+") as said,
             subprocess.Popen(
-                command,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
+                command, env=self._environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
             ) as process,
         ):
             try:
-                yield process
+                if not _answers(local, process, seconds):
+                    said.seek(0)
+                    raise _failure(arguments, said.read().strip() or "It gave no reason.")
+                yield local
             finally:
                 process.terminate()
 
@@ -221,13 +225,7 @@ class Kubectl:
                 ) from error
         if done.returncode == 0:
             return done.stdout
-        reason = done.stderr.strip() or done.stdout.strip()
-        # "Error from server" is an answer, also when it tells of a node that gives none.
-        if not reason.startswith("Error from server") and any(
-            sign in reason.lower() for sign in _UNREACHABLE
-        ):
-            raise Unreachable("Kubernetes does not answer", reason)
-        raise KitError(f"`kubectl {arguments[0]}` failed", f"{_shown(arguments)}\n{reason}")
+        raise _failure(arguments, done.stderr.strip() or done.stdout.strip())
 
     @property
     def _environment(self) -> dict[str, str]:
@@ -253,6 +251,32 @@ class Kubectl:
             file.write(self.kubeconfig)
             file.flush()
             yield Path(file.name)
+
+
+def _failure(arguments: Sequence[str], reason: str) -> KitError:
+    # "Error from server" is an answer, also when it tells of a node that gives none.
+    if not reason.startswith("Error from server") and any(
+        sign in reason.lower() for sign in _UNREACHABLE
+    ):
+        return Unreachable("Kubernetes does not answer", reason)
+    return KitError(f"`kubectl {arguments[0]}` failed", f"{_shown(arguments)}\n{reason}")
+
+
+def _answers(port: int, process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether something listens before kubectl gives up, or `seconds` are over."""
+    give_up = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < give_up:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return True
+        time.sleep(0.1)
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _option(name: str, value: str) -> list[str]:

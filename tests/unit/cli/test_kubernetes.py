@@ -2,6 +2,8 @@
 
 import json
 import os
+import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -208,10 +210,39 @@ def test_a_dialogue_has_our_input_output_and_exit_code(
     assert capfd.readouterr().out == "typed\nshown\n"
 
 
-def test_a_process_ends_with_its_block(answering: Answer) -> None:
-    with answering(sleep="60").process("port-forward") as process:
-        assert process.poll() is None
-    assert process.poll() is not None
+LISTEN = """import re, socket, sys
+port = int(re.search(r"(\\d+):8080$", sys.argv[-1]).group(1))
+with socket.create_server(("127.0.0.1", port)) as server:
+    while True:
+        server.accept()[0].close()
+"""
+
+
+def test_a_port_leads_to_a_service_while_the_block_lasts(answering: Answer, tmp_path: Path) -> None:
+    kubectl = answering()
+    Path(kubectl.program).write_text(f"#!{sys.executable}\n{LISTEN}")
+    with (
+        kubectl.forwarded("service/ui", 8080) as port,
+        socket.create_connection(("127.0.0.1", port)),
+    ):
+        pass
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port))
+
+
+def test_a_port_forward_that_fails_says_why(answering: Answer) -> None:
+    kubectl = answering(stderr='Error from server (NotFound): services "ui" not found', code=1)
+    with pytest.raises(KitError, match='services "ui" not found'), kubectl.forwarded("ui", 8080):
+        raise AssertionError
+
+
+def test_a_port_forward_that_never_listens_is_ended(answering: Answer) -> None:
+    kubectl = answering(sleep="60")
+    with (
+        pytest.raises(KitError, match="It gave no reason"),
+        kubectl.forwarded("ui", 8080, seconds=0.3),
+    ):
+        raise AssertionError
 
 
 @pytest.mark.parametrize(
