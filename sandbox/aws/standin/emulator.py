@@ -107,6 +107,24 @@ def replace_resources(name: str, resource_of: Callable[[str], str | None]) -> No
     iam_actions.extract_resource_arn = found
 
 
+def replace_json_resources(
+    name: str, resource_of: Callable[[str, dict[str, Any]], str | None]
+) -> None:
+    """Say for a JSON service which ARN a call is about, from its action and its body."""
+    original = iam_actions.extract_resource_arn
+
+    def found(called: str, method: str, path: str, *more: Any) -> str:
+        own = None
+        if called == name:
+            headers, body = more[0], more[1]
+            action = str(headers.get("x-amz-target", "")).rpartition(".")[2]
+            with contextlib.suppress(ValueError):
+                own = resource_of(action, json.loads(body or b"{}"))
+        return str(own or original(called, method, path, *more))
+
+    iam_actions.extract_resource_arn = found
+
+
 def add_resource_tags(
     services: Iterable[str], collect: Callable[[str], Iterable[tuple[str, dict[str, str]]]]
 ) -> None:

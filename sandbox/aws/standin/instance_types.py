@@ -30,12 +30,15 @@ ALL = [
 ]
 ZONES = "abcdef"
 
+UNNAMED = "m1.small"
+"""What EC2 takes if a launch names no type."""
+
 
 def refusal(call: Call, state: Path) -> Answer | None:
     """EC2's error for an instance of a type that is not there."""
     if call.action == "RunInstances":
         kind = call.parameter("InstanceType")
-        if kind and not offered(kind, state):
+        if kind not in ("", UNNAMED) and not offered(kind, state):
             return emulator.ec2_error(
                 "Unsupported",
                 f"Your requested instance type ({kind}) is not supported in your requested "

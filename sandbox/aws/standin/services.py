@@ -9,6 +9,7 @@ from sandbox.aws.standin import (
     iam,
     images,
     inventory,
+    kms_resources,
     load_balancers,
     parameters,
     quotas,
@@ -38,6 +39,7 @@ def install(settings: Settings) -> None:
     emulator.add_service("eks-auth", to_raw(pod_identity))
     emulator.add_service("servicequotas", to_raw(quotas.handler(settings.state)), "service-quotas")
     eks_resources.install()
+    kms_resources.install()
     eks.repair()
 
 

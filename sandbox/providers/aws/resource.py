@@ -19,6 +19,7 @@ from sandbox.providers.aws import comparison
 from sandbox.providers.aws.clients import Aws
 from sandbox.providers.aws.refusals import absent, is_gone, translated
 from sandbox.providers.aws.tags import MARKER
+from sandbox.providers.aws.unsupported import asks_for_nothing
 from sandbox.wire.values import (
     UNKNOWN,
     Properties,
@@ -169,6 +170,7 @@ class Resource:
                 key, f"The sandbox's aws provider does not support this property of {self.TYPE}"
             )
             for key in sorted(given.keys() - self.supported)
+            if not asks_for_nothing(self.TYPE, key, given[key])
         ]
         region = inputs.pop("region", self.aws.region)
         if region is not UNKNOWN and region != self.aws.region:

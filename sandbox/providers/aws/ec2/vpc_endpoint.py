@@ -41,6 +41,13 @@ class VpcEndpoint(Ec2Resource):
     DESCRIBE, ITEMS, ID = "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"
     KIND = "vpc-endpoint"
 
+    def replaces(self, old: Properties, new: Properties, changes: Set[str]) -> Set[str]:
+        """Only interface endpoints can be given a private name, or lose it."""
+        interface = new.get("vpcEndpointType") == "Interface"
+        return super().replaces(old, new, changes) | (
+            set() if interface else changes & {"privateDnsEnabled"}
+        )
+
     def create(self, inputs: Properties, token: str) -> str:
         optional: dict[str, Any] = {
             "PolicyDocument": inputs.get("policy"),

@@ -10,6 +10,10 @@ from sandbox.providers.aws.resource import Known
 from sandbox.providers.aws.tags import visible
 from sandbox.wire.values import Properties
 
+_FIXED_INSIDE = {
+    "accessConfig": ("bootstrapClusterCreatorAdminPermissions",),
+    "kubernetesNetworkConfig": ("ipFamily", "serviceIpv4Cidr"),
+}
 _LOG_TYPES = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
 
 
@@ -18,20 +22,14 @@ class Cluster(EksResource):
     DescribeUpdate, DescribeCluster, DeleteCluster. Id: the name."""
 
     TYPE = "aws:eks/cluster:Cluster"
-    REPLACE_ON = frozenset(
-        {
-            "bootstrapSelfManagedAddons",
-            "kubernetesNetworkConfig",
-            "name",
-            "roleArn",
-        }
-    )
+    REPLACE_ON = frozenset({"bootstrapSelfManagedAddons", "name", "roleArn"})
     IN_PLACE = frozenset(
         {
             "accessConfig",
             "deletionProtection",
             "enabledClusterLogTypes",
             "encryptionConfig",
+            "kubernetesNetworkConfig",
             "upgradePolicy",
             "version",
             "vpcConfig",
@@ -57,6 +55,18 @@ class Cluster(EksResource):
     )
     NAME = "name"
     LONGEST_NAME = 100
+
+    def replaces(self, old: Properties, new: Properties, changes: Set[str]) -> Set[str]:
+        """Inside of what else can change: what was decided at birth."""
+        found = set(super().replaces(old, new, changes))
+        if "encryptionConfig" in changes and not new.get("encryptionConfig"):
+            # EKS can not be told to stop encrypting.
+            found.add("encryptionConfig")
+        for key, fixed in _FIXED_INSIDE.items():
+            before, after = (side.get(key) or {} for side in (old, new))
+            if key in changes and any(before.get(one) != after.get(one) for one in fixed):
+                found.add(key)
+        return found
 
     def create(self, inputs: Properties, token: str) -> str:
         self.client.create_cluster(
@@ -150,6 +160,9 @@ class Cluster(EksResource):
         if "enabledClusterLogTypes" in changes:
             types = inputs.get("enabledClusterLogTypes") or []
             changed.append({"logging": _logging(types)})
+        if "kubernetesNetworkConfig" in changes:
+            balancing = (inputs.get("kubernetesNetworkConfig") or {}).get("elasticLoadBalancing")
+            changed.append({"kubernetesNetworkConfig": {"elasticLoadBalancing": balancing or {}}})
         if "upgradePolicy" in changes:
             changed.append({"upgradePolicy": inputs["upgradePolicy"]})
         if "deletionProtection" in changes:

@@ -56,6 +56,14 @@ class NodeGroup(PartOfCluster):
     ORDERED = frozenset({"instanceTypes"})
     NAME = "nodeGroupName"
 
+    def replaces(self, old: Properties, new: Properties, changes: Set[str]) -> Set[str]:
+        """A launch template's version can change, the template itself can not."""
+        found = set(super().replaces(old, new, changes))
+        before, after = (side.get("launchTemplate") or {} for side in (old, new))
+        if any(before.get(key) != after.get(key) for key in ("id", "name")):
+            found |= changes & {"launchTemplate"}
+        return found
+
     def create(self, inputs: Properties, token: str) -> str:
         self.client.create_nodegroup(
             clusterName=inputs["clusterName"],

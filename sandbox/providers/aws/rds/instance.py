@@ -18,7 +18,6 @@ _FAILED = frozenset({"failed", "incompatible-network", "incompatible-parameters"
 _AT_BIRTH = {
     "availabilityZone": "AvailabilityZone",
     "dbName": "DBName",
-    "dbSubnetGroupName": "DBSubnetGroupName",
     "engine": "Engine",
     "kmsKeyId": "KmsKeyId",
     "storageEncrypted": "StorageEncrypted",
@@ -31,6 +30,7 @@ _ANY_TIME = {
     "backupWindow": "PreferredBackupWindow",
     "caCertIdentifier": "CACertificateIdentifier",
     "copyTagsToSnapshot": "CopyTagsToSnapshot",
+    "dbSubnetGroupName": "DBSubnetGroupName",
     "deletionProtection": "DeletionProtection",
     "engineVersion": "EngineVersion",
     "iamDatabaseAuthenticationEnabled": "EnableIAMDatabaseAuthentication",
@@ -60,7 +60,7 @@ _OURS = frozenset(
 
 class Instance(RdsResource):
     """CreateDBInstance, ModifyDBInstance, DescribeDBInstances, DeleteDBInstance.
-    Id: the identifier, as what is imported."""
+    Id: RDS's own, which a new name does not change; what is imported is the identifier."""
 
     TYPE = "aws:rds/instance:Instance"
     REPLACE_ON = frozenset({"identifier", *_AT_BIRTH})
@@ -117,16 +117,24 @@ class Instance(RdsResource):
         given = {
             name: inputs[key] for key, name in names.items() if inputs.get(key) not in (None, [])
         }
-        self.client.create_db_instance(
+        answer = self.client.create_db_instance(
             DBInstanceIdentifier=inputs["identifier"], Tags=to_list(inputs["tags"]), **given
         )
-        return str(inputs["identifier"])
+        return str(answer["DBInstance"]["DbiResourceId"])
+
+    def find(self, inputs: Properties, marker: str) -> str | None:
+        found = super().find(inputs, marker)
+        return None if found is None else str(self._get(found)["DbiResourceId"])
 
     def arn_of(self, resource_id: str) -> str:
-        return self.aws.arn("rds", f"db:{resource_id}")
+        return str(self._get(resource_id)["DBInstanceArn"])
 
     def _get(self, name: str) -> Any:
+        """By its id or its identifier: RDS takes both."""
         return self.client.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
+
+    def _name_of(self, resource_id: str) -> str:
+        return str(self._get(resource_id)["DBInstanceIdentifier"])
 
     def finish(self, known: Known) -> None:
         def available() -> bool | None:
@@ -152,8 +160,9 @@ class Instance(RdsResource):
             if key not in ("password", "dbSubnetGroupName", "vpcSecurityGroupIds", "port")
         }
         state = {key: value for key, value in plain.items() if value is not None} | {
+            "id": item["DbiResourceId"],
             "identifier": item["DBInstanceIdentifier"],
-            "arn": self.arn_of(known.id),
+            "arn": item["DBInstanceArn"],
             "address": address,
             "port": port,
             "endpoint": f"{address}:{port}",
@@ -180,7 +189,7 @@ class Instance(RdsResource):
             changed["DBPortNumber"] = changed.pop("Port")
         if changed:
             self.client.modify_db_instance(
-                DBInstanceIdentifier=known.id,
+                DBInstanceIdentifier=self._name_of(known.id),
                 ApplyImmediately=bool(inputs.get("applyImmediately")),
                 AllowMajorVersionUpgrade=bool(inputs.get("allowMajorVersionUpgrade")),
                 **{name: value for name, value in changed.items() if value is not None},
@@ -194,7 +203,7 @@ class Instance(RdsResource):
             else {"SkipFinalSnapshot": False, "FinalDBSnapshotIdentifier": final}
         )
         self.client.delete_db_instance(
-            DBInstanceIdentifier=known.id,
+            DBInstanceIdentifier=self._name_of(known.id),
             DeleteAutomatedBackups=known.get("deleteAutomatedBackups", True),
             **snapshot,
         )

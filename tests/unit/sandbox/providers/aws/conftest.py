@@ -23,7 +23,15 @@ from sandbox.providers.aws.comparison import project
 from sandbox.providers.aws.provider import AwsProvider
 from sandbox.wire.values import UNKNOWN, Properties, reveal
 
-ONLY_OURS = {"deletionWindowInDays", "forceDelete", "forceDestroy", "revokeRulesOnDelete"}
+ONLY_OURS = {
+    "deletionWindowInDays",
+    "forceDelete",
+    "forceDestroy",
+    "preserve",
+    "resolveConflictsOnCreate",
+    "resolveConflictsOnUpdate",
+    "revokeRulesOnDelete",
+}
 """Inputs that AWS does not keep, so that an import can not find them."""
 
 DEFAULT_TAGS = {"aerodrome:environment": "test"}

@@ -137,6 +137,7 @@ def test_an_addon(engine, cluster):
         resolveConflictsOnUpdate="OVERWRITE",
     )
     assert made.id == f"{cluster.id}:vpc-cni"
+    engine.imported(made)
     other = made.inputs | {"configurationValues": '{"env":{"WARM_ENI_TARGET":"1"}}'}
     assert engine.diff(made, other).changes == []
     engine.update(made, configurationValues='{"env":{"WARM_ENI_TARGET":"2"}}')

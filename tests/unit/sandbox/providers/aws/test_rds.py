@@ -54,6 +54,7 @@ def test_a_database(engine, network):
     )
     assert made["endpoint"] == f"{made['address']}:{made['port']}"
     assert made["engineVersionActual"].startswith("15")
+    assert made.id == made["resourceId"] != made["identifier"]
     engine.update(made, allocatedStorage=40)
     engine.update(made, password="battery-staple")
     engine.update(made, tags={"aerodrome:environment": "test"})

@@ -1,0 +1,31 @@
+"""Which resource a KMS call is about, for IAM policies that name resources.
+
+AWS asks for the key that an alias stands for; MiniStack takes the alias itself, and `*` for calls that
+are about aliases.
+"""
+
+from typing import Any
+
+from sandbox.aws.standin import emulator
+
+ABOUT_ALIASES = ("CreateAlias", "DeleteAlias", "UpdateAlias")
+
+
+def install() -> None:
+    emulator.replace_json_resources("kms", resource_of)
+
+
+def resource_of(action: str, asked: dict[str, Any]) -> str | None:
+    """The ARN that a call is about; None to leave it to MiniStack."""
+    if action in ABOUT_ALIASES:
+        # AWS asks twice, for the alias and for the key; this is the half that policies limit.
+        return _arn(str(asked.get("AliasName", "")))
+    key = str(asked.get("KeyId", ""))
+    if key.startswith("alias/"):
+        stood_for = emulator.service("kms")._aliases.get(_arn(key))
+        return _arn(f"key/{stood_for}") if stood_for else None
+    return None
+
+
+def _arn(name: str) -> str:
+    return f"arn:aws:kms:{emulator.region()}:{emulator.account()}:{name}"

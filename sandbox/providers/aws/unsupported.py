@@ -1,0 +1,106 @@
+"""Properties of pulumi-aws that the stand-in does not have, and the values that ask for nothing.
+
+Programs spell out defaults. `assignIpv6AddressOnCreation: false` is what every subnet is anyway,
+so it is taken; the same property with another value is refused by `Resource.check`.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from sandbox.wire.values import UNKNOWN, Value
+
+_NAMES = {
+    "aws:ec2/vpc:Vpc": "assignGeneratedIpv6CidrBlock ipv4IpamPoolId ipv4NetmaskLength ipv6CidrBlock "
+    "ipv6CidrBlockNetworkBorderGroup ipv6IpamPoolId ipv6NetmaskLength",
+    "aws:ec2/subnet:Subnet": "assignIpv6AddressOnCreation customerOwnedIpv4Pool enableDns64 "
+    "enableLniAtDeviceIndex enableResourceNameDnsARecordOnLaunch "
+    "enableResourceNameDnsAaaaRecordOnLaunch ipv4IpamPoolId ipv4NetmaskLength "
+    "ipv6CidrBlock ipv6IpamPoolId ipv6Native ipv6NetmaskLength "
+    "mapCustomerOwnedIpOnLaunch outpostArn privateDnsHostnameTypeOnLaunch",
+    "aws:ec2/eip:Eip": "address associateWithPrivateIp customerOwnedIpv4Pool ipamPoolId "
+    "networkBorderGroup publicIpv4Pool",
+    "aws:ec2/eipAssociation:EipAssociation": "publicIp",
+    "aws:ec2/natGateway:NatGateway": "availabilityMode availabilityZoneAddresses secondaryAllocationIds "
+    "secondaryPrivateIpAddressCount secondaryPrivateIpAddresses vpcId",
+    "aws:ec2/routeTable:RouteTable": "propagatingVgws",
+    "aws:ec2/route:Route": "carrierGatewayId coreNetworkArn localGatewayId odbNetworkArn",
+    "aws:ec2/securityGroup:SecurityGroup": "namePrefix",
+    "aws:ec2/vpcEndpoint:VpcEndpoint": "autoAccept dnsOptions ipAddressType resourceConfigurationArn serviceNetworkArn "
+    "serviceRegion subnetConfigurations",
+    "aws:ec2/instance:Instance": "capacityReservationSpecification cpuOptions creditSpecification disableApiStop "
+    "ebsBlockDevices ebsOptimized enablePrimaryIpv6 enclaveOptions "
+    "ephemeralBlockDevices forceDestroy getPasswordData hibernation hostId "
+    "hostResourceGroupArn instanceInitiatedShutdownBehavior instanceMarketOptions "
+    "ipv6AddressCount ipv6Addresses launchTemplate maintenanceOptions "
+    "networkInterfaces placementGroup placementGroupId placementPartitionNumber "
+    "primaryNetworkInterface privateDnsNameOptions secondaryNetworkInterfaces "
+    "secondaryPrivateIps securityGroups tenancy",
+    "aws:iam/role:Role": "namePrefix",
+    "aws:iam/rolePolicy:RolePolicy": "namePrefix",
+    "aws:iam/policy:Policy": "delayAfterPolicyCreationInMs namePrefix",
+    "aws:iam/userPolicy:UserPolicy": "namePrefix",
+    "aws:iam/accessKey:AccessKey": "pgpKey",
+    "aws:iam/groupPolicy:GroupPolicy": "namePrefix",
+    "aws:iam/instanceProfile:InstanceProfile": "namePrefix",
+    "aws:ecr/repository:Repository": "imageTagMutabilityExclusionFilters",
+    "aws:s3/bucket:Bucket": "accelerationStatus acl bucketNamespace bucketPrefix corsRules grants "
+    "lifecycleRules logging objectLockConfiguration policy replicationConfiguration "
+    "requestPayer serverSideEncryptionConfiguration versioning website",
+    "aws:s3/bucketVersioning:BucketVersioning": "expectedBucketOwner mfa",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": "expectedBucketOwner",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": "skipDestroy",
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": "expectedBucketOwner timeouts transitionDefaultMinimumObjectSize",
+    "aws:eks/cluster:Cluster": "computeConfig controlPlaneScalingConfig defaultAddonsToRemoves "
+    "forceUpdateVersion kubeApiServerConfig kubeControllerManagerConfig "
+    "kubeSchedulerConfig outpostConfig remoteNetworkConfig storageConfig "
+    "zonalShiftConfig",
+    "aws:eks/nodeGroup:NodeGroup": "nodeGroupNamePrefix nodeRepairConfig warmPoolConfig",
+    "aws:eks/addon:Addon": "namespaceConfig",
+    "aws:eks/podIdentityAssociation:PodIdentityAssociation": "policy",
+    "aws:rds/subnetGroup:SubnetGroup": "namePrefix",
+    "aws:rds/instance:Instance": "backupTarget blueGreenUpdate characterSetName customIamInstanceProfile "
+    "customerOwnedIpEnabled databaseInsightsMode dedicatedLogVolume domain "
+    "domainAuthSecretArn domainDnsIps domainFqdn domainIamRoleName domainOu "
+    "enabledCloudwatchLogsExports engineLifecycleSupport identifierPrefix iops "
+    "licenseModel manageMasterUserPassword masterUserSecretKmsKeyId "
+    "monitoringInterval monitoringRoleArn ncharCharacterSetName networkType "
+    "optionGroupName passwordWo passwordWoVersion performanceInsightsKmsKeyId "
+    "performanceInsightsRetentionPeriod replicaMode replicateSourceDb "
+    "restoreToPointInTime s3Import snapshotIdentifier storageThroughput timezone "
+    "upgradeStorageConfig warningEventCategories",
+    "aws:kms/key:Key": "bypassPolicyLockoutSafetyCheck customKeyStoreId xksKeyId",
+    "aws:kms/alias:Alias": "namePrefix",
+    "aws:cloudwatch/logGroup:LogGroup": "deletionProtectionEnabled namePrefix",
+}
+"""By type: what its class in the SDK takes and ours does not."""
+
+_DEFAULTS: Mapping[str, Mapping[str, Value]] = MappingProxyType(
+    {
+        "aws:ec2/instance:Instance": {
+            "instanceInitiatedShutdownBehavior": "stop",
+            "tenancy": "default",
+        },
+        "aws:ec2/natGateway:NatGateway": {"availabilityMode": "zonal"},
+        "aws:ec2/subnet:Subnet": {"privateDnsHostnameTypeOnLaunch": "ip-name"},
+        "aws:ec2/vpcEndpoint:VpcEndpoint": {"ipAddressType": "ipv4"},
+        "aws:rds/instance:Instance": {
+            "backupTarget": "region",
+            "monitoringInterval": 0,
+            "networkType": "IPV4",
+        },
+        "aws:s3/bucket:Bucket": {"acl": "private", "bucketNamespace": "global"},
+        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": {
+            "transitionDefaultMinimumObjectSize": "all_storage_classes_128K"
+        },
+    }
+)
+"""Defaults that say something. None of the properties above is true by default."""
+
+
+def asks_for_nothing(resource_type: str, key: str, value: Value) -> bool:
+    """Whether a property that the stand-in lacks has the value that it has anyway."""
+    if value is UNKNOWN or key not in _NAMES.get(resource_type, "").split():
+        return False
+    if value is False or value in ("", [], {}):
+        return True
+    return bool(value == _DEFAULTS.get(resource_type, {}).get(key))
