@@ -7,18 +7,21 @@ that does not need it must not wait for it. Tests hand the verbs a session of fa
 import os
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cli.console import Console
 from cli.environments import Environment
 from cli.git import Checkout
+from cli.teardown.limits import Limits
 from sandbox.errors import UserError
 from sandbox.instance import REGION, Instance
 
 if TYPE_CHECKING:
     from cli.airflow import Airflow
     from cli.backends import Backend
+    from cli.kubernetes import Kubectl
 
 SANDBOX_VARIABLE = "AERODROME_SANDBOX"
 PORT_VARIABLE = "AERODROME_UI_PORT"
@@ -59,6 +62,9 @@ class Session:
         self._environ = environ
         self.sandbox_name = environ.get(SANDBOX_VARIABLE) or "default"
         """Which of this machine's sandboxes: tests have others beside the default one."""
+
+        self.limits = Limits()
+        """How long a teardown may wait for what; tests have less patience."""
 
         self.same = ""
         """The options with which another command, typed here, means the same environment."""
@@ -112,10 +118,29 @@ class Session:
 
         return Airflow(url, username, password, patience=patience)
 
-    def client(self, sandbox: Sandbox) -> Callable[[str], Any]:
-        """Makes boto3 clients for the sandbox's AWS."""
+    def kubectl(self, outputs: Mapping[str, Any], sandbox: Sandbox | None) -> "Kubectl":
+        """kubectl on the cluster and in the namespace of the environment with these outputs."""
+        from cli.backends import need
+        from cli.kubernetes import Kubectl
+
+        namespace = need(outputs, "namespace")
+        if sandbox is None:
+            return Kubectl(need(outputs, "kubeconfig"), namespace)
+        from sandbox.tools import tool
+
+        return Kubectl(sandbox.instance.admin_kubeconfig, namespace, tool("kubectl"))
+
+    def today(self) -> date:
+        """Of the whole run: in UTC, as everywhere in the cloud."""
+        return datetime.now(UTC).date()
+
+    def client(self, sandbox: Sandbox | None, region: str | None = None) -> Callable[[str], Any]:
+        """Makes boto3 clients for the sandbox's AWS; without a sandbox for that of the user's profile."""
         import boto3
 
+        if sandbox is None:
+            # The stubs have one overload a service, and want its name as a literal.
+            return boto3.Session(region_name=region).client  # type: ignore[return-value]
         variables = sandbox.environment()
         aws = boto3.Session(
             aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],

@@ -12,13 +12,10 @@ from cli import stack_config
 from cli.backends import Backend, Outcome, need
 from cli.deployment import find, urls
 from cli.environments import Environment
-from cli.inventory import Leftover, inventory
 from cli.phases import Phases
 from cli.record import Record, identity, on_sandbox
 from cli.session import Sandbox, Session
 from sandbox.errors import KitError
-
-DRAIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -51,9 +48,7 @@ def tear_down(
             outcome = backend.destroy(session.console.stderr)
     if sandbox is not None:
         with phases.phase("inventory"):
-            _nothing_left(
-                session, environment, inventory(session.client(sandbox), environment.name)
-            )
+            _nothing_left(session, environment, sandbox)
     environment.record_file.unlink(missing_ok=True)
     others = on_sandbox(environment.record_file.parent, session.sandbox_name)
     if keep_sandbox or others:
@@ -80,11 +75,16 @@ def _is_stale(environment: Environment, sandbox: Sandbox) -> bool:
     return record is not None and record.identity != identity(sandbox.instance)
 
 
-def _nothing_left(session: Session, environment: Environment, left: list[Leftover]) -> None:
+def _nothing_left(session: Session, environment: Environment, sandbox: Sandbox) -> None:
+    """Takes away what the engine did not know of; KitError that names what stays all the same."""
+    from cli.cloud.clearing import clear
+
+    report = session.console.report
+    left = clear(session.client(sandbox), environment.name, report, patience=session.limits.cloud)
     if not left:
-        session.console.report(f'nothing carries the tag of "{environment.name}" any more')
+        report(f'nothing of "{environment.name}" is in the cloud any more')
         return
-    lines = [line for item in left for line in (f"{item.kind} {item.arn}", f"    {item.show}")]
+    lines = [line for item in left for line in item.lines()]
     raise KitError(
         f'{len(left)} resource(s) of "{environment.name}" are left in the cloud; the sandbox is kept',
         "\n".join(lines),
@@ -104,7 +104,7 @@ def drain(session: Session, environment: Environment, sandbox: Sandbox, backend:
         url, _ = urls(sandbox.instance)
         with session.airflow(url, need(outputs, "adminUser"), password, 2.0) as airflow:
             airflow.pause_all()
-            give_up = time.monotonic() + DRAIN_SECONDS
+            give_up = time.monotonic() + session.limits.drain
             while (tasks := airflow.unfinished()) and time.monotonic() < give_up:
                 report(f"{tasks} task(s) still running")
                 time.sleep(2.0)

@@ -8,8 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from cli.backends import Found, Outcome
+from cli.cloud.patience import Patience
 from cli.console import Console
 from cli.session import Session
+from cli.teardown.limits import Limits
 from sandbox.errors import KitError, UserError
 from sandbox.instance import Instance
 from sandbox.wire.values import Secret
@@ -198,7 +200,12 @@ class FakeS3:
     def get_paginator(self, _: str) -> "FakeS3":
         return self
 
-    def paginate(self, Bucket: str, Prefix: str) -> list[dict[str, Any]]:
+    def can_paginate(self, _: str) -> bool:
+        return True
+
+    def paginate(self, Bucket: str = "", Prefix: str = "") -> list[dict[str, Any]]:
+        if not Bucket:
+            return [{"Buckets": []}]
         if self.objects is not None:
             keys = [key for key in self.objects if key.startswith(Prefix)]
         else:
@@ -265,6 +272,7 @@ class FakeSession(Session):
         self.fake_backend = FakeBackend()
         self.fake_airflow = FakeAirflow()
         self.cloud = FakeCloud()
+        self.limits = Limits(drain=0.1, cloud=Patience(limit=0.2, stuck=0.1, pause=0.02))
         self.fake_checkout = FakeCheckout()
 
     def checkout(self) -> Any:

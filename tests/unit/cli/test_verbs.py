@@ -275,7 +275,9 @@ def test_proof_runs_the_dag(run_json: Callable[..., Any]) -> None:
     assert data["log_lines"] == 2
 
 
-def test_inventory_lists_by_tag(run_json: Callable[..., Any], session: FakeSession) -> None:
+def test_inventory_lists_what_belongs_to_the_environment(
+    run_json: Callable[..., Any], session: FakeSession
+) -> None:
     run_json("sandbox", "up")
     assert run_json("inventory") == []
     session.cloud = FakeCloud({"describe_vpcs": [{"Vpcs": [{"VpcId": "vpc-1", **TAGGED}]}]})

@@ -1,0 +1,59 @@
+"""What the cloud's refusals mean: gone, still in use, or something for the user.
+
+botocore's own errors do not leave this package.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sandbox.errors import CloudError, UserError
+
+_GONE = re.compile(r"NotFound(Exception|Fault)?$|^NoSuch")
+_LOGIN = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId")
+
+
+class InUse(CloudError):
+    """Something else must go first, or is about to."""
+
+
+def code_of(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def is_gone(error: ClientError) -> bool:
+    """Whether the cloud says that what is asked for does not exist."""
+    return bool(_GONE.search(code_of(error)))
+
+
+@contextmanager
+def gone_is_fine() -> Iterator[None]:
+    """What does not exist needs no deletion."""
+    try:
+        yield
+    except ClientError as error:
+        if not is_gone(error):
+            raise
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """The cloud's refusals as ours."""
+    try:
+        yield
+    except ClientError as error:
+        code = code_of(error)
+        said = str(error.response.get("Error", {}).get("Message", ""))
+        if code in _LOGIN:
+            raise UserError(
+                "AWS does not accept the credentials any more",
+                f"{said}\nLog in again; the same command goes on from here.",
+                "aws sso login",
+            ) from error
+        raise CloudError(
+            f"AWS refuses to {doing}", f"{code}: {said}", operation=error.operation_name, code=code
+        ) from error
+    except BotoCoreError as error:
+        raise CloudError(f"AWS does not answer when asked to {doing}", str(error)) from error

@@ -1,0 +1,116 @@
+"""Load balancers and target groups, of both generations: made by controllers, in no state."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from cli.cloud.resource import Resource, Search, everything, moment, pairs
+
+SERVICE = "elasticloadbalancing"
+
+PER_CALL = 20
+"""How many resources' tags AWS tells at once."""
+
+
+def find(search: Search) -> Iterator[Resource]:
+    yield from _balancers(search)
+    yield from _target_groups(search)
+    yield from _classic(search)
+
+
+def _balancers(search: Search) -> Iterator[Resource]:
+    elb = search.client("elbv2")
+    found = {
+        item["LoadBalancerArn"]: item
+        for item in everything(elb, "describe_load_balancers", "LoadBalancers")
+    }
+    for arn, tags in _tags(elb, list(found)):
+        environment = search.whose(tags)
+        if environment is not None:
+            yield Resource(
+                service=SERVICE,
+                kind="load-balancer",
+                id=arn,
+                arn=arn,
+                environment=environment,
+                show=search.command(f"elbv2 describe-load-balancers --load-balancer-arns {arn}"),
+                tags=tags,
+                created=moment(found[arn].get("CreatedTime")),
+                facts={
+                    "Type": found[arn].get("Type"),
+                    "SecurityGroups": found[arn].get("SecurityGroups", []),
+                },
+            )
+
+
+def _target_groups(search: Search) -> Iterator[Resource]:
+    elb = search.client("elbv2")
+    arns = [
+        item["TargetGroupArn"] for item in everything(elb, "describe_target_groups", "TargetGroups")
+    ]
+    for arn, tags in _tags(elb, arns):
+        environment = search.whose(tags)
+        if environment is not None:
+            yield Resource(
+                service=SERVICE,
+                kind="target-group",
+                id=arn,
+                arn=arn,
+                environment=environment,
+                show=search.command(f"elbv2 describe-target-groups --target-group-arns {arn}"),
+                tags=tags,
+            )
+
+
+def _tags(elb: Any, arns: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    for some in _some(arns):
+        for item in elb.describe_tags(ResourceArns=some)["TagDescriptions"]:
+            yield str(item["ResourceArn"]), pairs(item["Tags"])
+
+
+def _classic(search: Search) -> Iterator[Resource]:
+    """Those of Kubernetes' own cloud provider, where no controller is installed."""
+    elb = search.client("elb")
+    found = {
+        item["LoadBalancerName"]: item
+        for item in everything(elb, "describe_load_balancers", "LoadBalancerDescriptions")
+    }
+    for some in _some(list(found)):
+        for item in elb.describe_tags(LoadBalancerNames=some)["TagDescriptions"]:
+            name, tags = str(item["LoadBalancerName"]), pairs(item["Tags"])
+            environment = search.whose(tags)
+            if environment is not None:
+                yield Resource(
+                    service=SERVICE,
+                    kind="classic-load-balancer",
+                    id=name,
+                    arn=f"arn:aws:elasticloadbalancing:::loadbalancer/{name}",
+                    environment=environment,
+                    show=search.command(
+                        f"elb describe-load-balancers --load-balancer-names {name}"
+                    ),
+                    tags=tags,
+                    created=moment(found[name].get("CreatedTime")),
+                    facts={"Type": "classic"},
+                )
+
+
+def _some(items: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(items), PER_CALL):
+        yield items[start : start + PER_CALL]
+
+
+def delete(search: Search, resource: Resource) -> None:
+    if resource.kind == "classic-load-balancer":
+        search.client("elb").delete_load_balancer(LoadBalancerName=resource.id)
+        return
+    elb = search.client("elbv2")
+    if resource.kind == "target-group":
+        elb.delete_target_group(TargetGroupArn=resource.id)
+        return
+    protection = "deletion_protection.enabled"
+    attributes = elb.describe_load_balancer_attributes(LoadBalancerArn=resource.id)["Attributes"]
+    if {"Key": protection, "Value": "true"} in attributes:
+        elb.modify_load_balancer_attributes(
+            LoadBalancerArn=resource.id, Attributes=[{"Key": protection, "Value": "false"}]
+        )
+    elb.delete_load_balancer(LoadBalancerArn=resource.id)
