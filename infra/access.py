@@ -1,4 +1,4 @@
-"""Who may do what: IAM users for people and programs outside, a role for Airflow's pods.
+"""Who may do what: IAM users for people and programs outside, and a role for Airflow's pods.
 
 No policy is put on a user; users are in groups. Nothing inside AWS has a key: pods get short-lived
 credentials from EKS Pod Identity. Of the users only Rancher's has an access key, because Rancher's cloud
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra import policies
+from infra import airflow_role, policies
 from infra.cluster import Cluster
-from infra.log_bucket import TASK_LOGS_PREFIX, LogBucket
+from infra.log_bucket import LogBucket
+from infra.outputs import RancherKey
 from infra.stack import Stack
 
 
@@ -30,7 +31,7 @@ class Access(pulumi.ComponentResource):
     """Users, groups, policies, and Airflow's role."""
 
     airflow_role_arn: pulumi.Output[str]
-    rancher_key: aws.iam.AccessKey | None = None
+    rancher_key: RancherKey | None = None
 
     def __init__(
         self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None
@@ -43,28 +44,30 @@ class Access(pulumi.ComponentResource):
         self._log_writer()
         if args.stack.settings.rancher_enabled:
             self.rancher_key = self._rancher()
-        self.airflow_role_arn = self._airflow_role()
+        self.airflow_role_arn = airflow_role.make(args.stack, args.bucket.arn, parent=self)
         self.register_outputs({"airflowRoleArn": self.airflow_role_arn})
 
     def _operator(self) -> None:
         args = self._args
         policy = pulumi.Output.all(
             args.cluster.arn, args.bucket.arn, args.cluster.log_group_arn
-        ).apply(lambda arns: policies.operate(arns[0], arns[1], TASK_LOGS_PREFIX, arns[2]))
+        ).apply(lambda arns: policies.operate(arns[0], arns[1], self._names.log_prefix, arns[2]))
         user = self._user_in_group("operator", policy)
         # In Kubernetes, too, an operator sees everything but Secrets, and changes nothing.
         self._cluster_access("operator", user, "AmazonEKSViewPolicy")
 
     def _log_writer(self) -> None:
-        policy = self._args.bucket.arn.apply(lambda arn: policies.write_logs(arn, TASK_LOGS_PREFIX))
+        prefix = self._names.log_prefix
+        policy = self._args.bucket.arn.apply(lambda arn: policies.write_logs(arn, prefix))
         self._user_in_group("log-writer", policy)
 
-    def _rancher(self) -> aws.iam.AccessKey:
+    def _rancher(self) -> RancherKey:
         policy = self._args.cluster.arn.apply(policies.manage_with_rancher)
         user = self._user_in_group("rancher", policy)
         # Rancher installs its agent in the cluster, which takes an administrator.
         self._cluster_access("rancher", user, "AmazonEKSClusterAdminPolicy")
-        return aws.iam.AccessKey(self._names.of("rancher"), user=user.name, opts=self._child)
+        key = aws.iam.AccessKey(self._names.of("rancher"), user=user.name, opts=self._child)
+        return RancherKey(key.id, pulumi.Output.secret(key.secret))
 
     def _user_in_group(self, role: str, policy: pulumi.Output[str]) -> aws.iam.User:
         """A user, its group, and the group's only policy."""
@@ -102,22 +105,3 @@ class Access(pulumi.ComponentResource):
             access_scope={"type": "cluster"},
             opts=self._child,
         )
-
-    def _airflow_role(self) -> pulumi.Output[str]:
-        args = self._args
-        role = aws.iam.Role(
-            self._names.of("airflow"),
-            path=self._names.iam_path,
-            assume_role_policy=policies.assumed_by_pods(),
-            opts=self._child,
-        )
-        allowed = aws.iam.RolePolicy(
-            self._names.of("airflow"),
-            role=role.name,
-            policy=args.bucket.arn.apply(
-                lambda arn: policies.read_and_write_logs(arn, TASK_LOGS_PREFIX)
-            ),
-            opts=self._child,
-        )
-        # The ARN only once the permissions are there: a pod that starts earlier would lose its logs.
-        return pulumi.Output.all(role.arn, allowed.id).apply(lambda both: str(both[0]))

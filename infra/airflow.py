@@ -1,31 +1,23 @@
 """Airflow itself: a namespace, its Secrets, the right to write logs, and the chart."""
 
-import dataclasses
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from infra.cluster import STORAGE_CLASS, Cluster
 from infra.content import PROJECT_ROOT, content_hash
-from infra.database import NAME, PORT, USER, Database
+from infra.database import PORT, Address
 from infra.image import Image
-from infra.log_bucket import TASK_LOGS_PREFIX, LogBucket
-from infra.naming import AIRFLOW
-from infra.settings import Secrets
 from infra.stack import Stack
 
 RELEASE = "airflow"
 SERVICE_ACCOUNT = "airflow"
 UI_SERVICE = "airflow-api-server"
 UI_PORT = 8080
-
-IN_CLUSTER_DATABASE_HOST = "airflow-database"
-"""The Service that charts/airflow makes for its PostgreSQL."""
 
 SECRET_NAMES = {
     "fernet": "airflow-fernet",
@@ -42,20 +34,27 @@ RELEASE_TIMEOUT_SECONDS = 900
 
 @dataclass(frozen=True)
 class AirflowArgs:
-    """What Airflow stands on. Without a `database` PostgreSQL runs in the cluster."""
+    """What Airflow stands on, be it its own or its base's."""
 
     stack: Stack
-    cluster: Cluster
-    bucket: LogBucket
-    role_arn: pulumi.Output[str]
-    images: Mapping[str, Image]
-    database: Database | None
+    provider: kubernetes.Provider
+    cluster_name: pulumi.Input[str]
+    log_bucket: pulumi.Input[str]
+    role_arn: pulumi.Input[str]
+    image: Image
+    database: Address
+    after: Sequence[pulumi.Resource] = ()
+    """What must be there before the pods, and must not go before them."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """The chart's values that belong to what Airflow stands on."""
 
 
 class Airflow(pulumi.ComponentResource):
     """Everything of Airflow that lies in the cluster."""
 
     admin_secret_name = SECRET_NAMES["admin"]
+    database_secret_name = SECRET_NAMES["database"]
+    namespace: pulumi.Output[str]
 
     def __init__(
         self, name: str, args: AirflowArgs, opts: pulumi.ResourceOptions | None = None
@@ -63,16 +62,14 @@ class Airflow(pulumi.ComponentResource):
         super().__init__("aerodrome:index:Airflow", name, {}, opts)
         self._args = args
         self._names = args.stack.names
-        self._in_cluster = pulumi.ResourceOptions(parent=self, provider=args.cluster.provider)
-        self._namespace = kubernetes.core.v1.Namespace(
-            self._names.of("namespace"), metadata={"name": AIRFLOW}, opts=self._in_cluster
-        )
+        self._in_cluster = pulumi.ResourceOptions(parent=self, provider=args.provider)
+        self.namespace = self._namespace()
         secrets = self._secrets()
         # A pod that starts before the association gets no credentials; it would have to be restarted.
         association = aws.eks.PodIdentityAssociation(
             self._names.of("airflow"),
-            cluster_name=args.cluster.name,
-            namespace=AIRFLOW,
+            cluster_name=args.cluster_name,
+            namespace=self._names.namespace,
             service_account=SERVICE_ACCOUNT,
             role_arn=args.role_arn,
             opts=pulumi.ResourceOptions(parent=self),
@@ -80,7 +77,7 @@ class Airflow(pulumi.ComponentResource):
         kubernetes.helm.v3.Release(
             self._names.of(RELEASE),
             name=RELEASE,
-            namespace=self._namespace.metadata.name,
+            namespace=self.namespace,
             chart="../charts/airflow",
             # Pulumi sees a chart by its version (pulumi-kubernetes #2672); this makes every change of its
             # files an upgrade.
@@ -92,11 +89,19 @@ class Airflow(pulumi.ComponentResource):
             cleanup_on_fail=True,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                provider=args.cluster.provider,
-                depends_on=[*secrets, association, args.cluster.storage_class],
+                provider=args.provider,
+                depends_on=[*secrets, association, *args.after],
             ),
         )
         self.register_outputs({})
+
+    def _namespace(self) -> pulumi.Output[str]:
+        namespace = kubernetes.core.v1.Namespace(
+            self._names.of("namespace"),
+            metadata={"name": self._names.namespace, "labels": self._args.stack.labels},
+            opts=self._in_cluster,
+        )
+        return namespace.metadata.name
 
     def _secrets(self) -> list[kubernetes.core.v1.Secret]:
         settings, secrets = self._args.stack.settings, self._args.stack.secrets
@@ -106,9 +111,9 @@ class Airflow(pulumi.ComponentResource):
             "api": {"api-secret-key": secrets.api_secret_key},
             "database": {
                 "connection": self._connection(),
-                "username": USER,
+                "username": self._names.database,
                 "password": secrets.database_password,
-                "database": NAME,
+                "database": self._names.database,
             },
             "admin": {
                 "username": settings.admin_user,
@@ -119,10 +124,7 @@ class Airflow(pulumi.ComponentResource):
         return [
             kubernetes.core.v1.Secret(
                 self._names.of(SECRET_NAMES[key]),
-                metadata={
-                    "name": SECRET_NAMES[key],
-                    "namespace": self._namespace.metadata.name,
-                },
+                metadata={"name": SECRET_NAMES[key], "namespace": self.namespace},
                 string_data=pulumi.Output.secret(content),
                 opts=self._in_cluster,
             )
@@ -131,62 +133,37 @@ class Airflow(pulumi.ComponentResource):
 
     def _connection(self) -> pulumi.Output[str]:
         """The database's address as SQLAlchemy wants it; a password may hold any character."""
-        database = self._args.database
+        server, name = self._args.database, self._names.database
         password = quote(self._args.stack.secrets.database_password, safe="")
+        options = pulumi.Output.from_input(server.tls).apply(
+            lambda tls: "?sslmode=require" if tls else ""
+        )
         return pulumi.Output.concat(
-            f"postgresql+psycopg2://{USER}:{password}@",
-            database.host if database else IN_CLUSTER_DATABASE_HOST,
-            # RDS offers TLS; in the cluster the traffic does not leave the network of the pods.
-            f":{PORT}/{NAME}{'?sslmode=require' if database else ''}",
+            f"postgresql+psycopg2://{name}:{password}@", server.host, f":{PORT}/{name}", options
         )
 
-    def _values(self) -> dict[str, pulumi.Input[object]]:
+    def _values(self) -> dict[str, Any]:
         """The chart's values: its values.schema.json is the contract."""
         args, settings = self._args, self._args.stack.settings
-        image = args.images["airflow"]
+        node_port = {"nodePort": settings.ui_node_port} if settings.ui_node_port else {}
         return {
             "environment": settings.environment,
             "image": {
-                "repository": image.repository_url,
-                "tag": image.tag,
-                "digest": image.digest,
+                "repository": args.image.repository_url,
+                "tag": args.image.tag,
+                "digest": args.image.digest,
             },
             "executor": settings.executor,
             "serviceAccount": {"name": SERVICE_ACCOUNT},
             "secrets": SECRET_NAMES,
-            "secretsChecksum": _checksum(args.stack.secrets),
+            "secretsChecksum": args.stack.secrets_checksum,
             "logs": {
-                "bucket": args.bucket.bucket,
-                "prefix": TASK_LOGS_PREFIX,
+                "bucket": args.log_bucket,
+                "prefix": self._names.log_prefix,
                 "region": args.stack.place.region,
             },
-            "postgres": self._in_cluster_database(),
-            "ui": {
-                "serviceType": settings.ui_service_type,
-                "port": UI_PORT,
-                "nodePort": settings.ui_node_port,
-            },
+            "postgres": {"enabled": False},
+            "networkPolicies": {"enabled": True},
+            "ui": {"serviceType": settings.ui_service_type, "port": UI_PORT, **node_port},
+            **args.values,
         }
-
-    def _in_cluster_database(self) -> dict[str, pulumi.Input[object]]:
-        if self._args.database:
-            return {"enabled": False}
-        image, settings = self._args.images["postgres"], self._args.stack.settings
-        return {
-            "enabled": True,
-            "image": {"repository": image.repository_url, "digest": image.digest},
-            "storage": {
-                "size": f"{settings.database_storage_gb}Gi",
-                "storageClass": STORAGE_CLASS,
-                "whenDeleted": "Retain" if settings.protect else "Delete",
-            },
-        }
-
-
-def _checksum(secrets: Secrets) -> str:
-    """Changes when a secret does, so that the chart restarts the pods that read it.
-
-    Not secret itself: nobody can guess their way back, because one of the inputs is a random key.
-    """
-    parts = "\0".join(dataclasses.astuple(secrets)).encode()
-    return hashlib.sha256(parts).hexdigest()

@@ -194,10 +194,11 @@ class Cluster(pulumi.ComponentResource):
         )
 
     def _storage_class(self) -> kubernetes.storage.v1.StorageClass:
-        # The driver puts these tags on every disk: the only way to find one that was left behind.
+        # The driver puts these tags on every disk: the only way to find one that was left behind. None that
+        # changes from day to day: a class can only be replaced.
         tag_parameters = {
             f"tagSpecification_{number}": f"{key}={value}"
-            for number, (key, value) in enumerate(sorted(self._stack.tags.items()), start=1)
+            for number, (key, value) in enumerate(sorted(self._stack.lasting_tags.items()), start=1)
         }
         return kubernetes.storage.v1.StorageClass(
             self._names.of(STORAGE_CLASS),

@@ -15,11 +15,26 @@ ENGINE_VERSION = "17"
 """PostgreSQL's major version; RDS chooses and keeps up the minor one."""
 
 PORT = 5432
-NAME = "airflow"
-USER = "airflow"
+
+IN_CLUSTER_SERVICE = "airflow-database"
+"""The Service that charts/airflow makes for its PostgreSQL."""
 
 BACKUP_DAYS = 7
 """How far back the database can be restored to a point in time."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a database server is, and whether it offers TLS: in the cluster the traffic does not leave the
+    network of the pods."""
+
+    host: pulumi.Input[str]
+    tls: pulumi.Input[bool]
+
+
+def in_cluster(stack: Stack) -> Address:
+    """The PostgreSQL that charts/airflow makes, as any namespace finds it."""
+    return Address(stack.names.service_host(IN_CLUSTER_SERVICE), tls=False)
 
 
 @dataclass(frozen=True)
@@ -33,7 +48,7 @@ class DatabaseArgs:
 class Database(pulumi.ComponentResource):
     """A PostgreSQL instance in the private subnets."""
 
-    host: pulumi.Output[str]
+    address: Address
 
     def __init__(
         self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None
@@ -53,8 +68,8 @@ class Database(pulumi.ComponentResource):
             allocated_storage=settings.database_storage_gb,
             storage_type="gp3",
             storage_encrypted=True,
-            db_name=NAME,
-            username=USER,
+            db_name=args.stack.names.database,
+            username=args.stack.names.database,
             password=pulumi.Output.secret(args.stack.secrets.database_password),
             db_subnet_group_name=subnets.name,
             vpc_security_group_ids=[self._firewall(args).id],
@@ -70,8 +85,8 @@ class Database(pulumi.ComponentResource):
             apply_immediately=True,
             opts=child,
         )
-        self.host = instance.address
-        self.register_outputs({"host": self.host})
+        self.address = Address(instance.address, tls=True)
+        self.register_outputs({"host": instance.address})
 
     def _firewall(self, args: DatabaseArgs) -> aws.ec2.SecurityGroup:
         """Pods have addresses of the private subnets; nobody else gets through."""

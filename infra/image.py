@@ -1,4 +1,4 @@
-"""Container images: built from `images/NAME`, pushed to the environment's registry, used by digest."""
+"""Container images: built from `images/NAME`, pushed to a repository of AWS's registry, used by digest."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ import pulumi_aws as aws
 import pulumi_docker_build as docker_build
 
 from infra.content import PROJECT_ROOT, content_hash
+from infra.registry import Repository
 from infra.settings import Settings
 from infra.stack import Stack
 
@@ -25,7 +26,7 @@ class ImageArgs:
 
     stack: Stack
     image: str
-    repository: aws.ecr.Repository
+    repository: Repository
 
 
 class Image(pulumi.ComponentResource):
@@ -41,9 +42,10 @@ class Image(pulumi.ComponentResource):
         self, name: str, args: ImageArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("aerodrome:index:Image", name, {}, opts)
-        self.repository_url = args.repository.repository_url
+        self.repository_url = args.repository.url
         # Tags are immutable, so a tag must change exactly when the content does.
-        self.tag = content_hash(PROJECT_ROOT / "images" / args.image)
+        content = content_hash(PROJECT_ROOT / "images" / args.image)
+        self.tag = f"{args.stack.names.image_tag_prefix}{content}"
         # Relative to the program's folder, where Pulumi starts providers: the state must not depend on
         # where somebody has the checkout.
         folder = f"../images/{args.image}"
@@ -63,13 +65,13 @@ class Image(pulumi.ComponentResource):
         self.ref = pulumi.Output.concat(self.repository_url, "@", built.digest)
         self.register_outputs({"ref": self.ref})
 
-    def _login(self, repository: aws.ecr.Repository) -> docker_build.RegistryArgs:
+    def _login(self, repository: Repository) -> docker_build.RegistryArgs:
         """A login for twelve hours, from AWS's own credentials."""
         token = aws.ecr.get_authorization_token_output(
             registry_id=repository.registry_id, opts=pulumi.InvokeOutputOptions(parent=self)
         )
         return docker_build.RegistryArgs(
-            address=repository.repository_url.apply(lambda url: url.partition("/")[0]),
+            address=repository.url.apply(lambda url: url.partition("/")[0]),
             username=token.user_name,
             password=pulumi.Output.secret(token.password),
         )

@@ -8,9 +8,6 @@ import pulumi_aws as aws
 
 from infra.stack import Stack
 
-TASK_LOGS_PREFIX = "task-logs"
-"""The folder of task logs. A prefix, so that other logs can get a folder with other permissions."""
-
 NONCURRENT_DAYS = 7
 """How long an overwritten or deleted log can be brought back."""
 

@@ -35,10 +35,15 @@ BASE_IN_BRANCH_MAX_LENGTH = 12
 TAG_ENVIRONMENT = f"{PREFIX}:environment"
 TAG_BRANCH = f"{PREFIX}:branch"
 TAG_EXPIRES = f"{PREFIX}:expires"
+TAG_USED = f"{PREFIX}:used"
 TAG_BASE = f"{PREFIX}:base"
 TAG_BOOTSTRAP = f"{PREFIX}:bootstrap"
 """On what bootstrap makes: it belongs to the account and outlives the environments, so it does not carry
 `TAG_ENVIRONMENT`, by which they are taken away."""
+
+LABEL_ENVIRONMENT = f"{PREFIX}/environment"
+LABEL_BASE = f"{PREFIX}/base"
+"""In Kubernetes, where keys have one `/` and no `:`."""
 
 # What AWS accepts in every service's tag values; EC2 allows more, IAM and EKS do not.
 _NOT_IN_TAG_VALUES = re.compile(r"[^A-Za-z0-9 +\-=._:/@]")
@@ -117,14 +122,20 @@ class Names:
         return f"{AIRFLOW}_{self.environment.replace('-', '_')}" if self.shared else AIRFLOW
 
     @property
+    def database_release(self) -> str:
+        """The Helm release that makes and drops a branch's database; it is in the base's namespace."""
+        return f"database-{self.environment}"
+
+    @property
     def log_prefix(self) -> str:
         """The folder of task logs in the bucket; `/` ends it, so that none begins like another."""
         return f"branches/{self.environment}" if self.shared else "task-logs"
 
     @property
     def image_tag_prefix(self) -> str:
-        """What an image's tag begins with. No environment's name has a `.`, so none begins like another."""
-        return f"{self.environment}." if self.shared else ""
+        """What an image's tag begins with: branches push into their base's repository, which forgets old
+        images of each separately. No environment's name has a `.`, so none begins like another."""
+        return f"{self.environment}."
 
     def of(self, *parts: str) -> str:
         """`aerodrome-ENVIRONMENT-PART...`"""
@@ -178,14 +189,23 @@ def _readable(branch: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
 
 
-def tags(environment: str, branch: str, expires: str, base: str = "") -> dict[str, str]:
-    """What every resource carries: sweeping and cost reports go by it. `base` only where there is one."""
+def tags(
+    environment: str, branch: str, expires: str, base: str = "", used: str = ""
+) -> dict[str, str]:
+    """What every resource carries: sweeping and cost reports go by it. `base` and `used` only where there
+    is something to tell."""
     own = {
         TAG_ENVIRONMENT: tag_value(environment),
         TAG_BRANCH: tag_value(branch),
         TAG_EXPIRES: tag_value(expires),
     }
-    return own | ({TAG_BASE: tag_value(base)} if base else {})
+    told = {TAG_BASE: tag_value(base), TAG_USED: tag_value(used)}
+    return own | {key: value for key, value in told.items() if value}
+
+
+def labels(environment: str, base: str = "") -> dict[str, str]:
+    """What namespaces in Kubernetes carry. An environment's name is a label's value as it is."""
+    return {LABEL_ENVIRONMENT: environment} | ({LABEL_BASE: base} if base else {})
 
 
 def tag_value(text: str) -> str:

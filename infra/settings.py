@@ -34,6 +34,10 @@ NAMESPACE: Final = "aerodrome"
 """The configuration namespace: Pulumi's project name."""
 
 
+LOWEST_NODE_PORT: Final = 30_000
+"""Where Kubernetes's own range of node ports begins."""
+
+
 class SettingsError(Exception):
     """The configuration is not usable; `problems` has one line for each fault."""
 
@@ -67,6 +71,19 @@ class Settings:
     )
     """The git branch that the environment belongs to, as a tag. Default: none."""
 
+    rung: str = setting("dedicated", choices=("dedicated", "shared"))
+    """What the environment stands on: a network and a cluster of its own, or those of its base
+    environment. Default dedicated; a branch is best off with shared, which costs its pods only. With
+    shared, all that describes network, cluster, database server and Rancher is the base's."""
+
+    base: str = setting(
+        "",
+        pattern=rf"(?=.{{0,{ENVIRONMENT_MAX_LENGTH}}}$)({_NAME})?",
+        allowed="the name of an environment",
+    )
+    """The environment whose cluster, database server, bucket and repositories a shared environment
+    uses. Required with rung shared; a dedicated environment has none."""
+
     expires: str = setting(
         "never",
         pattern=r"never|\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?Z)?",
@@ -74,6 +91,12 @@ class Settings:
     )
     """When the environment may be swept, UTC, as a tag. Default never: a forgotten date must not delete
     production."""
+
+    used: str = setting(
+        "", pattern=r"(\d{4}-\d\d-\d\d)?", allowed="a date such as 2027-01-31, or empty"
+    )
+    """The day when somebody last used the environment, UTC, as a tag. The command line writes it. Default:
+    not kept."""
 
     protect: bool = setting(False)
     """Whether data outlives the stack: the log bucket, the image repositories and an RDS database then
@@ -137,8 +160,9 @@ class Settings:
     """How Airflow's UI is reached. Default ClusterIP (`kubectl port-forward`): a public UI is a
     decision."""
 
-    ui_node_port: int = setting(30080, minimum=30000, maximum=32767)
-    """The nodes' port that leads to the UI, with uiServiceType NodePort."""
+    ui_node_port: int = setting(0, minimum=0, maximum=32767)
+    """The nodes' port that leads to the UI, with uiServiceType NodePort: 30000 to 32767. Default 0:
+    Kubernetes chooses one, so that environments on one cluster do not meet."""
 
     admin_user: str = setting(
         "admin", pattern=r"[A-Za-z0-9._@-]{1,64}", allowed="1 to 64 of A-Z a-z 0-9 . _ @ -"
@@ -248,7 +272,7 @@ def describe() -> list[dict[str, Any]]:
 
 
 def _check_together(settings: Settings) -> list[str]:
-    problems = []
+    problems = _check_rung(settings)
     if not settings.node_min <= settings.node_desired <= settings.node_max:
         problems.append(
             f"{NAMESPACE}:nodeDesired is {settings.node_desired}: must lie between "
@@ -258,7 +282,27 @@ def _check_together(settings: Settings) -> list[str]:
         problems.append(
             f"{NAMESPACE}:databaseStorageGb is {settings.database_storage_gb}: RDS takes no less than 20"
         )
+    if 0 < settings.ui_node_port < LOWEST_NODE_PORT:
+        problems.append(
+            f"{NAMESPACE}:uiNodePort is {settings.ui_node_port}: "
+            f"must be 0 or between {LOWEST_NODE_PORT} and 32767"
+        )
     return problems
+
+
+def _check_rung(settings: Settings) -> list[str]:
+    if settings.rung == "shared" and not settings.base:
+        return [
+            f"{NAMESPACE}:base is not set: rung shared needs the environment that it stands on: "
+            f"{_set_command('base', secret=False)}"
+        ]
+    if settings.rung == "dedicated" and settings.base:
+        return [
+            f"{NAMESPACE}:base is {settings.base!r}: only an environment of rung shared has a base"
+        ]
+    if settings.base == settings.environment:
+        return [f"{NAMESPACE}:base is {settings.base!r}: an environment can not stand on itself"]
+    return []
 
 
 def _unknown(key: str, known: list[str]) -> str:

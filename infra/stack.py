@@ -1,12 +1,14 @@
 """What the program needs to know of the stack it runs for: its settings, its place, its names, its tags."""
 
+import dataclasses
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from infra.naming import TAGGABLE_TYPES, Names, tags
+from infra.naming import TAG_EXPIRES, TAG_USED, TAGGABLE_TYPES, Names, labels, tags
 from infra.settings import Secrets, Settings, SettingsError, load
 
 ZONES = 2
@@ -32,12 +34,33 @@ class Stack:
 
     @property
     def names(self) -> Names:
-        return Names(self.settings.environment)
+        return Names(self.settings.environment, shared=self.settings.rung == "shared")
 
     @property
     def tags(self) -> dict[str, str]:
-        """On everything; needed by name only where AWS makes something that the program never sees."""
-        return tags(self.settings.environment, self.settings.branch, self.settings.expires)
+        """On everything that the program makes."""
+        told = self.settings
+        return tags(told.environment, told.branch, told.expires, told.base, told.used)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """On its namespace, and on what it puts into its base's."""
+        return labels(self.settings.environment, self.settings.base)
+
+    @property
+    def secrets_checksum(self) -> str:
+        """Changes when a secret does, so that what reads them is started again.
+
+        Not secret itself: nobody can guess their way back, because one of the inputs is a random key.
+        """
+        parts = "\0".join(dataclasses.astuple(self.secrets)).encode()
+        return hashlib.sha256(parts).hexdigest()
+
+    @property
+    def lasting_tags(self) -> dict[str, str]:
+        """Those that no day changes: for what AWS makes by itself, and for what a new tag would replace."""
+        passing = (TAG_EXPIRES, TAG_USED)
+        return {key: value for key, value in self.tags.items() if key not in passing}
 
 
 def open_stack() -> Stack:

@@ -121,7 +121,7 @@ class TestPostgres:
         self, tmp_path: Path, programs: Path
     ) -> None:
         done = self.start(tmp_path)
-        assert "with login password 'it''s \"quoted\" $HOME';" in (programs / "sql").read_text()
+        assert "password 'it''s \"quoted\" $HOME';" in (programs / "sql").read_text()
         assert "$HOME" not in (programs / "log").read_text()
         assert "$HOME" not in done.stdout + done.stderr
 

@@ -13,6 +13,7 @@ from infra.naming import (
     Names,
     branch_environment,
     is_environment,
+    labels,
     tag_value,
     tags,
 )
@@ -74,6 +75,8 @@ def test_any_branch_on_any_base_is_an_environment_that_fits_every_resource(
     names = Names(name, shared=True)
     assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", names.namespace)
     assert re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", names.database)
+    # Helm's limit for a release; the Job's name has 15 characters more, within the 63 of a label.
+    assert re.fullmatch(r"[a-z0-9-]{1,48}", names.database_release)
     assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,87}", names.image_tag_prefix)
     assert re.fullmatch(r"/[a-z0-9/-]{1,510}/", names.iam_path)
     assert all(len(label) <= 63 for label in names.service_host("airflow-api-server").split("."))
@@ -119,7 +122,22 @@ def test_a_branch_of_a_sandbox_lives_in_the_sandbox() -> None:
 def test_a_dedicated_environment_needs_no_names_of_its_own_inside() -> None:
     names = Names("dev")
     assert (names.namespace, names.database) == ("airflow", "airflow")
-    assert (names.log_prefix, names.image_tag_prefix) == ("task-logs", "")
+    assert names.log_prefix == "task-logs"
+
+
+def test_the_images_of_a_base_are_told_from_those_of_its_branches() -> None:
+    branch = branch_environment("dev", "x")
+    assert not Names(branch, shared=True).image_tag_prefix.startswith(Names("dev").image_tag_prefix)
+
+
+def test_the_last_use_is_told_only_where_it_is_kept() -> None:
+    assert "aerodrome:used" not in tags("dev", "", "never")
+    assert tags("dev", "", "never", used="2027-01-31")["aerodrome:used"] == "2027-01-31"
+
+
+def test_a_namespace_says_whose_it_is() -> None:
+    assert labels("dev") == {"aerodrome/environment": "dev"}
+    assert labels("dev-x-1", "dev")["aerodrome/base"] == "dev"
 
 
 def test_a_base_is_told_only_where_there_is_one() -> None:

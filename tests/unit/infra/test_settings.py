@@ -102,8 +102,8 @@ def test_an_unknown_key_is_answered_with_the_known_ones() -> None:
         ),
         (
             "uiNodePort",
-            "8080",
-            "aerodrome:uiNodePort is '8080': must be between 30000 and 32767",
+            "40000",
+            "aerodrome:uiNodePort is '40000': must be between 0 and 32767",
         ),
         (
             "expires",
@@ -256,3 +256,41 @@ def test_people_get_the_list_as_text(capsys: pytest.CaptureFixture[str]) -> None
     shown = capsys.readouterr().out
     assert "environment (string, required)" in shown
     assert 'executor (string, default "KubernetesExecutor")' in shown
+
+
+def test_a_port_that_no_node_offers() -> None:
+    assert problem(uiNodePort="8080") == (
+        "aerodrome:uiNodePort is 8080: must be 0 or between 30000 and 32767"
+    )
+
+
+def test_a_shared_environment_names_its_base() -> None:
+    settings, _ = load_with(rung="shared", base="prod")
+    assert (settings.rung, settings.base) == ("shared", "prod")
+    assert problem(rung="shared") == (
+        "aerodrome:base is not set: rung shared needs the environment that it stands on: "
+        "pulumi config set aerodrome:base VALUE"
+    )
+
+
+def test_a_dedicated_environment_has_no_base() -> None:
+    assert problem(base="prod") == (
+        "aerodrome:base is 'prod': only an environment of rung shared has a base"
+    )
+
+
+def test_nothing_stands_on_itself() -> None:
+    assert problem(rung="shared", base="dev") == (
+        "aerodrome:base is 'dev': an environment can not stand on itself"
+    )
+
+
+@pytest.mark.parametrize("base", ["-", "Prod", "p" * 29, "a_b"])
+def test_a_base_is_named_as_environments_are(base: str) -> None:
+    assert "must be the name of an environment" in problem(rung="shared", base=base)
+
+
+def test_the_last_use_is_a_day() -> None:
+    settings, _ = load_with(used="2027-01-31")
+    assert settings.used == "2027-01-31"
+    assert "such as 2027-01-31" in problem(used="yesterday")

@@ -1,0 +1,69 @@
+{{/* The parts that both Jobs share. Call with (dict "root" $ "command" "create"). */}}
+
+{{- define "branch-database.labels" -}}
+app.kubernetes.io/name: branch-database
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/part-of: aerodrome
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "branch-database.pod" -}}
+{{- with .root -}}
+metadata:
+  labels:
+    {{- include "branch-database.labels" . | nindent 4 }}
+    # What the database's NetworkPolicy lets in.
+    aerodrome/uses-database: "true"
+  {{- if eq $.command "create" }}
+  annotations:
+    checksum/secrets: {{ .Values.secretsChecksum | quote }}
+  {{- end }}
+spec:
+  restartPolicy: OnFailure
+  automountServiceAccountToken: false
+  {{- with .Values.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  securityContext:
+    runAsNonRoot: true
+    runAsUser: 50000
+    runAsGroup: 0
+    seccompProfile:
+      type: RuntimeDefault
+  containers:
+    - name: {{ $.command }}
+      image: {{ .Values.image }}
+      imagePullPolicy: {{ .Values.pullPolicy }}
+      args: [python, /opt/airflow/scripts/branch_database.py, {{ $.command }}, {{ .Values.database }}]
+      env:
+        - name: ADMIN_CONNECTION
+          valueFrom:
+            secretKeyRef:
+              name: {{ .Values.adminSecret }}
+              key: connection
+        - name: WAIT_SECONDS
+          value: {{ .Values.waitSeconds | quote }}
+        {{- if eq $.command "create" }}
+        - name: DATABASE_PASSWORD
+          valueFrom:
+            secretKeyRef:
+              name: {{ .Values.passwordSecret }}
+              key: password
+        {{- end }}
+      securityContext:
+        allowPrivilegeEscalation: false
+        readOnlyRootFilesystem: true
+        capabilities:
+          drop: [ALL]
+      resources:
+        {{- toYaml .Values.resources | nindent 8 }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,119 @@
+"""Make or drop a branch's database in this environment's PostgreSQL, with a user of its own.
+
+`charts/branch-database` runs it in this environment's namespace, where the password is that makes
+databases. May run again at any time: what is there already stays, what is gone already is no error.
+"""
+
+import os
+import sys
+import time
+from typing import Any
+
+from wait_for_schema import INTERVAL, libpq_url
+
+ADMIN = "ADMIN_CONNECTION"
+PASSWORD = "DATABASE_PASSWORD"
+WAIT_SECONDS = "WAIT_SECONDS"
+
+CONNECTIONS = 40
+"""How many a branch may hold; Airflow's own processes take about ten. One that runs wild must not lock out
+its neighbours, nor the environment that carries it."""
+
+LOCK = 0xAE0D0
+"""Two changes of the same catalogue rows at once fail: branches take turns."""
+
+
+def connect(url: str, patience: float) -> Any:
+    """A connection as the user that may make databases."""
+    import psycopg2
+
+    end = time.monotonic() + patience
+    while True:
+        try:
+            connection = psycopg2.connect(url, connect_timeout=5)
+        except psycopg2.OperationalError as error:
+            if time.monotonic() > end:
+                # libpq's text names host, user and reason, never the password.
+                raise SystemExit(f"the database does not answer: {error}") from None
+            time.sleep(INTERVAL)
+        else:
+            # CREATE DATABASE and DROP DATABASE run outside of transactions only.
+            connection.autocommit = True
+            return connection
+
+
+def create(connection: Any, name: str, password: str) -> list[str]:
+    """The user with this password, and its database, closed to everybody else. What was made."""
+    from psycopg2 import sql
+    from psycopg2.extensions import encrypt_password
+
+    user = sql.Identifier(name)
+    # Hashed here, so that no log of the server can hold it.
+    verifier = encrypt_password(password, name, connection, "scram-sha-256")
+    made = []
+    with connection.cursor() as cursor:
+        cursor.execute("select from pg_roles where rolname = %s", (name,))
+        if cursor.fetchone() is None:
+            cursor.execute(sql.SQL("create role {}").format(user))
+            made.append("user")
+        cursor.execute(
+            sql.SQL("alter role {} with login connection limit %s password %s").format(user),
+            (CONNECTIONS, verifier),
+        )
+        # A database can be given to, and taken from, only a user that one is a member of.
+        cursor.execute(sql.SQL("grant {} to current_user").format(user))
+        cursor.execute("select from pg_database where datname = %s", (name,))
+        if cursor.fetchone() is None:
+            # template1 can not be copied while anybody is connected to it; nobody can be to template0.
+            cursor.execute(
+                sql.SQL("create database {} owner {} template template0").format(user, user)
+            )
+            made.append("database")
+        cursor.execute("select current_database()")
+        own = cursor.fetchone()[0]
+        for database in (name, own):
+            closed = sql.SQL("revoke connect, temporary on database {} from public")
+            cursor.execute(closed.format(sql.Identifier(database)))
+    return made
+
+
+def drop(connection: Any, name: str) -> list[str]:
+    """The database with everybody who is still connected, then its user. What was dropped."""
+    from psycopg2 import sql
+
+    dropped = []
+    with connection.cursor() as cursor:
+        cursor.execute("select from pg_database where datname = %s", (name,))
+        if cursor.fetchone():
+            cursor.execute(
+                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+            )
+            dropped.append("database")
+        cursor.execute("select from pg_roles where rolname = %s", (name,))
+        if cursor.fetchone():
+            cursor.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(name)))
+            dropped.append("user")
+    return dropped
+
+
+def main(arguments: list[str]) -> int:
+    """`branch_database.py create|drop NAME`."""
+    command, name = arguments
+    url = libpq_url(os.environ[ADMIN])
+    connection = connect(url, float(os.environ[WAIT_SECONDS]))
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_advisory_lock(%s)", (LOCK,))
+        if command == "create":
+            changed = create(connection, name, os.environ[PASSWORD])
+        else:
+            changed = drop(connection, name)
+    finally:
+        connection.close()
+    done = {"create": "made", "drop": "dropped"}[command]
+    sys.stdout.write(f"{name}: {' and '.join(changed) or 'nothing'} {done}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

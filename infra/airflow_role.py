@@ -1,0 +1,30 @@
+"""The role of Airflow's pods: it reaches one folder of the log bucket, and nothing else in AWS."""
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import policies
+from infra.stack import Stack
+
+
+def make(
+    stack: Stack, bucket_arn: pulumi.Input[str], parent: pulumi.Resource
+) -> pulumi.Output[str]:
+    """The role's ARN, once it may do what it must."""
+    names, child = stack.names, pulumi.ResourceOptions(parent=parent)
+    role = aws.iam.Role(
+        names.of("airflow"),
+        path=names.iam_path,
+        assume_role_policy=policies.assumed_by_pods(),
+        opts=child,
+    )
+    allowed = aws.iam.RolePolicy(
+        names.of("airflow"),
+        role=role.name,
+        policy=pulumi.Output.from_input(bucket_arn).apply(
+            lambda arn: policies.read_and_write_logs(arn, names.log_prefix)
+        ),
+        opts=child,
+    )
+    # Not before the permissions are there: a pod that starts earlier would lose its logs.
+    return pulumi.Output.all(role.arn, allowed.id).apply(lambda both: str(both[0]))

@@ -1,0 +1,62 @@
+"""The list of what a dedicated environment consists of: everything, from the ground up."""
+
+from infra import outputs
+from infra.access import Access, AccessArgs
+from infra.airflow import Airflow, AirflowArgs
+from infra.cluster import STORAGE_CLASS, Cluster, ClusterArgs
+from infra.database import Database, DatabaseArgs, in_cluster
+from infra.image import Image, ImageArgs, needed
+from infra.log_bucket import LogBucket, LogBucketArgs
+from infra.network import Network, NetworkArgs
+from infra.postgres import postgres_values
+from infra.rancher import Rancher, RancherArgs
+from infra.registry import Registry, RegistryArgs
+from infra.stack import Stack
+
+
+def deploy(stack: Stack) -> None:
+    settings = stack.settings
+    network = Network("network", NetworkArgs(stack))
+    registry = Registry("registry", RegistryArgs(stack, images=needed(settings)))
+    bucket = LogBucket("logs", LogBucketArgs(stack))
+    cluster = Cluster("cluster", ClusterArgs(stack, network))
+    access = Access("access", AccessArgs(stack, cluster, bucket))
+    rancher = Rancher("rancher", RancherArgs(stack, network)) if settings.rancher_enabled else None
+    database = (
+        Database("database", DatabaseArgs(stack, network)) if settings.database == "rds" else None
+    )
+    images = {
+        name: Image(name, ImageArgs(stack, name, repository))
+        for name, repository in registry.repositories.items()
+    }
+    address = database.address if database else in_cluster(stack)
+    airflow = Airflow(
+        "airflow",
+        AirflowArgs(
+            stack,
+            cluster.provider,
+            cluster.name,
+            bucket.bucket,
+            access.airflow_role_arn,
+            images["airflow"],
+            address,
+            after=[cluster.storage_class],
+            values=postgres_values(stack, images.get("postgres")),
+        ),
+    )
+    outputs.export(
+        outputs.Deployed(
+            stack, cluster.name, cluster.kubeconfig, bucket.bucket, images["airflow"], airflow
+        )
+    )
+    outputs.export_foundation(
+        outputs.Foundation(
+            bucket.arn,
+            registry.repositories,
+            images.get("postgres"),
+            address,
+            airflow.database_secret_name,
+            STORAGE_CLASS,
+        )
+    )
+    outputs.export_rancher(rancher.address if rancher else None, access.rancher_key)

@@ -1,0 +1,57 @@
+"""The list of what a shared environment consists of: what must be its own, in the house of its base."""
+
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from infra import outputs
+from infra.airflow import Airflow, AirflowArgs
+from infra.base import Base
+from infra.branch_access import BranchAccess, BranchAccessArgs
+from infra.branch_database import BranchDatabase, BranchDatabaseArgs
+from infra.database import Address
+from infra.fences import Fences, FencesArgs
+from infra.image import Image, ImageArgs
+from infra.stack import Stack
+
+VALUES: dict[str, Any] = {
+    # What the quota holds beside Airflow's own pods.
+    "scheduler": {"parallelism": 16},
+    # A task whose pod does not fit now waits for its turn; Airflow's default is to fail it.
+    "config": {"kubernetes_executor": {"task_publish_max_retries": "-1"}},
+}
+
+
+def deploy(stack: Stack) -> None:
+    base = Base(stack)
+    kubeconfig = base.output("kubeconfig")
+    provider = kubernetes.Provider(stack.names.of("base"), kubeconfig=kubeconfig)
+    database = BranchDatabase("database", BranchDatabaseArgs(stack, base, provider))
+    image = Image("airflow", ImageArgs(stack, "airflow", base.repository("airflow")))
+    access = BranchAccess("access", BranchAccessArgs(stack, base.output("logBucketArn")))
+    airflow = Airflow(
+        "airflow",
+        AirflowArgs(
+            stack,
+            provider,
+            base.output("clusterName"),
+            base.output("logBucket"),
+            access.airflow_role_arn,
+            image,
+            Address(base.output("databaseHost"), base.output("databaseTls")),
+            after=[database.release],
+            values=VALUES,
+        ),
+    )
+    Fences("fences", FencesArgs(stack, provider, airflow.namespace))
+    outputs.export(
+        outputs.Deployed(
+            stack,
+            base.output("clusterName"),
+            pulumi.Output.secret(kubeconfig),
+            base.output("logBucket"),
+            image,
+            airflow,
+        )
+    )
