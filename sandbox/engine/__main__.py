@@ -7,6 +7,7 @@ something failed, 2 if the input was not right and nothing was changed.
 """
 
 import argparse
+import getpass
 import json
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from sandbox.engine import operations
 from sandbox.errors import KitError, UserError
 from sandbox.wire.values import UNKNOWN, Secret, transform
 
-_VERBS = ("preview", "up", "refresh", "destroy", "export", "import")
+_VERBS = ("preview", "up", "refresh", "destroy", "export", "import", "history", "passphrase")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -44,6 +45,11 @@ def _perform(arguments: argparse.Namespace) -> dict[str, Any] | None:
                 raise UserError("Standard input holds no JSON", str(error)) from error
             operations.import_(request, document)
             return None
+        case "history":
+            return {"history": operations.history(request)}
+        case "passphrase":
+            count = operations.change_passphrase(request, _new_passphrase(arguments))
+            return {"secrets": count}
     display = operations.Display(sys.stderr, diff=arguments.diff)
     match arguments.verb:
         case "preview":
@@ -71,6 +77,22 @@ def _request(arguments: argparse.Namespace) -> operations.Request:
         expect_no_changes=arguments.expect_no_changes,
         plugin_dirs=arguments.plugin_dir,
     )
+
+
+def _new_passphrase(arguments: argparse.Namespace) -> str:
+    """From a file or the terminal: others can see the arguments of a process."""
+    file: Path | None = arguments.new_passphrase_file
+    if file is not None:
+        try:
+            return file.read_text().strip()
+        except OSError as error:
+            raise UserError(f"{file} cannot be read", error.strerror or str(error)) from error
+    if not sys.stdin.isatty():
+        return sys.stdin.read().strip()
+    first = getpass.getpass("New passphrase: ")
+    if getpass.getpass("The same again: ") != first:
+        raise UserError("The two passphrases differ", "Nothing was changed.")
+    return first
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:
@@ -135,6 +157,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="the result on standard output")
     parser.add_argument("--diff", action="store_true", help="show every property that changes")
     parser.add_argument("--refresh", action="store_true", help="look at the world first")
+    parser.add_argument(
+        "--new-passphrase-file",
+        type=Path,
+        metavar="FILE",
+        help="for `passphrase`; without it, standard input or a question",
+    )
     parser.add_argument("--skip-preview", action="store_true")
     parser.add_argument("--expect-no-changes", action="store_true")
     return parser

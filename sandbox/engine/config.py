@@ -5,12 +5,13 @@ Secrets in the stack's file are `secure: v1:...`, encrypted with the key that th
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sandbox.engine.state.files import write_whole
+from sandbox.engine.state.passphrase import editing, settle
 from sandbox.engine.state.secrets import Secrets
 from sandbox.errors import UserError
 
@@ -94,6 +95,7 @@ def stack_file(project_dir: Path, stack: str, config_file: Path | None = None) -
 
 def read_stack(path: Path, project: str) -> StackConfig:
     """A stack's configuration file; one that does not exist is empty."""
+    settle(path)
     document = _load(path)
     entries = document.get("config") or {}
     if not isinstance(entries, dict):
@@ -143,6 +145,16 @@ def read_config(
     return resolve(project, stored, Secrets(passphrase, stored.salt), {}, {})
 
 
+def opens_config(config_file: Path, passphrase: str) -> bool:
+    """Whether this is the passphrase of a configuration file's secrets."""
+    settle(config_file)
+    try:
+        Secrets(passphrase, str(_load(config_file).get("encryptionsalt") or "")).check()
+    except UserError:
+        return False
+    return True
+
+
 def set_config(
     project_dir: Path,
     stack: str,
@@ -168,8 +180,16 @@ def encrypt_config(passphrase: str, config_file: Path, values: Mapping[str, str]
 def _write_values(
     path: Path, values: Mapping[str, str], secret: Mapping[str, str], passphrase: str | None
 ) -> None:
+    with editing(path):
+        _write_values_alone(path, values, secret, passphrase)
+
+
+def _write_values_alone(
+    path: Path, values: Mapping[str, str], secret: Mapping[str, str], passphrase: str | None
+) -> None:
     import yaml
 
+    settle(path)
     document = _load(path)
     entries = document.setdefault("config", {})
     secrets = Secrets(passphrase, str(document.get("encryptionsalt") or ""))
@@ -177,14 +197,9 @@ def _write_values(
         entries[key] = {"secure": secrets.encrypt(value)} if key in secret else value
     if secrets.salt:
         document = {"encryptionsalt": secrets.salt} | document
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch(mode=0o600)
-        temporary.write_text(yaml.safe_dump(document, sort_keys=False))
-        temporary.replace(path)
+        write_whole(path, yaml.safe_dump(document, sort_keys=False).encode())
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise UserError(f"{path} cannot be written", error.strerror or str(error)) from error
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.engine.model.step import Op, StepSummary
+from sandbox.engine.patience import Patience
 from sandbox.errors import CloudError, KitError
 
 QUIET_OPS = (Op.SAME, Op.READ)
@@ -39,6 +40,9 @@ class Request:
     expect_no_changes: bool = False
     plugin_dirs: Sequence[Path] = ()
     """Searched for plugins before sandbox/bin and PATH."""
+
+    patience: Patience = field(default_factory=Patience)
+    """How long to wait for providers."""
 
 
 @dataclass(frozen=True)

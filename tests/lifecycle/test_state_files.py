@@ -40,8 +40,13 @@ def test_the_layout_is_that_of_pulumis_file_backend(stack: Any) -> None:
 def test_nothing_is_left_beside_the_checkpoint(stack: Any) -> None:
     stack.up('Thing("a")')
     stack.up('Thing("a", size=1)')
-    files = sorted(p.name for p in stack.state_dir.rglob("*") if p.is_file())
+    pulumi = stack.state_dir / ".pulumi"
+    files = sorted(p.name for p in pulumi.rglob("*") if p.is_file() and p.parent.name != "dev")
     assert files == ["dev.json", "dev.json.bak", "meta.yaml"]
+    # Two runs, each with its history, its state, and that once more.
+    assert len(list((pulumi / "history" / "shop" / "dev").iterdir())) == 4
+    assert len(list((pulumi / "backups" / "shop" / "dev").iterdir())) == 2
+    assert not list((pulumi / "locks" / "organization" / "shop" / "dev").iterdir())
 
 
 def test_export_and_import(stack: Any) -> None:

@@ -15,6 +15,9 @@ from sandbox.wire.marshal import UNKNOWN_STRING, Keep, from_struct, to_struct
 from sandbox.wire.protos import provider_pb2
 from sandbox.wire.values import Properties, reveal
 
+_NO_LIMIT = float("inf")
+"""For components: what they are made of has limits of its own."""
+
 
 class Processes(Protocol):
     """The host: knows which process is configured how."""
@@ -161,6 +164,7 @@ class Plugin:
                 request,
                 doing=_doing("creating", urn),
                 metadata=(("aerodrome-repeated", "true"),) if repeated else (),
+                limit=self._process.limit(timeout, preview=preview),
             )
         except InitFailed as error:
             return error.outcome()
@@ -180,7 +184,9 @@ class Plugin:
             type=urns.type_of(urn),
         )
         try:
-            response = await self._process.call("Read", request, doing=_doing("reading", urn))
+            response = await self._process.call(
+                "Read", request, doing=_doing("reading", urn), limit=self._process.limit(0)
+            )
         except InitFailed as error:
             return error.outcome()
         if not response.id:
@@ -217,7 +223,10 @@ class Plugin:
         )
         try:
             response = await self._process.call(
-                "Update", request, doing=_doing("updating", old.urn)
+                "Update",
+                request,
+                doing=_doing("updating", old.urn),
+                limit=self._process.limit(timeout, preview=preview),
             )
         except InitFailed as error:
             return error.outcome()
@@ -233,7 +242,12 @@ class Plugin:
             name=urns.name_of(state.urn),
             type=state.type,
         )
-        await self._process.call("Delete", request, doing=_doing("deleting", state.urn))
+        await self._process.call(
+            "Delete",
+            request,
+            doing=_doing("deleting", state.urn),
+            limit=self._process.limit(timeout),
+        )
 
     async def invoke(self, token: str, arguments: Properties, *, preview: bool) -> Invoked:
         request = provider_pb2.InvokeRequest(
@@ -245,10 +259,11 @@ class Plugin:
 
     async def construct(self, request: Any) -> Any:
         doing = f"{request.type} {request.name} failed"
-        return await self._process.call("Construct", request, doing=doing)
+        return await self._process.call("Construct", request, doing=doing, limit=_NO_LIMIT)
 
     async def call(self, request: Any) -> Any:
-        return await self._process.call("Call", request, doing=f"{request.tok} failed")
+        doing = f"{request.tok} failed"
+        return await self._process.call("Call", request, doing=doing, limit=_NO_LIMIT)
 
 
 def _checked(response: Any) -> Checked:

@@ -10,7 +10,7 @@ import signal
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from google.protobuf import empty_pb2
 
 from sandbox.engine.applying.events import Diagnostic, Listener
 from sandbox.engine.applying.ports import Outcome, ProviderGone
+from sandbox.engine.patience import Patience
 from sandbox.errors import CloudError, KitError, Unsupported, UserError
 from sandbox.wire.marshal import Keep, from_struct
 from sandbox.wire.protos import provider_pb2, provider_pb2_grpc, status_pb2
@@ -28,7 +29,7 @@ GRPC_OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
 ]
-_START_SECONDS = 60.0
+_SIGN_OF_LIFE_SECONDS = 20.0
 _STOP_SECONDS = 2.0
 _LINE_LIMIT = 1 << 24
 Metadata = tuple[tuple[str, str], ...]
@@ -45,6 +46,7 @@ class PluginSettings:
     """The whole environment; PATH says where plugins lie."""
 
     listener: Listener
+    patience: Patience = field(default_factory=Patience)
 
 
 class PluginProcess:
@@ -83,35 +85,65 @@ class PluginProcess:
         await asyncio.shield(self._started)
 
     async def _start(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            self._executable,
-            self._settings.engine_address,
-            cwd=self._settings.program_directory,
-            env=dict(self._settings.environment),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            # Ctrl-C is for the engine alone, which lets plugins finish.
-            start_new_session=True,
-            limit=_LINE_LIMIT,
-        )
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                self._executable,
+                self._settings.engine_address,
+                cwd=self._settings.program_directory,
+                env=dict(self._settings.environment),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                # Ctrl-C is for the engine alone, which lets plugins finish.
+                start_new_session=True,
+                limit=_LINE_LIMIT,
+            )
+        except OSError as error:
+            raise self._not_started(f"{self._executable}: {error.strerror}") from error
         assert self._process.stdout is not None and self._process.stderr is not None
         self._readers.append(asyncio.create_task(self._relay(self._process.stderr, "info")))
-        line = b""
-        with suppress(TimeoutError):
-            line = await asyncio.wait_for(self._process.stdout.readline(), _START_SECONDS)
-        port = line.strip()
-        if not port.isdigit():
-            await asyncio.sleep(0.1)
-            said = "\n".join(self._last_words) or f"It said {line!r}."
-            self.kill()
-            raise ProviderGone(f"The {self.package} provider did not start", said)
+        port = await self._port(self._process.stdout)
         self._readers.append(asyncio.create_task(self._relay(self._process.stdout, "info")))
-        self._channel = grpc.aio.insecure_channel(
-            f"127.0.0.1:{port.decode()}", options=GRPC_OPTIONS
-        )
+        self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=self._options())
         self._stub = provider_pb2_grpc.ResourceProviderStub(self._channel)
-        await self.handshake(self._settings.engine_address)
+        try:
+            await self.handshake(self._settings.engine_address)
+        except ProviderGone as error:
+            self.kill()
+            raise self._not_started(str(error)) from error
+
+    async def _port(self, stdout: asyncio.StreamReader) -> int:
+        """The first line that it prints."""
+        line = b""
+        patience = self._settings.patience.start
+        try:
+            line = await asyncio.wait_for(stdout.readline(), patience)
+        except TimeoutError:
+            why = f"It printed no port within {patience:g} s."
+        except ValueError:
+            why = "What it printed first has no end."
+        else:
+            text = line.strip()
+            if text.isdigit() and 0 < int(text) < 65536:
+                return int(text)
+            why = f"Instead of its port it printed {text[:200]!r}." if line else "It ended at once."
+        # What it wrote to standard error is on its way.
+        await asyncio.sleep(0.1)
+        self.kill()
+        raise self._not_started("\n".join([why, *self._last_words]))
+
+    def _not_started(self, why: str) -> ProviderGone:
+        return ProviderGone(f"The {self.package} provider did not start", why)
+
+    def _options(self) -> list[tuple[str, int]]:
+        silence = self._settings.patience.silence
+        return [
+            *GRPC_OPTIONS,
+            ("grpc.keepalive_time_ms", int(silence * 1000)),
+            ("grpc.keepalive_timeout_ms", int(min(silence, _SIGN_OF_LIFE_SECONDS) * 1000)),
+            # Also while a call takes long and nothing else is said.
+            ("grpc.http2.max_pings_without_data", 1 << 20),
+        ]
 
     async def greet(self, engine_address: str) -> None:
         """Tell a plugin of an earlier pass where the engine is now. One that cannot be talked
@@ -128,10 +160,11 @@ class PluginProcess:
             configure_with_urn=True,
         )
         # Many of Pulumi's own plugins do without it.
+        patience = self._settings.patience.start
         with suppress(Unsupported):
-            await self.call("Handshake", request)
+            await self.call("Handshake", request, limit=patience)
         with suppress(Unsupported):
-            await self.call("GetPluginInfo", empty_pb2.Empty())
+            await self.call("GetPluginInfo", empty_pb2.Empty(), limit=patience)
 
     async def _relay(self, stream: asyncio.StreamReader, severity: str) -> None:
         while line := await stream.readline():
@@ -167,13 +200,40 @@ class PluginProcess:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
+    def limit(self, timeout: float, *, preview: bool = False) -> float:
+        """How long to wait for an operation whose resource sets this limit; 0: none."""
+        patience = self._settings.patience
+        if preview:
+            return patience.question
+        return timeout + patience.grace if timeout else patience.operation
+
     async def call(
-        self, method: str, request: Any, *, doing: str = "", metadata: Metadata = ()
+        self,
+        method: str,
+        request: Any,
+        *,
+        doing: str = "",
+        metadata: Metadata = (),
+        limit: float | None = None,
     ) -> Any:
+        """Ask it, and wait no longer than `limit`: as long as for a question, if not said."""
+        seconds = self._settings.patience.question if limit is None else limit
         try:
-            return await getattr(self._stub, method)(request, metadata=metadata)
+            async with asyncio.timeout(seconds if seconds < float("inf") else None):
+                answer = await getattr(self._stub, method)(request, metadata=metadata)
+        except TimeoutError as error:
+            raise ProviderGone(
+                f"The {self.package} provider did not answer to {method} within {seconds:g} s",
+                doing,
+            ) from error
         except grpc.aio.AioRpcError as error:
             raise self._error(error, method, doing) from error
+        if answer is None:
+            # What gRPC makes of bytes that are no message. Nobody knows what was done.
+            raise ProviderGone(
+                f"The {self.package} provider sent garbage", f"{method} was answered with it."
+            )
+        return answer
 
     def _error(self, error: grpc.aio.AioRpcError, method: str, doing: str) -> KitError:
         details = error.details() or str(error.code())
@@ -186,16 +246,13 @@ class PluginProcess:
                 return UserError(doing or details, details if doing else "")
             case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
                 said = "\n".join(self._last_words)
+                how = "shows no sign of life" if "keepalive" in details else "ended unexpectedly"
                 return ProviderGone(
-                    f"The {self.package} provider ended unexpectedly during {method}",
-                    said or details,
+                    f"The {self.package} provider {how} during {method}", said or details
                 )
         failure = _init_failure(error)
         if failure is not None:
             return InitFailed(failure)
-        # Anything unreadable is not an answer: nobody knows what was done.
-        if error.code() is grpc.StatusCode.INTERNAL and "deserializ" in details:
-            return ProviderGone(f"The {self.package} provider sent garbage", details)
         return CloudError(doing or f"{method} failed", details, operation=method.lower())
 
 

@@ -5,6 +5,7 @@
     STATE_DIR/.pulumi/stacks/PROJECT/STACK.json           the checkpoint, and .bak before it
     STATE_DIR/.pulumi/stacks/PROJECT/STACK.journal        what happened since (ours alone)
     STATE_DIR/.pulumi/locks/organization/PROJECT/STACK/   one JSON file while somebody works
+    STATE_DIR/.pulumi/{history,backups}/PROJECT/STACK/    see `history`
 
 Files appear whole or not at all: written beside, flushed, renamed.
 """
@@ -18,6 +19,7 @@ from typing import Any
 
 from sandbox.engine.model import urn as urns
 from sandbox.engine.state import checkpoint, journal
+from sandbox.engine.state.files import write_whole
 from sandbox.engine.state.ledger import Ledger
 from sandbox.engine.state.secrets import Secrets
 from sandbox.engine.state.snapshot import PendingOperation, Snapshot, verify
@@ -37,6 +39,8 @@ class StackStore:
         self.checkpoint = root / "stacks" / project / f"{stack}.json"
         self.journal = self.checkpoint.with_suffix(".journal")
         self.lock_dir = root / "locks" / ORGANIZATION / project / stack
+        self.history_dir = root / "history" / project / stack
+        self.backup_dir = root / "backups" / project / stack
 
     def exists(self) -> bool:
         return self.checkpoint.exists() or self.journal.exists()
@@ -95,19 +99,14 @@ class StackStore:
         try:
             self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
             if not self._meta.exists():
-                _write_whole(self._meta, b"version: 1\n")
+                write_whole(self._meta, b"version: 1\n")
             if self.checkpoint.exists():
                 backup = self.checkpoint.with_suffix(".json.bak")
                 backup.unlink(missing_ok=True)
                 os.link(self.checkpoint, backup)
-            _write_whole(self.checkpoint, data)
+            write_whole(self.checkpoint, data)
         except OSError as error:
             raise journal.unwritable(self.checkpoint, error) from error
-
-    def remove(self) -> None:
-        """Forget the stack."""
-        for path in (self.checkpoint, self.checkpoint.with_suffix(".json.bak"), self.journal):
-            path.unlink(missing_ok=True)
 
 
 class Stored:
@@ -188,27 +187,3 @@ def deployment(ledger: Ledger, salt: str) -> dict[str, Any]:
 def now() -> str:
     """This moment as Pulumi writes times."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """All of it, on the disk, or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(handle, view) :]
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
