@@ -1,0 +1,122 @@
+"""A stand-in for the Pulumi CLI: the commands that bootstrap calls, with stacks in the bucket as Pulumi
+keeps them. It encrypts nothing; a secret's value is never written down.
+
+`FAKE_PULUMI_LOG` names a file for the arguments of each call; `FAKE_PULUMI_DIE` is the number of the
+call during which the caller is killed, after the work was done.
+"""
+
+import json
+import os
+import signal
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+PROJECT = "aerodrome"
+
+
+def option(arguments: list[str], name: str) -> str:
+    return arguments[arguments.index(name) + 1] if name in arguments else ""
+
+
+class Stack:
+    """One stack: a file in the bucket, and its configuration in the current folder."""
+
+    def __init__(self, name: str) -> None:
+        url = urlsplit(os.environ["PULUMI_BACKEND_URL"])
+        region = url.query.partition("region=")[2]
+        self.region = region
+        self.place = {"Bucket": url.netloc, "Key": f".pulumi/stacks/{PROJECT}/{name}.json"}
+        self.file = Path(f"Pulumi.{name}.yaml")
+        self.name = name
+
+    @cached_property
+    def s3(self) -> Any:
+        # Imported late: most commands only look into the configuration file.
+        import boto3
+
+        return boto3.client("s3", region_name=self.region)
+
+    def state(self) -> Any:
+        try:
+            return json.loads(self.s3.get_object(**self.place)["Body"].read())
+        except self.s3.exceptions.NoSuchKey:
+            sys.exit(f"error: no stack named '{self.name}' found")
+
+    def init(self, provider: str) -> None:
+        latest = {"secrets_providers": {"type": "cloud", "state": {"url": provider}}}
+        state = {"version": 3, "checkpoint": {"stack": self.name, "latest": latest}}
+        self.s3.put_object(**self.place, Body=json.dumps(state))
+        self.write({"secretsprovider": provider, "encryptedkey": "AAAA"})
+
+    def remove(self) -> None:
+        if self.state()["checkpoint"]["latest"].get("resources"):
+            sys.exit("error: stack still has resources")
+        self.s3.delete_object(**self.place)
+
+    def read(self) -> dict[str, Any]:
+        """The configuration file. It is written so that it is YAML, and can be read without."""
+        lines = self.file.read_text().splitlines() if self.file.exists() else []
+        parts = (line.partition(": ") for line in lines)
+        return {key: json.loads(value) for key, _, value in parts}
+
+    def write(self, document: dict[str, Any]) -> None:
+        lines = (f"{key}: {json.dumps(value)}\n" for key, value in document.items())
+        self.file.write_text("".join(lines))
+
+    def set(self, key: str, value: str, *, secret: bool) -> None:
+        document = self.read()
+        kept: Any = {"secure": f"v1:{len(value)}"} if secret else value
+        document.setdefault("config", {})[key] = kept
+        self.write(document)
+
+    def config(self) -> dict[str, Any]:
+        return {
+            key: {
+                "value": "?" if isinstance(value, dict) else value,
+                "secret": isinstance(value, dict),
+            }
+            for key, value in self.read().get("config", {}).items()
+        }
+
+
+def run(arguments: list[str]) -> str:
+    match arguments:
+        case ["version"]:
+            return "v3.260.0"
+        case ["login", _, *_]:
+            return ""
+    stack = Stack(option(arguments, "--stack") or arguments[-1])
+    match arguments:
+        case ["stack", "init", *_]:
+            stack.init(option(arguments, "--secrets-provider"))
+        case ["stack", "rm", *_]:
+            stack.remove()
+        case ["stack", "select", *_] | ["stack", "export", *_]:
+            state = stack.state()["checkpoint"]["latest"]
+            return json.dumps({"version": 3, "deployment": state})
+        case ["config", "refresh", *_]:
+            stack.write(stack.state()["checkpoint"]["latest"]["fake_config"])
+        case ["config", "set", *_]:
+            stack.set(arguments[-1], sys.stdin.read(), secret="--secret" in arguments)
+        case ["config", *_]:
+            return json.dumps(stack.config())
+        case _:
+            sys.exit(f"error: unknown command {arguments}")
+    return ""
+
+
+def main() -> None:
+    log = Path(os.environ["FAKE_PULUMI_LOG"])
+    with log.open("a") as stream:
+        stream.write(json.dumps(sys.argv[1:]) + "\n")
+    calls = len(log.read_text().splitlines())
+    sys.stdout.write(run([each for each in sys.argv[1:] if each != "--non-interactive"]) + "\n")
+    if calls == int(os.environ.get("FAKE_PULUMI_DIE") or 0):
+        os.kill(os.getppid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
