@@ -8,7 +8,7 @@ made of the environment's (`infra.naming`), so both lead back to it.
 
 from collections.abc import Mapping
 
-from infra.naming import AIRFLOW, PREFIX, TAG_ENVIRONMENT, is_environment
+from infra.naming import AIRFLOW, PREFIX, TAG_BOOTSTRAP, TAG_ENVIRONMENT, is_environment
 
 __all__ = ["TAG_ENVIRONMENT", "is_aerodrome", "of_cluster", "of_namespace", "owners"]
 
@@ -55,8 +55,8 @@ def owners(tags: Mapping[str, str]) -> list[str]:
 
 
 def is_aerodrome(tags: Mapping[str, str]) -> bool:
-    """Whether it is one of Aerodrome's, of whatever environment."""
-    return any(key.startswith(f"{PREFIX}:") for key in tags)
+    """Whether it is one of Aerodrome's that an environment made; what all of them need is not."""
+    return TAG_BOOTSTRAP not in tags and any(key.startswith(f"{PREFIX}:") for key in tags)
 
 
 def of_cluster(name: str) -> str:

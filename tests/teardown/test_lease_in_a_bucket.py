@@ -1,0 +1,67 @@
+"""Leases in S3: conditional writes, and S3's own clock."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+
+from cli.environments import Environment
+from cli.lease import Holder, held, holder
+from cli.lease_bucket import store_of
+from cli.lease_stores import Store
+from infra.naming import state_bucket
+from sandbox.errors import UserError
+from tests.teardown.conftest import Cloud
+
+REGION = "us-east-1"
+
+
+@pytest.fixture
+def store(cloud: Cloud) -> Store:
+    account = cloud.client("sts").get_caller_identity()["Account"]
+    cloud.client("s3").create_bucket(Bucket=state_bucket(account, REGION))
+    found = store_of(cloud.client, cloud.ours, REGION)
+    assert found is not None
+    return found
+
+
+def test_an_account_that_was_not_prepared_has_no_place_for_leases(cloud: Cloud) -> None:
+    assert store_of(cloud.client, cloud.ours, "eu-west-9") is None
+
+
+def test_a_lease_is_held_and_given_back(cloud: Cloud, store: Store) -> None:
+    environment = Environment(cloud.ours)
+    with held(environment, "up", print, store):
+        known = holder(environment, store)
+        assert known is not None
+        assert known.doing == "up"
+        with (
+            pytest.raises(UserError, match="`up` is at work"),
+            held(environment, "down", print, store),
+        ):
+            pass
+    assert store.read() is None
+
+
+def test_a_dead_ones_is_taken_over(cloud: Cloud, store: Store) -> None:
+    dead = replace(Holder.myself("down"), started="1")
+    assert store.write(json.dumps(asdict(dead)), None)
+    lines: list[str] = []
+    with held(Environment(cloud.ours), "down", lines.append, store):
+        pass
+    assert "was killed" in lines[0]
+
+
+def test_of_two_that_write_one_wins(store: Store) -> None:
+    assert store.write("one", None)
+    assert not store.write("two", None)
+    found = store.read()
+    assert found is not None
+    assert (found.text, found.age < 60) == ("one", True)
+    assert store.write("three", found.version)
+    assert not store.write("four", found.version)
+    store.remove(found.version)
+    left = store.read()
+    assert left is not None
+    store.remove(left.version)
+    assert store.read() is None
