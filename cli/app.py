@@ -18,6 +18,8 @@ from cli.commands import (
     config,
     doctor,
     down,
+    execute,
+    extend,
     inventory,
     logs,
     open_ui,
@@ -95,6 +97,7 @@ def root(
     """
     session: Session = ctx.ensure_object(Session)
     session.debug = debug
+    session.console.verb = ctx.invoked_subcommand or ""
 
 
 app.command("bootstrap")(bootstrap.bootstrap)
@@ -104,6 +107,8 @@ app.command("down")(down.down)
 app.command("status")(status.status)
 app.command("open")(open_ui.open_ui)
 app.command("logs")(logs.logs)
+app.command("exec")(execute.execute)
+app.command("extend")(extend.extend)
 app.command("proof")(proof.proof)
 app.command("outputs")(outputs.outputs)
 app.command("inventory")(inventory.inventory)

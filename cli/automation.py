@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from cli.backends import Found, Outcome
 from cli.environments import ROOT, Environment
+from cli.settings import qualified
 from sandbox.errors import KitError, UserError
 from sandbox.wire.values import Secret
 
@@ -21,6 +22,16 @@ class PulumiBackend:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._selected: Stack | None = None
+
+    def create(self, secrets_provider: str) -> None:
+        if self._found() is None:
+            from pulumi import automation
+
+            options = automation.LocalWorkspaceOptions(secrets_provider=secrets_provider)
+            with _translated():
+                self._selected = automation.create_stack(
+                    self._environment.name, work_dir=str(ROOT), opts=options
+                )
 
     def preview(self, show: TextIO) -> Outcome:
         with _translated():
@@ -38,20 +49,24 @@ class PulumiBackend:
         return Outcome(_changes(done.summary.resource_changes), 0.0)
 
     def outputs(self) -> dict[str, Any]:
+        stack = self._found()
         with _translated():
-            return _wrapped(self._stack().outputs())
+            return _wrapped(stack.outputs()) if stack else {}
 
     def resources(self) -> list[Found]:
+        stack = self._found()
         with _translated():
-            deployment = self._stack().export_stack().deployment or {}
+            deployment = (stack.export_stack().deployment if stack else None) or {}
         return [
             Found(
                 type=str(item["type"]),
                 name=str(item["urn"]).rsplit("::", 1)[-1],
                 urn=str(item["urn"]),
                 id=str(item.get("id", "")),
+                created=str(item.get("created", "")),
             )
             for item in deployment.get("resources", [])
+            if not str(item["type"]).startswith("pulumi:")
         ]
 
     def deployed(self) -> bool:
@@ -73,7 +88,32 @@ class PulumiBackend:
         }
 
     def configured(self) -> set[str]:
-        return set(self.config())
+        return set(self._document())
+
+    def plain(self) -> dict[str, str]:
+        return {
+            key: str(value).lower() if isinstance(value, bool) else str(value)
+            for key, value in self._document().items()
+            if not isinstance(value, dict)
+        }
+
+    def _document(self) -> dict[str, Any]:
+        """The configuration as it is in the file: secret values are dictionaries."""
+        import yaml
+
+        if not self._environment.config_file.exists():
+            # In a fresh clone; finding the stack brings it back.
+            self._found()
+        try:
+            text = self._environment.config_file.read_text()
+            values = (yaml.safe_load(text) or {}).get("config") or {}
+            return {qualified(str(key)): value for key, value in values.items()}
+        except FileNotFoundError:
+            return {}
+        except (yaml.YAMLError, AttributeError) as error:
+            raise UserError(
+                f"{self._environment.config_file} is not a Pulumi configuration file", str(error)
+            ) from error
 
     def set_config(self, key: str, value: str, *, secret: bool) -> None:
         self._stack()
@@ -97,6 +137,17 @@ class PulumiBackend:
             self._stack().remove_config(key)
 
     def _stack(self) -> "Stack":
+        stack = self._found()
+        if stack is None:
+            raise UserError(
+                f'There is no environment "{self._environment.name}"',
+                "The place that `pulumi login` chose has no stack of that name.",
+                f"./aerodrome bootstrap {self._environment.name}",
+            )
+        return stack
+
+    def _found(self) -> "Stack | None":
+        """The stack, with its configuration; None if there is none."""
         if self._selected is None:
             if shutil.which("pulumi") is None:
                 raise UserError(
@@ -108,7 +159,15 @@ class PulumiBackend:
             # Imported late: it loads the whole SDK.
             from pulumi import automation
 
-            self._selected = automation.select_stack(self._environment.name, work_dir=str(ROOT))
+            with _translated():
+                try:
+                    found = automation.select_stack(self._environment.name, work_dir=str(ROOT))
+                except automation.StackNotFoundError:
+                    return None
+                if not self._environment.config_file.exists() and found.info(show_secrets=False):
+                    # A fresh clone: what was deployed knows with what.
+                    found.refresh_config()
+            self._selected = found
         return self._selected
 
 

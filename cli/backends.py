@@ -46,10 +46,15 @@ class Found:
     name: str
     urn: str
     id: str
+    created: str = ""
+    """When, as ISO 8601; empty where the state does not say."""
 
 
 class Backend(Protocol):
     """One environment's engine. `show` is where progress goes."""
+
+    def create(self, secrets_provider: str) -> None:
+        """A stack to configure, if there is none yet; what was deployed brings its configuration."""
 
     def preview(self, show: TextIO) -> Outcome: ...
     def up(self, show: TextIO) -> Outcome: ...
@@ -69,6 +74,9 @@ class Backend(Protocol):
 
     def configured(self) -> set[str]:
         """The full keys that are set; nothing is decrypted, which takes a third of a second."""
+
+    def plain(self) -> dict[str, str]:
+        """What `config` says, without what is secret, and without a passphrase."""
 
     def set_config(self, key: str, value: str, *, secret: bool) -> None: ...
     def remove_config(self, key: str) -> None: ...

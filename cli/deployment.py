@@ -2,17 +2,39 @@
 the backends. How an environment goes is in `cli.teardown`.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cli import stack_config
-from cli.backends import Backend, Outcome, need
+from cli import bases, lifetime, stack_config
+from cli.backends import Backend, Outcome
 from cli.environments import Environment
+from cli.live import Live
 from cli.phases import Phases
-from cli.record import Record, identity
+from cli.record import Record, identity, on_sandbox
+from cli.sandboxes import find as find
+from cli.sandboxes import running as running
+from cli.sandboxes import urls as urls
 from cli.session import Sandbox, Session
+from cli.stack_config import Standing
+from infra.naming import secrets_provider
 from sandbox.errors import UserError
-from sandbox.instance import UI_NODE_PORT, Instance
+from sandbox.instance import REGION
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked of `up`."""
+
+    prove: bool | None = None
+    """None: if something changed, or it was not proved yet."""
+
+    rung: str | None = None
+    lifetime: str | None = None
+    """Days, or `never`; None: as it is."""
+
+    agree: Callable[[Outcome], None] | None = None
+    """Shown what would change on AWS; raises UserError if that is not wanted."""
 
 
 @dataclass(frozen=True)
@@ -20,77 +42,121 @@ class Deployed:
     """What `up` leaves behind."""
 
     outcome: Outcome
-    url: str
-    node_url: str = ""
+    standing: Standing
+    expires: str
+    addresses: tuple[str, ...] = ()
+    """Of the UI; none if only a forwarded port leads there."""
+
     proof: dict[str, Any] = field(default_factory=dict)
     proved_now: bool = False
 
 
-def urls(instance: Instance) -> tuple[str, str]:
-    """The UI on this machine's loopback, and on the sandbox's own address."""
-    return (
-        f"http://localhost:{instance.ui_port}",
-        f"http://{instance.node_address}:{UI_NODE_PORT}",
-    )
+@dataclass(frozen=True)
+class Plan:
+    """An environment that may be deployed: what it stands on was looked at, and nothing made yet."""
+
+    environment: Environment
+    standing: Standing
+    region: str
+    lifetime: str | None
 
 
-def running(session: Session) -> Sandbox:
-    """The sandbox, which must be up."""
-    sandbox = find(session)
-    if sandbox is None:
-        raise UserError(
-            f'The sandbox "{session.sandbox_name}" is not up',
-            "The environment lives in it.",
-            "./aerodrome up",
-        )
-    return sandbox
+def plan(session: Session, environment: Environment, wish: Wish) -> Plan:
+    """UserError if it can not be deployed as asked."""
+    if wish.lifetime is not None:
+        lifetime.after(wish.lifetime, session.today())
+    backend = session.backend(environment)
+    standing = stack_config.standing(environment, backend, wish.rung)
+    region = REGION
+    if standing.shared:
+        region = str(bases.check(session, standing.base).get("region", REGION))
+    elif environment.sandboxed:
+        _alone(session, environment)
+    elif environment.base:
+        region = session.backend(Environment(environment.base)).plain().get("aws:region", REGION)
+    return Plan(environment, standing, region, wish.lifetime)
 
 
-def find(session: Session) -> Sandbox | None:
-    """The sandbox if it is up."""
-    try:
-        sandbox: Sandbox = session.machine().get(session.sandbox_name)
-    except UserError:
-        return None
-    return sandbox
+def _alone(session: Session, environment: Environment) -> None:
+    """UserError if its sandbox carries another environment of its rung: they would share everything."""
+    for name in on_sandbox(environment.record_file.parent, session.sandbox_name):
+        other = Environment(name)
+        backend = session.backend(other)
+        if name == environment.name or not backend.deployed():
+            continue
+        if not stack_config.standing(other, backend).shared:
+            raise UserError(
+                f'The sandbox "{session.sandbox_name}" carries the environment "{name}" already',
+                "A dedicated environment has a sandbox of its own. Give it another one:",
+                "AERODROME_SANDBOX=NAME AERODROME_UI_PORT=PORT ./aerodrome up"
+                f"{session.same} --rung dedicated",
+            )
+
+
+def configure(session: Session, plan: Plan, backend: Backend) -> None:
+    """Stack and configuration, as far as `up` makes them."""
+    environment, standing = plan.environment, plan.standing
+    if environment.sandboxed:
+        stack_config.complete(environment, backend, standing)
+    elif environment.base:
+        # The base's key encrypts its branches' secrets too: who may deploy one may the others.
+        backend.create(secrets_provider(environment.base, plan.region))
+        stack_config.complete(environment, backend, standing, plan.region)
+    if standing.of_branch:
+        stack_config.keep(backend, _expires(session, plan, backend), session.today())
+
+
+def _expires(session: Session, plan: Plan, backend: Backend) -> str:
+    if plan.lifetime is not None:
+        return lifetime.after(plan.lifetime, session.today())
+    return lifetime.kept(backend.plain().get(stack_config.EXPIRES_KEY, ""), session.today())
 
 
 def deploy(
-    session: Session, environment: Environment, phases: Phases, *, prove_again: bool
+    session: Session, environment: Environment, phases: Phases, wish: Wish = Wish()
 ) -> Deployed:
-    """Brings a sandbox environment up."""
-    stack_config.provide_passphrase(environment, make=True)
-    with phases.phase("sandbox"):
-        sandbox: Sandbox = session.machine().up(
-            session.sandbox_name, report=session.step, ui_port=session.ui_port
-        )
+    """Brings an environment up, and sees one DAG run green."""
+    planned = plan(session, environment, wish)
+    if environment.sandboxed:
+        stack_config.provide_passphrase(environment, make=True)
+        with phases.phase("sandbox"):
+            sandbox: Sandbox | None = session.machine().up(
+                session.sandbox_name, report=session.step, ui_port=session.ui_port
+            )
+    else:
+        sandbox = None
     backend = session.backend(environment, sandbox)
-    record = _current(session, environment, sandbox, backend)
+    record = _current(session, environment, sandbox, backend) if sandbox else None
     with phases.phase("deployment"):
-        stack_config.complete(environment, backend)
+        configure(session, planned, backend)
+        if wish.agree:
+            wish.agree(backend.preview(session.console.stderr))
         outcome = backend.up(session.console.stderr)
-    url, node_url = urls(sandbox.instance)
-    if not (outcome.changed or prove_again or not record.proof):
-        return Deployed(outcome, url, node_url, record.proof)
-    record = record.proved({})
-    record.write(environment)
+    live = Live(session, environment, backend, outcome.outputs, sandbox)
+    expires = backend.plain().get(stack_config.EXPIRES_KEY, lifetime.NEVER)
+    done = Deployed(outcome, planned.standing, expires, live.addresses)
+    due = bool(outcome.changed) or (record is not None and not record.proof)
+    if not (due if wish.prove is None else wish.prove):
+        return replace(done, proof=record.proof if record else {})
+    if record is not None:
+        record = record.proved({})
+        record.write(environment)
     with phases.phase("proof"):
-        proof = proved(session, sandbox, outcome.outputs, backend)
-    record.proved(proof).write(environment)
-    return Deployed(outcome, url, node_url, proof, proved_now=True)
+        proof = proved(live)
+    if record is not None:
+        record.proved(proof).write(environment)
+    return replace(done, proof=proof, proved_now=True)
 
 
-def proved(session: Session, sandbox: Sandbox, outputs: Any, backend: Backend) -> dict[str, Any]:
+def proved(live: Live) -> dict[str, Any]:
     """One DAG run, seen green."""
     from cli import task_logs
     from cli.airflow import PATIENCE
     from cli.proof import prove
 
-    password = need(backend.config(), "aerodrome:adminPassword")
-    logs = task_logs.from_outputs(session.client(sandbox)("s3"), outputs)
-    url, _ = urls(sandbox.instance)
-    with session.airflow(url, need(outputs, "adminUser"), password, PATIENCE) as airflow:
-        return prove(airflow, logs, session.console.report).data()
+    logs = task_logs.from_outputs(live.client("s3"), live.outputs)
+    with live.airflow(PATIENCE) as airflow:
+        return prove(airflow, logs, live.session.console.report).data()
 
 
 def _current(

@@ -41,6 +41,9 @@ class EmbeddedBackend:
             request = replace(request, environment=variables)
         self._request = request
 
+    def create(self, secrets_provider: str) -> None:
+        """A stack of this machine begins with its first `up`."""
+
     def preview(self, show: TextIO) -> Outcome:
         return _outcome(operations.preview(self._request, operations.Display(show, diff=True)))
 
@@ -55,7 +58,13 @@ class EmbeddedBackend:
 
     def resources(self) -> list[Found]:
         return [
-            Found(state.type, state.urn.rsplit("::", 1)[-1], state.urn, str(state.id or ""))
+            Found(
+                state.type,
+                state.urn.rsplit("::", 1)[-1],
+                state.urn,
+                str(state.id or ""),
+                str(state.created or ""),
+            )
             for state in operations.resources(self._request)
             if state.type != _STACK and not state.type.startswith(_PROVIDER)
         ]
@@ -76,16 +85,27 @@ class EmbeddedBackend:
         }
 
     def configured(self) -> set[str]:
+        return set(self._document())
+
+    def plain(self) -> dict[str, str]:
+        return {
+            key: str(value).lower() if isinstance(value, bool) else str(value)
+            for key, value in self._document().items()
+            if not isinstance(value, dict)
+        }
+
+    def _document(self) -> dict[str, Any]:
+        """The configuration as it is in the file: secret values are dictionaries."""
         import yaml
 
         try:
             document = yaml.safe_load(self._file.read_text()) or {}
-            return {qualified(str(key)) for key in document.get("config") or {}}
+            return {qualified(str(key)): v for key, v in (document.get("config") or {}).items()}
         except FileNotFoundError:
-            return set()
+            return {}
         except (yaml.YAMLError, AttributeError, TypeError):
             # Not as Pulumi writes it: the engine says what is wrong with it.
-            return set(self.config())
+            return self.config()
 
     def set_config(self, key: str, value: str, *, secret: bool) -> None:
         operations.set_config(

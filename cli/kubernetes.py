@@ -184,6 +184,19 @@ class Kubectl:
         with self._command(arguments, self.namespace) as command:
             return subprocess.run(command, env=self._environment, check=False).returncode
 
+    def answer(self, *arguments: str) -> tuple[int, str, str]:
+        """Runs kubectl to its end, however long that takes: exit code, output and errors."""
+        with self._command(arguments, self.namespace) as command:
+            done = subprocess.run(
+                command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        return done.returncode, done.stdout, done.stderr
+
     @contextmanager
     def forwarded(self, target: str, port: int, *, seconds: float = SECONDS) -> Iterator[int]:
         """A port of this machine that leads to `port` of `target` (`service/NAME`), for the block's time."""

@@ -118,13 +118,15 @@ class Session:
 
         return Airflow(url, username, password, patience=patience)
 
-    def kubectl(self, outputs: Mapping[str, Any], sandbox: Sandbox | None) -> "Kubectl":
-        """kubectl on the cluster and in the namespace of the environment with these outputs."""
-        from cli.backends import need
+    def kubectl(
+        self, namespace: str, outputs: Mapping[str, Any], sandbox: Sandbox | None
+    ) -> "Kubectl":
+        """kubectl in a namespace of the sandbox, or of the cluster of a stack with these outputs."""
         from cli.kubernetes import Kubectl
 
-        namespace = need(outputs, "namespace")
         if sandbox is None:
+            from cli.backends import need
+
             return Kubectl(need(outputs, "kubeconfig"), namespace)
         from sandbox.tools import tool
 

@@ -1,6 +1,7 @@
-"""The configuration of sandbox environments: made once, with generated secrets.
+"""The configuration of environments that `up` makes: once, with generated secrets.
 
-Secrets belong to the stack: made here, kept encrypted in Pulumi's configuration file, never
+Those are a sandbox's, and every branch's; an environment on AWS that others stand on is prepared by
+bootstrap. Secrets belong to the stack: made here, kept encrypted in Pulumi's configuration file, never
 made anew while something deployed depends on them. The passphrase that opens them is in a
 file of this machine, unless Pulumi's own variables name another.
 """
@@ -10,6 +11,9 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
 from pathlib import Path
 
 from cli.backends import Backend
@@ -20,6 +24,27 @@ from sandbox.instance import REGION, UI_NODE_PORT, state_dir
 
 PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"
 PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"
+
+DEDICATED = "dedicated"
+SHARED = "shared"
+
+
+class Rung(StrEnum):
+    """What an environment stands on: a cluster of its own, or its base's."""
+
+    dedicated = DEDICATED
+    shared = SHARED
+
+
+RUNG_KEY = f"{NAMESPACE}:rung"
+BASE_KEY = f"{NAMESPACE}:base"
+BRANCH_KEY = f"{NAMESPACE}:branch"
+ENVIRONMENT_KEY = f"{NAMESPACE}:environment"
+EXPIRES_KEY = f"{NAMESPACE}:expires"
+USED_KEY = f"{NAMESPACE}:used"
+
+_BRANCH_MAX_LENGTH = 255
+"""Of the program's setting. It is for people only: the environment's name is made of the whole."""
 
 
 def _fernet_key() -> str:
@@ -101,26 +126,90 @@ def _create(path: Path, text: str) -> None:
         Path(name).unlink()
 
 
-def complete(environment: Environment, backend: Backend) -> list[str]:
-    """Adds what a sandbox environment's configuration lacks; the keys that were added."""
+@dataclass(frozen=True)
+class Standing:
+    """What an environment stands on, as its configuration says or will say."""
+
+    rung: str = DEDICATED
+    base: str = ""
+    branch: str = ""
+
+    @property
+    def shared(self) -> bool:
+        return self.rung == SHARED
+
+    @property
+    def of_branch(self) -> bool:
+        """Whether it is a branch's, and goes when nobody uses it any more."""
+        return bool(self.branch) or self.shared
+
+
+def standing(environment: Environment, backend: Backend, rung: str | None = None) -> Standing:
+    """What is configured, or else what was asked for, or else what suits how it was chosen."""
+    plain = backend.plain()
+    have = plain.get(RUNG_KEY, DEDICATED if plain.get(ENVIRONMENT_KEY) else "")
+    if have and rung not in (None, have):
+        raise UserError(
+            f'Environment "{environment.name}" is {have}, not {rung}',
+            "One can not become the other. Take it down first; its configuration goes with it.",
+            f"./aerodrome down --env {environment.name}",
+        )
+    chosen = have or rung or (SHARED if environment.base else DEDICATED)
+    base = plain.get(BASE_KEY) or environment.base
+    if chosen == SHARED and not base:
+        raise UserError(
+            f'Environment "{environment.name}" has no base to share',
+            "A git branch's environment stands on its base; one that was named stands alone.",
+            "./aerodrome up --branch BRANCH --rung shared",
+        )
+    branch = plain.get(BRANCH_KEY) or environment.branch[:_BRANCH_MAX_LENGTH]
+    return Standing(chosen, base if chosen == SHARED else "", branch)
+
+
+def complete(
+    environment: Environment,
+    backend: Backend,
+    on: Standing = Standing(),
+    region: str = REGION,
+) -> list[str]:
+    """Adds what an environment's configuration lacks; the keys that were added."""
     have = backend.configured()
-    plain = {
-        f"{NAMESPACE}:environment": environment.name,
-        f"{NAMESPACE}:uiServiceType": "NodePort",
-        f"{NAMESPACE}:uiNodePort": str(UI_NODE_PORT),
-        "aws:region": REGION,
-    }
     missing = [key for key in SECRETS if f"{NAMESPACE}:{key}" not in have]
     if missing and backend.deployed():
         raise UserError(
             f"{environment.config_file} lacks the secret {missing[0]}",
             f'Environment "{environment.name}" is deployed with it; a new one would not fit.\n'
             "Put the file back, or take the environment down first.",
-            "./aerodrome sandbox down --force",
+            f"./aerodrome down --env {environment.name}",
         )
+    plain = _plain(environment, on) | {"aws:region": region}
     added = [key for key in plain if key not in have]
     for key in added:
         backend.set_config(key, plain[key], secret=False)
     for name in missing:
         backend.set_config(f"{NAMESPACE}:{name}", SECRETS[name](), secret=True)
     return added + [f"{NAMESPACE}:{name}" for name in missing]
+
+
+def _plain(environment: Environment, on: Standing) -> dict[str, str]:
+    # What it stands on comes first: cut short after it, the next run still knows what this is.
+    values = {"rung": SHARED, "base": on.base} if on.shared else {}
+    values["environment"] = environment.name
+    if on.branch:
+        values["branch"] = on.branch
+    if environment.sandboxed:
+        values["uiServiceType"] = "NodePort"
+        if not on.shared:
+            # The one that the sandbox leads to from this machine's loopback.
+            values["uiNodePort"] = str(UI_NODE_PORT)
+    return {f"{NAMESPACE}:{key}": value for key, value in values.items()}
+
+
+def keep(backend: Backend, expires: str, day: date) -> bool:
+    """Writes down a use on `day`, and until when that keeps the environment. Whether that is news."""
+    wanted = {EXPIRES_KEY: expires, USED_KEY: day.isoformat()}
+    have = backend.plain()
+    news = {key: value for key, value in wanted.items() if have.get(key) != value}
+    for key, value in news.items():
+        backend.set_config(key, value, secret=False)
+    return bool(news)

@@ -97,7 +97,8 @@ def test_every_command_exists_with_its_options(document: str) -> None:
 def _problem(command: Any, words: list[str]) -> str:
     """Why the words after `aerodrome` make no command; empty if they do."""
     options = {"--help", "-h"} | _options(command)
-    for word in words:
+    # After `--` come the words of another program.
+    for word in words[: words.index("--")] if "--" in words else words:
         inner = getattr(command, "commands", None)
         if word.startswith("-") and word.split("=")[0] not in options:
             return f"no option {word}"
@@ -119,6 +120,8 @@ def _options(command: Any) -> set[str]:
     ("words", "problem"),
     [
         ("up --env NAME", ""),
+        ("exec -- airflow --version", ""),
+        ("exec --nope -- airflow --version", "no option --nope"),
         ("sandbox up|down", ""),
         ("config set nodeMax 6 --secret", ""),
         ("upp", "no command upp"),

@@ -1,21 +1,17 @@
 """`aerodrome logs`: of a component, a process of the sandbox, or a task."""
 
-import subprocess
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cli import deployment, stack_config, task_logs
+from cli import live, sandboxes, task_logs, usage
+from cli.backends import need
 from cli.environments import Environment
+from cli.live import COMPONENT_LABEL, COMPONENTS, Live
 from cli.options import Json, on_environment
 from cli.proof import DAG
-from cli.session import Sandbox, Session
+from cli.session import Session
 from sandbox.errors import KitError, UserError
-from sandbox.instance import Instance
-
-COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer", "database")
-NAMESPACE = "airflow"
 
 
 def _complete_component(incomplete: str) -> list[str]:
@@ -57,22 +53,19 @@ def logs(
             f"Components: {', '.join(COMPONENTS)}; and the sandbox's processes.",
             "./aerodrome logs scheduler",
         )
-    if not environment.sandboxed:
-        raise UserError(
-            f'The logs of "{environment.name}" are not read from here',
-            "On AWS kubectl shows components, and S3 has the tasks' logs.",
-            f"kubectl --namespace {NAMESPACE} logs --selector component={component or 'scheduler'}",
-        )
-    sandbox = deployment.running(session)
-    if task is not None:
-        stack_config.provide_passphrase(environment)
-        outputs = session.backend(environment, sandbox).outputs()
-        data = _of_task(session, sandbox, outputs, (dag, run, task))
+    process = component not in (None, *COMPONENTS)
+    data: dict[str, Any]
+    if process and environment.sandboxed:
+        data = {"component": component, "lines": _of_process(session, str(component))}
+    elif process:
+        raise _unknown(str(component))
     else:
-        data = {
-            "component": component,
-            "lines": _of_component(sandbox.instance, str(component), lines),
-        }
+        found = live.of(session, environment)
+        usage.used(found)
+        if task is not None:
+            data = _of_task(found, dag, run, task)
+        else:
+            data = {"component": component, "lines": _of_pods(found, str(component), lines)}
     data["lines"] = data["lines"][-lines:]
 
     def show() -> None:
@@ -82,55 +75,34 @@ def logs(
     session.console.result(data, show)
 
 
-def _of_task(
-    session: Session, sandbox: Sandbox, outputs: dict[str, Any], wanted: tuple[str, str | None, str]
-) -> dict[str, Any]:
-    dag, run, task = wanted
-    if "logBucket" not in outputs:
-        raise UserError("The environment is not deployed", "", "./aerodrome up")
-    bucket = task_logs.from_outputs(session.client(sandbox)("s3"), outputs)
+def _of_task(found: Live, dag: str, run: str | None, task: str) -> dict[str, Any]:
+    need(found.outputs, "logBucket")
+    bucket = task_logs.from_outputs(found.client("s3"), found.outputs)
     log = bucket.of_task(dag, run or bucket.last_run(dag), task)
     return {"task": task, "uri": log.uri, "lines": bucket.read(log)}
 
 
-def _of_component(instance: Instance, component: str, lines: int) -> list[str]:
-    file = instance.logs / f"{component}.log"
-    if component not in COMPONENTS:
-        processes = sorted(path.stem for path in instance.logs.glob("*.log"))
-        if component not in processes:
-            raise UserError(
-                f'Nothing called "{component}" writes a log here',
-                f"Components: {', '.join(COMPONENTS)}.\nProcesses: {', '.join(processes)}.",
-            )
-        return _last_lines(file, lines)
-    return _of_pods(instance, component, lines)
+def _of_process(session: Session, name: str) -> list[str]:
+    folder = sandboxes.running(session).instance.logs
+    processes = sorted(path.stem for path in folder.glob("*.log"))
+    if name not in processes:
+        raise _unknown(name, f"Processes: {', '.join(processes)}.")
+    return (folder / f"{name}.log").read_text(errors="replace").splitlines()
 
 
-def _last_lines(file: Path, lines: int) -> list[str]:
-    return file.read_text(errors="replace").splitlines()[-lines:]
-
-
-def _of_pods(instance: Instance, component: str, lines: int) -> list[str]:
-    # Imported late: only this branch needs a tool that set-up built.
-    from sandbox.tools import tool
-
-    selector = f"app.kubernetes.io/component={component}"
-    done = subprocess.run(
-        [
-            str(tool("kubectl")),
-            f"--kubeconfig={instance.admin_kubeconfig}",
-            f"--namespace={NAMESPACE}",
-            "logs",
-            f"--selector={selector}",
-            f"--tail={lines}",
-            "--all-containers",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
+def _unknown(name: str, more: str = "") -> UserError:
+    return UserError(
+        f'Nothing called "{name}" writes a log here',
+        f"Components: {', '.join(COMPONENTS)}.\n{more}".strip(),
     )
-    if done.returncode != 0:
+
+
+def _of_pods(found: Live, component: str, lines: int) -> list[str]:
+    try:
+        return found.kubectl.logs(f"{COMPONENT_LABEL}={component}", lines=lines)
+    except KitError as error:
         raise KitError(
-            f'The log of "{component}" cannot be read', done.stderr.strip(), "./aerodrome status"
-        )
-    return done.stdout.splitlines()
+            f'The log of "{component}" cannot be read',
+            error.detail,
+            f"./aerodrome status{found.session.same}",
+        ) from error

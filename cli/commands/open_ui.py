@@ -1,16 +1,16 @@
 """`aerodrome open`: the UI in a browser."""
 
 import shutil
+import signal
 import subprocess
 from typing import Annotated
 
 import typer
 
-from cli import deployment
+from cli import live, usage
 from cli.environments import Environment
 from cli.options import Json, on_environment
 from cli.session import Session
-from sandbox.errors import UserError
 
 
 @on_environment
@@ -24,20 +24,28 @@ def open_ui(
 ) -> None:
     """Open Airflow's UI in a browser, or print its address.
 
+    Where no lasting address leads to it (on AWS, unless you chose a load balancer), a port of
+    this machine does, until you end the command.
+
     \b
     Example:
-      aerodrome open --print
+      aerodrome open
+      aerodrome open --branch feature/login --print
     """
     session: Session = ctx.obj
-    if not environment.sandboxed:
-        raise UserError(
-            f'The address of "{environment.name}" is not known here',
-            "Airflow on AWS is behind a Service of its cluster.",
-            f"aerodrome outputs --env {environment.name}",
-        )
-    url, _ = deployment.urls(deployment.running(session).instance)
+    found = live.of(session, environment)
+    usage.used(found)
+    with found.ui() as url:
+        opened = not print_only and not json and _browse(url)
+        session.console.result({"url": url, "opened": opened}, lambda: session.console.line(url))
+        if not found.addresses:
+            session.console.note("the address works until you end this command (Ctrl-C)")
+            signal.pause()
+
+
+def _browse(url: str) -> bool:
     browser = shutil.which("xdg-open")
-    opened = browser is not None and not print_only and not json
-    if opened and browser is not None:
-        subprocess.run([browser, url], check=False, capture_output=True)
-    session.console.result({"url": url, "opened": opened}, lambda: session.console.line(url))
+    if browser is None:
+        return False
+    subprocess.run([browser, url], check=False, capture_output=True)
+    return True

@@ -2,7 +2,8 @@
 
 import typer
 
-from cli import deployment, stack_config
+from cli import deployment, sandboxes, stack_config
+from cli.deployment import Wish
 from cli.environments import Environment
 from cli.options import Json, on_environment
 from cli.session import Session
@@ -10,7 +11,9 @@ from cli.session import Session
 
 @on_environment
 def preview(ctx: typer.Context, environment: Environment, json: Json = False) -> None:
-    """Show what `up` would change, and change nothing.
+    """Show what `up` would change, and change nothing in the cloud.
+
+    The configuration of an environment that is new is made, as `up` would.
 
     \b
     Example:
@@ -18,13 +21,12 @@ def preview(ctx: typer.Context, environment: Environment, json: Json = False) ->
       aerodrome preview --env dev --json
     """
     session: Session = ctx.obj
+    planned = deployment.plan(session, environment, Wish())
+    sandbox = sandboxes.running(session) if environment.sandboxed else None
     if environment.sandboxed:
-        sandbox = deployment.running(session)
         stack_config.provide_passphrase(environment, make=True)
-        backend = session.backend(environment, sandbox)
-        stack_config.complete(environment, backend)
-    else:
-        backend = session.backend(environment)
+    backend = session.backend(environment, sandbox)
+    deployment.configure(session, planned, backend)
     outcome = backend.preview(session.console.stderr)
     data = {
         "environment": environment.name,

@@ -2,12 +2,11 @@
 
 import typer
 
-from cli import deployment, stack_config
+from cli import deployment, live
 from cli.environments import Environment
 from cli.options import Json, on_environment
 from cli.record import Record
 from cli.session import Session
-from sandbox.errors import UserError
 
 
 @on_environment
@@ -21,16 +20,7 @@ def proof(ctx: typer.Context, environment: Environment, json: Json = False) -> N
       aerodrome proof
     """
     session: Session = ctx.obj
-    if not environment.sandboxed:
-        raise UserError(
-            f'The proof of "{environment.name}" cannot be run from here',
-            "Airflow on AWS is not reached from this machine without a port forward.",
-            "kubectl port-forward --namespace airflow service/airflow-api-server 8080",
-        )
-    sandbox = deployment.running(session)
-    stack_config.provide_passphrase(environment)
-    backend = session.backend(environment, sandbox)
-    done = deployment.proved(session, sandbox, backend.outputs(), backend)
+    done = deployment.proved(live.of(session, environment))
     record = Record.read(environment)
     if record is not None:
         record.proved(done).write(environment)

@@ -4,10 +4,11 @@ from typing import Any
 
 import typer
 
-from cli import deployment, stack_config
+from cli import lifetime, sandboxes, stack_config
 from cli.environments import Environment
+from cli.live import Live
 from cli.options import Json, on_environment
-from cli.session import Sandbox, Session
+from cli.session import Session
 from sandbox.errors import KitError
 
 
@@ -21,7 +22,7 @@ def status(ctx: typer.Context, environment: Environment, json: Json = False) -> 
       aerodrome status --json
     """
     session: Session = ctx.obj
-    sandbox = deployment.find(session) if environment.sandboxed else None
+    sandbox = sandboxes.find(session) if environment.sandboxed else None
     if environment.sandboxed:
         stack_config.provide_passphrase(environment)
     backend = session.backend(environment, sandbox)
@@ -33,12 +34,26 @@ def status(ctx: typer.Context, environment: Environment, json: Json = False) -> 
     }
     if environment.sandboxed:
         data["sandbox"] = sandbox_data(session)
-    if sandbox is not None:
-        url, node_url = deployment.urls(sandbox.instance)
-        data |= {"url": url, "nodeUrl": node_url}
-        if deployed:
-            data["airflow"] = _airflow(session, sandbox)
+    if deployed and (sandbox is not None or not environment.sandboxed):
+        data |= _looked_into(Live(session, environment, backend, backend.outputs(), sandbox))
     session.console.result(data, lambda: _show(session, environment, data))
+
+
+def _looked_into(found: Live) -> dict[str, Any]:
+    try:
+        addresses = list(found.addresses)
+    except KitError as error:
+        return {"airflow": {"error": error.summary}}
+    plain = found.backend.plain()
+    return {
+        "rung": stack_config.SHARED if found.shared else stack_config.DEDICATED,
+        "base": plain.get(stack_config.BASE_KEY, ""),
+        "branch": plain.get(stack_config.BRANCH_KEY, ""),
+        "expires": plain.get(stack_config.EXPIRES_KEY, lifetime.NEVER),
+        "url": next(iter(addresses), ""),
+        "nodeUrl": next(reversed(addresses), ""),
+        "airflow": found.health(),
+    }
 
 
 def sandbox_data(session: Session) -> dict[str, Any]:
@@ -55,23 +70,18 @@ def sandbox_data(session: Session) -> dict[str, Any]:
     }
 
 
-def _airflow(session: Session, sandbox: Sandbox) -> dict[str, str]:
-    url, _ = deployment.urls(sandbox.instance)
-    try:
-        with session.airflow(url, "", "", 0.0) as airflow:
-            return airflow.health()
-    except KitError as error:
-        return {"error": str(error.summary)}
-
-
 def _show(session: Session, environment: Environment, data: dict[str, Any]) -> None:
     console = session.console
     state = f"deployed, {data['resources']} resources" if data["deployed"] else "not deployed"
     console.line(f"environment {environment.name}: {state}")
     for name, health in data.get("airflow", {}).items():
         console.line(f"  {name:<16} {health}", "" if health == "healthy" else "bold red")
-    if "url" in data and data["deployed"]:
-        console.line(f"  UI               {data['url']}  (also {data['nodeUrl']})")
+    if "url" in data:
+        others = f"  (also {data['nodeUrl']})" if data["nodeUrl"] != data["url"] else ""
+        console.line(f"  UI               {data['url'] or './aerodrome open'}{others}")
+    if data.get("branch") or data.get("base"):
+        console.line(f"  branch           {data['branch']}, on {data['base'] or 'its own'}")
+        console.line(f"  kept until       {data['expires']}")
     if "sandbox" in data:
         show_sandbox(session, data["sandbox"])
 

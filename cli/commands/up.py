@@ -4,12 +4,14 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import deployment, environments
-from cli.deployment import Deployed
+from cli import deployment
+from cli.backends import Outcome
+from cli.deployment import Deployed, Wish
 from cli.environments import Environment
 from cli.options import Json, UiPort, Yes, on_environment
 from cli.phases import Phases
 from cli.session import Session
+from cli.stack_config import Rung
 from sandbox.errors import UserError
 
 
@@ -17,9 +19,24 @@ from sandbox.errors import UserError
 def up(
     ctx: typer.Context,
     environment: Environment,
+    rung: Annotated[
+        Rung | None,
+        typer.Option(
+            "--rung", help="Shared: in its base's cluster, as branches are; or dedicated."
+        ),
+    ] = None,
+    lifetime: Annotated[
+        str | None,
+        typer.Option(
+            "--lifetime",
+            metavar="DAYS",
+            help="Keep a branch's environment so many days, or `never` sweep it; 3 after each use.",
+        ),
+    ] = None,
     prove: Annotated[
-        bool, typer.Option("--proof", help="Run the example DAG even if nothing changed.")
-    ] = False,
+        bool | None,
+        typer.Option("--proof/--no-proof", help="Run the example DAG; by default after a change."),
+    ] = None,
     ui_port: UiPort = None,
     yes: Yes = False,
     json: Json = False,
@@ -27,58 +44,56 @@ def up(
     """Deploy an environment, and prove that it works.
 
     The proof is a DAG run that ends green, and its log read back. A sandbox environment
-    gets its sandbox first. What is there already is left alone, so after any interruption
-    the same command goes on.
+    gets its sandbox first. On a git branch it is the branch's own environment, in the cluster
+    of its base. What is there already is left alone, so after any interruption the same command
+    goes on.
 
     \b
     Example:
       aerodrome up
+      aerodrome up --branch feature/login --lifetime 7
       aerodrome up --env dev --yes
     """
     session: Session = ctx.obj
-    if not environment.sandboxed:
-        _up_on_aws(session, environment, yes)
-        return
-    phases = Phases(session.console, total=3, before=session.setup_seconds)
-    done = deployment.deploy(session, environment, phases, prove_again=prove)
-    data = {
+    phases = Phases(
+        session.console, total=3 if environment.sandboxed else 2, before=session.setup_seconds
+    )
+    asks = not yes and not environment.sandboxed
+    wish = Wish(
+        prove,
+        rung.value if rung else None,
+        lifetime,
+        (lambda planned: _agree(session, planned)) if asks else None,
+    )
+    done = deployment.deploy(session, environment, phases, wish)
+    data: dict[str, Any] = {
         "environment": environment.name,
+        "rung": done.standing.rung,
+        "base": done.standing.base,
+        "branch": done.standing.branch,
+        "expires": done.expires,
         "changed": done.outcome.changed > 0,
         "changes": dict(done.outcome.changes),
-        "url": done.url,
-        "nodeUrl": done.node_url,
+        "url": next(iter(done.addresses), ""),
+        "nodeUrl": next(reversed(done.addresses), ""),
         "proof": done.proof,
         "provedNow": done.proved_now,
-        "next": _next(environment),
+        "next": _next(session),
         "phases": phases.data(),
     }
     session.console.result(data, lambda: _show(session, environment, done, phases))
 
 
-def _up_on_aws(session: Session, environment: Environment, yes: bool) -> None:
-    console = session.console
-    backend = session.backend(environment)
-    if not yes:
-        planned = backend.preview(console.stderr)
-        console.note(f"planned: {planned.summary()}")
-        if planned.changed and not console.confirm("Change AWS as shown?"):
-            raise UserError("Nothing was changed", "It was not agreed to.", "aerodrome up --yes")
-    outcome = backend.up(console.stderr)
-    data: dict[str, Any] = {
-        "environment": environment.name,
-        "changed": outcome.changed > 0,
-        "changes": dict(outcome.changes),
-    }
-    console.result(data, lambda: console.line(f"done: {outcome.summary()}"))
+def _agree(session: Session, planned: Outcome) -> None:
+    session.console.note(f"planned: {planned.summary()}")
+    if planned.changed and not session.console.confirm("Change AWS as shown?"):
+        raise UserError("Nothing was changed", "It was not agreed to.", "./aerodrome up --yes")
 
 
-def _next(environment: Environment) -> list[str]:
-    option = "" if environment.name == environments.DEFAULT else f" --env {environment.name}"
+def _next(session: Session) -> list[str]:
     return [
-        f"./aerodrome open{option}",
-        f"./aerodrome config get adminPassword --show{option}",
-        f"./aerodrome status{option}",
-        f"./aerodrome down{option}",
+        f"./aerodrome {command}{session.same}"
+        for command in ("open", "config get adminPassword --show", "status", "down")
     ]
 
 
@@ -90,17 +105,24 @@ def _show(session: Session, environment: Environment, done: Deployed, phases: Ph
         count = sum(done.outcome.changes.values())
         console.line(f"nothing to change: {count} resources are as they should be", "bold green")
     console.line()
-    open_it, password, status, down = _next(environment)
-    rows = [
-        ("Airflow", f"{done.url}  (also {done.node_url})"),
-        ("password", password),
-        ("run", f"{done.proof.get('run')} of DAG {done.proof.get('dag')}, green"),
-        ("log in S3", str(done.proof.get("log_uri"))),
-        ("next", open_it),
-        ("", status),
-        ("", down),
-    ]
+    open_it, password, status, down = _next(session)
+    rows = [("Airflow", _where(done, open_it)), ("password", password)]
+    if done.standing.of_branch:
+        stands = f", in the cluster of {done.standing.base}" if done.standing.shared else ""
+        rows.append(("belongs to", f"branch {done.standing.branch or environment.name}{stands}"))
+        rows.append(("kept until", f"{done.expires}, longer if it is used"))
+    if done.proof:
+        rows.append(("run", f"{done.proof.get('run')} of DAG {done.proof.get('dag')}, green"))
+        rows.append(("log in S3", str(done.proof.get("log_uri"))))
+    rows += [("next", open_it), ("", status), ("", down)]
     for name, value in rows:
         console.line(f"{name:<10} {value}")
     console.line()
     phases.show()
+
+
+def _where(done: Deployed, open_it: str) -> str:
+    if not done.addresses:
+        return f"behind a port that `{open_it}` forwards"
+    first, *others = done.addresses
+    return f"{first}  (also {', '.join(others)})" if others else first

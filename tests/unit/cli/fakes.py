@@ -1,8 +1,10 @@
 """Stand-ins for what the verbs call: a sandbox, a backend and Airflow, all in memory."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -62,7 +64,10 @@ class FakeMachine:
         process = SimpleNamespace(name="etcd", pid=7, state="ready")
         up = self.sandbox is not None
         return SimpleNamespace(
-            running=up, memory_bytes=2**30 if up else 0, processes=[process] if up else []
+            running=up,
+            memory_bytes=2**30 if up else 0,
+            processes=[process] if up else [],
+            instance=self.sandbox.instance if self.sandbox else None,
         )
 
 
@@ -75,6 +80,8 @@ class FakeBackend:
     values: dict[str, Any] = field(default_factory=dict)
     error: Exception | None = None
     calls: list[str] = field(default_factory=list)
+    more: dict[str, Any] = field(default_factory=lambda: {"contract": 1})
+    """Outputs besides the usual ones."""
 
     def _steps(self) -> dict[str, int]:
         return {"create": self.wanted - self.there, "same": self.there}
@@ -83,6 +90,9 @@ class FakeBackend:
         self.calls.append(name)
         if self.error is not None:
             raise self.error
+
+    def create(self, secrets_provider: str) -> None:
+        self._called(f"create {secrets_provider}")
 
     def preview(self, show: Any) -> Outcome:
         self._called("preview")
@@ -106,7 +116,12 @@ class FakeBackend:
             "adminUser": "admin",
             "logBucket": "logs",
             "logPrefix": "sandbox",
+            "region": "eu-north-1",
+            "uiService": "airflow-api-server",
+            "uiPort": 8080,
             "kubeconfig": Secret("clear text"),
+            "rung": self.values.get("aerodrome:rung", "dedicated"),
+            **self.more,
         }
 
     def resources(self) -> list[Found]:
@@ -126,6 +141,9 @@ class FakeBackend:
 
     def configured(self) -> set[str]:
         return set(self.values)
+
+    def plain(self) -> dict[str, str]:
+        return {key: value for key, value in self.values.items() if not isinstance(value, Secret)}
 
     def set_config(self, key: str, value: str, *, secret: bool) -> None:
         self.values[key] = Secret(value) if secret else value
@@ -249,6 +267,51 @@ class _FakeService:
 
 
 @dataclass
+class FakeKubectl:
+    """cli.kubernetes.Kubectl: one Service, and pods with a log."""
+
+    service: dict[str, Any] | None = field(
+        default_factory=lambda: {"spec": {"ports": [{"port": 8080, "nodePort": 31234}]}}
+    )
+    pods: list[dict[str, Any]] = field(default_factory=list)
+    error: KitError | None = None
+    code: int = 0
+    namespaces: list[str] = field(default_factory=list)
+    calls: list[tuple[str, ...]] = field(default_factory=list)
+
+    def _called(self, *call: str) -> None:
+        self.calls.append(call)
+        if self.error is not None:
+            raise self.error
+
+    def find(self, kind: str, name: str) -> dict[str, Any] | None:
+        self._called("find", kind, name)
+        return self.service
+
+    def objects(self, kind: str, *, selector: str = "") -> list[dict[str, Any]]:
+        self._called("objects", kind, selector)
+        return self.pods
+
+    def logs(self, selector: str, *, lines: int) -> list[str]:
+        self._called("logs", selector)
+        return [f"log of {selector}"]
+
+    def interact(self, *arguments: str) -> int:
+        self._called(*arguments)
+        return self.code
+
+    def answer(self, *arguments: str) -> tuple[int, str, str]:
+        self._called(*arguments)
+        return self.code, "what it said\n", ""
+
+    @contextmanager
+    def forwarded(self, target: str, port: int) -> Iterator[int]:
+        self._called("forwarded", target, str(port))
+        yield 43210
+        self.calls.append(("no longer forwarded",))
+
+
+@dataclass
 class FakeCheckout:
     """cli.git.Checkout: a branch is checked out, or there is a reason why none is."""
 
@@ -270,6 +333,9 @@ class FakeSession(Session):
         super().__init__(Console(), {})
         self.fake_machine = FakeMachine(root / "sandbox")
         self.fake_backend = FakeBackend()
+        self.fake_backends = {"sandbox": self.fake_backend}
+        self.fake_kubectl = FakeKubectl()
+        self.day = date(2027, 3, 1)
         self.fake_airflow = FakeAirflow()
         self.cloud = FakeCloud()
         self.limits = Limits(drain=0.1, cloud=Patience(limit=0.2, stuck=0.1, pause=0.02))
@@ -282,10 +348,17 @@ class FakeSession(Session):
         return self.fake_machine
 
     def backend(self, environment: Any, sandbox: Any = None) -> Any:
-        return self.fake_backend
+        return self.fake_backends.setdefault(environment.name, FakeBackend())
+
+    def kubectl(self, namespace: str, outputs: Any, sandbox: Any) -> Any:
+        self.fake_kubectl.namespaces.append(namespace)
+        return self.fake_kubectl
+
+    def today(self) -> date:
+        return self.day
 
     def airflow(self, url: str, username: str, password: str, patience: float) -> Any:
         return self.fake_airflow
 
-    def client(self, sandbox: Any) -> Callable[[str], Any]:
+    def client(self, sandbox: Any, region: str | None = None) -> Callable[[str], Any]:
         return self.cloud

@@ -210,6 +210,11 @@ def test_a_dialogue_has_our_input_output_and_exit_code(
     assert capfd.readouterr().out == "typed\nshown\n"
 
 
+def test_an_answer_is_taken_whatever_it_is(answering: Answer) -> None:
+    kubectl = answering("out\n", "err\n", 3)
+    assert kubectl.answer("exec", "one") == (3, "out\n", "err\n")
+
+
 LISTEN = """import re, socket, sys
 port = int(re.search(r"(\\d+):8080$", sys.argv[-1]).group(1))
 with socket.create_server(("127.0.0.1", port)) as server:

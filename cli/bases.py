@@ -1,0 +1,52 @@
+"""The environment that a branch's stands on: looked at before anything is made of the branch's."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cli import stack_config
+from cli.environments import Environment
+from cli.record import Record, identity
+from cli.session import Session
+from sandbox.errors import UserError
+
+
+def check(session: Session, name: str) -> Mapping[str, Any]:
+    """The outputs of the base called `name`. UserError if nothing can stand on it now."""
+    base = Environment(name)
+    up = f"./aerodrome up --env {name}"
+    if base.sandboxed:
+        stack_config.provide_passphrase(base)
+    backend = session.backend(base)
+    if (base.sandboxed and not _on_this_sandbox(session, base)) or not backend.deployed():
+        where = f' on the sandbox "{session.sandbox_name}"' if base.sandboxed else ""
+        raise UserError(
+            f'The base environment "{name}" is not deployed{where}',
+            "A branch's environment lives in the cluster of its base. Deploy that first:",
+            up,
+        )
+    outputs = backend.outputs()
+    if outputs.get("rung") == stack_config.SHARED:
+        raise UserError(
+            f'Environment "{name}" is itself shared, and carries no other',
+            f"It stands on {outputs.get('base')}.",
+            f"./aerodrome up --base {outputs.get('base')}",
+        )
+    if not outputs.get("contract"):
+        raise UserError(
+            f'The base environment "{name}" was deployed by an older version, or not to its end',
+            "Bring it up to date first:",
+            up,
+        )
+    return outputs
+
+
+def _on_this_sandbox(session: Session, base: Environment) -> bool:
+    """Whether it was deployed in this life of the sandbox; one that is stopped is started by `up`."""
+    instance = session.machine().status(session.sandbox_name).instance
+    record = Record.read(base)
+    if instance is None or record is None:
+        return False
+    try:
+        return record.identity == identity(instance)
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,90 @@
+"""`aerodrome exec`: a command in one of Airflow's pods."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from cli import live, usage
+from cli.environments import Environment
+from cli.live import COMPONENT_LABEL, COMPONENTS, Live
+from cli.options import Json, on_environment
+from cli.session import Session
+from sandbox.errors import UserError
+
+DEFAULT = "scheduler"
+"""It has Airflow's configuration, and the right to everything in the database."""
+
+
+@on_environment
+def execute(
+    ctx: typer.Context,
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="COMMAND",
+            help=f"What to run; before it, where: {', '.join(COMPONENTS)}.",
+        ),
+    ],
+    environment: Environment,
+    json: Json = False,
+) -> None:
+    """Run a command in a pod of Airflow, the scheduler's if you name no other.
+
+    Its exit code is the command's own; with a terminal on both sides you can talk to it.
+
+    \b
+    Example:
+      aerodrome exec -- airflow dags list
+      aerodrome exec api-server -- bash
+      aerodrome exec --branch feature/login -- airflow tasks test example_pipeline extract
+    """
+    session: Session = ctx.obj
+    component, command = _parted(words)
+    found = live.of(session, environment)
+    pod = _pod(found, component)
+    usage.used(found)
+    if json:
+        code, output, errors = found.kubectl.answer("exec", pod, "--", *command)
+        data = {"pod": pod, "exitCode": code, "output": output, "errors": errors}
+        session.console.result(data, lambda: None)
+    else:
+        terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
+        code = found.kubectl.interact("exec", "--stdin", *terminal, pod, "--", *command)
+    if code:
+        raise typer.Exit(code)
+
+
+def _parted(words: list[str]) -> tuple[str, list[str]]:
+    """Component and command. Typer drops the `--` between them."""
+    first, *others = words
+    if first not in COMPONENTS:
+        return DEFAULT, words
+    if not others:
+        raise UserError(
+            f"What shall run in the {first}?", "", f"./aerodrome exec {first} -- COMMAND"
+        )
+    return first, others
+
+
+def _pod(found: Live, component: str) -> str:
+    """A running pod of the component."""
+    pods = found.kubectl.objects("pods", selector=f"{COMPONENT_LABEL}={component}")
+    running = [
+        str(pod["metadata"]["name"]) for pod in pods if pod["status"].get("phase") == "Running"
+    ]
+    if running:
+        return running[0]
+    base = found.outputs.get("base")
+    if component == "database" and base:
+        raise UserError(
+            f'The database of "{found.environment.name}" is in the server of its base',
+            "No pod of its own runs one.",
+            f"./aerodrome exec --env {base} database -- COMMAND",
+        )
+    states = ", ".join(str(pod["status"].get("phase")) for pod in pods) or "none"
+    raise UserError(
+        f'No pod of "{component}" runs in environment "{found.environment.name}"',
+        f"Its pods: {states}.",
+        f"./aerodrome status{found.session.same}",
+    )

@@ -1,0 +1,52 @@
+"""`aerodrome extend`: until when an environment is kept."""
+
+from typing import Annotated
+
+import typer
+
+from cli import lifetime, live, usage
+from cli.environments import Environment
+from cli.options import Json, on_environment
+from cli.session import Session
+from sandbox.errors import UserError
+
+
+@on_environment
+def extend(
+    ctx: typer.Context,
+    environment: Environment,
+    days: Annotated[
+        int | None,
+        typer.Option("--days", min=1, max=lifetime.MOST_DAYS, help="So many days from today."),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="DATE", help="To the end of that day in UTC, or `never`."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Keep an environment for longer, or not so long.
+
+    `sweep` takes an environment away after that day. Its use keeps it for 3 days from then,
+    and never brings the day nearer.
+
+    \b
+    Example:
+      aerodrome extend --days 14
+      aerodrome extend --branch feature/login --until never
+    """
+    session: Session = ctx.obj
+    today = session.today()
+    if (days is None) == (until is None):
+        raise UserError(
+            "Say for how long: --days or --until",
+            "",
+            f"./{ctx.command_path} --days {lifetime.DAYS}",
+        )
+    expires = lifetime.after(str(days), today) if until is None else lifetime.until(until, today)
+    usage.keep(live.of(session, environment), expires)
+    data = {"environment": environment.name, "expires": expires, "used": today.isoformat()}
+    text = f"{environment.name} is kept until {expires}"
+    if expires == lifetime.NEVER:
+        text = f"{environment.name} is kept until somebody takes it down"
+    session.console.result(data, lambda: session.console.line(text))

@@ -1,0 +1,59 @@
+"""How long an environment is kept: dates, and nothing else. `sweep` takes away what is past its own.
+
+Days are whole and in UTC, so that two runs on one day say the same. A branch's environment lives for
+some days from its last use; `extend` sets another date, which its use never brings nearer.
+"""
+
+import re
+from datetime import date, timedelta
+
+from sandbox.errors import UserError
+
+NEVER = "never"
+DAYS = 3
+"""From its last use, unless somebody says otherwise."""
+
+MOST_DAYS = 3650
+
+
+def after(lifetime: str, day: date) -> str:
+    """The date that is a lifetime (`3`, `never`) after `day`."""
+    if lifetime == NEVER:
+        return NEVER
+    if not re.fullmatch(r"[0-9]{1,4}", lifetime) or not 0 < int(lifetime) <= MOST_DAYS:
+        raise UserError(
+            f'"{lifetime}" is no lifetime', f"It is a number of days, 1 to {MOST_DAYS}, or `{NEVER}`."
+        )
+    return (day + timedelta(days=int(lifetime))).isoformat()
+
+
+def until(text: str, day: date) -> str:
+    """A date that somebody typed, not before `day`; or `never`."""
+    if text == NEVER:
+        return NEVER
+    try:
+        wanted = date.fromisoformat(text)
+    except ValueError as error:
+        raise UserError(
+            f'"{text}" is no date', f"A date is written as {day.isoformat()}; or `{NEVER}`."
+        ) from error
+    if wanted < day:
+        raise UserError(
+            f"{text} is past",
+            "An environment that nobody needs is better taken away.",
+            "./aerodrome down",
+        )
+    return wanted.isoformat()
+
+
+def kept(expires: str, day: date) -> str:
+    """The date after a use on `day`: some days on, but never earlier than it was."""
+    if expires == NEVER:
+        return NEVER
+    # The program takes a time of day too; the earlier text is the earlier date all the same.
+    return max(expires, after(str(DAYS), day))
+
+
+def has_passed(expires: str, day: date) -> bool:
+    """Whether the environment may be swept on `day`: not on the last day itself."""
+    return expires not in ("", NEVER) and expires[:10] < day.isoformat()

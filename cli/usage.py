@@ -1,0 +1,60 @@
+"""The use of an environment is what keeps it: written down once a day, where `sweep` sees it.
+
+In the configuration, so that the next `up` says the same, and at once in the tags of what is in the cloud.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from cli import lifetime, stack_config
+from cli.live import Live
+from infra.naming import TAG_EXPIRES, TAG_USED
+
+_AT_ONCE = 20
+"""ARNs that the tagging API takes in one call."""
+
+
+def used(live: Live) -> None:
+    """Keeps a branch's environment for some days from now. Any other is kept anyway.
+
+    Who may look at an environment may not be allowed to tag it: that is no reason not to look.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    plain = live.backend.plain()
+    today = live.session.today()
+    expires = plain.get(stack_config.EXPIRES_KEY)
+    if expires is None or plain.get(stack_config.USED_KEY) == today.isoformat():
+        return
+    try:
+        keep(live, lifetime.kept(expires, today))
+    except (BotoCoreError, ClientError) as error:
+        live.session.console.report(f"that it was used today could not be noted: {error}")
+
+
+def keep(live: Live, expires: str) -> None:
+    """Keeps an environment until a date, which counts as a use."""
+    today = live.session.today()
+    stack_config.keep(live.backend, expires, today)
+    _tag(live, {TAG_EXPIRES: expires, TAG_USED: today.isoformat()})
+
+
+def _tag(live: Live, tags: dict[str, str]) -> None:
+    # Imported late: only the first use of a day asks the whole cloud.
+    from cli.cloud.resource import Search
+    from cli.cloud.services import find
+
+    found = [item for item in find(Search(live.client, live.environment.name)) if item.tags]
+    # The tagging API does not know IAM's roles.
+    roles = [item for item in found if (item.service, item.kind) == ("iam", "role")]
+    for role in roles:
+        pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+        live.client("iam").tag_role(RoleName=role.id, Tags=pairs)
+    others = [item.arn for item in found if item.service != "iam"]
+    for arns in _portions(others):
+        live.client("resourcegroupstaggingapi").tag_resources(ResourceARNList=arns, Tags=tags)
+
+
+def _portions(arns: list[str]) -> Iterator[list[Any]]:
+    for start in range(0, len(arns), _AT_ONCE):
+        yield arns[start : start + _AT_ONCE]
