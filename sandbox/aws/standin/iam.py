@@ -60,6 +60,13 @@ POLICIES: dict[str, list[dict[str, object]]] = {
 }
 """AWS managed policies by name, with what AWS' documents allow in short."""
 
+NEVER_MADE = {
+    "ListSSHPublicKeys": "SSHPublicKeys",
+    "ListServiceSpecificCredentials": "ServiceSpecificCredentials",
+    "ListSigningCertificates": "Certificates",
+}
+"""Calls that list what a user can not be given here, and what they list: whoever deletes a user asks."""
+
 ATTACH = ("AttachGroupPolicy", "AttachRolePolicy", "AttachUserPolicy")
 
 
@@ -70,6 +77,8 @@ def handler(inner: Handler) -> Handler:
         emulator.add_managed_policy(name, document)
 
     async def answer(call: Call) -> Answer:
+        if call.action in NEVER_MADE:
+            return _none_of(call)
         policy = call.parameter("PolicyArn")
         if call.action in ATTACH and not emulator.policy_exists(policy):
             return emulator.query_error(
@@ -78,6 +87,20 @@ def handler(inner: Handler) -> Handler:
         return await inner(call)
 
     return answer
+
+
+def _none_of(call: Call) -> Answer:
+    user = call.parameter("UserName")
+    if user not in emulator.service("iam")._users:
+        return emulator.query_error(
+            "iam", "NoSuchEntity", f"The user with name {user} cannot be found.", 404
+        )
+    body = (
+        f'<{call.action}Response xmlns="https://iam.amazonaws.com/doc/2010-05-08/">'
+        f"<{call.action}Result><{NEVER_MADE[call.action]}/><IsTruncated>false</IsTruncated>"
+        f"</{call.action}Result></{call.action}Response>"
+    )
+    return 200, {"Content-Type": "text/xml"}, body.encode()
 
 
 def sts_handler(inner: Handler) -> Handler:

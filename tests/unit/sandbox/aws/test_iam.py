@@ -191,3 +191,20 @@ def test_a_list_of_a_bucket_can_be_held_to_a_prefix(emulator):
     for arguments in ({}, {"Prefix": "other"}):
         with pytest.raises(ClientError):
             s3.list_objects_v2(Bucket="listed", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("operation", "result"),
+    [
+        ("list_ssh_public_keys", "SSHPublicKeys"),
+        ("list_service_specific_credentials", "ServiceSpecificCredentials"),
+        ("list_signing_certificates", "Certificates"),
+    ],
+)
+def test_credentials_that_no_user_can_have_here(emulator, operation, result) -> None:
+    iam = emulator.client("iam")
+    name = operation.replace("_", "-")
+    iam.create_user(UserName=name)
+    assert getattr(iam, operation)(UserName=name)[result] == []
+    with pytest.raises(iam.exceptions.NoSuchEntityException):
+        getattr(iam, operation)(UserName="nobody")
