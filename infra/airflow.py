@@ -9,8 +9,8 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
+from infra.address import PORT, Address
 from infra.content import PROJECT_ROOT, content_hash
-from infra.database import PORT, Address
 from infra.image import Image
 from infra.stack import Stack
 
@@ -43,6 +43,8 @@ class AirflowArgs:
     role_arn: pulumi.Input[str]
     image: Image
     database: Address
+    namespace_labels: Mapping[str, str] = field(default_factory=dict)
+    """What Kubernetes shall hold the namespace to, beyond whose it is."""
     after: Sequence[pulumi.Resource] = ()
     """What must be there before the pods, and must not go before them."""
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -96,9 +98,10 @@ class Airflow(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _namespace(self) -> pulumi.Output[str]:
+        labels = {**self._args.stack.labels, **self._args.namespace_labels}
         namespace = kubernetes.core.v1.Namespace(
             self._names.of("namespace"),
-            metadata={"name": self._names.namespace, "labels": self._args.stack.labels},
+            metadata={"name": self._names.namespace, "labels": labels},
             opts=self._in_cluster,
         )
         return namespace.metadata.name

@@ -8,33 +8,15 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from infra.address import PORT, Address
 from infra.network import Network
 from infra.stack import Stack
 
 ENGINE_VERSION = "17"
 """PostgreSQL's major version; RDS chooses and keeps up the minor one."""
 
-PORT = 5432
-
-IN_CLUSTER_SERVICE = "airflow-database"
-"""The Service that charts/airflow makes for its PostgreSQL."""
-
 BACKUP_DAYS = 7
 """How far back the database can be restored to a point in time."""
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a database server is, and whether it offers TLS: in the cluster the traffic does not leave the
-    network of the pods."""
-
-    host: pulumi.Input[str]
-    tls: pulumi.Input[bool]
-
-
-def in_cluster(stack: Stack) -> Address:
-    """The PostgreSQL that charts/airflow makes, as any namespace finds it."""
-    return Address(stack.names.service_host(IN_CLUSTER_SERVICE), tls=False)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from infra import outputs
 from infra.access import Access, AccessArgs
+from infra.address import in_cluster
 from infra.airflow import Airflow, AirflowArgs
 from infra.cluster import STORAGE_CLASS, Cluster, ClusterArgs
-from infra.database import Database, DatabaseArgs, in_cluster
+from infra.database import Database, DatabaseArgs
 from infra.image import Image, ImageArgs, needed
 from infra.log_bucket import LogBucket, LogBucketArgs
 from infra.network import Network, NetworkArgs

@@ -11,8 +11,14 @@ import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.meta import v1 as meta
 from pulumi_kubernetes.networking import v1 as networking
 
-from infra.database import PORT
+from infra.address import PORT
 from infra.stack import Stack
+
+NAMESPACE_LABELS = {
+    "pod-security.kubernetes.io/enforce": "restricted",
+    "pod-security.kubernetes.io/enforce-version": "latest",
+}
+"""No pod gets at the node, and by it at the neighbours, be it one that a DAG starts."""
 
 QUOTA = {
     "pods": "50",

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pulumi
 
+from infra.address import Address
 from infra.airflow import UI_PORT, UI_SERVICE, Airflow
-from infra.database import Address
 from infra.image import Image
 from infra.registry import Repository
 from infra.stack import Stack

@@ -6,12 +6,12 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra import outputs
+from infra.address import Address
 from infra.airflow import Airflow, AirflowArgs
 from infra.base import Base
 from infra.branch_access import BranchAccess, BranchAccessArgs
 from infra.branch_database import BranchDatabase, BranchDatabaseArgs
-from infra.database import Address
-from infra.fences import Fences, FencesArgs
+from infra.fences import NAMESPACE_LABELS, Fences, FencesArgs
 from infra.image import Image, ImageArgs
 from infra.stack import Stack
 
@@ -40,6 +40,7 @@ def deploy(stack: Stack) -> None:
             access.airflow_role_arn,
             image,
             Address(base.output("databaseHost"), base.output("databaseTls")),
+            namespace_labels=NAMESPACE_LABELS,
             after=[database.release],
             values=VALUES,
         ),
