@@ -34,8 +34,6 @@ _GRACE_SECONDS = 0.5
 def serve(provider: contract.Provider, argv: list[str]) -> None:
     """Answer on a loopback port, printed as the first line, until the engine is gone."""
     parent = os.getppid()
-    # Ctrl-C reaches the whole group: the engine decides what is still to be finished.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     server = grpc.server(
         ThreadPoolExecutor(_THREADS, thread_name_prefix="rpc"),
         options=[
@@ -50,7 +48,10 @@ def serve(provider: contract.Provider, argv: list[str]) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    # Pulumi's engine ends its plugins with SIGINT, one after the other, and waits up to five
+    # seconds for each. Ctrl-C does not come here: both engines give plugins their own group.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
     threading.Thread(target=_watch_parent, args=(parent, ended), daemon=True).start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()

@@ -33,6 +33,7 @@ NOBODY = "127.0.0.1:1"
 
 SEED = bytes(range(32))
 START_SECONDS = 60
+END_SECONDS = 2
 STACK, PROJECT = "dev", "test"
 DEFAULT_ID = "5b2b9a05-57e4-4d6e-9b3c-3b1a5b8f1e8d"
 WIRE = Keep(secrets=True, resources=True, outputs=False)
@@ -202,9 +203,17 @@ class RealEngine:
         )
         return inputs
 
-    def cancel(self) -> None:
-        """Cancel, and then the engine ends the process; it must not outlive that."""
+    def close(self) -> int:
+        """Cancel, and then an interrupt to the plugin's process group; its exit code.
+
+        All plugins of a run share five seconds for this, or their user is told that they
+        "exited prematurely".
+        """
         self.stub.Cancel(empty_pb2.Empty())
+        assert self.process.poll() is None, "it is the engine that ends it"
+        self._channel.close()
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(END_SECONDS)
 
     # ---------------------------------------------------------------------- one resource
 

@@ -46,10 +46,7 @@ def test_it_starts_and_ends_as_the_engine_wants(
         engine.greet()
         inputs = engine.configure("default_7_51_1", **arguments())
         assert inputs["region"] == "us-east-1"
-        engine.cancel()
-        assert engine.process.poll() is None, "it is the engine that ends it"
-        engine.process.terminate()
-        assert engine.process.wait(10) == 0
+        assert engine.close() == 0
         assert engine.process.stdout.read() == "", "only the port may be printed"
 
 

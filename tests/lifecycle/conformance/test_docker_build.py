@@ -55,7 +55,7 @@ def test_from_creation_to_deletion(engine: RealEngine, news: Properties, tmp_pat
     assert found is not None
     assert found.outputs == image.outputs
     engine.delete(image)
-    engine.cancel()
+    assert engine.close() == 0
 
 
 def test_a_build_that_waits_for_its_repository(engine: RealEngine, news: Properties) -> None:

@@ -105,8 +105,6 @@ def test_methods(start: Start, dry_run: bool) -> None:
         assert "eks get-token" in str(reveal(answer["result"])).replace('", "', " ")
 
 
-def test_it_can_be_cancelled(start: Start) -> None:
+def test_it_ends_when_it_is_told_to(start: Start) -> None:
     with start(FakeEngine()) as engine:
-        engine.cancel()
-        engine.process.terminate()
-        assert engine.process.wait(10) == 0
+        assert engine.close() == 0

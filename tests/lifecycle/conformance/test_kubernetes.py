@@ -34,7 +34,7 @@ def test_arguments_travel_as_text(api_server: str, tmp_path: Path) -> None:
         answer = engine.diff(made, {**news, "data": {"a": "1"}})
         assert list(answer.replaces) == []
         engine.delete(made)
-        engine.cancel()
+        assert engine.close() == 0
     with RealEngine("kubernetes", tmp_path, {"KUBECONFIG": ""}) as engine:
         engine.greet()
         assert engine.configure("cluster", olds, **arguments) == olds
