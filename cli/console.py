@@ -8,7 +8,7 @@ NO_COLOR is honoured by rich; without a terminal there is neither colour nor ani
 import json
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -16,6 +16,8 @@ from sandbox.errors import KitError
 
 if TYPE_CHECKING:
     from rich.console import Console as Rich
+
+_DEPLOYING = ("up", "preview", "down")
 
 
 class Console:
@@ -25,6 +27,8 @@ class Console:
         self._out_stream = out
         self._err_stream = err
         self.json = False
+        self.verb = ""
+        """What was asked for; a verb that deploys tells how it ended in its JSON."""
 
     @property
     def stdout(self) -> TextIO:
@@ -55,6 +59,8 @@ class Console:
     def result(self, data: Any, show: Callable[[], None]) -> None:
         """The outcome of a verb: `data` as JSON if that was asked for, else what `show` says."""
         if self.json:
+            if self.verb in _DEPLOYING:
+                data = {"result": "succeeded", **data}
             print(json.dumps(data, indent=2, default=str), file=self.stdout, flush=True)
         else:
             show()
@@ -95,7 +101,7 @@ class Console:
             self.note()
             self.note(f"    {error.command}", "bold")
         if self.json:
-            self._json_error(error.summary, error.detail, error.command)
+            self._json_error(error.data(), error.done())
 
     def bug(self, error: BaseException, log: Path | None, debug: bool) -> None:
         """A failure that nobody foresaw. The traceback is for us, not for the user."""
@@ -110,8 +116,8 @@ class Console:
                 "  Please report it, with what the same command says after: aerodrome --debug"
             )
         if self.json:
-            self._json_error(summary, str(log or ""), "")
+            self._json_error(KitError(summary, str(log or "")).data() | {"code": "Bug"}, {})
 
-    def _json_error(self, summary: str, detail: str, command: str) -> None:
-        document = {"error": {"summary": summary, "detail": detail, "command": command}}
+    def _json_error(self, error: Mapping[str, Any], done: Mapping[str, Any]) -> None:
+        document = {"result": "failed", **done, "error": dict(error)}
         print(json.dumps(document, indent=2), file=self.stdout, flush=True)

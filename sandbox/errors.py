@@ -31,6 +31,20 @@ class KitError(Exception):
         self.detail = detail
         self.command = command
 
+    @property
+    def kind(self) -> str:
+        """The class that says who must act; for programs."""
+        return type(self).__name__
+
+    def data(self) -> dict[str, Any]:
+        """The error for programs: what `--json` prints of it."""
+        known = {"code": self.kind, "summary": self.summary, "detail": self.detail}
+        return known | {"command": self.command}
+
+    def done(self) -> Mapping[str, Any]:
+        """What had been done before it, for programs: {} if that is not known."""
+        return {}
+
     def __str__(self) -> str:
         parts = [self.summary]
         if self.detail:
@@ -63,6 +77,10 @@ class CloudError(KitError):
         self.urn = urn
         self.operation = operation
         self.code = code
+
+    def data(self) -> dict[str, Any]:
+        more = {"urn": self.urn, "operation": self.operation, "cloudCode": self.code}
+        return super().data() | {key: text for key, text in more.items() if text}
 
 
 class Retryable(CloudError):

@@ -10,6 +10,7 @@ import argparse
 import getpass
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,17 @@ def main(argv: list[str] | None = None) -> int:
         document = _perform(arguments)
     except KitError as error:
         sys.stderr.write(f"{error}\n")
+        if arguments.json:
+            _print({"result": "failed", **error.done(), "error": error.data()})
         return error.exit_code
     if document is not None:
-        json.dump(document, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        _print(document)
     return 0
+
+
+def _print(document: Mapping[str, Any]) -> None:
+    json.dump(document, sys.stdout, indent=2)
+    sys.stdout.write("\n")
 
 
 def _perform(arguments: argparse.Namespace) -> dict[str, Any] | None:
@@ -76,6 +83,17 @@ def _request(arguments: argparse.Namespace) -> operations.Request:
         refresh=arguments.refresh,
         expect_no_changes=arguments.expect_no_changes,
         plugin_dirs=arguments.plugin_dir,
+        patience=_patience(arguments.provider_timeout),
+    )
+
+
+def _patience(seconds: float | None) -> operations.Patience:
+    if seconds is None:
+        return operations.Patience()
+    return operations.Patience(
+        start=min(seconds, operations.Patience.start),
+        question=min(seconds, operations.Patience.question),
+        operation=seconds,
     )
 
 
@@ -107,6 +125,8 @@ def _pairs(texts: list[str]) -> dict[str, str]:
 
 def _document(result: operations.Result) -> dict[str, Any]:
     return {
+        "result": "succeeded",
+        "changed": result.changed,
         "changes": {str(op): count for op, count in result.changes.items()},
         "outputs": transform(dict(result.outputs), _shown),
         "seconds": round(result.seconds, 3),
@@ -153,6 +173,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config-file", type=Path, metavar="FILE")
     parser.add_argument("--plugin-dir", type=Path, action="append", default=[], metavar="DIR")
     parser.add_argument("--parallel", type=int, metavar="N")
+    parser.add_argument(
+        "--provider-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="how long a provider may take for one thing, if the resource sets no limit",
+    )
     parser.add_argument("--target", action="append", default=[], metavar="URN")
     parser.add_argument("--json", action="store_true", help="the result on standard output")
     parser.add_argument("--diff", action="store_true", help="show every property that changes")

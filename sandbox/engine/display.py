@@ -1,15 +1,19 @@
 """Progress for people: a line for each change, and the totals at the end.
 
-An event listener that writes to a stream. On a terminal the last line shows what is under
+An event listener that writes to a stream. On a terminal the last lines show what is under
 way; elsewhere only finished steps are printed. Secrets are shown as [secret].
 """
 
 import os
 import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any, TextIO
 
 from sandbox.engine.applying.events import (
     Diagnostic,
+    Ended,
     Event,
     PhaseDone,
     PhaseStarted,
@@ -17,6 +21,7 @@ from sandbox.engine.applying.events import (
     StepFailed,
     StepStarted,
 )
+from sandbox.engine.live_lines import LiveLines
 from sandbox.engine.model import urn as urns
 from sandbox.engine.model.step import Change, Op, StepSummary
 from sandbox.wire.values import UNKNOWN, Output, Secret
@@ -52,7 +57,7 @@ _DID = {
     Op.SAME: "unchanged",
     Op.REFRESH: "refreshed",
 }
-_WIDTH = 100
+_MOST_LINES = 8
 
 
 class Display:
@@ -62,33 +67,67 @@ class Display:
         self._stream = stream
         self._diff = diff
         self._verbose = verbose
-        self._live = stream.isatty() and os.environ.get("TERM") != "dumb"
-        self._color = self._live and not os.environ.get("NO_COLOR")
+        self._color = _is_live(stream) and not os.environ.get("NO_COLOR")
+        self._live = LiveLines(stream, self._progress) if _is_live(stream) else None
         self._running: dict[str, tuple[Op, float]] = {}
+        self._counts: Counter[Op] = Counter()
+        self._words = _DID
         self._done = 0
+        self._failed = 0
         self._expected = 0
-        self._drawn = 0.0
+        self._began = 0.0
 
     def __call__(self, event: Event) -> None:
+        with self._live.held() if self._live else nullcontext():
+            self._show(event)
+        if self._live is not None:
+            match event:
+                case PhaseStarted():
+                    self._live.start()
+                case PhaseDone() | Ended():
+                    self._live.stop()
+
+    def _show(self, event: Event) -> None:
         match event:
             case PhaseStarted():
                 self._running.clear()
-                self._done, self._expected = 0, event.expected
+                self._counts.clear()
+                self._done, self._failed, self._expected = 0, 0, event.expected
+                self._words = _WOULD if event.preview else _DID
+                self._began = time.monotonic()
                 self._line(self._bold(_title(event.name)))
             case StepStarted():
                 self._running[event.urn] = (event.op, time.monotonic())
             case StepDone():
                 self._running.pop(event.step.urn, None)
                 self._done += 1
+                self._counts[event.step.op] += 1
                 self._step(event.step)
             case StepFailed():
                 self._running.pop(event.urn, None)
+                self._failed += 1
                 self._line(self._paint("31", f"  ! {_label(event.urn)} failed"))
             case Diagnostic():
                 self._diagnostic(event)
             case PhaseDone():
                 self._totals(event)
-        self._status()
+
+    def _progress(self) -> list[str]:
+        """What is under way: a line for each resource, the longest first, and a bar."""
+        now = time.monotonic()
+        running = list(self._running.items())
+        lines = []
+        for urn, (op, since) in running[:_MOST_LINES]:
+            sign = _SIGNS[op]
+            lines.append(f"  {sign:2} {_label(urn)} ... {now - since:.0f}s")
+        if len(running) > _MOST_LINES:
+            lines.append(f"     and {len(running) - _MOST_LINES} more")
+        total = max(self._expected, self._done + len(running))
+        filled = 20 * self._done // max(total, 1)
+        bar = "#" * filled + "." * (20 - filled)
+        counts = _counts(self._counts, self._words, self._failed)
+        lines.append(f"  [{bar}] {self._done}/{total}  {now - self._began:.0f}s  {counts}".rstrip())
+        return lines
 
     def _step(self, step: StepSummary) -> None:
         if step.op is Op.SAME and not self._verbose:
@@ -112,38 +151,18 @@ class Display:
             self._line(f"     {line}")
 
     def _totals(self, event: PhaseDone) -> None:
-        words = _WOULD if event.preview else _DID
-        parts = [f"{event.changes[op]} {words[op]}" for op in _SIGNS if event.changes.get(op, 0)]
-        summary = ", ".join(parts) or "nothing to do"
-        self._line(f"  {summary}  ({event.seconds:.1f}s)")
+        counts = _counts(event.changes, self._words, self._failed)
+        nothing = "stopped before anything was done" if event.failed else "nothing to do"
+        self._line(f"  {counts or nothing}  ({event.seconds:.1f}s)")
         if event.outputs and not event.preview and event.name != "destroy":
             self._line(self._bold("Outputs"))
             for key in sorted(event.outputs):
                 self._line(f"  {key}: {show(event.outputs[key])}")
 
     def _line(self, text: str) -> None:
-        prefix = "\r\x1b[K" if self._live else ""
-        self._stream.write(f"{prefix}{text}\n")
-        self._stream.flush()
-
-    def _status(self) -> None:
-        """One line about what is under way, on a terminal, at most ten times a second."""
-        if not self._live:
-            return
-        now = time.monotonic()
-        if not self._running:
-            self._stream.write("\r\x1b[K")
-        elif now - self._drawn > 0.1:
-            self._drawn = now
-            waiting = [
-                f"{urns.name_of(urn)} {now - since:.0f}s"
-                for urn, (_, since) in list(self._running.items())[:4]
-            ]
-            total = max(self._expected, self._done + len(self._running))
-            filled = 20 * self._done // max(total, 1)
-            bar = "#" * filled + "." * (20 - filled)
-            text = f"  [{bar}] {self._done}/{total}  {', '.join(waiting)}"
-            self._stream.write(f"\r\x1b[K{text[:_WIDTH]}")
+        if self._live is not None:
+            self._live.clear()
+        self._stream.write(f"{text}\n")
         self._stream.flush()
 
     def _bold(self, text: str) -> str:
@@ -151,6 +170,15 @@ class Display:
 
     def _paint(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._color else text
+
+
+def _is_live(stream: TextIO) -> bool:
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _counts(changes: Mapping[Op, int], words: Mapping[Op, str], failed: int) -> str:
+    parts = [f"{changes[op]} {words[op]}" for op in _SIGNS if changes.get(op, 0)]
+    return ", ".join([*parts, f"{failed} failed"] if failed else parts)
 
 
 def show(value: Any) -> str:

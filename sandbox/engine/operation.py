@@ -14,7 +14,7 @@ from typing import Any
 
 from sandbox.engine.applying.deletion import delete_all
 from sandbox.engine.applying.deployment import Deployment
-from sandbox.engine.applying.events import Diagnostic, Listener, PhaseDone, PhaseStarted
+from sandbox.engine.applying.events import Diagnostic, Ended, Listener, PhaseDone, PhaseStarted
 from sandbox.engine.applying.masking import Mask
 from sandbox.engine.applying.providers import Providers
 from sandbox.engine.applying.refresh import refresh_all
@@ -171,6 +171,7 @@ class Operation:
         finally:
             if self._plugin_host is not None:
                 await self._plugin_host.close()
+            self.listener(Ended())
 
     async def preview(self) -> Result:
         result = await self._program_pass("preview", preview=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Patience:
     """All in seconds. A resource's own time limit is its provider's to keep: the engine only
     notices a provider that does not keep it."""

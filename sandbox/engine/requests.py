@@ -71,8 +71,21 @@ class DeploymentFailed(CloudError):
             first.command,
             urn=getattr(first, "urn", ""),
             operation=getattr(first, "operation", ""),
+            code=getattr(first, "code", ""),
         )
+        self._first = first
         self.result = result
+
+    @property
+    def kind(self) -> str:
+        return self._first.kind
+
+    def done(self) -> dict[str, Any]:
+        return {
+            "changed": self.result.changed,
+            "changes": {str(op): count for op, count in self.result.changes.items()},
+            "seconds": round(self.result.seconds, 3),
+        }
 
 
 class Interrupted(KitError):

@@ -65,7 +65,12 @@ class PhaseDone:
     failed: bool = False
 
 
-Event = PhaseStarted | StepStarted | StepDone | StepFailed | Diagnostic | PhaseDone
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The operation is over, whatever came of it: nothing more will be told."""
+
+
+Event = PhaseStarted | StepStarted | StepDone | StepFailed | Diagnostic | PhaseDone | Ended
 Listener = Callable[[Event], None]
 
 

@@ -4,7 +4,7 @@ import io
 import json
 
 from cli.console import Console
-from sandbox.errors import UserError
+from sandbox.errors import CloudError, UserError
 
 
 def _console() -> tuple[Console, io.StringIO, io.StringIO]:
@@ -50,3 +50,34 @@ def test_an_error_is_shown_in_full() -> None:
     console, _, err = _console()
     console.failed(UserError("What", "why\nand more", "next"))
     assert err.getvalue() == "error: What\n  why\n  and more\n\n    next\n"
+
+
+def test_a_failure_as_json_says_what_was_done_before_it() -> None:
+    class Stopped(CloudError):
+        def done(self) -> dict[str, object]:
+            return {"changes": {"create": 2}}
+
+    out = io.StringIO()
+    console = Console(out, io.StringIO())
+    console.json = True
+    console.failed(Stopped("No room", "The disk is full.", "df", urn="urn:x", code="ENOSPC"))
+    assert json.loads(out.getvalue()) == {
+        "result": "failed",
+        "changes": {"create": 2},
+        "error": {
+            "code": "Stopped",
+            "summary": "No room",
+            "detail": "The disk is full.",
+            "command": "df",
+            "urn": "urn:x",
+            "cloudCode": "ENOSPC",
+        },
+    }
+
+
+def test_a_verb_that_deploys_says_that_it_succeeded() -> None:
+    out = io.StringIO()
+    console = Console(out, io.StringIO())
+    console.json, console.verb = True, "up"
+    console.result({"changes": {}}, lambda: None)
+    assert json.loads(out.getvalue()) == {"result": "succeeded", "changes": {}}

@@ -361,7 +361,8 @@ def test_errors_say_what_why_and_what_next(
 def test_errors_as_json(run_json: Callable[..., Any], session: FakeSession) -> None:
     session.fake_backend.error = KitError("What", "why", "next")
     data = run_json("up", exit_code=1)
-    assert data == {"error": {"summary": "What", "detail": "why", "command": "next"}}
+    told = {"code": "KitError", "summary": "What", "detail": "why", "command": "next"}
+    assert data == {"result": "failed", "error": told}
 
 
 def test_a_bug_goes_to_a_file(run: Run, session: FakeSession, folders: Any) -> None:
