@@ -21,6 +21,7 @@ from cli.commands import (
     execute,
     extend,
     inventory,
+    list_environments,
     logs,
     open_ui,
     outputs,
@@ -104,6 +105,7 @@ app.command("bootstrap")(bootstrap.bootstrap)
 app.command("up")(up.up)
 app.command("preview")(preview.preview)
 app.command("down")(down.down)
+app.command("list")(list_environments.list_environments)
 app.command("status")(status.status)
 app.command("open")(open_ui.open_ui)
 app.command("logs")(logs.logs)

@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -169,6 +169,22 @@ class PulumiBackend:
                     found.refresh_config()
             self._selected = found
         return self._selected
+
+
+def stacks(report: Callable[[str], None]) -> list[str]:
+    """The names of the project's stacks; none without the Pulumi CLI, or where it is not logged in."""
+    if shutil.which("pulumi") is None:
+        return []
+    # Imported late: it loads the whole SDK.
+    from pulumi import automation
+
+    try:
+        with _translated():
+            found = automation.LocalWorkspace(work_dir=str(ROOT)).list_stacks()
+    except KitError as error:
+        report(f"environments on AWS are not listed: {error.detail.splitlines()[-1]}")
+        return []
+    return sorted(stack.name.rpartition("/")[2] for stack in found)
 
 
 @contextmanager

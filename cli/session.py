@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cli import environments
 from cli.console import Console
 from cli.environments import Environment
 from cli.git import Checkout
@@ -112,6 +113,13 @@ class Session:
         from cli.automation import PulumiBackend
 
         return PulumiBackend(environment)
+
+    def environments(self) -> list[Environment]:
+        """Those that may be deployed: with a configuration here, or a stack where Pulumi keeps them."""
+        from cli.automation import stacks
+
+        here = [name for name in environments.known() if Environment(name).sandboxed]
+        return [Environment(name) for name in [*here, *stacks(self.console.report)]]
 
     def airflow(self, url: str, username: str, password: str, patience: float) -> "Airflow":
         from cli.airflow import Airflow

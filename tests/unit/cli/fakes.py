@@ -12,6 +12,7 @@ from typing import Any
 from cli.backends import Found, Outcome
 from cli.cloud.patience import Patience
 from cli.console import Console
+from cli.environments import Environment
 from cli.session import Session
 from cli.teardown.limits import Limits
 from sandbox.errors import KitError, UserError
@@ -349,6 +350,9 @@ class FakeSession(Session):
 
     def backend(self, environment: Any, sandbox: Any = None) -> Any:
         return self.fake_backends.setdefault(environment.name, FakeBackend())
+
+    def environments(self) -> list[Environment]:
+        return [Environment(name) for name in self.fake_backends]
 
     def kubectl(self, namespace: str, outputs: Any, sandbox: Any) -> Any:
         self.fake_kubectl.namespaces.append(namespace)

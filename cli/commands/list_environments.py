@@ -1,0 +1,47 @@
+"""`aerodrome list`: every environment."""
+
+from datetime import UTC, datetime
+
+import typer
+
+from cli import lifetime, overview
+from cli.options import Json
+from cli.overview import Line
+from cli.session import Session
+
+HEADINGS = ("environment", "rung", "branch", "base", "age", "last use", "kept until", "health")
+
+
+def list_environments(ctx: typer.Context, json: Json = False) -> None:
+    """List every environment: on this machine, and on AWS where the Pulumi CLI is logged in.
+
+    \b
+    Example:
+      aerodrome list
+      aerodrome list --json
+    """
+    session: Session = ctx.obj
+    found = list(overview.lines(session))
+    console = session.console
+
+    def show() -> None:
+        if found:
+            console.table(HEADINGS, [_row(session, line) for line in found])
+        else:
+            console.line("no environment is deployed")
+
+    console.result([line.data() for line in found], show)
+
+
+def _row(session: Session, line: Line) -> tuple[str, ...]:
+    passed = lifetime.has_passed(line.expires, session.today())
+    return (
+        line.name,
+        line.rung,
+        line.branch or "-",
+        line.base or "-",
+        overview.age(line.created, datetime.now(UTC)),
+        line.used or "-",
+        f"{line.expires} (past)" if passed else line.expires,
+        line.health,
+    )
