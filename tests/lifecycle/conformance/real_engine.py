@@ -34,6 +34,7 @@ NOBODY = "127.0.0.1:1"
 SEED = bytes(range(32))
 START_SECONDS = 60
 END_SECONDS = 2
+CALL_SECONDS = 60
 STACK, PROJECT = "dev", "test"
 DEFAULT_ID = "5b2b9a05-57e4-4d6e-9b3c-3b1a5b8f1e8d"
 WIRE = Keep(secrets=True, resources=True, outputs=False)
@@ -355,7 +356,8 @@ class RealEngine:
                 properties=to_struct(resource.outputs, WIRE),
                 old_inputs=to_struct(resource.inputs, WIRE),
                 **self._status(),
-            )
+            ),
+            timeout=CALL_SECONDS,
         )
 
     # ------------------------------------------------------- functions, components, methods

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 
 from sandbox.wire.marshal import to_struct
@@ -13,6 +14,12 @@ from tests.lifecycle.conformance.real_engine import NOBODY, RealEngine, urn
 NAMESPACE, CONFIG_MAP = "kubernetes:core/v1:Namespace", "kubernetes:core/v1:ConfigMap"
 SECRET = "kubernetes:core/v1:Secret"
 VERSION = "4.34.2"
+# No controller is there to finish a deletion in the foreground.
+AT_ONCE = {"pulumi.com/deletionPropagationPolicy": "background"}
+
+
+def metadata(**more: object) -> Properties:
+    return {"namespace": "default", "annotations": AT_ONCE, **more}
 
 
 @pytest.fixture
@@ -29,7 +36,7 @@ def test_arguments_travel_as_text(api_server: str, tmp_path: Path) -> None:
         engine.greet()
         arguments = {"kubeconfig": api_server, "enableConfigMapMutable": "true"}
         olds = engine.configure("cluster", secret=["kubeconfig"], **arguments)
-        news: Properties = {"metadata": {"name": "mutable", "namespace": "default"}, "data": {}}
+        news: Properties = {"metadata": metadata(name="mutable"), "data": {}}
         made = engine.create(CONFIG_MAP, "mutable", news)
         answer = engine.diff(made, {**news, "data": {"a": "1"}})
         assert list(answer.replaces) == []
@@ -41,7 +48,7 @@ def test_arguments_travel_as_text(api_server: str, tmp_path: Path) -> None:
 
 
 def test_from_creation_to_deletion(engine: RealEngine) -> None:
-    news: Properties = {"metadata": {"namespace": "default"}, "data": {"a": "1"}, "immutable": None}
+    news: Properties = {"metadata": metadata(), "data": {"a": "1"}, "immutable": None}
     made = engine.create(CONFIG_MAP, "settings", news)
     namespace, _, name = made.id.partition("/")
     assert (namespace, name[:9]) == ("default", "settings-")
@@ -49,7 +56,7 @@ def test_from_creation_to_deletion(engine: RealEngine) -> None:
     assert made.outputs["__initialApiVersion"] == "v1"
 
     assert engine.diff(made, news).changes == provider_pb2.DiffResponse.DIFF_NONE
-    labelled = {**news, "metadata": {"namespace": "default", "labels": {"x": "y"}}}
+    labelled = {**news, "metadata": metadata(labels={"x": "y"})}
     engine.update(made, labelled)
     assert made.outputs["metadata"]["labels"] == {"x": "y"}
 
@@ -69,7 +76,7 @@ def test_from_creation_to_deletion(engine: RealEngine) -> None:
 
 
 def test_a_named_one_is_deleted_before_it_is_replaced(engine: RealEngine) -> None:
-    news: Properties = {"metadata": {"name": "fixed", "namespace": "default"}, "data": {"a": "1"}}
+    news: Properties = {"metadata": metadata(name="fixed"), "data": {"a": "1"}}
     made = engine.create(CONFIG_MAP, "fixed", news)
     assert engine.diff(made, {**news, "data": {"a": "2"}}).deleteBeforeReplace
     engine.delete(made)
@@ -77,7 +84,7 @@ def test_a_named_one_is_deleted_before_it_is_replaced(engine: RealEngine) -> Non
 
 def test_secrets_stay_secret(engine: RealEngine) -> None:
     news: Properties = {
-        "metadata": {"name": "keys", "namespace": "default"},
+        "metadata": metadata(name="keys"),
         "stringData": Secret({"key": "hush"}),
     }
     checked = engine.check(SECRET, "keys", news)
@@ -110,9 +117,7 @@ def test_a_provider_whose_cluster_is_not_yet_known(tmp_path: Path) -> None:
 
 
 def test_failures_are_told_with_the_resource_and_never_end_the_plugin(engine: RealEngine) -> None:
-    import grpc
-
-    news: Properties = {"metadata": {"name": "Not A Name", "namespace": "default"}}
+    news: Properties = {"metadata": metadata(name="Not A Name")}
     with pytest.raises(grpc.RpcError) as failed:
         engine.create(CONFIG_MAP, "wrong", news)
     assert failed.value.code() is not grpc.StatusCode.INTERNAL
