@@ -95,6 +95,8 @@ class FakeProvider:
         token: str,
         repeated: bool = False,
     ) -> Outcome:
+        if preview:
+            return Outcome("", dict(inputs))
         self._act("create", urn)
         made = next((id_ for id_, by in self.world.things.items() if by == token), None)
         identity = made if repeated and made else f"id{len(self.world.things)}-{token[:8]}"
@@ -114,6 +116,8 @@ class FakeProvider:
         timeout: float,
         preview: bool,
     ) -> Outcome:
+        if preview:
+            return Outcome(old.id, dict(news))
         self._act("update", old.urn)
         assert old.id in self.world.things
         return Outcome(old.id, dict(news))

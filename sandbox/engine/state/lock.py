@@ -51,8 +51,7 @@ def _acquire(path: Path, store: StackStore) -> int:
             if _is_current(handle, path):
                 break
             os.close(handle)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps(_myself()).encode(), 0)
+        _sign(handle, path)
     except OSError as error:
         raise unwritable(path, error) from error
     for other in path.parent.glob("*.json"):
@@ -62,6 +61,17 @@ def _acquire(path: Path, store: StackStore) -> int:
             os.close(handle)
             raise _refusal(store, holder, other)
     return handle
+
+
+def _sign(handle: int, path: Path) -> None:
+    """Say who we are; let go if the disk has no room for it."""
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps(_myself()).encode(), 0)
+    except OSError:
+        path.unlink()
+        os.close(handle)
+        raise
 
 
 def _is_current(handle: int, path: Path) -> bool:
