@@ -8,6 +8,7 @@ import functools
 import inspect
 import shlex
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +31,13 @@ def _complete_branch(incomplete: str) -> list[str]:
     except UserError:
         return []
     return [name for name in branches if name.startswith(incomplete)]
+
+
+class EngineName(StrEnum):
+    """Who compares what is there with what is wanted, and changes it."""
+
+    EMBEDDED = "embedded"
+    PULUMI = "pulumi"
 
 
 def _use_json(ctx: typer.Context, value: bool) -> bool:
@@ -169,6 +177,26 @@ UiPort = Annotated[
         max=65535,
         help="The loopback port of Airflow's UI, if the sandbox is not up yet; 8080 if not said.",
         callback=_use_ui_port,
+    ),
+]
+
+
+def _use_engine(ctx: typer.Context, value: EngineName | None) -> EngineName | None:
+    session = ctx.find_object(Session)
+    if value is not None and session is not None and not ctx.resilient_parsing:
+        session.engine = value.value
+        if value is EngineName.PULUMI:
+            # Before anything is begun: making a sandbox takes a while.
+            session.require_pulumi()
+    return value
+
+
+Engine = Annotated[
+    EngineName | None,
+    typer.Option(
+        "--engine",
+        help="What deploys to this machine: the embedded engine, or the Pulumi CLI's own. The state is the same.",
+        callback=_use_engine,
     ),
 ]
 

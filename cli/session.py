@@ -6,6 +6,7 @@ that does not need it must not wait for it. Tests hand the verbs a session of fa
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -60,6 +61,9 @@ class Session:
         self.console = console or Console()
         self.debug = False
         self.chosen_ui_port: int | None = None
+        self.engine = "embedded"
+        """What deploys to this machine: `embedded`, or `pulumi` for the Pulumi CLI's own."""
+
         self._environ = environ
         self.sandbox_name = environ.get(SANDBOX_VARIABLE) or "default"
         """Which of this machine's sandboxes: tests have others beside the default one."""
@@ -106,6 +110,10 @@ class Session:
 
     def backend(self, environment: Environment, sandbox: Sandbox | None = None) -> "Backend":
         """What deploys `environment`; a sandbox is needed for what asks the cloud."""
+        if environment.sandboxed and self.engine == "pulumi":
+            from cli.pulumi_engine import PulumiEngineBackend
+
+            return PulumiEngineBackend(environment, sandbox)
         if environment.sandboxed:
             from cli.embedded import EmbeddedBackend
 
@@ -113,6 +121,16 @@ class Session:
         from cli.automation import PulumiBackend
 
         return PulumiBackend(environment)
+
+    def require_pulumi(self) -> None:
+        """UserError if there is no Pulumi CLI on the PATH."""
+        if shutil.which("pulumi", path=self._environ.get("PATH")) is None:
+            raise UserError(
+                "There is no `pulumi` on the PATH",
+                "`--engine pulumi` runs Pulumi's own engine against the sandbox: install the\n"
+                "Pulumi CLI first. The embedded engine needs nothing, and ends in the same state.",
+                "./aerodrome up",
+            )
 
     def environments(self) -> list[Environment]:
         """Those that may be deployed: with a configuration here, or a stack where Pulumi keeps them."""

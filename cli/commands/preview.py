@@ -5,12 +5,14 @@ import typer
 from cli import deployment, sandboxes, stack_config
 from cli.deployment import Wish
 from cli.environments import Environment
-from cli.options import Json, on_environment
+from cli.options import Engine, Json, on_environment
 from cli.session import Session
 
 
 @on_environment
-def preview(ctx: typer.Context, environment: Environment, json: Json = False) -> None:
+def preview(
+    ctx: typer.Context, environment: Environment, engine: Engine = None, json: Json = False
+) -> None:
     """Show what `up` would change, and change nothing in the cloud.
 
     The configuration of an environment that is new is made, as `up` would.
