@@ -1,0 +1,166 @@
+"""The documented policy is enough (every other test here), and nothing in it is too much."""
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from cli.bootstrap import quotas, region
+from cli.bootstrap.aws import Aws, Caller, refusals_explained
+from cli.bootstrap.secrets_key import SecretsKey
+from cli.bootstrap.state_bucket import StateBucket
+from cli.bootstrap.wishes import Wishes
+from cli.settings import settings
+from sandbox.errors import CloudError
+from tests.bootstrap.conftest import ACCOUNT, POLICY, Account
+
+NEVER_REFUSED = {
+    # AWS answers these to everybody who has a key.
+    "sts:GetCallerIdentity",
+    # Asked only where an account has no value of its own; the emulator always has one.
+    "servicequotas:GetAWSDefaultServiceQuota",
+    # Asked by AWS beside CreateKey; the emulator does not.
+    "kms:TagResource",
+    # Without it, keys that are not ours are passed over: what is lost is only a key without an alias.
+    "kms:ListResourceTags",
+}
+
+ACTIONS = sorted(
+    {action for statement in POLICY["Statement"] for action in statement["Action"]} - NEVER_REFUSED
+)
+
+
+def without(action: str) -> dict[str, Any]:
+    policy: dict[str, Any] = copy.deepcopy(POLICY)
+    for statement in policy["Statement"]:
+        statement["Action"] = [each for each in statement["Action"] if each != action]
+    policy["Statement"] = [each for each in policy["Statement"] if each["Action"]]
+    return policy
+
+
+class User(Aws):
+    """The SDK's own session, with the bootstrapping user's key and the emulator's address."""
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account.region)
+        self._account = account
+
+    def client(self, service: str, region: str = "") -> Any:
+        place = (service, region or self.region)
+        if place not in self._clients:
+            self._clients[place] = boto3.client(
+                service,
+                endpoint_url=self._account.emulator.url,
+                region_name=place[1],
+                aws_access_key_id=self._account.key["id"],
+                aws_secret_access_key=self._account.key["secret"],
+            )
+        return self._clients[place]
+
+
+def everything(account: Account, aws: Aws) -> None:
+    """All that bootstrap, Pulumi on its behalf, and `--remove --empty-bucket` ask of AWS."""
+    caller = Caller(ACCOUNT, "")
+    wishes = Wishes(settings(), {}, {})
+    with refusals_explained(None):
+        region.check_enabled(aws)
+        region.check_instance_types(aws, wishes)
+        quotas.needs(aws, wishes, account.environment)
+        bucket, key = StateBucket(aws, caller), SecretsKey(aws, account.environment)
+        bucket.ensure()
+        # AWS makes these two by itself: somebody may have taken them away.
+        account.root("s3").delete_public_access_block(Bucket=account.bucket)
+        account.root("s3").put_bucket_encryption(
+            Bucket=account.bucket,
+            ServerSideEncryptionConfiguration={
+                "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]
+            },
+        )
+        assert len(bucket.ensure()) == 2
+        list(bucket.read(".pulumi/"))
+        key.ensure()
+        _pulumi(aws, account)
+        found = key.find()
+        aws.client("kms").schedule_key_deletion(KeyId=found, PendingWindowInDays=30)
+        key.ensure()
+        key.schedule_deletion()
+        bucket.empty(lambda _: None)
+        bucket.delete()
+
+
+def _pulumi(aws: Aws, account: Account) -> None:
+    """What Pulumi does with the bucket and the key."""
+    s3, kms = aws.client("s3"), aws.client("kms")
+    s3.put_object(Bucket=account.bucket, Key=".pulumi/meta.yaml", Body=b"version: 1")
+    s3.get_object(Bucket=account.bucket, Key=".pulumi/meta.yaml")
+    secret = kms.encrypt(KeyId=account.alias, Plaintext=b"x")["CiphertextBlob"]
+    assert kms.decrypt(KeyId=account.alias, CiphertextBlob=secret)["Plaintext"] == b"x"
+    s3.delete_object(Bucket=account.bucket, Key=".pulumi/meta.yaml")
+
+
+@pytest.fixture
+def user(account: Account) -> Iterator[str]:
+    key = account.key["id"]
+    iam = account.root("iam")
+    users = (each["UserName"] for each in iam.list_users()["Users"])
+    yield next(
+        name
+        for name in users
+        for each in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]
+        if each["AccessKeyId"] == key
+    )
+
+
+def test_every_action_of_the_policy_is_needed(account: Account, user: str) -> None:
+    aws = User(account)
+    everything(account, aws)
+    iam = account.root("iam")
+    allowed = []
+    for action in ACTIONS:
+        account.wipe()
+        policy = json.dumps(without(action))
+        iam.put_user_policy(UserName=user, PolicyName="inline", PolicyDocument=policy)
+        try:
+            everything(account, aws)
+        except (CloudError, ClientError) as error:
+            assert "not authorized" in str(error) or "AccessDenied" in str(error), action
+        else:
+            allowed.append(action)
+    assert not allowed
+
+
+def test_a_missing_permission_is_named(account: Account, user: str) -> None:
+    policy = json.dumps(without("kms:CreateKey"))
+    account.root("iam").put_user_policy(UserName=user, PolicyName="inline", PolicyDocument=policy)
+    done = account.bootstrap()
+    assert done.returncode == 1
+    assert "AWS does not let you call CreateKey" in done.stderr
+    assert "docs/bootstrap-policy.json lists what bootstrap needs" in done.stderr
+    account.root("iam").put_user_policy(
+        UserName=user, PolicyName="inline", PolicyDocument=json.dumps(POLICY)
+    )
+    assert account.made()["bucket"] == []
+
+
+def test_the_policy_opens_nothing_that_is_not_ours(account: Account) -> None:
+    root, own = account.root("s3"), account.own("s3")
+    root.create_bucket(
+        Bucket="somebody-elses", CreateBucketConfiguration={"LocationConstraint": account.region}
+    )
+    kms = account.root("kms")
+    foreign = kms.create_key(Description="somebody else's")["KeyMetadata"]["KeyId"]
+    for call in (
+        lambda: own.list_objects_v2(Bucket="somebody-elses"),
+        lambda: own.put_object(Bucket="somebody-elses", Key="x", Body=b""),
+        lambda: account.own("kms").schedule_key_deletion(KeyId=foreign, PendingWindowInDays=7),
+        lambda: account.own("kms").encrypt(KeyId=foreign, Plaintext=b"x"),
+        lambda: account.own("kms").create_key(Description="without our tag"),
+        lambda: account.own("iam").create_user(UserName="nobody"),
+    ):
+        with pytest.raises(ClientError, match=r"AccessDenied|not authorized"):
+            call()
+    root.delete_bucket(Bucket="somebody-elses")
