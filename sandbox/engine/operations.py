@@ -38,6 +38,7 @@ __all__ = [
     "preview",
     "read_config",
     "refresh",
+    "remove",
     "resources",
     "set_config",
     "up",
@@ -96,6 +97,13 @@ def import_(request: Request, document: Mapping[str, Any]) -> None:
         raise UserError("This is no exported stack", "It must be JSON of version 3.")
     with hold(operation.store):
         operation.import_(deployment)
+
+
+def remove(request: Request) -> None:
+    """Forget the stack and its history. Refused while it holds resources."""
+    operation = Operation(request, ignore)
+    with hold(operation.store):
+        operation.store.remove()
 
 
 def history(request: Request) -> list[dict[str, Any]]:

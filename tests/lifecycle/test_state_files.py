@@ -58,6 +58,18 @@ def test_export_and_import(stack: Any) -> None:
     assert stack.up().changes == {"same": 2}
 
 
+def test_a_stack_is_removed_with_its_history_and_not_while_it_holds_resources(stack: Any) -> None:
+    stack.up('Thing("a")')
+    with pytest.raises(UserError, match="still holds resources"):
+        operations.remove(stack.request)
+    assert stack.up().changes == {"same": 2}
+    operations.destroy(stack.request)
+    operations.remove(stack.request)
+    left = [path for path in (stack.state_dir / ".pulumi").rglob("*") if path.is_file()]
+    assert [path.name for path in left] == ["meta.yaml"]
+    operations.remove(stack.request)
+
+
 def test_importing_another_stacks_state_is_refused(stack: Any) -> None:
     stack.up('Thing("a")')
     exported = json.loads(json.dumps(operations.export(stack.request)).replace("::shop::", "::x::"))

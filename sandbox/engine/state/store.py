@@ -13,6 +13,7 @@ Files appear whole or not at all: written beside, flushed, renamed.
 import hashlib
 import json
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,19 @@ class StackStore:
             write_whole(self.checkpoint, data)
         except OSError as error:
             raise journal.unwritable(self.checkpoint, error) from error
+
+    def remove(self) -> None:
+        """Delete the stack's files; UserError if it still holds resources."""
+        if self.journal.exists() or self.read().latest.get("resources"):
+            raise UserError(
+                f"The stack {self.project}/{self.stack} still holds resources",
+                "Without its state nobody would find them again. Destroy them first.",
+            )
+        for folder in (self.history_dir, self.backup_dir):
+            shutil.rmtree(folder, ignore_errors=True)
+        # The checkpoint last: killed before, the stack is there and can be removed again.
+        self.checkpoint.with_suffix(".json.bak").unlink(missing_ok=True)
+        self.checkpoint.unlink(missing_ok=True)
 
 
 class Stored:
