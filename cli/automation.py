@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from cli.backends import Found, Outcome
 from cli.environments import ROOT, Environment
+from cli.exported import without_cluster
 from cli.settings import qualified
 from sandbox.errors import KitError, UserError
 from sandbox.wire.values import Secret
@@ -78,6 +79,25 @@ class PulumiBackend:
             "It is what `down` needs to find the resources.",
             f"pulumi stack rm {self._environment.name}",
         )
+
+    def forget_in_cluster(self) -> int:
+        stack = self._found()
+        if stack is None:
+            return 0
+        with _translated():
+            exported = stack.export_stack()
+            exported.deployment, count = without_cluster(exported.deployment or {})
+            if count:
+                stack.import_stack(exported)
+        return count
+
+    def remove(self, *, config: bool) -> None:
+        stack = self._found()
+        if stack is None:
+            return
+        with _translated():
+            stack.workspace.remove_stack(self._environment.name, preserve_config=not config)
+        self._selected = None
 
     def config(self) -> dict[str, Any]:
         with _translated():

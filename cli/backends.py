@@ -69,6 +69,12 @@ class Backend(Protocol):
     def forget(self) -> None:
         """Throw the state away: what it describes is gone."""
 
+    def forget_in_cluster(self) -> int:
+        """Throw away what the state says of objects in a cluster that is gone; how many."""
+
+    def remove(self, *, config: bool) -> None:
+        """The stack itself, when it is empty; with its configuration if that was made by `up`."""
+
     def config(self) -> dict[str, Any]:
         """Full keys; secret values are wrapped."""
 

@@ -75,6 +75,15 @@ class EmbeddedBackend:
     def forget(self) -> None:
         operations.import_(self._request, _EMPTY)
 
+    def forget_in_cluster(self) -> int:
+        # With its cluster the whole sandbox is gone: then everything is forgotten.
+        return 0
+
+    def remove(self, *, config: bool) -> None:
+        operations.remove(self._request)
+        if config:
+            self._file.unlink(missing_ok=True)
+
     def config(self) -> dict[str, Any]:
         found = operations.read_config(
             ROOT, self._request.stack, self._file, stack_config.passphrase()

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-from cli import deployment
+from cli import sandboxes
 from cli.cloud.resource import Client
 from cli.environments import Environment
 from cli.session import Session
@@ -24,7 +24,7 @@ def cloud_of(
     own tools do. Those also say whose credentials they are.
     """
     if environment.sandboxed:
-        return session.client(deployment.running(session)), ""
+        return session.client(sandboxes.running(session)), ""
     values = session.backend(environment).plain()
     found = region or values.get("aws:region") or _first(variables)
     if not found:

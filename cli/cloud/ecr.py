@@ -10,6 +10,7 @@ from cli.cloud.resource import Resource, Search, everything, moment, pairs
 from infra.naming import PREFIX, is_environment
 
 SERVICE = "ecr"
+PER_CALL = 100
 
 
 def find(search: Search) -> Iterator[Resource]:
@@ -80,3 +81,15 @@ def delete(search: Search, resource: Resource) -> None:
     repository, _, tag = resource.id.rpartition(":")
     # Only the tag: the layers stay as long as another environment's tag needs them.
     ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageTag": tag}])
+
+
+def empty(ecr: Any, repository: str) -> int:
+    """Deletes every image of a repository, tagged or not; how many there were."""
+    images = [
+        {"imageDigest": item["imageDigest"]}
+        for item in everything(ecr, "list_images", "imageIds", repositoryName=repository)
+    ]
+    unique = [dict(pair) for pair in {tuple(image.items()) for image in images}]
+    for start in range(0, len(unique), PER_CALL):
+        ecr.batch_delete_image(repositoryName=repository, imageIds=unique[start : start + PER_CALL])
+    return len(unique)

@@ -1,10 +1,13 @@
 """EKS: clusters and what is in them, and the access of single environments to a shared one."""
 
+import json
 from collections.abc import Iterator
 
+from botocore.exceptions import ClientError
+
 from cli.cloud import ownership
-from cli.cloud.errors import InUse, gone_is_fine
-from cli.cloud.resource import Resource, Search, everything, moment
+from cli.cloud.errors import InUse, gone_is_fine, is_gone, translated
+from cli.cloud.resource import Client, Resource, Search, everything, moment
 
 SERVICE = "eks"
 
@@ -60,6 +63,42 @@ def _associations(search: Search, cluster: str) -> Iterator[Resource]:
                 tags=tags,
                 created=moment(association.get("createdAt")),
             )
+
+
+def exists(client: Client, cluster: str) -> bool:
+    """Whether there is such a cluster, and nobody deletes it."""
+    with translated(f"show the cluster {cluster}"):
+        try:
+            found = client(SERVICE).describe_cluster(name=cluster)["cluster"]
+        except ClientError as error:
+            if is_gone(error):
+                return False
+            raise
+    return bool(found.get("status") != "DELETING")
+
+
+def kubeconfig(client: Client, cluster: str, region: str) -> str:
+    """The way into a cluster of which no state tells, with the caller's own right to enter it."""
+    with translated(f"show the cluster {cluster}"):
+        found = client(SERVICE).describe_cluster(name=cluster)["cluster"]
+    login = {
+        "apiVersion": "client.authentication.k8s.io/v1beta1",
+        "command": "aws",
+        "args": ["eks", "get-token", "--cluster-name", cluster, "--region", region],
+        "interactiveMode": "Never",
+    }
+    data = found["certificateAuthority"]["data"]
+    server = {"server": found["endpoint"], "certificate-authority-data": data}
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": cluster,
+            "contexts": [{"name": cluster, "context": {"cluster": cluster, "user": cluster}}],
+            "clusters": [{"name": cluster, "cluster": server}],
+            "users": [{"name": cluster, "user": {"exec": login}}],
+        }
+    )
 
 
 def delete(search: Search, resource: Resource) -> None:

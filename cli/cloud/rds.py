@@ -96,13 +96,16 @@ def delete(search: Search, resource: Resource) -> None:
             rds.delete_db_subnet_group(DBSubnetGroupName=resource.id)
         case _ if not resource.ending:
             if resource.facts.get("protected"):
-                rds.modify_db_instance(
-                    DBInstanceIdentifier=resource.id,
-                    DeletionProtection=False,
-                    ApplyImmediately=True,
-                )
+                release(rds, resource.id)
             rds.delete_db_instance(
                 DBInstanceIdentifier=resource.id,
                 SkipFinalSnapshot=True,
                 DeleteAutomatedBackups=True,
             )
+
+
+def release(rds: Any, database: str) -> None:
+    """Takes the protection off a database."""
+    rds.modify_db_instance(
+        DBInstanceIdentifier=database, DeletionProtection=False, ApplyImmediately=True
+    )

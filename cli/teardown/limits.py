@@ -12,5 +12,17 @@ class Limits:
     drain: float = 60.0
     """For tasks that run: so long that most end, and their logs reach the bucket."""
 
+    cluster: float = 180.0
+    """For each kind of thing in the cluster to go: a controller has to act first."""
+
+    settle: float = 45.0
+    """For the cloud to take the network interfaces of nodes away."""
+
+    destroy: float = 3600.0
+    """For the engine: EKS alone may take half an hour."""
+
+    pause: float = 1.0
+    """Between two looks."""
+
     cloud: Patience = field(default_factory=Patience)
     """For what the cloud deletes."""

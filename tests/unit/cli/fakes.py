@@ -137,6 +137,14 @@ class FakeBackend:
         self.calls.append("forget")
         self.there = 0
 
+    def forget_in_cluster(self) -> int:
+        return 0
+
+    def remove(self, *, config: bool) -> None:
+        self.calls.append("remove")
+        if config:
+            self.values.clear()
+
     def config(self) -> dict[str, Any]:
         return dict(self.values)
 
@@ -287,11 +295,16 @@ class FakeKubectl:
 
     def find(self, kind: str, name: str) -> dict[str, Any] | None:
         self._called("find", kind, name)
-        return self.service
+        return self.service if kind == "service" else None
 
-    def objects(self, kind: str, *, selector: str = "") -> list[dict[str, Any]]:
+    def objects(
+        self, kind: str, *, selector: str = "", namespace: str | None = None, everywhere: bool = False
+    ) -> list[dict[str, Any]]:
         self._called("objects", kind, selector)
-        return self.pods
+        return self.pods if kind == "pods" else []
+
+    def scale(self, kind: str, *, selector: str, replicas: int) -> None:
+        self._called("scale", kind, selector, str(replicas))
 
     def logs(self, selector: str, *, lines: int) -> list[str]:
         self._called("logs", selector)

@@ -1,0 +1,157 @@
+"""The engine's own part: what the state knows goes in the order of its dependencies.
+
+Two things keep it from the end, and both are known. A bucket or a repository of a protected
+environment refuses while it holds data: that is taken out first, for whoever has said so. And
+network interfaces that nodes left behind keep security groups and subnets: they are swept, and
+the engine tries once more.
+"""
+
+import os
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cli.backends import Outcome
+from cli.cloud import ecr, rds, s3
+from cli.cloud.clearing import clear
+from cli.cloud.errors import gone_is_fine, translated
+from cli.cloud.patience import Patience
+from cli.cloud.resource import Resource
+from cli.teardown.report import Report
+from cli.teardown.target import Target
+from cli.teardown.waiting import until_none
+from sandbox.errors import KitError, UserError
+
+IN_THE_WAY = ("elasticloadbalancing", "ec2 network-interface", "ec2 security-group", "ec2 instance")
+"""What controllers leave in a network."""
+
+DEPENDENCY = re.compile(
+    r"DependencyViolation|has dependencies|dependent object|ResourceInUse|currently in use|InUse\b",
+    re.IGNORECASE,
+)
+NOTHING = "no previous deployment"
+"""What Pulumi's engine says of a stack that is empty already."""
+
+
+def release_data(target: Target, report: Report) -> None:
+    """Takes out of a protected environment what protects it. Who came here has agreed to that."""
+    if not target.protected:
+        return
+    for resource in target.found([s3.SERVICE, ecr.SERVICE, rds.SERVICE]):
+        with translated(f"empty {resource.label}"), gone_is_fine():
+            _release(target, resource, report)
+
+
+def _release(target: Target, resource: Resource, report: Report) -> None:
+    match resource.service, resource.kind:
+        case "s3", "":
+            count = s3.empty(target.client("s3"), resource.id)
+            report.deleted(f"{count} versions of objects in s3://{resource.id}")
+        case "ecr", "repository":
+            count = ecr.empty(target.client("ecr"), resource.id)
+            report.deleted(f"{count} images of {resource.id}")
+        case "rds", "db" if resource.facts.get("protected"):
+            rds.release(target.client("rds"), resource.id)
+            report.note(f"database {resource.id} may be deleted now")
+
+
+def destroy(target: Target, report: Report) -> Outcome | None:
+    """Deletes what the state knows; None if it knows nothing."""
+    if not target.has_state():
+        report.note("no state tells of it")
+        return None
+    if not target.cluster_exists and (lost := target.backend.forget_in_cluster()):
+        # The engine would wait for a cluster that does not answer any more.
+        report.note(f"{lost} objects went with their cluster: the state forgets them")
+    settled(target, report)
+    try:
+        return _destroy(target)
+    except UserError:
+        raise
+    except KitError as error:
+        if not DEPENDENCY.search(f"{error.summary}\n{error.detail}"):
+            raise
+        report.note(f"something is in the way: {error.summary}")
+    in_the_way(target, report)
+    return _destroy(target)
+
+
+def _destroy(target: Target) -> Outcome:
+    try:
+        with _boxed(target.limits.destroy):
+            return target.backend.destroy(target.session.console.stderr)
+    except UserError:
+        raise
+    except KitError as error:
+        if NOTHING not in f"{error.summary}\n{error.detail}":
+            raise
+        return Outcome({}, 0.0)
+
+
+def settled(target: Target, report: Report) -> None:
+    """Waits for interfaces of nodes that are on their way out: the CNI must live to take them away."""
+    if target.sandbox is not None or target.shared:
+        return
+
+    def detaching() -> list[str]:
+        return [
+            resource.label
+            for resource in target.found(["ec2"])
+            if resource.kind == "network-interface"
+            and (resource.facts.get("Attachment") or {}).get("Status") == "detaching"
+        ]
+
+    until_none(detaching, target.limits.settle, target.limits.pause, report.deleted)
+
+
+def in_the_way(target: Target, report: Report) -> None:
+    """Deletes what controllers left in the environment's network."""
+
+    def is_wanted(resource: Resource) -> bool:
+        return resource.service in IN_THE_WAY or f"{resource.service} {resource.kind}" in IN_THE_WAY
+
+    clear(
+        target.client,
+        target.name,
+        report.heard,
+        services=["elasticloadbalancing", "ec2"],
+        region=target.region,
+        wanted=is_wanted,
+        patience=Patience(target.limits.cluster, target.limits.settle, target.limits.pause),
+    )
+
+
+@contextmanager
+def _boxed(seconds: float) -> Iterator[None]:
+    """Interrupts what runs inside when the time is up, as Ctrl-C would: the engine then saves and ends."""
+    over = threading.Event()
+
+    def interrupt() -> None:
+        over.set()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    clock = threading.Timer(seconds, interrupt)
+    clock.daemon = True
+    clock.start()
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if not over.is_set():
+            raise
+        raise _too_late(seconds) from error
+    except KitError as error:
+        # The embedded engine takes the interruption, and says so in its own words.
+        if not over.is_set():
+            raise
+        raise _too_late(seconds) from error
+    finally:
+        clock.cancel()
+
+
+def _too_late(seconds: float) -> KitError:
+    return KitError(
+        f"The engine is not done after {seconds / 60:.0f} minutes",
+        "What it has deleted is saved. The same command goes on from there.",
+    )

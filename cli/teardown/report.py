@@ -1,0 +1,60 @@
+"""What a teardown did, step by step: told while it happens, and kept for the result."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Done:
+    """One step."""
+
+    name: str
+    deleted: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def data(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "deleted": self.deleted,
+            "notes": self.notes,
+            "seconds": round(self.seconds, 2),
+        }
+
+
+@dataclass
+class Report:
+    """The steps so far; the last one is at work."""
+
+    say: Callable[[str], None]
+    steps: list[Done] = field(default_factory=list)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """What is told inside belongs to the step `name`."""
+        started, done = time.monotonic(), Done(name)
+        self.steps.append(done)
+        self.say(name)
+        try:
+            yield
+        finally:
+            done.seconds = time.monotonic() - started
+
+    def deleted(self, what: str) -> None:
+        self.steps[-1].deleted.append(what)
+        self.say(f"  deleted {what}")
+
+    def note(self, text: str) -> None:
+        """Something that the user should know: what was skipped, or did not end in time."""
+        self.steps[-1].notes.append(text)
+        self.say(f"  {text}")
+
+    def heard(self, line: str) -> None:
+        """A line of somebody who says for themselves what they deleted."""
+        if line.startswith("deleted "):
+            self.deleted(line.removeprefix("deleted "))
+        else:
+            self.note(line)

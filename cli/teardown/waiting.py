@@ -1,0 +1,23 @@
+"""Waiting for something to be gone, and no longer than its time box."""
+
+import time
+from collections.abc import Callable, Sequence
+
+
+def until_none(
+    look: Callable[[], Sequence[str]], seconds: float, pause: float, told: Callable[[str], None]
+) -> list[str]:
+    """Looks until nothing is there any more. What is left when the time is up.
+
+    Each thing that goes is told once.
+    """
+    give_up = time.monotonic() + seconds
+    known: set[str] = set()
+    while True:
+        left = list(look())
+        for gone in sorted(known - set(left)):
+            told(gone)
+        known = set(left)
+        if not left or time.monotonic() >= give_up:
+            return left
+        time.sleep(pause)
