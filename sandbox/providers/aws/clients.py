@@ -14,10 +14,12 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from sandbox.errors import CloudError, UserError
+from sandbox.providers.aws.retries import Patience, Retries
 
 _BRIDGES = ipaddress.ip_network("10.213.0.0/16")
 """Where sandboxes have their ends of the veth pairs, see `sandbox.instance`."""
 
+_PATIENCE = Patience()
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 1.0
 
@@ -64,17 +66,18 @@ class Aws:
     partition = "aws"
     dns_suffix = "amazonaws.com"
 
-    def __init__(self, endpoint: str, region: str) -> None:
+    def __init__(self, endpoint: str, region: str, patience: Patience = _PATIENCE) -> None:
         self.endpoint = endpoint
         self.region = region
+        self.retries = Retries(patience)
         self.cancelled = threading.Event()
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
 
     @classmethod
-    def from_environment(cls, region: str) -> "Aws":
+    def from_environment(cls, region: str, patience: Patience = _PATIENCE) -> "Aws":
         """Credentials come from the environment too, as the SDK's own chain reads them."""
-        return cls(checked_endpoint(os.environ), region)
+        return cls(checked_endpoint(os.environ), region, patience)
 
     def client(self, service: str) -> Any:
         """The one client of `service`; made at first use, for each takes 10 to 200 ms."""
@@ -89,12 +92,13 @@ class Aws:
     def _make(self, service: str) -> Any:
         from botocore.config import Config
 
-        return warm_up().create_client(
+        client = warm_up().create_client(
             service,
             region_name=self.region,
             endpoint_url=self.endpoint,
             config=Config(
-                retries={"mode": "standard", "max_attempts": 4},
+                # Ours are registered below.
+                retries={"mode": "standard", "total_max_attempts": 1},
                 connect_timeout=5,
                 read_timeout=60,
                 max_pool_connections=32,
@@ -102,6 +106,10 @@ class Aws:
                 s3={"addressing_style": "path"},
             ),
         )
+        client.meta.events.register(
+            f"needs-retry.{client.meta.service_model.service_id.hyphenize()}", self.retries
+        )
+        return client
 
     def credentials(self) -> Any:
         """What the clients sign with."""

@@ -12,6 +12,7 @@ from sandbox.providers.aws.clients import Aws
 from sandbox.providers.aws.refusals import translated
 from sandbox.providers.aws.registry import functions, resources
 from sandbox.providers.aws.resource import Known, Resource
+from sandbox.providers.aws.retries import Patience
 from sandbox.wire.values import Properties
 
 _DEFAULT_REGION = "us-east-1"
@@ -24,7 +25,8 @@ class AwsProvider(contract.Provider):
     version = "7.51.1"
     text_properties = frozenset({"accessKey", "secretKey", "token", "profile", "region"})
 
-    def __init__(self) -> None:
+    def __init__(self, patience: Patience | None = None) -> None:
+        self._patience = patience or Patience()
         self._aws: Aws | None = None
         self._default_tags: Mapping[str, str] = {}
         self._resources: dict[str, Resource] = {}
@@ -37,7 +39,8 @@ class AwsProvider(contract.Provider):
                     f"The sandbox's aws provider does not support the setting {key}",
                     "Credentials and endpoint come from the environment.",
                 )
-        self._aws = Aws.from_environment(request.inputs.get("region") or _DEFAULT_REGION)
+        region = request.inputs.get("region") or _DEFAULT_REGION
+        self._aws = Aws.from_environment(region, self._patience)
         tags: Any = request.inputs.get("defaultTags") or {}
         self._default_tags = tags.get("tags") or {}
         self._resources = {token: cls(self._aws) for token, cls in resources().items()}

@@ -43,9 +43,10 @@ def translated(urn: str, operation: str) -> Iterator[None]:
         yield
     except exceptions.ClientError as error:
         answer = error.response.get("Error", {})
+        retries = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
         raise CloudError(
             f"AWS refused {error.operation_name}: {answer.get('Message') or 'no reason given'}",
-            f"Code: {code_of(error)}",
+            f"Code: {code_of(error)}" + (f", after {retries + 1} attempts" if retries else ""),
             urn=urn,
             operation=operation,
             code=code_of(error),
@@ -60,7 +61,7 @@ def translated(urn: str, operation: str) -> Iterator[None]:
     except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
         raise CloudError(
             "The AWS stand-in does not answer",
-            str(error),
+            " ".join([*getattr(error, "__notes__", [])[:1], str(error)]),
             urn=urn,
             operation=operation,
             code="Unreachable",

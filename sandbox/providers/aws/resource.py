@@ -18,6 +18,7 @@ from sandbox.providers import contract
 from sandbox.providers.aws import comparison
 from sandbox.providers.aws.clients import Aws
 from sandbox.providers.aws.refusals import absent, is_gone, translated
+from sandbox.providers.aws.retries import is_lost
 from sandbox.providers.aws.tags import MARKER
 from sandbox.providers.aws.unsupported import asks_for_nothing
 from sandbox.wire.values import (
@@ -202,7 +203,7 @@ class Resource:
         if self.TAGGED:
             marked["tags"] = {**(request.inputs.get("tags") or {}), MARKER: token}
         found = self.find(marked, token) if request.repeated else None
-        made = found or self.create(marked, token)
+        made = found or self._create(marked, token)
         created = made if isinstance(made, Created) else Created(made, {})
         known = Known(created.id, request.inputs, created.outputs)
         try:
@@ -218,6 +219,25 @@ class Resource:
                 urn=request.urn,
                 operation="create",
             ) from error
+
+    def _create(self, marked: Properties, token: str) -> str | Created:
+        """Create it once, also where the answer is lost on the way.
+
+        What the marker does not find was not made: it is asked for again, with the same token.
+        """
+        patience = self.aws.retries.patience
+        for attempt in range(1, patience.attempts + 1):
+            try:
+                with self.aws.retries.creating():
+                    return self.create(marked, token)
+            except Exception as error:
+                if not is_lost(error) or attempt == patience.attempts:
+                    raise
+            self.aws.cancelled.wait(patience.pause(attempt))
+            found = self.find(marked, token)
+            if found is not None:
+                return found
+        raise EngineBug(f"{self.TYPE} was tried no time", "Patience has no attempts.")
 
     def _foreseen(self, inputs: Properties) -> Properties:
         """What is known of the outputs before anything is made."""

@@ -59,9 +59,11 @@ class Bucket(Resource):
                 "It was not made by this resource. Choose another name, or import it.",
                 code="BucketAlreadyOwnedByYou",
             )
-        self.client.create_bucket(Bucket=name, **where)
-        # The marker first, so that a bucket made in vain is known again.
-        self._put_tags(name, inputs["tags"])
+        # Both may be said twice: that the bucket did not exist is known.
+        with self.aws.retries.repeatable():
+            self.client.create_bucket(Bucket=name, **where)
+            # The marker first, so that a bucket made in vain is known again.
+            self._put_tags(name, inputs["tags"])
         return str(name)
 
     def _exists(self, name: str) -> bool:

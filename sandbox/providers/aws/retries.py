@@ -1,0 +1,122 @@
+"""When a call to AWS is made again, and after which pause.
+
+Registered with every client by `clients.py`, in place of the SDK's own rules: those repeat a
+creation whose answer was lost, which makes a second resource wherever there is no client token.
+`Resource.make` looks for the first one instead.
+"""
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.providers.aws.refusals import code_of
+
+THROTTLED = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "PriorRequestNotComplete",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "TooManyRequestsException",
+    }
+)
+"""AWS' words for: not now. Such a request was not begun."""
+
+_READS = ("Describe", "Get", "Head", "List")
+_REFUSED_ATTEMPTS = 4
+"""Where nobody listens, nobody will soon."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often a call is made, and how long the pauses grow. In seconds."""
+
+    attempts: int = 10
+    first: float = 0.1
+    longest: float = 5.0
+
+    def pause(self, attempt: int) -> float:
+        """After the `attempt`-th, counted from 1. Jitter keeps many callers from marching in step."""
+        full = min(self.longest, self.first * 2 ** (attempt - 1))
+        return float(full * random.uniform(0.5, 1))
+
+
+class Retries:
+    """Handler of botocore's `needs-retry` events: the pause before the next attempt, or None."""
+
+    def __init__(self, patience: Patience) -> None:
+        self.patience = patience
+        self._thread = threading.local()
+
+    @contextmanager
+    def creating(self, careful: bool = True) -> Iterator[None]:
+        """Within it, a change whose outcome is unknown is not repeated: the caller looks first."""
+        before = self._careful
+        self._thread.careful = careful
+        try:
+            yield
+        finally:
+            self._thread.careful = before
+
+    def repeatable(self) -> AbstractContextManager[None]:
+        """Within it, inside of a creation, every change may be made twice."""
+        return self.creating(careful=False)
+
+    @property
+    def _careful(self) -> bool:
+        return getattr(self._thread, "careful", False)
+
+    def __call__(
+        self,
+        *,
+        response: Any,
+        operation: Any,
+        attempts: int,
+        caught_exception: Exception | None,
+        **_more: Any,
+    ) -> float | None:
+        from botocore import exceptions
+
+        if caught_exception is not None:
+            caught_exception.add_note(operation.name)
+        limit = self.patience.attempts
+        error = caught_exception
+        if response is not None and response[0].status_code >= 300:
+            error = exceptions.ClientError(response[1], operation.name)
+        if isinstance(error, exceptions.EndpointConnectionError):
+            limit = min(limit, _REFUSED_ATTEMPTS)
+        if error is None or attempts >= limit:
+            return None
+        if is_throttled(error) or isinstance(error, exceptions.EndpointConnectionError):
+            return self.patience.pause(attempts)
+        if is_lost(error) and not (self._careful and not operation.name.startswith(_READS)):
+            return self.patience.pause(attempts)
+        return None
+
+
+def is_throttled(error: BaseException) -> bool:
+    """Whether AWS has not begun: the same request may be sent again, whatever it is."""
+    return code_of(error) in THROTTLED
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether nobody knows if the request was carried out."""
+    from botocore import exceptions, parsers
+
+    if isinstance(error, exceptions.EndpointConnectionError):
+        return False
+    if isinstance(error, exceptions.ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 and not is_throttled(error)
+    kinds = (exceptions.ConnectionError, exceptions.HTTPClientError, parsers.ResponseParserError)
+    return isinstance(error, kinds)
