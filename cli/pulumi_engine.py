@@ -91,6 +91,8 @@ class PulumiEngineBackend(EmbeddedBackend):
             "PATH": os.pathsep.join([str(PLUGINS), kept.get("PATH", os.defpath)]),
             "PULUMI_BACKEND_URL": f"file://{self._request.state_dir}",
             "PULUMI_HOME": str(state_dir() / "pulumi"),
+            # For --event-log, as Pulumi's own Automation API has it.
+            "PULUMI_DEBUG_COMMANDS": "true",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         }
