@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cli import stack_config
+from cli import lease, stack_config
 from cli.environments import Environment
 from cli.record import Record, identity
 from cli.session import Session
@@ -24,6 +24,8 @@ def check(session: Session, name: str) -> Mapping[str, Any]:
             "A branch's environment lives in the cluster of its base. Deploy that first:",
             up,
         )
+    if base.sandboxed and (busy := lease.holder(base)) and busy.doing == "down":
+        raise UserError(f'The base environment "{name}" is being taken down', f"By {busy}.", up)
     outputs = backend.outputs()
     if outputs.get("rung") == stack_config.SHARED:
         raise UserError(

@@ -2,11 +2,12 @@
 the backends. How an environment goes is in `cli.teardown`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cli import bases, lifetime, stack_config
+from cli import bases, lease, lifetime, stack_config
 from cli.backends import Backend, Outcome
 from cli.environments import Environment
 from cli.live import Live
@@ -117,14 +118,31 @@ def deploy(
 ) -> Deployed:
     """Brings an environment up, and sees one DAG run green."""
     planned = plan(session, environment, wish)
-    if environment.sandboxed:
+    with _alone_at_work(session, environment):
+        if not environment.sandboxed:
+            return _deployed(session, planned, phases, wish, None)
         stack_config.provide_passphrase(environment, make=True)
         with phases.phase("sandbox"):
-            sandbox: Sandbox | None = session.machine().up(
+            sandbox: Sandbox = session.machine().up(
                 session.sandbox_name, report=session.step, ui_port=session.ui_port
             )
-    else:
-        sandbox = None
+        return _deployed(session, planned, phases, wish, sandbox)
+
+
+@contextmanager
+def _alone_at_work(session: Session, environment: Environment) -> Iterator[None]:
+    """One `up` or `down` of an environment at a time; on AWS Pulumi's own lock sees to it."""
+    if not environment.sandboxed:
+        yield
+        return
+    with lease.held(environment, "up", session.console.report):
+        yield
+
+
+def _deployed(
+    session: Session, planned: Plan, phases: Phases, wish: Wish, sandbox: Sandbox | None
+) -> Deployed:
+    environment = planned.environment
     backend = session.backend(environment, sandbox)
     record = _current(session, environment, sandbox, backend) if sandbox else None
     with phases.phase("deployment"):

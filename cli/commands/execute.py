@@ -42,15 +42,15 @@ def execute(
     session: Session = ctx.obj
     component, command = _parted(words)
     found = live.of(session, environment)
-    pod = _pod(found, component)
+    there = _place(found, component)
     usage.used(found)
     if json:
-        code, output, errors = found.kubectl.answer("exec", pod, "--", *command)
-        data = {"pod": pod, "exitCode": code, "output": output, "errors": errors}
+        code, output, errors = found.kubectl.answer("exec", *there, "--", *command)
+        data = {"pod": there[0], "exitCode": code, "output": output, "errors": errors}
         session.console.result(data, lambda: None)
     else:
         terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
-        code = found.kubectl.interact("exec", "--stdin", *terminal, pod, "--", *command)
+        code = found.kubectl.interact("exec", "--stdin", *terminal, *there, "--", *command)
     if code:
         raise typer.Exit(code)
 
@@ -67,14 +67,13 @@ def _parted(words: list[str]) -> tuple[str, list[str]]:
     return first, others
 
 
-def _pod(found: Live, component: str) -> str:
-    """A running pod of the component."""
+def _place(found: Live, component: str) -> tuple[str, str]:
+    """A running pod of the component, and its container, as kubectl takes them."""
     pods = found.kubectl.objects("pods", selector=f"{COMPONENT_LABEL}={component}")
-    running = [
-        str(pod["metadata"]["name"]) for pod in pods if pod["status"].get("phase") == "Running"
-    ]
-    if running:
-        return running[0]
+    for pod in pods:
+        if pod["status"].get("phase") == "Running":
+            container = pod["spec"]["containers"][0]["name"]
+            return str(pod["metadata"]["name"]), f"--container={container}"
     base = found.outputs.get("base")
     if component == "database" and base:
         raise UserError(
