@@ -1,0 +1,79 @@
+"""The kit's own program under the embedded engine and under Pulumi's, on one sandbox.
+
+Not a part of what CI proves: it runs where somebody has the Pulumi CLI, and takes some ten
+minutes. Each engine makes the whole stack, the other finds nothing to change and takes it
+away; then both states are compared.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.comparison.states import Resources, comparable, differences
+from tests.end_to_end.kit import Kit, free_port
+
+UP_SECONDS = 900
+
+pytestmark = [
+    pytest.mark.end_to_end,
+    pytest.mark.timeout(4 * UP_SECONDS),
+    pytest.mark.skipif(
+        shutil.which("pulumi") is None,
+        reason="no `pulumi` on the PATH: there is no real engine to compare with",
+    ),
+    pytest.mark.skipif(os.geteuid() != 0, reason="a sandbox needs root"),
+]
+
+
+@pytest.fixture(scope="module")
+def kit() -> Iterator[Kit]:
+    # Short: the paths of Unix sockets end at 108 characters.
+    folder = Path(tempfile.mkdtemp(prefix="cmp-"))
+    kit = Kit(f"cmp-{os.getpid()}", folder, free_port())
+    kit.temporary.mkdir()
+    yield kit
+    kit.run("sandbox", "down", "--force", seconds=180)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def ours(kit: Kit) -> Resources:
+    """The state as the embedded engine leaves it, and the sandbox empty again."""
+    return _made_by(kit, "embedded", "pulumi")
+
+
+@pytest.fixture(scope="module")
+def theirs(kit: Kit, ours: Resources) -> Resources:
+    """The state as Pulumi's engine leaves it."""
+    return _made_by(kit, "pulumi", "embedded")
+
+
+def _made_by(kit: Kit, maker: str, other: str) -> Resources:
+    kit.json(*_on(kit, "up", maker), "--no-proof", seconds=UP_SECONDS)
+    found = comparable(json.loads(kit.checkpoint.read_text())["checkpoint"]["latest"])
+    planned = kit.json(*_on(kit, "preview", other), seconds=UP_SECONDS)
+    assert not planned["changed"], planned["changes"]
+    gone = kit.json(*_on(kit, "down", other), "--keep-sandbox", seconds=UP_SECONDS)
+    assert gone["inventory"] == []
+    left = json.loads(kit.checkpoint.read_text())["checkpoint"]["latest"]
+    assert not left.get("resources")
+    return found
+
+
+def _on(kit: Kit, verb: str, engine: str) -> tuple[str, ...]:
+    return (verb, "--env", "sandbox", "--engine", engine)
+
+
+def test_both_know_the_same_resources(ours: Resources, theirs: Resources) -> None:
+    assert sorted(ours) == sorted(theirs)
+    assert len(ours) > 100
+
+
+def test_they_say_the_same_of_each(ours: Resources, theirs: Resources) -> None:
+    found = differences(ours, theirs)
+    assert not found, "\n".join(found)
