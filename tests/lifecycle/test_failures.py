@@ -135,6 +135,21 @@ def test_an_error_in_an_apply_is_the_programs_error(stack: Any) -> None:
             "resource hooks",
         ),
         ('Thing("a", opts=O(replacement_trigger="x"))', "replacement_trigger"),
+        ('Thing("a")\nProvider("p", opts=O(env_var_mappings={"A": "B"}))', "env_var_mappings"),
+        (
+            "from pulumi import ErrorHook\n"
+            'h = ErrorHook("h", lambda args: False)\n'
+            'Thing("a", opts=O(hooks=pulumi.ResourceHookBinding(on_error=[h])))',
+            "error hooks",
+        ),
+        (
+            "from pulumi.runtime.settings import get_monitor\n"
+            "from pulumi.runtime.proto import resource_pb2\n"
+            'Thing("a")\n'
+            "get_monitor().RegisterPackage(resource_pb2.RegisterPackageRequest("
+            'name="terraform-provider", version="1.0.0"))',
+            "parameterized packages",
+        ),
         (
             "from pulumi.dynamic import Resource, ResourceProvider\n"
             "class Mine(Resource):\n"
