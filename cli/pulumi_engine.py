@@ -84,10 +84,9 @@ class PulumiEngineBackend(EmbeddedBackend):
             key: value
             for key, value in os.environ.items()
             if key not in ("PULUMI_IGNORE_AMBIENT_PLUGINS", "PULUMI_ACCESS_TOKEN")
-        }
+        } | dict(self._request.environment)
         return {
             **kept,
-            **self._request.environment,
             "PATH": os.pathsep.join([str(PLUGINS), kept.get("PATH", os.defpath)]),
             "PULUMI_BACKEND_URL": f"file://{self._request.state_dir}",
             "PULUMI_HOME": str(state_dir() / "pulumi"),
