@@ -8,12 +8,13 @@ registration is a task of its own, so that a program that goes away stops none h
 import asyncio
 import os
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from sandbox.engine.applying import deletion, steps
+from sandbox.engine.applying import deletion, provider_resources, steps
 from sandbox.engine.applying.ports import Checked, Provider
+from sandbox.engine.applying.registry import Registry
 from sandbox.engine.applying.replacements import Replacements
 from sandbox.engine.applying.run import Run, Stopped, summary
 from sandbox.engine.model import diff
@@ -43,18 +44,10 @@ class Deployment:
     def __init__(self, run: Run, targets: frozenset[str] = frozenset()) -> None:
         self.run = run
         self._targets = targets
-        ledger = run.ledger
-        self._old = {
-            row.state.urn: number for number, row in ledger.rows.items() if not row.state.delete
-        }
-        self._current: dict[str, int] = {}
-        self._claimed: set[str] = set()
-        self.former_urns: dict[str, str] = {}
-        """Resources found under an alias: what they were called before."""
-
+        self._registry = Registry(run.ledger)
         self._pending_creation: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._replacements = Replacements(run, self._old)
+        self._replacements = Replacements(run, self._registry.old)
 
     # ------------------------------------------------------------------ for the monitor
 
@@ -72,19 +65,19 @@ class Deployment:
 
     def add_built_in(self, state: State) -> None:
         """The engine's own provider, which needs no plugin."""
-        if state.urn in self._claimed:
+        registry = self._registry
+        if registry.claimed(state.urn):
             return
-        self._claimed.add(state.urn)
-        old = self._old.get(state.urn)
+        registry.claim(state.urn)
+        old = registry.old.get(state.urn)
         if old is None:
-            self._current[state.urn] = self.run.ledger.put(state)
+            registry.put(state)
         else:
-            self._current[state.urn] = old
-            self.run.ledger.keep(old)
+            registry.keep(state.urn, old)
 
     def set_outputs(self, urn: str, outputs: Properties) -> None:
         """A component has got its outputs."""
-        row = self._current.get(urn)
+        row = self._registry.current.get(urn)
         if row is None:
             raise UserError(f"Outputs for an unknown resource: {urn}")
         state = self.run.ledger[row]
@@ -93,8 +86,12 @@ class Deployment:
 
     def lookup(self, urn: str) -> State | None:
         """A resource registered in this run."""
-        row = self._current.get(urn)
-        return None if row is None else self.run.ledger[row]
+        return self._registry.state(urn)
+
+    @property
+    def former_urns(self) -> Mapping[str, str]:
+        """Resources found under an alias: what they were called before."""
+        return self._registry.former_urns
 
     def is_pending(self, urn: str) -> bool:
         """Whether a preview says that it will be made."""
@@ -110,7 +107,7 @@ class Deployment:
         await self.settle()
         if self.run.stopping:
             return
-        kept = set(self._current.values())
+        kept = set(self._registry.current.values())
         doomed = {
             number: row.state for number, row in self.run.ledger.rows.items() if number not in kept
         }
@@ -143,8 +140,8 @@ class Deployment:
     # ------------------------------------------------------------------- registrations
 
     async def _register(self, goal: Goal) -> Registered:
-        self._claim(goal.urn)
-        row = self._find(goal)
+        self._registry.claim(goal.urn)
+        row = self._registry.find(goal)
         if self._targets and goal.urn not in self._targets and not urns.is_provider(goal.type):
             skipped = self._skip(goal, row)
             if skipped is not None:
@@ -158,35 +155,12 @@ class Deployment:
             state = await self._custom(goal, row)
         return Registered(state)
 
-    def _claim(self, urn: str) -> None:
-        if urn in self._claimed:
-            raise UserError(
-                f"Duplicate resource URN {urn}",
-                "Two resources of one type under one parent have the same name: "
-                "give one of them another.",
-            )
-        self._claimed.add(urn)
-
-    def _find(self, goal: Goal) -> int | None:
-        for urn in (goal.urn, *goal.aliases):
-            row = self._old.get(urn)
-            if row is None or row not in self.run.ledger:
-                continue
-            if urn != goal.urn:
-                if urn in self._claimed:
-                    continue
-                self._claimed.add(urn)
-                self.former_urns[goal.urn] = urn
-            return row
-        return None
-
     def _skip(self, goal: Goal, row: int | None) -> Registered | None:
         """What to answer for a resource that is no target; None for new components, which
         cost nothing."""
         if row is not None:
             state = self.run.ledger[row]
-            self._current[goal.urn] = row
-            self.run.ledger.keep(row)
+            self._registry.keep(goal.urn, row)
             return Registered(state)
         return Registered(steps.state_of(goal, {}), unknown=True) if goal.custom else None
 
@@ -202,10 +176,10 @@ class Deployment:
             state = steps.state_of(goal, goal.inputs, usable)
             state = replace(state, created=state.created or moment, modified=moment)
             if decision.op is Op.REPLACE:
-                self._current[goal.urn] = self.run.ledger.put(state, condemns=row)
+                self._registry.put(state, condemns=row)
                 self._replacements.urns.add(goal.urn)
             else:
-                self._current[goal.urn] = self.run.ledger.put(state, replaces=row)
+                self._registry.put(state, replaces=row)
             self._report(decision, goal.urn)
         return state
 
@@ -214,10 +188,9 @@ class Deployment:
         old = self.run.ledger[row]
         state = steps.state_of(goal, inputs, old)
         if state == old:
-            self.run.ledger.keep(row)
+            self._registry.keep(goal.urn, row)
         else:
-            row = self.run.ledger.put(state, replaces=row)
-        self._current[goal.urn] = row
+            self._registry.put(state, replaces=row)
         self._report(Decision(Op.SAME), goal.urn)
         return state
 
@@ -225,44 +198,13 @@ class Deployment:
         self.run.done(summary(decision.op, urn, keys=decision.difference.keys))
 
     async def _provider(self, goal: Goal, row: int | None) -> State:
-        """A provider is a resource whose Create is Configure."""
-        run = self.run
-        version = str(goal.inputs.get("version", ""))
-        provider = await run.providers.load(goal.urn, version)
-        old = None if row is None else run.ledger[row]
-        inputs = goal.inputs
-        if old is not None:
-            inputs = diff.ignore_changes(old.inputs, inputs, goal.options.ignore_changes)
-        checked = await provider.check_config(goal.urn, old.inputs if old else {}, inputs)
-        _accept(goal, checked)
-        difference = diff.NONE
-        if old is not None:
-            difference = await provider.diff_config(old, checked.inputs)
-        decision = decide(goal, old, difference)
-        wanted = steps.state_of(goal, checked.inputs, old)
-        if decision.op in (Op.CREATE, Op.REPLACE):
-            wanted = replace(wanted, id=_provider_id(run.preview), created=now())
-        wanted = replace(wanted, outputs=_provider_outputs(checked.inputs))
-        provider.known = not has_unknowns(checked.inputs)
-        if provider.known:
-            await provider.configure(goal.urn, wanted.id, checked.inputs)
-        self._put_provider(decision, goal, wanted, row)
-        run.providers.add(wanted, provider)
-        return wanted
-
-    def _put_provider(self, decision: Decision, goal: Goal, wanted: State, row: int | None) -> None:
-        ledger = self.run.ledger
-        if decision.op is Op.SAME and row is not None and wanted == ledger[row]:
-            ledger.keep(row)
-            self._current[goal.urn] = row
-        elif decision.op is Op.REPLACE:
-            self._current[goal.urn] = ledger.put(replace(wanted, modified=now()), condemns=row)
+        decision, state = await provider_resources.register(self.run, self._registry, goal, row)
+        if decision.op is Op.REPLACE:
             self._replacements.urns.add(goal.urn)
-        else:
-            self._current[goal.urn] = ledger.put(replace(wanted, modified=now()), replaces=row)
         # A default provider is the engine's affair: nobody wants it counted.
-        if not goal.urn.rpartition("::")[2].startswith("default"):
+        if not urns.name_of(goal.urn).startswith("default"):
             self._report(decision, goal.urn)
+        return state
 
     async def _custom(self, goal: Goal, row: int | None) -> State:
         run = self.run
@@ -296,7 +238,7 @@ class Deployment:
         if not provider.known:
             return Checked(news)
         checked = await provider.check(goal.urn, olds, news, seed)
-        _accept(goal, checked)
+        provider_resources.accept(goal, checked)
         return checked
 
     async def _difference(
@@ -314,23 +256,15 @@ class Deployment:
         if provider_urn in self._replacements.urns:
             return True
         old_urn = urns.split_reference(old.provider)[0]
-        if not old.provider or provider_urn == self._new_name(old_urn):
+        if not old.provider or provider_urn == self._registry.new_urn(old_urn):
             return False
         # Another provider, perhaps of another version: would it have replaced the old one?
-        old_row, new_state = self._old.get(old_urn), self.lookup(provider_urn)
-        if old_row is None or old_row not in self.run.ledger or new_state is None:
-            return False
-        old_provider = self.run.ledger[old_row]
-        if not provider.known:
+        old_provider = self._registry.old_state(old_urn)
+        new_state = self._registry.state(provider_urn)
+        if old_provider is None or new_state is None or not provider.known:
             return False
         answer = await provider.diff_config(old_provider, new_state.inputs)
         return bool(answer.replaces)
-
-    def _new_name(self, urn: str) -> str:
-        for new, former in self.former_urns.items():
-            if former == urn:
-                return new
-        return urn
 
     async def _carry_out(
         self,
@@ -355,7 +289,7 @@ class Deployment:
                 if decision.op is Op.REPLACE:
                     self._replacements.urns.add(goal.urn)
                     if decision.delete_first and row is not None:
-                        await self._replacements.delete_first(goal, row, self._current)
+                        await self._replacements.delete_first(goal, row, self._registry.current)
                     checked = await self._check(provider, goal, {}, self._fresh(goal), seed)
                     inputs = checked.inputs
                 if run.preview:
@@ -365,23 +299,15 @@ class Deployment:
                 )
             case _:
                 raise EngineBug("A decision that nobody can carry out", str(decision.op))
-        self._current[goal.urn] = new
+        self._registry.current[goal.urn] = new
         return state
 
     def _fresh(self, goal: Goal) -> Properties:
         """The inputs of a replacement: as the program has them, autonames anew."""
-        row = self._find_old_inputs(goal)
-        if row is None:
+        olds = self._registry.old_inputs(goal)
+        if olds is None:
             return goal.inputs
-        return diff.ignore_changes(row, goal.inputs, goal.options.ignore_changes)
-
-    def _find_old_inputs(self, goal: Goal) -> Properties | None:
-        for urn in (goal.urn, *goal.aliases):
-            row = self._old.get(urn)
-            if row is not None and row in self.run.ledger:
-                state = self.run.ledger[row]
-                return None if state.external else state.inputs
-        return None
+        return diff.ignore_changes(olds, goal.inputs, goal.options.ignore_changes)
 
     async def _recorded(
         self, goal: Goal, step: Coroutine[Any, Any, tuple[int, State]]
@@ -396,13 +322,13 @@ class Deployment:
     # --------------------------------------------------------------------------- reads
 
     async def _read(self, goal: Goal, id_: Any) -> Registered:
-        self._claim(goal.urn)
-        row = self._find(goal)
+        self._registry.claim(goal.urn)
+        row = self._registry.find(goal)
         run = self.run
         provider = run.providers.get(goal.provider)
         if id_ is UNKNOWN or not provider.known:
             state = replace(steps.state_of(goal, goal.inputs), external=True)
-            self._current[goal.urn] = run.ledger.put(state, replaces=row)
+            self._registry.put(state, replaces=row)
             return Registered(state, unknown=True)
         started = time.monotonic()
         async with run.slots:
@@ -424,33 +350,12 @@ class Deployment:
     def record_read(self, state: State, row: int | None, seconds: float = 0.0) -> None:
         """Keep what was read; nothing of it is ever changed or deleted."""
         if row is not None and self.run.ledger[row] == state:
-            self.run.ledger.keep(row)
+            self._registry.keep(state.urn, row)
         else:
-            row = self.run.ledger.put(state, replaces=row)
-        self._current[state.urn] = row
+            self._registry.put(state, replaces=row)
         self.run.done(summary(Op.READ, state.urn, seconds=seconds))
 
     def claim_read(self, goal: Goal) -> int | None:
         """For what the engine reads itself (StackReference): the row it had before."""
-        self._claim(goal.urn)
-        return self._find(goal)
-
-
-def _accept(goal: Goal, checked: Checked) -> None:
-    if not checked.failures:
-        return
-    reasons = [f"{name}: {reason}" if name else reason for name, reason in checked.failures]
-    raise UserError(f"{goal.urn} is not right", "\n".join(reasons))
-
-
-def _provider_id(preview: bool) -> str:
-    import uuid
-
-    # As in the real engine: what a preview would make has no id yet.
-    from sandbox.wire.marshal import UNKNOWN_STRING
-
-    return UNKNOWN_STRING if preview else str(uuid.uuid4())
-
-
-def _provider_outputs(inputs: Properties) -> Properties:
-    return {key: value for key, value in inputs.items() if key != "__internal"}
+        self._registry.claim(goal.urn)
+        return self._registry.find(goal)

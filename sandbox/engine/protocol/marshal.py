@@ -5,6 +5,7 @@ Values are turned by `sandbox.wire.marshal`; here are registrations and their op
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -132,11 +133,17 @@ def alias_specs(
 def position(source: Any, root: str) -> str:
     """Where in the program a resource is made, as Pulumi stores it: from the project's folder
     on, so that it is the same in every checkout. Elsewhere (a library) it says nothing."""
-    path = unquote(urlsplit(source.uri).path)
+    place = _place(source.uri, root)
+    return f"{place}#{source.line}" if place and source.line else place
+
+
+@lru_cache(maxsize=1024)
+def _place(uri: str, root: str) -> str:
+    """Resources are many, the files that make them few."""
+    path = unquote(urlsplit(uri).path)
     if not path or not Path(path).is_relative_to(root):
         return ""
-    place = f"project:///{quote(str(Path(path).relative_to(root)))}"
-    return f"{place}#{source.line}" if source.line else place
+    return f"project:///{quote(str(Path(path).relative_to(root)))}"
 
 
 def seconds(duration: str) -> float:

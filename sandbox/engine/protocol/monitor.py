@@ -6,7 +6,7 @@ answer back. It decides only which provider serves whom.
 
 import functools
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -19,9 +19,10 @@ from sandbox.engine.applying.run import Stopped
 from sandbox.engine.model import urn as urns
 from sandbox.engine.model.resource import State
 from sandbox.engine.model.step import Op
-from sandbox.engine.protocol import marshal
+from sandbox.engine.protocol import marshal, messages
 from sandbox.engine.protocol.callbacks import Callbacks
 from sandbox.engine.protocol.engine_log import STOPPING
+from sandbox.engine.protocol.messages import ProgramInfo
 from sandbox.errors import KitError, Unsupported, UserError
 from sandbox.wire.marshal import UNKNOWN_STRING, Keep, from_struct, to_struct
 from sandbox.wire.protos import (
@@ -32,41 +33,7 @@ from sandbox.wire.protos import (
 )
 from sandbox.wire.values import UNKNOWN, Properties, Secret
 
-_FEATURES = {
-    "secrets": "SECRETS",
-    "resourceReferences": "RESOURCE_REFERENCES",
-    "outputValues": "OUTPUT_VALUES",
-    "aliasSpecs": "ALIAS_SPECS",
-    "replacementTrigger": "REPLACEMENT_TRIGGER",
-    "deletedWith": "DELETED_WITH",
-    "replaceWith": "REPLACE_WITH",
-    "transforms": "TRANSFORMS",
-    "invokeTransforms": "INVOKE_TRANSFORMS",
-    "parameterization": "PARAMETERIZATION",
-    "resourceHooks": "RESOURCE_HOOKS",
-    "errorHooks": "ERROR_HOOKS",
-    "invokeDependsOn": "INVOKE_DEPENDS_ON",
-}
-"""Named to the SDK. Of some we only say by name that they are refused: an SDK that does not
-find a feature tells its user to update the Pulumi CLI."""
-
 _Method = TypeVar("_Method", bound=Callable[..., Awaitable[Any]])
-
-
-@dataclass(frozen=True, slots=True)
-class ProgramInfo:
-    """What the program and component providers are told about the run."""
-
-    project: str
-    stack: str
-    organization: str
-    dry_run: bool
-    parallel: int
-    config: Mapping[str, str]
-    secret_keys: tuple[str, ...]
-    monitor_address: str = ""
-    root: str = ""
-    """Where Pulumi.yaml lies: positions in the program are told from there."""
 
 
 StackOutputs = Callable[[str], Awaitable[tuple[str, Properties]]]
@@ -133,20 +100,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         registered = await self.deployment.register(goal)
         if request.type == urns.STACK_TYPE:
             self.stack_urn = urn
-        return self._response(registered, request)
-
-    def _response(
-        self, registered: Registered, request: resource_pb2.RegisterResourceRequest
-    ) -> resource_pb2.RegisterResourceResponse:
-        state = registered.state
-        outputs = state.outputs if state.custom else state.inputs
-        unknown_id = registered.unknown or state.id == UNKNOWN_STRING
-        return resource_pb2.RegisterResourceResponse(
-            urn=state.urn,
-            id="" if unknown_id else state.id,
-            object=to_struct(outputs, Keep(request.acceptSecrets, request.acceptResources)),
-            unknown=registered.unknown,
-        )
+        return messages.registered(registered, request)
 
     async def _construct(
         self, request: resource_pb2.RegisterResourceRequest
@@ -154,46 +108,10 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         """A remote component: its provider registers it, and what it consists of."""
         reference = await self._provider(request.type, request)
         provider = self.deployment.run.providers.get(reference)
-        info = self.info
-        message = provider_pb2.ConstructRequest(
-            project=info.project,
-            stack=info.stack,
-            organization=info.organization,
-            config=info.config,
-            configSecretKeys=info.secret_keys,
-            dryRun=info.dry_run,
-            parallel=info.parallel,
-            monitorEndpoint=info.monitor_address,
-            type=request.type,
-            name=request.name,
-            parent=request.parent,
-            inputs=request.object,
-            inputDependencies={
-                key: provider_pb2.ConstructRequest.PropertyDependencies(urns=value.urns)
-                for key, value in request.propertyDependencies.items()
-            },
-            providers=dict(request.providers),
-            dependencies=request.dependencies,
-            aliases=request.aliases,
-            protect=request.protect,
-            additionalSecretOutputs=request.additionalSecretOutputs,
-            deletedWith=request.deletedWith,
-            deleteBeforeReplace=request.deleteBeforeReplace,
-            ignoreChanges=request.ignoreChanges,
-            replaceOnChanges=request.replaceOnChanges,
-            retainOnDelete=request.retainOnDelete,
-            accepts_output_values=True,
-        )
+        message = messages.construct_request(request, self.info)
         response = await provider.construct(message)
         self.deployment.run.begin()
-        return resource_pb2.RegisterResourceResponse(
-            urn=response.urn,
-            object=response.state,
-            propertyDependencies={
-                key: resource_pb2.RegisterResourceResponse.PropertyDependencies(urns=value.urns)
-                for key, value in response.stateDependencies.items()
-            },
-        )
+        return messages.constructed(response)
 
     @answers
     async def RegisterResourceOutputs(
@@ -313,7 +231,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         self, request: resource_pb2.ResourceInvokeRequest
     ) -> resource_pb2.ResourceInvokeResponse:
         if request.tok == "pulumi:pulumi:getResource":
-            return _invoke_response(self._get_resource(request), request)
+            return messages.invoke_response(self._get_resource(request), request)
         for callback in self._invoke_transforms:
             await self.callbacks.transform_invoke(callback, request)
         reference = await self._provider(request.tok, request)
@@ -324,12 +242,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         invoked = await provider.invoke(
             request.tok, marshal.properties(request.args), preview=self.info.dry_run
         )
-        response = _invoke_response(invoked.result, request)
-        response.failures.extend(
-            provider_pb2.CheckFailure(property=name, reason=reason)
-            for name, reason in invoked.failures
-        )
-        return response
+        return messages.invoke_response(invoked.result, request, invoked.failures)
 
     def _get_resource(self, request: resource_pb2.ResourceInvokeRequest) -> Properties:
         self._built_in()
@@ -347,24 +260,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     ) -> provider_pb2.CallResponse:
         reference = await self._provider(request.tok, request)
         provider = self.deployment.run.providers.get(reference)
-        info = self.info
-        message = provider_pb2.CallRequest(
-            tok=request.tok,
-            args=request.args,
-            argDependencies={
-                key: provider_pb2.CallRequest.ArgumentDependencies(urns=value.urns)
-                for key, value in request.argDependencies.items()
-            },
-            project=info.project,
-            stack=info.stack,
-            organization=info.organization,
-            config=info.config,
-            configSecretKeys=info.secret_keys,
-            dryRun=info.dry_run,
-            parallel=info.parallel,
-            monitorEndpoint=info.monitor_address,
-            accepts_output_values=True,
-        )
+        message = messages.call_request(request, self.info)
         response: provider_pb2.CallResponse = await provider.call(message)
         return response
 
@@ -373,26 +269,12 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     async def GetDeploymentInfo(
         self, request: empty_pb2.Empty, context: Any
     ) -> resource_pb2.DeploymentInfo:
-        info = self.info
-        prefix = "RESOURCE_MONITOR_FEATURE_"
-        return resource_pb2.DeploymentInfo(
-            project=info.project,
-            stack=info.stack,
-            organization=info.organization,
-            config=info.config,
-            configSecretKeys=info.secret_keys,
-            dryRun=info.dry_run,
-            parallel=info.parallel,
-            supportedFeatures=[
-                resource_pb2.ResourceMonitorFeature.Value(prefix + name)
-                for name in _FEATURES.values()
-            ],
-        )
+        return messages.deployment_info(self.info)
 
     async def SupportsFeature(
         self, request: resource_pb2.SupportsFeatureRequest, context: Any
     ) -> resource_pb2.SupportsFeatureResponse:
-        return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in _FEATURES)
+        return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in messages.FEATURES)
 
     async def RegisterStackTransform(
         self, request: callback_pb2.Callback, context: Any
@@ -436,13 +318,3 @@ def _unsupported(what: str, name: str) -> Unsupported:
     return Unsupported(
         f"The embedded engine does not support {what}", f"The program registers {name}."
     )
-
-
-def _invoke_response(
-    result: Properties, request: resource_pb2.ResourceInvokeRequest
-) -> resource_pb2.ResourceInvokeResponse:
-    response = resource_pb2.ResourceInvokeResponse()
-    # The field is called `return`, which Python can not write as an attribute.
-    struct = to_struct(result, Keep(resources=request.acceptResources))
-    getattr(response, "return").CopyFrom(struct)
-    return response

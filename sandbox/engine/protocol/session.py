@@ -13,7 +13,8 @@ from sandbox.engine.applying.deployment import Deployment
 from sandbox.engine.applying.events import Listener
 from sandbox.engine.config import Config
 from sandbox.engine.protocol.engine_log import EngineLog
-from sandbox.engine.protocol.monitor import Monitor, ProgramInfo, StackOutputs
+from sandbox.engine.protocol.messages import ProgramInfo
+from sandbox.engine.protocol.monitor import Monitor, StackOutputs
 from sandbox.engine.protocol.plugin_process import GRPC_OPTIONS
 from sandbox.engine.protocol.program import Program, ProgramSettings
 from sandbox.errors import KitError, UserError
