@@ -276,7 +276,7 @@ class Operation:
         host = await self._host(server.address)
         try:
             stored = self.store.read()
-            host.start_early(stored.providers())
+            host.start_early(stored.providers(only_owners=True))
             ledger = await asyncio.to_thread(self._open, stored, for_writing=True)
             await server.server.start()
             entry = self._entry(name)

@@ -55,6 +55,8 @@ def plugin_settings(
     variables["PATH"] = search_path(folders, variables.get("PATH", ""))
     variables["PULUMI_PROJECT"] = project.name
     variables["PULUMI_STACK"] = request.stack
+    # One heap for all threads: a plugin's only wait for the cloud.
+    variables.setdefault("MALLOC_ARENA_MAX", "1")
     return PluginSettings(
         address, project.root, project.main, variables, listener, request.patience
     )

@@ -143,12 +143,16 @@ class Stored:
             )
         return str((provider.get("state") or {}).get("salt") or "")
 
-    def providers(self) -> dict[str, int]:
+    def providers(self, *, only_owners: bool = False) -> dict[str, int]:
         """How many differently configured providers of each package the checkpoint has.
-        Needs no key."""
+        `only_owners`: of those that resources in the cloud belong to. Needs no key."""
+        resources: list[dict[str, Any]] = self.latest.get("resources") or []
+        owners = {r.get("provider") for r in resources if r.get("custom")}
         found: dict[str, set[str]] = {}
-        for resource in self.latest.get("resources") or ():
+        for resource in resources:
             if urns.is_provider(resource["type"]) and not resource.get("delete"):
+                if only_owners and f"{resource['urn']}::{resource.get('id')}" not in owners:
+                    continue
                 inputs = {**(resource.get("inputs") or {}), "version": ""}
                 package = urns.package_of(resource["type"])
                 found.setdefault(package, set()).add(json.dumps(inputs, sort_keys=True))
