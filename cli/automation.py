@@ -65,6 +65,7 @@ class PulumiBackend:
                 urn=str(item["urn"]),
                 id=str(item.get("id", "")),
                 created=str(item.get("created", "")),
+                inputs=item.get("inputs") or {},
             )
             for item in deployment.get("resources", [])
             if not str(item["type"]).startswith("pulumi:")

@@ -49,6 +49,9 @@ class Found:
     created: str = ""
     """When, as ISO 8601; empty where the state does not say."""
 
+    inputs: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What the program asked for: its price goes by it. May hold secrets."""
+
 
 class Backend(Protocol):
     """One environment's engine. `show` is where progress goes."""

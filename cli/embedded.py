@@ -64,6 +64,7 @@ class EmbeddedBackend:
                 state.urn,
                 str(state.id or ""),
                 str(state.created or ""),
+                state.inputs,
             )
             for state in operations.resources(self._request)
             if state.type != _STACK and not state.type.startswith(_PROVIDER)
