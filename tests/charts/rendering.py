@@ -1,4 +1,4 @@
-"""Render the Airflow chart as Helm would install it, and find things in what comes out."""
+"""Render a chart as Helm would install it, and find things in what comes out."""
 
 import json
 import subprocess
@@ -103,10 +103,10 @@ def render(*values: Object, release: str = "airflow", namespace: str = "team") -
 
 
 @cache
-def ask_helm(values: str, release: str, namespace: str) -> tuple[str, str]:
+def ask_helm(values: str, release: str, namespace: str, chart: Path) -> tuple[str, str]:
     """What helm writes to standard output and error. The same question is asked once."""
     done = subprocess.run(
-        [tool("helm"), "template", release, CHART, "--namespace", namespace, "--values", "-"],
+        [tool("helm"), "template", release, chart, "--namespace", namespace, "--values", "-"],
         input=values,
         capture_output=True,
         text=True,
@@ -115,7 +115,9 @@ def ask_helm(values: str, release: str, namespace: str) -> tuple[str, str]:
     return ("", done.stderr) if done.returncode else (done.stdout, "")
 
 
-def render_exactly(values: Object, release: str = "airflow", namespace: str = "team") -> Rendered:
-    """The chart with these values and nothing else."""
-    output, error = ask_helm(json.dumps(values, sort_keys=True), release, namespace)
+def render_exactly(
+    values: Object, release: str = "airflow", namespace: str = "team", chart: Path = CHART
+) -> Rendered:
+    """A chart with these values and nothing else."""
+    output, error = ask_helm(json.dumps(values, sort_keys=True), release, namespace, chart)
     return Rendered([o for o in yaml.safe_load_all(output) if o], error)

@@ -244,6 +244,20 @@ class TestNetworkPolicies:
         (api,) = self.policies()["airflow-api-server"]["ingress"]
         assert "from" not in api
 
+    def test_others_reach_the_database_from_admitted_namespaces_only(self) -> None:
+        def sources(**postgres: Any) -> list[dict[str, Any]]:
+            rendered = render({"networkPolicies": {"enabled": True}, "postgres": postgres})
+            (rule,) = rendered.find("NetworkPolicy", "airflow-database")["spec"]["ingress"]
+            found: list[dict[str, Any]] = rule["from"]
+            return found
+
+        (own,) = sources()
+        assert "namespaceSelector" not in own
+        own, others = sources(admittedNamespaces={"aerodrome/base": "dev"})
+        assert others["namespaceSelector"] == {"matchLabels": {"aerodrome/base": "dev"}}
+        # Tasks are not let in from there either.
+        assert others["podSelector"] == own["podSelector"]
+
     def test_nobody_calls_a_task_or_the_dag_processor(self) -> None:
         for name in ("airflow-worker", "airflow-dag-processor"):
             assert self.policies()[name]["ingress"] == []

@@ -27,6 +27,7 @@ SECRETS = {
 MINIMAL = {"environment": "test", **SECRETS}
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
+BRANCH_DIGEST = "sha256:" + "fedcba9876543210" * 4
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"
@@ -89,9 +90,10 @@ class Monitor(pulumi_mocks.MockMonitor):
     another thread's event loop and never returns.
     """
 
-    def __init__(self, aws: Aws) -> None:
+    def __init__(self, aws: Aws, stacks: Mapping[str, "Program"]) -> None:
         super().__init__(aws)
         self.aws = aws
+        self.stacks = stacks
         self.registrations: list[Registration] = []
         state = {"name": "cluster", "arn": "arn:aws:eks:::cluster/cluster"}
         self.resources[_CLUSTER_URN] = self.ResourceRegistration(_CLUSTER_URN, "cluster", state)
@@ -123,6 +125,23 @@ class Monitor(pulumi_mocks.MockMonitor):
         answer = struct_pb2.Struct()
         json_format.ParseDict(outputs, answer)
         return resource_pb2.RegisterResourceResponse(urn=urn, id=identity, object=answer)
+
+    def ReadResource(self, request: Any) -> Any:
+        """A StackReference: the outputs of another stack's run."""
+        assert request.type == "pulumi:pulumi:StackReference", request.type
+        told = self.stacks[request.name]
+        answer = struct_pb2.Struct()
+        properties = {
+            "name": request.name,
+            "outputs": {
+                key: {_SIGNATURE: _SECRET, "value": value} if key in told.secret_outputs else value
+                for key, value in told.outputs.items()
+            },
+            "secretOutputNames": sorted(told.secret_outputs),
+        }
+        json_format.ParseDict(properties, answer)
+        urn = self.make_urn(request.parent, request.type, request.name)
+        return resource_pb2.ReadResourceResponse(urn=urn, properties=answer)
 
     def _transformed(self, request: Any, inputs: dict[str, Any]) -> dict[str, Any]:
         for transform in self.aws.transforms:
@@ -157,7 +176,8 @@ def made_up_outputs(type_: str, name: str) -> dict[str, Any]:
         case "eks:index:Cluster":
             return {"kubeconfigJson": "{}", "eksCluster": EKS_CLUSTER, "core": {}}
         case "docker-build:index:Image":
-            return {"digest": DIGEST, "ref": f"ref@{DIGEST}"}
+            digest = BRANCH_DIGEST if name.startswith("aerodrome-test-x-") else DIGEST
+            return {"digest": digest, "ref": f"ref@{digest}"}
         case "aws:ec2/eip:Eip":
             return {"publicIp": "192.0.2.7", "allocationId": f"{name}-allocation"}
         case "aws:ecr/repository:Repository":
@@ -209,9 +229,12 @@ class Program:
 
 
 def run_program(
-    config: Mapping[str, str], secrets: Mapping[str, str], patch: pytest.MonkeyPatch
+    config: Mapping[str, str],
+    secrets: Mapping[str, str],
+    patch: pytest.MonkeyPatch,
+    stacks: Mapping[str, Program] = {},
 ) -> Program:
-    """Run `infra/` as Pulumi's language host does, with this configuration."""
+    """Run `infra/` as Pulumi's language host does, with this configuration, beside these stacks."""
     full = {f"aerodrome:{key}": value for key, value in {**config, **secrets}.items()}
     patch.setenv("PULUMI_CONFIG", json.dumps(full))
     patch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps([f"aerodrome:{key}" for key in secrets]))
@@ -219,8 +242,10 @@ def run_program(
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     aws = Aws()
-    monitor = Monitor(aws)
-    pulumi_mocks.set_mocks(aws, project="aerodrome", stack="test", monitor=monitor)
+    monitor = Monitor(aws, stacks)
+    pulumi_mocks.set_mocks(
+        aws, project="aerodrome", stack="test", monitor=monitor, organization="organization"
+    )
     exports: dict[str, Any] = {}
     patch.setattr(pulumi, "export", exports.__setitem__)
 

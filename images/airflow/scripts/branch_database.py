@@ -23,6 +23,16 @@ LOCK = 0xAE0D0
 """Two changes of the same catalogue rows at once fail: branches take turns."""
 
 
+ROLES = "select 1 from pg_roles where rolname = %s"
+DATABASES = "select 1 from pg_database where datname = %s"
+
+
+def exists(cursor: Any, query: str, name: str) -> bool:
+    """Whether the query finds the name."""
+    cursor.execute(query, (name,))
+    return cursor.fetchone() is not None
+
+
 def connect(url: str, patience: float) -> Any:
     """A connection as the user that may make databases."""
     import psycopg2
@@ -52,8 +62,7 @@ def create(connection: Any, name: str, password: str) -> list[str]:
     verifier = encrypt_password(password, name, connection, "scram-sha-256")
     made = []
     with connection.cursor() as cursor:
-        cursor.execute("select from pg_roles where rolname = %s", (name,))
-        if cursor.fetchone() is None:
+        if not exists(cursor, ROLES, name):
             cursor.execute(sql.SQL("create role {}").format(user))
             made.append("user")
         cursor.execute(
@@ -62,8 +71,7 @@ def create(connection: Any, name: str, password: str) -> list[str]:
         )
         # A database can be given to, and taken from, only a user that one is a member of.
         cursor.execute(sql.SQL("grant {} to current_user").format(user))
-        cursor.execute("select from pg_database where datname = %s", (name,))
-        if cursor.fetchone() is None:
+        if not exists(cursor, DATABASES, name):
             # template1 can not be copied while anybody is connected to it; nobody can be to template0.
             cursor.execute(
                 sql.SQL("create database {} owner {} template template0").format(user, user)
@@ -83,15 +91,11 @@ def drop(connection: Any, name: str) -> list[str]:
 
     dropped = []
     with connection.cursor() as cursor:
-        cursor.execute("select from pg_database where datname = %s", (name,))
-        if cursor.fetchone():
-            cursor.execute(
-                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
-            )
+        if exists(cursor, DATABASES, name):
+            cursor.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
             dropped.append("database")
-        cursor.execute("select from pg_roles where rolname = %s", (name,))
-        if cursor.fetchone():
-            cursor.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(name)))
+        if exists(cursor, ROLES, name):
+            cursor.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
             dropped.append("user")
     return dropped
 

@@ -1,0 +1,142 @@
+"""The chart that makes and drops a branch's database."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.charts.rendering import ROOT, Object, Rendered, merge, render_exactly
+
+CHART = ROOT / "charts" / "branch-database"
+EVERYTHING: Object = yaml.safe_load((CHART / "tests" / "lint-values.yaml").read_text())
+REQUIRED: Object = {
+    key: EVERYTHING[key] for key in ("image", "adminSecret", "database", "passwordSecret")
+}
+RELEASE = "database-dev-x-012345"
+
+
+def render(values: Object = REQUIRED, **changes: Any) -> Rendered:
+    return render_exactly(merge(values, changes), RELEASE, "airflow", CHART)
+
+
+def jobs(rendered: Rendered) -> tuple[Object, Object]:
+    """The one that makes, the one that drops."""
+    assert not rendered.error
+    make, drop = sorted(rendered.objects, key=lambda job: str(job["metadata"]["name"]))
+    return make, drop
+
+
+def container(job: Object) -> Object:
+    (found,) = job["spec"]["template"]["spec"]["containers"]
+    return dict(found)
+
+
+def secrets(job: Object) -> set[str]:
+    references = [item.get("valueFrom", {}).get("secretKeyRef") for item in container(job)["env"]]
+    return {reference["name"] for reference in references if reference}
+
+
+@pytest.mark.parametrize("values", [REQUIRED, EVERYTHING], ids=["required", "everything"])
+def test_two_jobs_and_nothing_else(values: Object) -> None:
+    make, drop = jobs(render(values))
+    assert {make["kind"], drop["kind"]} == {"Job"}
+
+
+def test_one_makes_the_other_drops_the_same_database() -> None:
+    make, drop = jobs(render())
+    script = "/opt/airflow/scripts/branch_database.py"
+    assert container(make)["args"] == ["python", script, "create", "airflow_dev_x_012345"]
+    assert container(drop)["args"] == ["python", script, "drop", "airflow_dev_x_012345"]
+    assert (ROOT / "images" / "airflow" / "scripts" / "branch_database.py").is_file()
+
+
+def test_making_is_a_part_of_the_release_and_waited_for() -> None:
+    make, _ = jobs(render())
+    assert "annotations" not in make["metadata"]
+
+
+def test_dropping_happens_when_the_release_goes_and_leaves_no_job() -> None:
+    _, drop = jobs(render())
+    notes = drop["metadata"]["annotations"]
+    assert notes["helm.sh/hook"] == "pre-delete"
+    assert set(notes["helm.sh/hook-delete-policy"].split(",")) == {
+        "before-hook-creation",
+        "hook-succeeded",
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image": REQUIRED["image"].replace("1", "2")},
+        {"secretsChecksum": "other"},
+        {"labels": {"team": "data"}},
+        {"waitSeconds": 5},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_whatever_changes_in_it_makes_another_job(change: Object) -> None:
+    # Kubernetes refuses a change of a Job's template, and the whole upgrade with it.
+    other, before = jobs(render(**change))[0], jobs(render())[0]
+    assert other["spec"]["template"] != before["spec"]["template"]
+    assert other["metadata"]["name"] != before["metadata"]["name"]
+    assert jobs(render())[0] == before
+
+
+def test_names_fit_even_for_the_longest_environment() -> None:
+    release = f"database-{'e' * 28}"
+    rendered = render_exactly(REQUIRED, release, "airflow", CHART)
+    for job in rendered.objects:
+        # The Job's name is a label of its pods.
+        assert len(job["metadata"]["name"]) <= 63
+
+
+def test_dropping_needs_no_secret_of_the_branch() -> None:
+    make, drop = jobs(render())
+    assert secrets(make) == {"airflow-database", "database-dev-x-012345"}
+    assert secrets(drop) == {"airflow-database"}
+
+
+def test_no_password_is_on_a_command_line() -> None:
+    for job in jobs(render(EVERYTHING)):
+        plain = {item["name"]: item.get("value") for item in container(job)["env"]}
+        assert plain["ADMIN_CONNECTION"] is None
+        assert "command" not in container(job)
+
+
+def test_the_pods_are_confined() -> None:
+    for job in jobs(render()):
+        spec, made = job["spec"]["template"]["spec"], container(job)
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert made["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+
+
+def test_the_databases_network_policy_lets_them_in() -> None:
+    for job in jobs(render()):
+        assert job["spec"]["template"]["metadata"]["labels"]["aerodrome/uses-database"] == "true"
+
+
+def test_they_say_whose_they_are() -> None:
+    for job in jobs(render(EVERYTHING)):
+        assert job["metadata"]["labels"]["aerodrome/environment"] == "dev-x-012345"
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"databse": "x"}, "databse"),
+        ({"database": "a;drop"}, "database"),
+        ({"database": "a-b"}, "database"),
+        # A tag can be moved, and with it what meets the password.
+        ({"image": "registry.example/airflow:latest"}, "image"),
+        ({"adminSecret": ""}, "adminSecret"),
+    ],
+)
+def test_what_is_not_right_is_refused_by_name(change: Object, named: str) -> None:
+    assert named in render(**change).error
