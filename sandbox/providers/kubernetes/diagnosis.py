@@ -15,6 +15,7 @@ from sandbox.providers.kubernetes.readiness import condition
 Object = Mapping[str, Any]
 
 POD = Kind("v1", "Pod")
+SERVICE = Kind("v1", "Service")
 LOG_LINES = 15
 EVENTS = 6
 PODS = 3
@@ -47,11 +48,23 @@ class Trouble:
 def troubles(client: Client, live: Object) -> list[Trouble]:
     """The pods of `live` that seem to get nowhere."""
     found = []
-    for pod in _pods(client, live):
-        reason = pod_trouble(pod)
+    pods = _pods(client, live)
+    of_service = identity(live)[0] == SERVICE
+    for pod in pods:
+        reason = pod_trouble(pod) or (_failure(pod) if of_service else "")
         if reason:
             found.append(Trouble(str(pod["metadata"].get("uid")), reason))
-    return found
+    # One pod that works is enough for a service, and it is not the service that makes pods.
+    return [] if of_service and len(found) < len(pods) else found
+
+
+def _failure(pod: Object) -> str:
+    """What a pod that ended for good says; its workload may have made another one."""
+    status = pod.get("status") or {}
+    if status.get("phase") != "Failed":
+        return ""
+    words = " ".join(str(status[key]) for key in ("reason", "message") if status.get(key))
+    return f"Pod {pod['metadata']['name']} failed {words}".strip()
 
 
 def pod_trouble(pod: Object) -> str:
@@ -97,9 +110,10 @@ def _pods(client: Client, live: Object) -> list[dict[str, Any]]:
     kind, namespace, _ = identity(live)
     if kind == POD:
         return [dict(live)]
-    if kind.kind not in _WORKLOADS:
+    selected = (live.get("spec") or {}).get("selector") or {}
+    if kind != SERVICE and kind.kind not in _WORKLOADS:
         return []
-    labels = ((live.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
+    labels = selected if kind == SERVICE else selected.get("matchLabels") or {}
     if not labels:
         return []
     selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))

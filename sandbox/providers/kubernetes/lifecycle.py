@@ -17,6 +17,7 @@ from sandbox.providers.kubernetes import objects
 from sandbox.providers.kubernetes.client import Client, NoSuchKind, Object, identity
 from sandbox.providers.kubernetes.kinds import Kind, kind_of
 from sandbox.providers.kubernetes.ownership import leave_to_others, owns
+from sandbox.providers.kubernetes.telling import Teller
 from sandbox.providers.kubernetes.transport import ApiError, Unreachable
 from sandbox.providers.kubernetes.waiting import DEFAULT_SECONDS, NotReady, Waiter
 from sandbox.wire.values import UNKNOWN, Properties, has_unknowns
@@ -52,11 +53,16 @@ class Lifecycle:
     """The objects of one cluster. Safe across threads."""
 
     def __init__(
-        self, client: Callable[[], Client], cancelled: threading.Event, policy: Policy
+        self,
+        client: Callable[[], Client],
+        cancelled: threading.Event,
+        policy: Policy,
+        teller: Teller,
     ) -> None:
         self._connect = client
         self._cancelled = cancelled
         self._policy = policy
+        self._teller = teller
 
     def create(self, request: contract.CreateRequest) -> contract.CreateResult:
         inputs = request.inputs
@@ -66,7 +72,7 @@ class Lifecycle:
         manager = objects.field_manager(request.urn, inputs, {})
         body = self._body(client, inputs)
         live = self._retrying(lambda: self._create(client, body, manager))
-        live = self._await(inputs, live, manager, request.timeout, "created")
+        live = self._await(request, live, manager, "created")
         if body.get("kind") == "CustomResourceDefinition":
             client.forget_kinds()
         return contract.CreateResult(
@@ -85,7 +91,7 @@ class Lifecycle:
                 body, client.get(*identity(body)), manager, request.ignore_changes
             )
         live = self._apply(client, body, manager, dry_run=False)
-        live = self._await(inputs, live, manager, request.timeout, "updated")
+        live = self._await(request, live, manager, "updated")
         return objects.outputs(inputs, live, manager)
 
     def read(self, request: contract.ReadRequest) -> contract.ReadResult | None:
@@ -121,7 +127,7 @@ class Lifecycle:
             if objects.is_true(request.inputs, objects.SKIP_AWAIT):
                 return
             seconds = objects.timeout_of(request.inputs, request.timeout, DEFAULT_SECONDS)
-            waiter = Waiter(client, self._cancelled)
+            waiter = Waiter(client, self._cancelled, tell=self._teller.about(request.urn))
             waiter.until_gone(kind, namespace, name, uid, seconds)
             if kind.kind == "CustomResourceDefinition":
                 client.forget_kinds()
@@ -199,12 +205,18 @@ class Lifecycle:
         return self._policy.force or objects.is_true(body, objects.PATCH_FORCE)
 
     def _await(
-        self, inputs: Properties, live: Object, manager: str, asked: float, verb: str
+        self,
+        request: contract.CreateRequest | contract.UpdateRequest,
+        live: Object,
+        manager: str,
+        verb: str,
     ) -> Object:
+        inputs = request.inputs
         if objects.is_true(inputs, objects.SKIP_AWAIT):
             return live
-        seconds = objects.timeout_of(inputs, asked, DEFAULT_SECONDS)
-        waiter = Waiter(self._connect(), self._cancelled)
+        seconds = objects.timeout_of(inputs, request.timeout, DEFAULT_SECONDS)
+        tell = self._teller.about(request.urn)
+        waiter = Waiter(self._connect(), self._cancelled, tell=tell)
         try:
             return waiter.until_ready([live], seconds)[0]
         except NotReady as error:

@@ -13,6 +13,7 @@ from sandbox.providers.kubernetes.client import Client, NoSuchKind
 from sandbox.providers.kubernetes.helm.release import Releases
 from sandbox.providers.kubernetes.kinds import RELEASE, Kind, built_in, kind_of
 from sandbox.providers.kubernetes.lifecycle import Lifecycle, NoCluster, Policy
+from sandbox.providers.kubernetes.telling import Teller
 from sandbox.providers.kubernetes.transport import Transport, Unreachable
 from sandbox.wire.values import UNKNOWN, Properties
 
@@ -102,8 +103,9 @@ class KubernetesProvider(contract.Provider):
     version = "4.34.2"
     text_properties = _TEXT
 
-    def __init__(self) -> None:
+    def __init__(self, engine: str = "") -> None:
         self._lock = threading.Lock()
+        self._teller = Teller(engine)
         self._cancelled = threading.Event()
         self._settings = Settings()
         self._connection: kubeconfig.Connection | None = None
@@ -186,8 +188,10 @@ class KubernetesProvider(contract.Provider):
 
     def _build(self) -> None:
         policy = self._settings.policy
-        self._objects = Lifecycle(self._connect, self._cancelled, policy)
-        self._releases = Releases(self._connect, self._connected, self._cancelled, policy)
+        self._objects = Lifecycle(self._connect, self._cancelled, policy, self._teller)
+        self._releases = Releases(
+            self._connect, self._connected, self._cancelled, policy, self._teller
+        )
 
     def _connected(self) -> kubeconfig.Connection:
         """The kubeconfig's connection; nothing is contacted."""

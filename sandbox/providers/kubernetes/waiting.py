@@ -15,6 +15,7 @@ from sandbox.providers.kubernetes import diagnosis
 from sandbox.providers.kubernetes.client import Client, identity
 from sandbox.providers.kubernetes.kinds import Kind
 from sandbox.providers.kubernetes.readiness import Readiness, State, assess
+from sandbox.providers.kubernetes.telling import Tell, nobody
 
 DEFAULT_SECONDS = 600.0
 """As pulumi-kubernetes: ten minutes."""
@@ -25,6 +26,9 @@ hopeless: pulls are retried and volumes appear meanwhile."""
 
 _TOLD_IN_FULL = 2
 """How many objects' stories are told in full: others mostly fail for the same reason."""
+
+_TELL_EVERY = 15.0
+"""Seconds between two messages on what is missing: most things are ready before the first."""
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 1.0
@@ -55,6 +59,9 @@ class _Waited:
     troubled_since: dict[str, float] = field(default_factory=dict)
     """When each pod's trouble was seen first, by the pod's uid."""
 
+    trouble: str = ""
+    """What the last look at its pods found."""
+
     @property
     def title(self) -> str:
         kind, namespace, name = identity(self.live)
@@ -70,17 +77,20 @@ class Waiter:
         cancelled: threading.Event,
         clock: Callable[[], float] = time.monotonic,
         patience: float = PATIENCE_SECONDS,
+        tell: Tell = nobody,
     ) -> None:
         self._client = client
         self._cancelled = cancelled
         self._clock = clock
         self._patience = patience
+        self._tell = tell
 
     def until_ready(self, objects: Sequence[Object], seconds: float) -> list[Object]:
         """`objects` as they are when all are ready. NotReady if that does not happen."""
         waited = [_Waited(live, assess(live, self._client)) for live in objects]
         deadline = self._clock() + seconds
         next_look = self._clock() + _LOOK_AT_PODS_EVERY
+        next_word = self._clock() + _TELL_EVERY
         pause = _FIRST_PAUSE
         while True:
             open_ones = [w for w in waited if w.readiness.state is not State.READY]
@@ -90,6 +100,9 @@ class Waiter:
             if self._clock() >= next_look and not failed:
                 failed = [w for w in open_ones if self._hopeless(w)]
                 next_look = self._clock() + _LOOK_AT_PODS_EVERY
+            if not failed and self._clock() >= next_word:
+                self._tell(f"Waiting: {_missing(open_ones)}")
+                next_word = self._clock() + _TELL_EVERY
             if failed:
                 raise self._not_ready("failed", failed, open_ones, waited)
             if self._clock() >= deadline:
@@ -104,6 +117,7 @@ class Waiter:
     def until_gone(self, kind: Kind, namespace: str, name: str, uid: str, seconds: float) -> None:
         """Return once the object with `uid` is away; StillThere says what holds it."""
         deadline = self._clock() + seconds
+        next_word = self._clock() + _TELL_EVERY
         pause = _FIRST_PAUSE
         while True:
             live = self._client.get(kind, namespace, name)
@@ -114,6 +128,9 @@ class Waiter:
                     f"{kind.kind} {name} is still being deleted after {seconds:.0f} seconds",
                     "\n".join(_holders(live)),
                 )
+            if self._clock() >= next_word:
+                self._tell(f"Waiting for {kind.kind} {name} to go: {'; '.join(_holders(live))}")
+                next_word = self._clock() + _TELL_EVERY
             if self._cancelled.wait(pause):
                 raise StillThere(f"{kind.kind} {name} is being deleted", "Cancelled meanwhile.")
             pause = min(pause * 1.5, _LONGEST_PAUSE)
@@ -130,6 +147,7 @@ class Waiter:
     def _hopeless(self, one: _Waited) -> bool:
         now = self._clock()
         found = diagnosis.troubles(self._client, one.live)
+        one.trouble = found[0].reason if found else ""
         one.troubled_since = {t.uid: one.troubled_since.get(t.uid, now) for t in found}
         return any(now - since >= self._patience for since in one.troubled_since.values())
 
@@ -151,6 +169,16 @@ class Waiter:
         reasons += [f"Also not ready: {one.title}: {one.readiness.reason}" for one in others]
         live = {index: one.live for index, one in enumerate(waited)}
         return NotReady(f"{titles}: {problem}", diagnosis.unique(reasons), live)
+
+
+def _missing(open_ones: Sequence[_Waited]) -> str:
+    """What is missing, and which pod's fault it is, in one line."""
+    first = open_ones[0]
+    words = f"{first.title}: {first.readiness.reason}"
+    if first.trouble:
+        words += f". {first.trouble}"
+    others = len(open_ones) - 1
+    return words + (f" (and {others} more)" if others else "")
 
 
 def _holders(live: Object) -> list[str]:

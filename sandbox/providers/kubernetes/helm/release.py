@@ -19,6 +19,7 @@ from sandbox.providers.kubernetes.kubeconfig import Connection
 from sandbox.providers.kubernetes.lifecycle import NoCluster, Policy
 from sandbox.providers.kubernetes.objects import autoname, split_id
 from sandbox.providers.kubernetes.readiness import READY, assess, is_awaited
+from sandbox.providers.kubernetes.telling import Tell, Teller
 from sandbox.providers.kubernetes.transport import ApiError, Unreachable
 from sandbox.providers.kubernetes.waiting import NotReady, Waiter
 from sandbox.wire.values import UNKNOWN, Properties, has_unknowns
@@ -66,11 +67,13 @@ class Releases:
         connection: Callable[[], Connection],
         cancelled: threading.Event,
         policy: Policy,
+        teller: Teller,
     ) -> None:
         self._connect = client
         self._connection = connection
         self._cancelled = cancelled
         self._policy = policy
+        self._teller = teller
 
     def check(self, request: contract.CheckRequest, namespace: str) -> contract.CheckResult:
         inputs = _supported(request.news)
@@ -108,13 +111,13 @@ class Releases:
     def create(self, request: contract.CreateRequest) -> contract.CreateResult:
         if request.preview:
             return contract.CreateResult("", self._preview(request.inputs))
-        outputs = self._install(request.inputs)
+        outputs = self._install(request.inputs, self._teller.about(request.urn))
         return contract.CreateResult(_id(request.inputs), outputs)
 
     def update(self, request: contract.UpdateRequest) -> Properties:
         if request.preview:
             return self._preview(request.inputs)
-        return self._install(request.inputs)
+        return self._install(request.inputs, self._teller.about(request.urn))
 
     def read(self, request: contract.ReadRequest) -> contract.ReadResult | None:
         namespace, name = split_id(request.id)
@@ -171,7 +174,7 @@ class Releases:
             raise UserError(f"Helm can not render the chart {path}", error.detail) from error
         return outputs
 
-    def _install(self, inputs: Properties) -> Properties:
+    def _install(self, inputs: Properties, tell: Tell) -> Properties:
         client = self._connect()
         namespace, name = str(inputs["namespace"]), str(inputs["name"])
         before = self._recover(client, namespace, name)
@@ -182,7 +185,7 @@ class Releases:
             self._failed(client, inputs, before, error.detail, [])
         latest = storage.revisions(client, namespace, name)[-1]
         try:
-            self._await(client, inputs, latest)
+            self._await(client, inputs, latest, tell)
         except NotReady as error:
             self._failed(client, inputs, before, error.summary, error.reasons)
         return self._outputs(inputs, latest)
@@ -198,7 +201,9 @@ class Releases:
             return 0
         return max((r.number for r in kept if r.status in ("deployed", "superseded")), default=0)
 
-    def _await(self, client: Client, inputs: Properties, latest: storage.Revision) -> None:
+    def _await(
+        self, client: Client, inputs: Properties, latest: storage.Revision, tell: Tell
+    ) -> None:
         if inputs.get("skipAwait"):
             return
         namespace = str(inputs["namespace"])
@@ -211,7 +216,7 @@ class Releases:
             if live is not None:
                 waited.append(live)
         seconds = float(inputs.get("timeout") or DEFAULT_SECONDS)
-        Waiter(client, self._cancelled).until_ready(waited, seconds)
+        Waiter(client, self._cancelled, tell=tell).until_ready(waited, seconds)
 
     def _failed(
         self, client: Client, inputs: Properties, before: int, problem: str, reasons: list[str]

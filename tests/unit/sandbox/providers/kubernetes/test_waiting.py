@@ -52,6 +52,13 @@ class Clock:
         return self.now
 
 
+class Impatient(threading.Event):
+    """Never set, and never waits."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return False
+
+
 def deployment(available: int, name: str = "web") -> Object:
     status = {"observedGeneration": 1, "updatedReplicas": 1, "availableReplicas": available}
     return {
@@ -151,6 +158,73 @@ def test_only_the_first_stories_are_told_in_full(cluster: Cluster) -> None:
         "Deployment n/b: 0 of 1 pods are available",
         "Deployment n/c: 0 of 1 pods are available",
     ]
+
+
+def service() -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web", "namespace": "n", "uid": "s"},
+        "spec": {"selector": {"app": "web"}, "clusterIP": "10.96.0.7"},
+    }
+
+
+def test_a_service_whose_pods_all_fail_is_given_up_early(cluster: Cluster) -> None:
+    cluster.states["Service", "web"] = [service()]
+    cluster.pods = [pod(state={"waiting": {"reason": "ImagePullBackOff", "message": "unknown"}})]
+    with pytest.raises(NotReady) as caught:
+        waiter(cluster, step=5).until_ready([service()], 600)
+    assert caught.value.summary == "Service n/web: failed"
+    assert caught.value.reasons == [
+        "Service n/web: no ready pod is behind it",
+        "Pod web-1: container main waiting: ImagePullBackOff (unknown)",
+    ]
+
+
+def test_a_service_whose_pods_ended_for_good_is_given_up_too(cluster: Cluster) -> None:
+    cluster.states["Service", "web"] = [service()]
+    gone = pod()
+    gone["status"] = {"phase": "Failed", "reason": "Evicted", "message": "disk"}
+    cluster.pods = [gone]
+    with pytest.raises(NotReady, match="Service n/web: failed"):
+        waiter(cluster, step=5).until_ready([service()], 600)
+
+
+def test_a_service_with_one_pod_that_may_yet_start_is_waited_for(cluster: Cluster) -> None:
+    cluster.states["Service", "web"] = [service()]
+    other = pod()
+    other["metadata"] = {"name": "web-2", "namespace": "n", "uid": "q"}
+    cluster.pods = [pod(state={"waiting": {"reason": "ImagePullBackOff"}}), other]
+    with pytest.raises(NotReady, match="not ready after 600 seconds"):
+        waiter(cluster, step=5).until_ready([service()], 600)
+
+
+def test_what_is_missing_is_told_while_it_is_waited_for(cluster: Cluster) -> None:
+    told: list[str] = []
+    cluster.pods = [pod(state={"waiting": {"reason": "ErrImagePull", "message": "unknown"}})]
+    states = [deployment(0)] * 40 + [deployment(1)]
+    cluster.states["Deployment", "web"] = list(states)
+    clock = Clock(0.5)
+    event = Impatient()
+    found = Waiter(cluster, event, clock, 600, told.append)  # type: ignore[arg-type]  # fakes
+    found.until_ready([deployment(0)], 600)
+    assert told
+    assert set(told) == {
+        "Waiting: Deployment n/web: 0 of 1 pods are available. "
+        "Pod web-1: container main waiting: ErrImagePull (unknown)"
+    }
+
+
+def test_a_deletion_tells_what_holds_it(cluster: Cluster) -> None:
+    told: list[str] = []
+    held = deployment(0)
+    held["metadata"] = held["metadata"] | {"finalizers": ["example.org/mine"]}
+    cluster.states["Deployment", "web"] = [*[held] * 30, None]
+    found = Waiter(cluster, Impatient(), Clock(1), tell=told.append)  # type: ignore[arg-type]  # fakes
+    found.until_gone(Kind("apps/v1", "Deployment"), "n", "web", "d", 600)
+    assert told[0] == (
+        "Waiting for Deployment web to go: Finalizers that nobody removed: example.org/mine"
+    )
 
 
 def test_a_trouble_that_passes_is_none(cluster: Cluster) -> None:
