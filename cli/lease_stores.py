@@ -74,9 +74,10 @@ class FileStore:
             found = self.read()
             if found is not None and found.version == version:
                 self._file.unlink()
-            # The last one takes the folder along, while nobody else can look for it.
+            # The last one takes the folders along, while nobody else can look for them.
             with suppress(OSError):
                 self._folder.rmdir()
+                self._folder.parent.rmdir()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -1,67 +1,93 @@
 """`aerodrome down`: everything away, and the proof that nothing is left."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.environments import Environment
-from cli.options import Engine, Json, Yes, on_environment
+from cli.options import Json, Yes, on_environment
 from cli.phases import Phases
 from cli.session import Session
-from cli.teardown.operation import TornDown, tear_down
 from sandbox.errors import UserError
+
+if TYPE_CHECKING:
+    from cli.teardown.operation import TornDown
+    from cli.teardown.target import Target
 
 
 @on_environment
 def down(
     ctx: typer.Context,
     environment: Environment,
+    with_branches: Annotated[
+        bool, typer.Option("--with-branches", help="First those that stand on it.")
+    ] = False,
+    yes_destroy: Annotated[
+        str,
+        typer.Option(
+            "--yes-destroy", metavar="NAME", help="A protected environment: its data goes too."
+        ),
+    ] = "",
     keep_sandbox: Annotated[
         bool, typer.Option("--keep-sandbox", help="Leave the sandbox up for the next `up`.")
     ] = False,
-    engine: Engine = None,
     yes: Yes = False,
     json: Json = False,
 ) -> None:
     """Destroy an environment, and show that nothing is left.
 
-    The sandbox ends with the last environment on it. Configuration and secrets stay, so that the next `up` makes the same environment.
-    Twice in a row is fine.
+    Running tasks end first. Then everything goes in order, also what controllers made and no
+    state knows; cloud and cluster are asked whether anything is left. If so, it is named and the
+    stack is kept. Twice in a row is fine, and after any interruption the same command goes on.
+
+    A branch's configuration goes with it; that of other environments stays. The sandbox ends with
+    the last environment on it.
 
     \b
     Example:
       aerodrome down
-      aerodrome down --keep-sandbox
+      aerodrome down --branch feature/x
+      aerodrome down --env prod --yes-destroy prod
     """
+    from cli.teardown.operation import PHASES, Wish, tear_down
+
     session: Session = ctx.obj
-    if not environment.sandboxed:
-        _down_on_aws(session, environment, yes)
-        return
-    phases = Phases(session.console, total=3)
-    done = tear_down(session, environment, phases, keep_sandbox=keep_sandbox)
-    data: dict[str, Any] = {
-        "environment": environment.name,
-        "changes": dict(done.outcome.changes) if done.outcome else {},
-        "forgotten": done.forgotten,
-        "inventory": [],
-        "sandboxKept": done.sandbox_kept,
-        "phases": phases.data(),
-    }
+    phases = Phases(session.console, total=PHASES)
+
+    def agree(target: "Target") -> None:
+        if environment.sandboxed or yes or yes_destroy == environment.name:
+            return
+        question = f'Destroy everything of environment "{environment.name}" on AWS?'
+        if not session.console.confirm(question):
+            raise UserError(
+                "Nothing was changed",
+                "It was not agreed to.",
+                f"./aerodrome down --env {environment.name} --yes",
+            )
+
+    wish = Wish(keep_sandbox, with_branches, yes_destroy, agree)
+    done = tear_down(session, environment, phases, wish)
+    data = _data(done) | {"phases": phases.data()}
     session.console.result(data, lambda: _show(session, environment, done, phases))
 
 
-def _down_on_aws(session: Session, environment: Environment, yes: bool) -> None:
-    console = session.console
-    question = f'Destroy everything of environment "{environment.name}" on AWS?'
-    if not yes and not console.confirm(question):
-        raise UserError("Nothing was changed", "It was not agreed to.", "aerodrome down --yes")
-    outcome = session.backend(environment).destroy(console.stderr)
-    data = {"environment": environment.name, "changes": dict(outcome.changes)}
-    console.result(data, lambda: console.line(f"done: {outcome.summary()}"))
+def _data(done: "TornDown") -> dict[str, Any]:
+    return {
+        "environment": done.environment,
+        "changes": dict(done.outcome.changes) if done.outcome else {},
+        "forgotten": done.forgotten,
+        "steps": [step.data() for step in done.steps],
+        "branches": [_data(branch) for branch in done.branches],
+        "inventory": [],
+        "kept": done.kept,
+        "sandboxKept": done.sandbox_kept,
+    }
 
 
-def _show(session: Session, environment: Environment, done: TornDown, phases: Phases) -> None:
+def _show(session: Session, environment: Environment, done: "TornDown", phases: Phases) -> None:
     console = session.console
+    for branch in done.branches:
+        console.line(f'environment "{branch.environment}", which stood on it, is gone too')
     if done.forgotten:
         console.line("the sandbox was gone, and its cloud with it: the state is forgotten")
     elif done.outcome:
@@ -69,9 +95,11 @@ def _show(session: Session, environment: Environment, done: TornDown, phases: Ph
     else:
         console.line(f'environment "{environment.name}" was not deployed')
     console.line(f'inventory of "{environment.name}": empty', "bold green")
-    if done.sandbox_kept:
+    for item in done.kept:
+        console.line(f"kept on purpose: {item}", "bold")
+    if environment.sandboxed and done.sandbox_kept:
         console.line(f"the sandbox is kept: {done.sandbox_kept}")
-    else:
+    elif environment.sandboxed:
         console.line("the sandbox is gone: nothing of it is left on this machine", "bold green")
     console.line()
     phases.show()

@@ -10,7 +10,7 @@ from cli.environments import Environment
 from cli.options import Json, UiPort
 from cli.record import on_sandbox
 from cli.session import Session
-from cli.teardown.operation import remove_sandbox
+from cli.teardown.sandbox import remove_sandbox
 from sandbox.errors import UserError
 from sandbox.instance import Instance
 

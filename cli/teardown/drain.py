@@ -28,11 +28,8 @@ def drain(target: Target, report: Report) -> None:
         return
     give_up = time.monotonic() + target.limits.drain
     try:
-        if not kubectl.objects("pods", selector=SCHEDULER):
-            report.note("no scheduler runs")
-        else:
-            _pause(target, report, give_up)
-            kubectl.scale("deployment", selector=SCHEDULER, replicas=0)
+        _pause(target, report, give_up)
+        kubectl.scale("deployment", selector=SCHEDULER, replicas=0)
         _workers(kubectl, report, max(give_up - time.monotonic(), 0.0), target.limits.pause)
     except Unreachable as error:
         report.note(f"the cluster does not answer: tasks are not waited for ({error.detail})")

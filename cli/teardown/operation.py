@@ -1,112 +1,215 @@
-"""`down` of an environment on this machine, phase by phase.
+"""`down` of an environment: named steps in one order, each in its time box, and then the proof.
 
-Let running tasks finish, destroy through the engine, ask the cloud what is left, and only
-then take the sandbox away.
+Whatever has a controller in the cluster goes while that controller lives; the engine comes after,
+while the network still stands; what no state knew of is swept last. Each step looks at what is
+there and does the rest, so a run that was killed anywhere is finished by the next one. Only when
+cloud and cluster say that nothing is left is the stack removed.
 """
 
-import contextlib
-import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from cli import stack_config
-from cli.backends import Backend, Outcome, need
-from cli.deployment import find, urls
+from cli import sandboxes, stack_config
+from cli.backends import Outcome
 from cli.environments import Environment
+from cli.lease import held
+from cli.lease_stores import Store
 from cli.phases import Phases
-from cli.record import Record, identity, on_sandbox
+from cli.record import Record, identity
 from cli.session import Sandbox, Session
-from sandbox.errors import KitError
+from cli.teardown import cluster, drain, engine, leftovers, rancher
+from cli.teardown.branches import branches_of
+from cli.teardown.report import Done, Report
+from cli.teardown.sandbox import end_sandbox
+from cli.teardown.target import Target, target_of
+from sandbox.errors import KitError, UserError
+
+ASKED = 2
+"""Phases beside the steps: the inventory, and the sandbox."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked of `down`."""
+
+    keep_sandbox: bool = False
+    with_branches: bool = False
+    """Also the environments that stand on it, first."""
+
+    yes_destroy: str = ""
+    """The name of a protected environment that may go, with its data."""
+
+    agree: Callable[[Target], None] = lambda target: None
+    """Shown what would go; raises UserError if that is not wanted."""
 
 
 @dataclass(frozen=True)
 class TornDown:
     """What `down` did."""
 
-    outcome: Outcome | None
+    environment: str
+    outcome: Outcome | None = None
     forgotten: bool = False
     """The sandbox was gone, and the emulated cloud with it: only the state was left."""
 
+    steps: list[Done] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    """What stays because somebody wanted it to outlive the environment."""
+
+    branches: list["TornDown"] = field(default_factory=list)
     sandbox_kept: str = ""
     """Why the sandbox is still up; empty if it is not."""
 
 
+@dataclass(frozen=True)
+class Step:
+    """One step of a teardown. One that may fail is told, and the rest goes on: the inventory decides."""
+
+    name: str
+    run: Callable[[Target, Report], None]
+
+
+BEFORE = (
+    Step("drain", drain.drain),
+    Step("rancher", rancher.deregister),
+    Step("load balancers", cluster.load_balancers),
+    Step("volumes", cluster.volumes),
+    Step("node pools", cluster.node_pools),
+    Step("data", engine.release_data),
+)
+"""While the controllers live."""
+
+PHASES = len(BEFORE) + 3 + ASKED - 1
+
+
 def tear_down(
-    session: Session, environment: Environment, phases: Phases, *, keep_sandbox: bool
+    session: Session, environment: Environment, phases: Phases, wish: Wish = Wish()
 ) -> TornDown:
-    """Takes a sandbox environment away. KitError if anything of it is left in the cloud."""
-    stack_config.provide_passphrase(environment)
-    sandbox = find(session)
-    backend = session.backend(environment, sandbox)
-    outcome, forgotten = None, False
-    with phases.phase("environment"):
+    """Takes an environment away. KitError that names what is left, if anything is."""
+    sandbox = None
+    if environment.sandboxed:
+        stack_config.provide_passphrase(environment)
+        sandbox = sandboxes.find(session)
         if sandbox is None or _is_stale(environment, sandbox):
-            forgotten = backend.deployed()
-            if forgotten:
-                backend.forget()
-        elif backend.deployed():
-            drain(session, environment, sandbox, backend)
-            outcome = backend.destroy(session.console.stderr)
-    if sandbox is not None:
-        with phases.phase("inventory"):
-            _nothing_left(session, environment, sandbox)
-    environment.record_file.unlink(missing_ok=True)
-    others = on_sandbox(environment.record_file.parent, session.sandbox_name)
-    if keep_sandbox or others:
-        why = f"it carries {', '.join(others)}" if others else "as you asked"
-        return TornDown(outcome, forgotten, sandbox_kept=why)
-    with phases.phase("sandbox"):
-        remove_sandbox(session)
-    return TornDown(outcome, forgotten)
+            return _forget(session, environment, phases, wish)
+    target = target_of(session, environment, sandbox)
+    _refuse_protected(target, wish)
+    wish.agree(target)
+    with held(environment, "down", session.console.report, _lease(target)):
+        branches = [
+            tear_down(session, Environment(name), phases, _for_branch(wish))
+            for name in _checked_branches(target, wish)
+        ]
+        report = Report(phases)
+        outcome = _run(target, report)
+        left = [resource.label for resource in leftovers.kept(target)] if target.protected else []
+        _remove(target)
+    kept_up = end_sandbox(session, environment, phases, keep=wish.keep_sandbox)
+    return TornDown(
+        environment.name,
+        outcome,
+        steps=report.steps,
+        kept=left,
+        branches=branches,
+        sandbox_kept=kept_up,
+    )
 
 
-def remove_sandbox(session: Session) -> None:
-    """Ends the sandbox. KitError that names what cannot be removed."""
-    left = session.machine().down(session.sandbox_name, report=session.step)
-    if left:
-        raise KitError(
-            f"{len(left)} thing(s) of the sandbox are left on this machine",
-            "\n".join(f"{leftover.kind} {leftover.what}" for leftover in left),
-            "./aerodrome sandbox down",
+def _run(target: Target, report: Report) -> Outcome | None:
+    for step in BEFORE:
+        with report.step(step.name):
+            try:
+                step.run(target, report)
+            except UserError:
+                raise
+            except KitError as error:
+                report.note(f"{error.summary}: {error.detail}" if error.detail else error.summary)
+    outcome, failure = None, None
+    with report.step("engine"):
+        try:
+            outcome = engine.destroy(target, report)
+        except UserError:
+            raise
+        except KitError as error:
+            failure = error
+            report.note(f"the engine failed: {error.summary}")
+    with report.step("cluster"):
+        leftovers.in_cluster(target, report)
+    with report.step("cloud"):
+        left = leftovers.in_cloud(target, report)
+    with report.step("inventory"):
+        remnants = leftovers.inventory(target, left)
+        if remnants:
+            raise _left(target, remnants, failure)
+        if failure is not None:
+            raise failure
+        report.say(f'nothing of "{target.name}" is left')
+    return outcome
+
+
+def _left(target: Target, remnants: list[leftovers.Remnant], failure: KitError | None) -> KitError:
+    lines = [line for item in remnants for line in item.lines()]
+    if failure is not None:
+        lines = [f"The engine failed: {failure.summary}", *failure.detail.splitlines(), "", *lines]
+    where = "; the sandbox is kept" if target.sandbox is not None else ""
+    return KitError(
+        f'{len(remnants)} resource(s) of "{target.name}" are left, and the stack is kept{where}',
+        "\n".join(lines),
+        f"./aerodrome down --env {target.name}",
+    )
+
+
+def _refuse_protected(target: Target, wish: Wish) -> None:
+    if target.protected and wish.yes_destroy != target.name:
+        raise UserError(
+            f'Environment "{target.name}" is protected',
+            "Its configuration says `protect`: its logs, images and database are to outlive it.\n"
+            "Nothing was changed. To destroy it with all its data, name it:",
+            f"./aerodrome down --env {target.name} --yes-destroy {target.name}",
         )
+
+
+def _checked_branches(target: Target, wish: Wish) -> list[str]:
+    names = branches_of(target)
+    if names and not wish.with_branches:
+        raise UserError(
+            f'Environment "{target.name}" carries {", ".join(names)}',
+            "They live in its cluster. Take them down first, or all at once:",
+            f"./aerodrome down --env {target.name} --with-branches",
+        )
+    return names
+
+
+def _for_branch(wish: Wish) -> Wish:
+    return Wish(keep_sandbox=True, yes_destroy=wish.yes_destroy)
+
+
+def _lease(target: Target) -> Store | None:
+    if target.sandbox is not None:
+        return None
+    from cli.lease_bucket import store_of
+
+    return store_of(target.client, target.name, target.region)
+
+
+def _remove(target: Target) -> None:
+    target.backend.remove(config=target.of_branch)
+    target.environment.record_file.unlink(missing_ok=True)
+
+
+def _forget(session: Session, environment: Environment, phases: Phases, wish: Wish) -> TornDown:
+    """The sandbox that it was on is gone, and the emulated cloud with it."""
+    backend = session.backend(environment)
+    with held(environment, "down", session.console.report), phases.phase("forget"):
+        forgotten = backend.deployed()
+        if forgotten:
+            backend.forget()
+        backend.remove(config=bool(backend.plain().get(stack_config.BRANCH_KEY)))
+        environment.record_file.unlink(missing_ok=True)
+    kept = end_sandbox(session, environment, phases, keep=wish.keep_sandbox)
+    return TornDown(environment.name, forgotten=forgotten, sandbox_kept=kept)
 
 
 def _is_stale(environment: Environment, sandbox: Sandbox) -> bool:
     record = Record.read(environment)
     return record is not None and record.identity != identity(sandbox.instance)
-
-
-def _nothing_left(session: Session, environment: Environment, sandbox: Sandbox) -> None:
-    """Takes away what the engine did not know of; KitError that names what stays all the same."""
-    from cli.cloud.clearing import clear
-
-    report = session.console.report
-    left = clear(session.client(sandbox), environment.name, report, patience=session.limits.cloud)
-    if not left:
-        report(f'nothing of "{environment.name}" is in the cloud any more')
-        return
-    lines = [line for item in left for line in item.lines()]
-    raise KitError(
-        f'{len(left)} resource(s) of "{environment.name}" are left in the cloud; the sandbox is kept',
-        "\n".join(lines),
-        "./aerodrome down",
-    )
-
-
-def drain(session: Session, environment: Environment, sandbox: Sandbox, backend: Backend) -> None:
-    """Lets running tasks end, so that their logs reach the bucket; then nothing new starts.
-
-    An Airflow that does not answer is no reason to keep it.
-    """
-    outputs = backend.outputs()
-    report = session.console.report
-    with contextlib.suppress(KitError):
-        password = need(backend.config(), "aerodrome:adminPassword")
-        url, _ = urls(sandbox.instance)
-        with session.airflow(url, need(outputs, "adminUser"), password, 2.0) as airflow:
-            airflow.pause_all()
-            give_up = time.monotonic() + session.limits.drain
-            while (tasks := airflow.unfinished()) and time.monotonic() < give_up:
-                report(f"{tasks} task(s) still running")
-                time.sleep(2.0)
-            return
-    report("Airflow does not answer: its tasks are not waited for")

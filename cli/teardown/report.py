@@ -1,10 +1,11 @@
 """What a teardown did, step by step: told while it happens, and kept for the result."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from cli.phases import Phases
 
 
 @dataclass
@@ -14,43 +15,37 @@ class Done:
     name: str
     deleted: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    seconds: float = 0.0
 
     def data(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "deleted": self.deleted,
-            "notes": self.notes,
-            "seconds": round(self.seconds, 2),
-        }
+        return {"name": self.name, "deleted": self.deleted, "notes": self.notes}
 
 
 @dataclass
 class Report:
     """The steps so far; the last one is at work."""
 
-    say: Callable[[str], None]
+    phases: Phases
     steps: list[Done] = field(default_factory=list)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """What is told inside belongs to the step `name`."""
-        started, done = time.monotonic(), Done(name)
-        self.steps.append(done)
-        self.say(name)
-        try:
+        self.steps.append(Done(name))
+        with self.phases.phase(name):
             yield
-        finally:
-            done.seconds = time.monotonic() - started
+
+    def say(self, text: str) -> None:
+        """Progress: of no interest afterwards."""
+        self.phases.console.report(text)
 
     def deleted(self, what: str) -> None:
         self.steps[-1].deleted.append(what)
-        self.say(f"  deleted {what}")
+        self.say(f"deleted {what}")
 
     def note(self, text: str) -> None:
         """Something that the user should know: what was skipped, or did not end in time."""
         self.steps[-1].notes.append(text)
-        self.say(f"  {text}")
+        self.say(text)
 
     def heard(self, line: str) -> None:
         """A line of somebody who says for themselves what they deleted."""

@@ -101,9 +101,10 @@ def import_(request: Request, document: Mapping[str, Any]) -> None:
 
 def remove(request: Request) -> None:
     """Forget the stack and its history. Refused while it holds resources."""
-    operation = Operation(request, ignore)
-    with hold(operation.store):
-        operation.store.remove()
+    store = Operation(request, ignore).store
+    if store.exists():
+        with hold(store):
+            store.remove()
 
 
 def history(request: Request) -> list[dict[str, Any]]:
