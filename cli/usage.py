@@ -9,6 +9,7 @@ from typing import Any
 from cli import lifetime, stack_config
 from cli.live import Live
 from infra.naming import TAG_EXPIRES, TAG_USED
+from sandbox.errors import KitError
 
 _AT_ONCE = 20
 """ARNs that the tagging API takes in one call."""
@@ -28,7 +29,7 @@ def used(live: Live) -> None:
         return
     try:
         keep(live, lifetime.kept(expires, today))
-    except (BotoCoreError, ClientError) as error:
+    except (KitError, BotoCoreError, ClientError) as error:
         live.session.console.report(f"that it was used today could not be noted: {error}")
 
 

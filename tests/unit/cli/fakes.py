@@ -9,6 +9,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from cli.backends import Found, Outcome
 from cli.cloud.patience import Patience
 from cli.console import Console
@@ -122,12 +124,20 @@ class FakeBackend:
             "uiPort": 8080,
             "kubeconfig": Secret("clear text"),
             "rung": self.values.get("aerodrome:rung", "dedicated"),
+            "base": self.values.get("aerodrome:base", ""),
             **self.more,
         }
 
     def resources(self) -> list[Found]:
         return [
-            Found("aws:s3/bucket:Bucket", f"b{n}", f"urn::{n}", str(n)) for n in range(self.there)
+            Found(
+                "aws:s3/bucket:Bucket",
+                f"b{n}",
+                f"urn::{n}",
+                str(n),
+                f"2027-02-{27 + n % 2}T10:00:00Z",
+            )
+            for n in range(self.there)
         ]
 
     def deployed(self) -> bool:
@@ -249,10 +259,11 @@ class FakeCloud:
 
     def __init__(self, answers: Mapping[str, list[dict[str, Any]]] | None = None) -> None:
         self.answers = answers or {}
-        self.empty: dict[str, Any] = {}
+        self.tagged: list[dict[str, Any]] = []
+        self.denied = False
 
     def __call__(self, service: str) -> Any:
-        return FakeS3() if service == "s3" else _FakeService(self.answers)
+        return FakeS3() if service == "s3" else _FakeService(self)
 
 
 class _Empty(dict[str, Any]):
@@ -261,8 +272,9 @@ class _Empty(dict[str, Any]):
 
 
 class _FakeService:
-    def __init__(self, answers: Mapping[str, list[dict[str, Any]]]) -> None:
-        self._answers = answers
+    def __init__(self, cloud: FakeCloud) -> None:
+        self._cloud = cloud
+        self._answers = cloud.answers
 
     def can_paginate(self, _: str) -> bool:
         return True
@@ -270,6 +282,14 @@ class _FakeService:
     def get_paginator(self, operation: str) -> Any:
         pages = [_Empty(page) for page in self._answers.get(operation, [{}])]
         return SimpleNamespace(paginate=lambda **_: pages)
+
+    def _tag(self, **request: Any) -> dict[str, Any]:
+        if self._cloud.denied:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "No"}}, "TagRole")
+        self._cloud.tagged.append(request)
+        return {}
+
+    tag_role = tag_resources = _tag
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         return lambda **_: _Empty(self._answers.get(operation, [{}])[0])
@@ -298,7 +318,12 @@ class FakeKubectl:
         return self.service if kind == "service" else None
 
     def objects(
-        self, kind: str, *, selector: str = "", namespace: str | None = None, everywhere: bool = False
+        self,
+        kind: str,
+        *,
+        selector: str = "",
+        namespace: str | None = None,
+        everywhere: bool = False,
     ) -> list[dict[str, Any]]:
         self._called("objects", kind, selector)
         return self.pods if kind == "pods" else []
