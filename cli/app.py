@@ -16,10 +16,12 @@ from typer.core import TyperGroup
 from cli.commands import (
     bootstrap,
     config,
+    cost,
     doctor,
     down,
     execute,
     extend,
+    history,
     inventory,
     list_environments,
     logs,
@@ -102,6 +104,7 @@ def root(
 
 
 app.command("bootstrap")(bootstrap.bootstrap)
+app.command("cost")(cost.cost)
 app.command("up")(up.up)
 app.command("preview")(preview.preview)
 app.command("down")(down.down)
@@ -114,6 +117,7 @@ app.command("extend")(extend.extend)
 app.command("proof")(proof.proof)
 app.command("outputs")(outputs.outputs)
 app.command("inventory")(inventory.inventory)
+app.command("history")(history.history)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 app.add_typer(sandbox.app, name="sandbox")

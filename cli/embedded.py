@@ -85,6 +85,14 @@ class EmbeddedBackend:
         if config:
             self._file.unlink(missing_ok=True)
 
+    def history(self) -> list[dict[str, Any]]:
+        """What was done to the stack, the latest first."""
+        return operations.history(self._request)
+
+    def change_passphrase(self, new: str) -> int:
+        """Encrypt state and configuration anew; how many secrets there were."""
+        return operations.change_passphrase(self._request, new)
+
     def config(self) -> dict[str, Any]:
         found = operations.read_config(
             ROOT, self._request.stack, self._file, stack_config.passphrase()

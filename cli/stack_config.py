@@ -16,14 +16,12 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 
+from cli import passphrase as passphrases
 from cli.backends import Backend
 from cli.environments import Environment
 from cli.settings import NAMESPACE
 from sandbox.errors import UserError
 from sandbox.instance import REGION, UI_NODE_PORT, state_dir
-
-PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"
-PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"
 
 DEDICATED = "dedicated"
 SHARED = "shared"
@@ -37,6 +35,9 @@ class Rung(StrEnum):
 
 
 RUNG_KEY = f"{NAMESPACE}:rung"
+PASSPHRASE = passphrases.PASSPHRASE
+PASSPHRASE_FILE = passphrases.PASSPHRASE_FILE
+
 BASE_KEY = f"{NAMESPACE}:base"
 BRANCH_KEY = f"{NAMESPACE}:branch"
 ENVIRONMENT_KEY = f"{NAMESPACE}:environment"
@@ -75,9 +76,9 @@ def provide_passphrase(
 
     Only what writes secrets may `make` one: looking at nothing must leave nothing behind.
     """
-    if PASSPHRASE in variables or variables.get(PASSPHRASE_FILE):
+    if not passphrases.is_managed(variables):
         return
-    file = passphrase_file()
+    file = passphrases.file_of(environment, passphrase_file())
     if not file.exists():
         # A new passphrase would make the secrets that exist unreadable for good.
         for config in sorted(environment.config_file.parent.glob("Pulumi.*.yaml")):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cli import stack_config
+from cli import passphrase, stack_config
 from cli.bootstrap import wishes
 from cli.environments import Environment
 from cli.session import Session
@@ -31,7 +31,7 @@ def remove(session: Session, environment: Environment) -> list[str]:
             "Its configuration is needed to take it down. Do that first.",
             f"./aerodrome down --env {environment.name}",
         )
-    doomed = [environment.config_file]
+    doomed = [environment.config_file, passphrase.own_file(environment)]
     others = set(environment.config_file.parent.glob("Pulumi.*.yaml")) - set(doomed)
     if not others:
         # It opens nothing any more.

@@ -2,10 +2,12 @@
 
 import getpass
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cli import passphrase as passphrases
 from cli import settings, stack_config
 from cli.backends import Backend, clear, masked
 from cli.environments import Environment
@@ -186,6 +188,59 @@ def remove(ctx: typer.Context, key: Key, environment: Environment, json: Json = 
     session.console.result(data, lambda: session.console.line(f"{full} is removed"))
 
 
+@on_environment
+def change_passphrase(
+    ctx: typer.Context,
+    environment: Environment,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", metavar="FILE", help="A file that holds the new passphrase."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Encrypt all secrets of an environment with another passphrase.
+
+    Configuration and state change together. The new passphrase is in a file, or asked for, or
+    read from standard input. Copies made before (backups, history) stay as they are.
+
+    \b
+    Example:
+      aerodrome config passphrase
+      aerodrome config passphrase --file new.txt
+    """
+    session: Session = ctx.obj
+    if not environment.sandboxed:
+        raise UserError(
+            f'The secrets of "{environment.name}" are kept by Pulumi',
+            "Its own command changes the passphrase.",
+            f"pulumi stack change-secrets-provider passphrase --stack {environment.name}",
+        )
+    managed = passphrases.is_managed()
+    stack_config.provide_passphrase(environment)
+    count = passphrases.change(environment, _new_passphrase(session, file), managed=managed)
+    data = {"environment": environment.name, "secrets": count}
+    then = "" if managed else f"; from now on {stack_config.PASSPHRASE} must be the new one"
+    session.console.result(
+        data, lambda: session.console.line(f"{count} secrets are encrypted anew{then}")
+    )
+
+
+def _new_passphrase(session: Session, file: Path | None) -> str:
+    if file is not None:
+        try:
+            new = file.read_text().strip()
+        except OSError as error:
+            raise UserError(f"{file} cannot be read", error.strerror or str(error)) from error
+    else:
+        new = _read("new passphrase", session)
+        if session.console.interactive and _read("the same again", session) != new:
+            raise UserError("The two passphrases differ", "Nothing was changed.")
+    if not new:
+        raise UserError("The new passphrase is empty", "Nothing was changed.")
+    return new
+
+
+app.command("passphrase")(change_passphrase)
 app.command("get")(get)
 app.command("set")(set_value)
 app.command("list")(list_values)
