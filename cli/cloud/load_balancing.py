@@ -83,7 +83,7 @@ def _classic(search: Search) -> Iterator[Resource]:
                     service=SERVICE,
                     kind="classic-load-balancer",
                     id=name,
-                    arn=f"arn:aws:elasticloadbalancing:::loadbalancer/{name}",
+                    arn=search.arn(SERVICE, f"loadbalancer/{name}"),
                     environment=environment,
                     show=search.command(
                         f"elb describe-load-balancers --load-balancer-names {name}"

@@ -100,6 +100,15 @@ class Search:
         return f"aws {text} --region {self._region}" if self._region else f"aws {text}"
 
     @cached_property
+    def account(self) -> str:
+        return str(self.client("sts").get_caller_identity()["Account"])
+
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of something whose service does not tell it."""
+        place = self.client("sts").meta
+        return f"arn:{place.partition}:{service}:{place.region_name}:{self.account}:{resource}"
+
+    @cached_property
     def tagged(self) -> dict[str, dict[str, str]]:
         """ARN and tags of what the tagging API knows with the environment's tag."""
         wanted: dict[str, Any] = {"Key": ownership.TAG_ENVIRONMENT}

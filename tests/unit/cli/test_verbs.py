@@ -188,7 +188,7 @@ def test_down_names_what_is_left_and_keeps_the_sandbox(run: Run, session: FakeSe
     session.cloud = FakeCloud({"describe_vpcs": [{"Vpcs": [{"VpcId": "vpc-1", **TAGGED}]}]})
     result = run("down")
     assert result.exit_code == 1
-    assert "arn:aws:ec2:::vpc/vpc-1" in result.stderr
+    assert "ec2 vpc vpc-1 (arn:aws:ec2:us-east-1:000000000000:vpc/vpc-1)" in result.stderr
     assert "aws ec2 describe-vpcs --vpc-ids vpc-1" in result.stderr
     assert session.fake_machine.sandbox is not None
 
