@@ -10,6 +10,7 @@ import os
 import subprocess
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, TextIO
@@ -23,6 +24,7 @@ from sandbox.instance import state_dir
 
 EXECUTABLE = "pulumi"
 PLUGINS = ROOT / "sandbox" / "bin"
+_LAST_WORDS = 10
 
 
 class PulumiEngineBackend(EmbeddedBackend):
@@ -47,12 +49,13 @@ class PulumiEngineBackend(EmbeddedBackend):
                 *("--stack", self._request.stack, "--config-file", str(self._file)),
                 *("--non-interactive", "--color", "never", "--event-log", str(events)),
             ]
-            code = _follow(command, self._variables(), show)
+            said: deque[str] = deque(maxlen=_LAST_WORDS)
+            code = _follow(command, self._variables(), show, said)
             changes = _changes(events)
         if code != 0:
             raise KitError(
-                f"`pulumi {verb}` failed with exit code {code}",
-                "What it said is above. What had been done is in the state.",
+                f"`pulumi {verb}` failed with exit code {code}; what had been done is in the state",
+                "\n".join(said),
                 f"./aerodrome {'down' if verb == 'destroy' else verb} --engine pulumi",
             )
         outputs = self.outputs() if verb == "up" else {}
@@ -97,8 +100,10 @@ class PulumiEngineBackend(EmbeddedBackend):
         }
 
 
-def _follow(command: Sequence[str], variables: dict[str, str], show: TextIO) -> int:
-    """Runs it to its end, showing what it says; its exit code."""
+def _follow(
+    command: Sequence[str], variables: dict[str, str], show: TextIO, said: deque[str]
+) -> int:
+    """Runs it to its end, showing what it says, and keeping its errors; its exit code."""
     interrupted = False
     with subprocess.Popen(
         command,
@@ -116,6 +121,8 @@ def _follow(command: Sequence[str], variables: dict[str, str], show: TextIO) -> 
                 for line in _told(process.stdout):
                     show.write(line)
                     show.flush()
+                    if "error:" in line:
+                        said.append(line.strip())
                 code = process.wait()
                 break
             except KeyboardInterrupt:

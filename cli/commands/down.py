@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.environments import Environment
-from cli.options import Json, Yes, on_environment
+from cli.options import Engine, Json, Yes, on_environment
 from cli.phases import Phases
 from cli.session import Session
 from sandbox.errors import UserError
@@ -31,6 +31,7 @@ def down(
     keep_sandbox: Annotated[
         bool, typer.Option("--keep-sandbox", help="Leave the sandbox up for the next `up`.")
     ] = False,
+    engine: Engine = None,
     yes: Yes = False,
     json: Json = False,
 ) -> None:

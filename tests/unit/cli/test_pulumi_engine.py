@@ -21,6 +21,7 @@ while [ $# -gt 1 ]; do [ "$1" = --event-log ] && events=$2; shift; done
 echo '%s' >"$events"; echo '%s' >>"$events"
 echo "warning: using pulumi-resource-aws from \\$PATH at $(command -v pulumi-resource-aws)"
 echo working
+[ ${CODE:-0} = 0 ] || echo "    error: DependencyViolation"
 exit ${CODE:-0}
 """
 
@@ -77,6 +78,7 @@ def test_its_failure_is_ours(backend: PulumiEngineBackend, monkeypatch: pytest.M
     monkeypatch.setenv("CODE", "255")
     with pytest.raises(KitError, match="exit code 255") as failed:
         backend.destroy(io.StringIO())
+    assert failed.value.detail == "error: DependencyViolation"
     assert failed.value.command == "./aerodrome down --engine pulumi"
 
 
