@@ -31,6 +31,7 @@ from cli.commands import (
     proof,
     sandbox,
     status,
+    sweep,
     up,
 )
 from cli.session import Session
@@ -108,6 +109,7 @@ app.command("cost")(cost.cost)
 app.command("up")(up.up)
 app.command("preview")(preview.preview)
 app.command("down")(down.down)
+app.command("sweep")(sweep.sweep)
 app.command("list")(list_environments.list_environments)
 app.command("status")(status.status)
 app.command("open")(open_ui.open_ui)

@@ -67,6 +67,24 @@ class Checkout:
         """The local branches; none if there is no repository."""
         return [line.removeprefix(_HEADS) for line in self._refs("%(refname)", _HEADS)]
 
+    def all_branches(self) -> frozenset[str] | None:
+        """The branches of this repository, here and at its remotes; None if a remote does not answer.
+
+        The remotes are asked: what was last fetched from them may be months old.
+        """
+        found = set(self.branches())
+        code, remotes, _ = self._git("remote")
+        if code != 0:
+            return None
+        for remote in remotes.split():
+            # Nobody is there to type a password for a question like this.
+            asking = Checkout(self._folder, {**self._variables, "GIT_TERMINAL_PROMPT": "0"})
+            code, out, _ = asking._git("ls-remote", "--heads", remote)
+            if code != 0:
+                return None
+            found |= {line.partition("\t")[2].removeprefix(_HEADS) for line in out.splitlines()}
+        return frozenset(found)
+
     def _refs(self, form: str, pattern: str) -> list[str]:
         try:
             code, out, _ = self._git("for-each-ref", f"--format={form}", pattern)

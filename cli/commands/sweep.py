@@ -1,0 +1,113 @@
+"""`aerodrome sweep`: environments that nobody needs any more, found in the cloud and taken away."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import environments
+from cli.options import Base, Json, Yes
+from cli.session import Session
+from sandbox.errors import KitError, UserError
+
+if TYPE_CHECKING:
+    from cli.teardown.judging import Verdict
+    from cli.teardown.sweeping import Swept
+
+
+def sweep(
+    ctx: typer.Context,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would go, and what it costs.")
+    ] = False,
+    unknown: Annotated[
+        bool,
+        typer.Option("--unknown", help="Also what no stack knows, and what names no environment."),
+    ] = False,
+    base: Base = environments.DEFAULT,
+    region: Annotated[
+        str, typer.Option("--region", metavar="REGION", help="Of AWS; the base's if not said.")
+    ] = "",
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Take away environments that have expired, or whose git branch is gone.
+
+    The cloud is asked by tag, not a list of stacks: what is in no list is what gets forgotten. An
+    environment expires some days after its last use; `aerodrome extend` gives it more. A branch
+    is gone when neither this repository nor its remotes have it.
+
+    What no stack knows is shown, and goes only with --unknown: the stack may be somebody else's.
+
+    \b
+    Example:
+      aerodrome sweep --dry-run
+      aerodrome sweep --base dev --yes
+    """
+    from cli.teardown import sweeping
+    from cli.teardown.judging import NOBODYS, UNKNOWN
+
+    session: Session = ctx.obj
+    on = environments.environment(base)
+    found = sweeping.look(session, on, region)
+    doomed = [one for one in found if one.doomed or (unknown and one.reason in (UNKNOWN, NOBODYS))]
+    if dry_run or not doomed:
+        data = {"found": [one.data() for one in found], "swept": []}
+        session.console.result(data, lambda: _show(session, found, doomed, []))
+        return
+    _agree(session, doomed, yes or on.sandboxed)
+    swept = sweeping.sweep(session, on, doomed, region)
+    data = {
+        "found": [one.data() for one in found],
+        "swept": [
+            {"environment": one.verdict.environment, "outcome": one.outcome} for one in swept
+        ],
+    }
+    session.console.result(data, lambda: _show(session, found, doomed, swept))
+    failed = [one for one in swept if one.failure]
+    if failed:
+        raise typer.Exit(1)
+
+
+def _agree(session: Session, doomed: "list[Verdict]", yes: bool) -> None:
+    names = ", ".join(one.environment or "what names no environment" for one in doomed)
+    if not yes and not session.console.confirm(f"Destroy everything of {names}?"):
+        raise UserError(
+            "Nothing was changed", f"It was not agreed to: {names}", "./aerodrome sweep --yes"
+        )
+
+
+def _show(
+    session: Session, found: "list[Verdict]", doomed: "list[Verdict]", swept: "list[Swept]"
+) -> None:
+    console = session.console
+    if not found:
+        console.line("there is nothing of Aerodrome in the cloud")
+        return
+    ends = {one.verdict.environment: one for one in swept}
+    rows = [
+        (
+            one.environment or "(none)",
+            one.branch or "-",
+            one.expires or "-",
+            str(len(one.resources)),
+            _money(one.monthly),
+            one.reason or "stays",
+            _end(ends.get(one.environment), one in doomed),
+        )
+        for one in found
+    ]
+    headings = ("environment", "branch", "expires", "resources", "a month", "verdict", "")
+    console.table(headings, rows)
+    failures: list[KitError] = [one.failure for one in swept if one.failure]
+    for failure in failures:
+        console.line(f"failed: {failure.summary}", "bold red")
+
+
+def _money(monthly: float | None) -> str:
+    return "unknown" if monthly is None else f"{monthly:.2f} USD"
+
+
+def _end(one: "Swept | None", doomed: bool) -> str:
+    if one is not None:
+        return one.outcome
+    return "would go" if doomed else ""
