@@ -6,7 +6,7 @@ Wraps every method of `server.Servicer`; nothing escapes it, so no traceback rea
 import functools
 import traceback
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import grpc
 from google.protobuf import any_pb2
@@ -16,14 +16,19 @@ from sandbox.providers.translation import keep_secret
 from sandbox.wire.marshal import from_struct, to_struct
 from sandbox.wire.protos import provider_pb2, status_pb2
 
-_Method = TypeVar("_Method", bound=Callable[..., Any])
+_Servicer = TypeVar("_Servicer")
+_Request = TypeVar("_Request")
+_Answer = TypeVar("_Answer")
+_Method = Callable[[_Servicer, _Request, grpc.ServicerContext], _Answer]
 
 
-def answers(method: _Method) -> _Method:
+def answers(
+    method: _Method[_Servicer, _Request, _Answer],
+) -> _Method[_Servicer, _Request, _Answer]:
     """A gRPC method whose exceptions become statuses that the engine can show."""
 
     @functools.wraps(method)
-    def wrapper(self: Any, request: Any, context: grpc.ServicerContext) -> Any:
+    def wrapper(self: _Servicer, request: _Request, context: grpc.ServicerContext) -> _Answer:
         try:
             return method(self, request, context)
         except PartiallyCreated as error:
@@ -31,20 +36,26 @@ def answers(method: _Method) -> _Method:
             context.set_trailing_metadata(
                 (("grpc-status-details-bin", details.SerializeToString()),)
             )
-            context.abort(grpc.StatusCode.UNKNOWN, str(error))
+            _abort(context, grpc.StatusCode.UNKNOWN, str(error))
         except CloudError as error:
-            context.abort(grpc.StatusCode.UNKNOWN, str(error))
+            _abort(context, grpc.StatusCode.UNKNOWN, str(error))
         except Unsupported as error:
-            context.abort(grpc.StatusCode.UNIMPLEMENTED, str(error))
+            _abort(context, grpc.StatusCode.UNIMPLEMENTED, str(error))
         except UserError as error:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            _abort(context, grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except KitError as error:
-            context.abort(grpc.StatusCode.UNKNOWN, str(error))
+            _abort(context, grpc.StatusCode.UNKNOWN, str(error))
         except Exception as error:
-            context.abort(grpc.StatusCode.INTERNAL, _bug(self.provider.package, method, error))
+            package = getattr(getattr(self, "provider", None), "package", "unknown")
+            _abort(context, grpc.StatusCode.INTERNAL, _bug(package, method, error))
 
-    # `wraps` keeps the method's signature, which the checker cannot see.
-    return wrapper  # type: ignore[return-value]
+    return wrapper
+
+
+def _abort(context: grpc.ServicerContext, code: grpc.StatusCode, message: str) -> NoReturn:
+    """gRPC's own abort, which raises; that much its types do not say."""
+    context.abort(code, message)
+    raise AssertionError("abort returned")
 
 
 def _partial_failure(error: PartiallyCreated, request: Any) -> status_pb2.Status:

@@ -3,8 +3,10 @@
 import sys
 
 from sandbox.providers.kubernetes.provider import KubernetesProvider
+from sandbox.providers.news import News
 from sandbox.providers.server import serve
 
 if __name__ == "__main__":
     # The one argument is the engine's address.
-    serve(KubernetesProvider(*sys.argv[1:2]), sys.argv[1:])
+    news = [News(address).about for address in sys.argv[1:2]]
+    serve(KubernetesProvider(*news), sys.argv[1:])

@@ -17,7 +17,7 @@ from sandbox.providers.kubernetes import objects
 from sandbox.providers.kubernetes.client import Client, NoSuchKind, Object, identity
 from sandbox.providers.kubernetes.kinds import Kind, kind_of
 from sandbox.providers.kubernetes.ownership import leave_to_others, owns
-from sandbox.providers.kubernetes.telling import Teller
+from sandbox.providers.kubernetes.telling import About
 from sandbox.providers.kubernetes.transport import ApiError, Unreachable
 from sandbox.providers.kubernetes.waiting import DEFAULT_SECONDS, NotReady, Waiter
 from sandbox.wire.values import UNKNOWN, Properties, has_unknowns
@@ -57,12 +57,12 @@ class Lifecycle:
         client: Callable[[], Client],
         cancelled: threading.Event,
         policy: Policy,
-        teller: Teller,
+        about: About,
     ) -> None:
         self._connect = client
         self._cancelled = cancelled
         self._policy = policy
-        self._teller = teller
+        self._about = about
 
     def create(self, request: contract.CreateRequest) -> contract.CreateResult:
         inputs = request.inputs
@@ -127,7 +127,7 @@ class Lifecycle:
             if objects.is_true(request.inputs, objects.SKIP_AWAIT):
                 return
             seconds = objects.timeout_of(request.inputs, request.timeout, DEFAULT_SECONDS)
-            waiter = Waiter(client, self._cancelled, tell=self._teller.about(request.urn))
+            waiter = Waiter(client, self._cancelled, tell=self._about(request.urn))
             waiter.until_gone(kind, namespace, name, uid, seconds)
             if kind.kind == "CustomResourceDefinition":
                 client.forget_kinds()
@@ -215,7 +215,7 @@ class Lifecycle:
         if objects.is_true(inputs, objects.SKIP_AWAIT):
             return live
         seconds = objects.timeout_of(inputs, request.timeout, DEFAULT_SECONDS)
-        tell = self._teller.about(request.urn)
+        tell = self._about(request.urn)
         waiter = Waiter(self._connect(), self._cancelled, tell=tell)
         try:
             return waiter.until_ready([live], seconds)[0]

@@ -13,7 +13,7 @@ from sandbox.providers.kubernetes.client import Client, NoSuchKind
 from sandbox.providers.kubernetes.helm.release import Releases
 from sandbox.providers.kubernetes.kinds import RELEASE, Kind, built_in, kind_of
 from sandbox.providers.kubernetes.lifecycle import Lifecycle, NoCluster, Policy
-from sandbox.providers.kubernetes.telling import Teller
+from sandbox.providers.kubernetes.telling import About, silently
 from sandbox.providers.kubernetes.transport import Transport, Unreachable
 from sandbox.wire.values import UNKNOWN, Properties
 
@@ -103,9 +103,9 @@ class KubernetesProvider(contract.Provider):
     version = "4.34.2"
     text_properties = _TEXT
 
-    def __init__(self, engine: str = "") -> None:
+    def __init__(self, about: About = silently) -> None:
         self._lock = threading.Lock()
-        self._teller = Teller(engine)
+        self._about = about
         self._cancelled = threading.Event()
         self._settings = Settings()
         self._connection: kubeconfig.Connection | None = None
@@ -188,9 +188,9 @@ class KubernetesProvider(contract.Provider):
 
     def _build(self) -> None:
         policy = self._settings.policy
-        self._objects = Lifecycle(self._connect, self._cancelled, policy, self._teller)
+        self._objects = Lifecycle(self._connect, self._cancelled, policy, self._about)
         self._releases = Releases(
-            self._connect, self._connected, self._cancelled, policy, self._teller
+            self._connect, self._connected, self._cancelled, policy, self._about
         )
 
     def _connected(self) -> kubeconfig.Connection:

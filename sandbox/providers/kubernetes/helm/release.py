@@ -19,7 +19,7 @@ from sandbox.providers.kubernetes.kubeconfig import Connection
 from sandbox.providers.kubernetes.lifecycle import NoCluster, Policy
 from sandbox.providers.kubernetes.objects import autoname, split_id
 from sandbox.providers.kubernetes.readiness import READY, assess, is_awaited
-from sandbox.providers.kubernetes.telling import Tell, Teller
+from sandbox.providers.kubernetes.telling import About, Tell
 from sandbox.providers.kubernetes.transport import ApiError, Unreachable
 from sandbox.providers.kubernetes.waiting import NotReady, Waiter
 from sandbox.wire.values import UNKNOWN, Properties, has_unknowns
@@ -67,13 +67,13 @@ class Releases:
         connection: Callable[[], Connection],
         cancelled: threading.Event,
         policy: Policy,
-        teller: Teller,
+        about: About,
     ) -> None:
         self._connect = client
         self._connection = connection
         self._cancelled = cancelled
         self._policy = policy
-        self._teller = teller
+        self._about = about
 
     def check(self, request: contract.CheckRequest, namespace: str) -> contract.CheckResult:
         inputs = _supported(request.news)
@@ -111,13 +111,13 @@ class Releases:
     def create(self, request: contract.CreateRequest) -> contract.CreateResult:
         if request.preview:
             return contract.CreateResult("", self._preview(request.inputs))
-        outputs = self._install(request.inputs, self._teller.about(request.urn))
+        outputs = self._install(request.inputs, self._about(request.urn))
         return contract.CreateResult(_id(request.inputs), outputs)
 
     def update(self, request: contract.UpdateRequest) -> Properties:
         if request.preview:
             return self._preview(request.inputs)
-        return self._install(request.inputs, self._teller.about(request.urn))
+        return self._install(request.inputs, self._about(request.urn))
 
     def read(self, request: contract.ReadRequest) -> contract.ReadResult | None:
         namespace, name = split_id(request.id)

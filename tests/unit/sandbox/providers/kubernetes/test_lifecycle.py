@@ -268,7 +268,8 @@ def test_a_deployment_is_awaited(engine: Engine, client: Client, namespace: str)
     placeholder = Made("", DEPLOYMENT, f"{namespace}/web", {}, {})
 
     def make_ready() -> None:
-        time.sleep(0.5)
+        while client.get(Kind("apps/v1", "Deployment"), namespace, "web") is None:
+            time.sleep(0.1)
         patch(client, placeholder, "deployments", {"status": status}, status=True)
 
     thread = threading.Thread(target=make_ready)
