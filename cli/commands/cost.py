@@ -1,0 +1,137 @@
+"""`aerodrome cost`: what an environment costs on AWS, before it is there and while it is."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import environments, stack_config
+from cli.environments import Environment
+from cli.options import Base, Json
+from cli.session import Session
+from sandbox.errors import KitError
+from sandbox.instance import REGION
+
+if TYPE_CHECKING:
+    from cli.bootstrap.wishes import Wishes
+    from cli.cost.prices import Prices
+    from cli.cost.report import Estimate
+
+REGION_KEY = "aws:region"
+
+
+class Rungs(StrEnum):
+    """Which ways to have the environment are shown."""
+
+    dedicated = "dedicated"
+    shared = "shared"
+    both = "both"
+
+
+Name = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="ENV",
+        envvar="AERODROME_ENV",
+        help="The environment; if not said, that of the git branch that is checked out.",
+    ),
+]
+Rung = Annotated[Rungs, typer.Option("--rung", help="On what it would stand.")]
+Region = Annotated[
+    str,
+    typer.Option(
+        "--region", metavar="REGION", help="Whose prices; the environment's own if not said."
+    ),
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="What if? Such as nodeMax=6. Again for more."),
+]
+Markdown = Annotated[bool, typer.Option("--markdown", help="As a comment for a pull request.")]
+
+
+def cost(
+    ctx: typer.Context,
+    env: Name = None,
+    base: Base = environments.DEFAULT,
+    rung: Rung = Rungs.both,
+    region: Region = "",
+    assignments: Assignments = None,
+    markdown: Markdown = False,
+    json: Json = False,
+) -> None:
+    """Show what an environment costs on AWS, each resource and in total, by the hour and the month.
+
+    Before `up`, by its settings: on a cluster of its own and on a shared one, side by side. Once it is
+    deployed, also what stands. Prices are those of the dated table in cli/cost/prices.json.
+
+    \b
+    Example:
+      aerodrome cost
+      aerodrome cost dev --region eu-central-1 --rung dedicated
+    """
+    session: Session = ctx.obj
+    environment = _environment(session, env, base)
+    # Imported late: it reads the program's settings.
+    from cli.bootstrap import wishes
+    from cli.cost import prices
+    from cli.cost.report import DEDICATED, SHARED, Report, plan
+
+    own = wishes.read(environment, assignments or ())
+    on = environment.base or own.text(stack_config.BASE_KEY)
+    # The workers of a shared environment, and the region, are its base's.
+    wanted = wishes.read(environments.environment(on), assignments or ()) if on else own
+    table = prices.of(region or wanted.text(REGION_KEY) or _default_region(environment, on or ""))
+    kinds = (DEDICATED, SHARED) if rung is Rungs.both else (rung.value,)
+    estimates = [plan(kind, wanted, environment.name, table) for kind in kinds]
+    standing, notes = _standing(session, environment, table, wanted)
+    report = Report(environment.name, table, [*standing, *estimates], notes)
+    console = session.console
+
+    def show() -> None:
+        if markdown:
+            console.line(report.markdown())
+            return
+        console.table(report.headings, report.rows())
+        console.line()
+        for remark in report.remarks():
+            console.line(remark)
+
+    console.result(report.data(), show)
+
+
+def _environment(session: Session, env: str | None, base: str) -> Environment:
+    if env is not None:
+        return environments.environment(env)
+    checkout = session.checkout()
+    return environments.of_branch(base, checkout.branch(), checkout)
+
+
+def _default_region(environment: Environment, base: str) -> str:
+    """A sandbox is priced as what it stands in for."""
+    on_machine = environment.sandboxed or (base and environments.environment(base).sandboxed)
+    return REGION if on_machine else ""
+
+
+def _standing(
+    session: Session, environment: Environment, table: "Prices", wanted: "Wishes"
+) -> tuple[list["Estimate"], list[str]]:
+    """What is deployed, if anything is; and why nobody knows, if so."""
+    from cli.cost import planned
+    from cli.cost.report import STANDING, Estimate, estimate
+    from cli.cost.standing import things
+
+    try:
+        if environment.sandboxed:
+            stack_config.provide_passphrase(environment)
+        backend = session.backend(environment)
+        resources = backend.resources()
+        shared = backend.plain().get(stack_config.RUNG_KEY) == stack_config.SHARED
+    except KitError as error:
+        # The settings alone say what it would cost.
+        return [], [f"What is deployed is not shown: {error.summary}."]
+    if not resources:
+        return [], []
+    found = estimate(STANDING, things(resources), table)
+    pods = [planned.pods(wanted, table)] if shared else []
+    return [Estimate(STANDING, found.lines, pods)], []
