@@ -19,6 +19,14 @@ from sandbox.errors import UserError
 
 _BIN = Path(__file__).parent.parent / "bin"
 
+_LEAN = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "131072",
+    "MALLOC_TRIM_THRESHOLD_": "131072",
+}
+"""Memory of plugins: one heap for all threads, which only wait for the cloud; large texts, as the
+AWS SDK reads them, given back at once."""
+
 
 def program_settings(
     project: Project, stack: str, environment: Mapping[str, str]
@@ -50,13 +58,11 @@ def plugin_settings(
     listener: Listener,
 ) -> PluginSettings:
     """How to start plugins."""
-    variables = _without_passphrase(environment)
+    variables = _LEAN | _without_passphrase(environment)
     folders = [*request.plugin_dirs, _BIN]
     variables["PATH"] = search_path(folders, variables.get("PATH", ""))
     variables["PULUMI_PROJECT"] = project.name
     variables["PULUMI_STACK"] = request.stack
-    # One heap for all threads: a plugin's only wait for the cloud.
-    variables.setdefault("MALLOC_ARENA_MAX", "1")
     return PluginSettings(
         address, project.root, project.main, variables, listener, request.patience
     )

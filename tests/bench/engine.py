@@ -17,7 +17,7 @@ from tests.bench.figures import Figure, median
 from tests.bench.measuring import Cost, cost, memory
 
 _PROGRAMS = Path(__file__).parent / "programs"
-_GIB = 1024**3 / 1e6
+_GIB = 1024.0
 _PASSPHRASE = "benchmark"
 
 
@@ -29,10 +29,10 @@ class Goal:
     nothing: float
     destroy: float
     memory: float
-    """MB."""
+    """MiB: what tools that read /proc call MB, as in the figures of the real engine."""
 
     real: tuple[float, float, float, float] | None = None
-    """Pulumi's own: up, nothing to change, destroy, MB."""
+    """Pulumi's own: up, nothing to change, destroy, MiB."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ def _measure(case: Case, folder: Path, runs: int) -> Iterator[Figure]:
             others=[each.others for each in seconds],
         )
     peak = max(each.resident for each in peaks)
-    yield median(f"{case.name}: memory", case.goal.memory, [peak], "MB", real=real[3])
+    yield median(f"{case.name}: memory", case.goal.memory, [peak], "MiB", real=real[3])
     once = max(each.proportional for each in peaks)
-    yield median(f"{case.name}: memory, shared counted once", case.goal.memory, [once], "MB")
+    yield median(f"{case.name}: memory, shared counted once", case.goal.memory, [once], "MiB")
 
 
 def _growth(found: Mapping[int, list[Figure]]) -> Iterator[Figure]:

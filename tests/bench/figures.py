@@ -13,7 +13,7 @@ class Figure:
     what: str
     value: float
     unit: str
-    """s, MB, GiB, or x for a ratio."""
+    """s, MiB, GiB, or x for a ratio."""
 
     goal: float
     samples: tuple[float, ...]

@@ -23,7 +23,7 @@ _PROPORTIONAL_EVERY = 4
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _IDLE_FIELDS = (3, 4)
-_MB = 1e6
+_MIB = 1024**2
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Memory:
-    """MB of a process tree at its peak. `resident` counts a page that two processes share
+    """MiB of a process tree at its peak. `resident` counts a page that two processes share
     twice, as the real engine's figures do; `proportional` counts it once."""
 
     resident: float
@@ -70,7 +70,7 @@ def memory(argv: Sequence[str], environment: Mapping[str, str]) -> Memory:
             looks += 1
             time.sleep(_LOOK_SECONDS)
         _succeeded(argv, process.returncode, said)
-        return Memory(resident / _MB, proportional / _MB)
+        return Memory(resident / _MIB, proportional / _MIB)
 
 
 def _start(

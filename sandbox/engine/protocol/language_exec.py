@@ -11,6 +11,7 @@ import asyncio
 import ctypes
 import gc
 import json
+import linecache
 import logging
 import os
 import runpy
@@ -136,6 +137,8 @@ def _run(program: str) -> int:
 
 async def _execute(program: str) -> None:
     runpy.run_path(program, run_name="__main__")
+    # The SDK tells where each resource is made; the sources that it read for that are not needed any more.
+    linecache.clearcache()
     # Let the registrations begin. The SDK then awaits them one by one; if it finds none begun,
     # it waits for any of all outputs, again and again: 5,000 resources took a minute.
     await asyncio.sleep(0)
