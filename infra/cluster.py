@@ -101,6 +101,8 @@ class Cluster(pulumi.ComponentResource):
             public_subnet_ids=self._network.public_subnet_ids,
             private_subnet_ids=self._network.private_subnet_ids,
             authentication_mode=eks.AuthenticationMode.API,
+            # Without it NetworkPolicies are accepted, and hold nobody back.
+            vpc_cni_options=eks.VpcCniOptionsArgs(enable_network_policy=True),
             # Workers are a group of their own below, so that they can change without the cluster.
             skip_default_node_group=True,
             encryption_config_key_arn=key.arn,

@@ -116,6 +116,13 @@ def test_kubernetes_secrets_are_encrypted_with_a_key_that_rotates(program: Progr
     assert cluster.inputs["encryptionConfigKeyArn"] == "arn:aws:kms:::aerodrome-test-secrets"
 
 
+def test_network_policies_are_enforced(program: Program) -> None:
+    cluster = program.one("eks:index:Cluster")
+    assert cluster.inputs["vpcCniOptions"]["enableNetworkPolicy"] is True
+    values = program.one("kubernetes:helm.sh/v3:Release").inputs["values"]
+    assert values["networkPolicies"] == {"enabled": True}
+
+
 def test_instances_answer_metadata_requests_with_a_token_only(program: Program) -> None:
     for instance in program.of_type("aws:ec2/instance:Instance"):
         metadata = instance.inputs["metadataOptions"]

@@ -1,8 +1,9 @@
 """eks:index:Addon, and the add-ons that a cluster brings by itself."""
 
 import json
+from dataclasses import dataclass
 
-from sandbox.errors import UserError
+from sandbox.errors import Unsupported, UserError
 from sandbox.providers.contract import ConstructRequest, ConstructResult
 from sandbox.providers.eks import inputs as given
 from sandbox.providers.eks.monitor import Component, Monitor, Registered
@@ -97,22 +98,28 @@ def kube_proxy(
     )
 
 
+@dataclass(frozen=True)
+class VpcCni:
+    """The cluster's network add-on as its program wants it."""
+
+    name: str
+    cluster: Registered
+    tags: Value
+    options: Value
+
+
 def vpc_cni(
-    monitor: Monitor,
-    name: str,
-    cluster: Registered,
-    tags: Value,
-    parent: Component,
-    providers: dict[str, str],
+    monitor: Monitor, wanted: VpcCni, parent: Component, providers: dict[str, str]
 ) -> Component:
     """The add-on that gives pods their addresses; a component of its own."""
-    logical = f"{name}-vpc-cni"
+    logical, cluster = f"{wanted.name}-vpc-cni", wanted.cluster
     component = monitor.component(
         "eks:index:VpcCniAddon", logical, parent=parent.urn, providers=providers
     )
     configuration = {
         "env": _CNI_ENVIRONMENT,
         "init": {"env": _CNI_INIT_ENVIRONMENT},
+        **_network_policy(wanted.options),
     }
     addon = monitor.resource(
         "aws:eks/addon:Addon",
@@ -124,13 +131,25 @@ def vpc_cni(
             "configurationValues": json.dumps(configuration, sort_keys=True),
             "preserve": True,
             **_CONFLICTS,
-            **_tags(tags),
+            **_tags(wanted.tags),
         },
         parent=component,
         depends_on=[cluster.urn],
     )
     monitor.outputs(component, {"addon": addon.reference})
     return component
+
+
+def _network_policy(options: Value) -> dict[str, str]:
+    """The one option of the CNI that the sandbox knows; the add-on's own schema has it as a text."""
+    given = dict(plain(options) or {})
+    enabled = plain(given.pop("enableNetworkPolicy", None))
+    # The SDK adds what is done about conflicts, as it is done without options.
+    if given.items() - _CONFLICTS.items():
+        raise Unsupported(
+            "The sandbox's eks:index:Cluster knows the vpcCniOption enableNetworkPolicy only"
+        )
+    return {} if enabled is None else {"enableNetworkPolicy": "true" if enabled else "false"}
 
 
 def _latest(monitor: Monitor, name: Value, kubernetes: Value, parent: Component) -> Value:

@@ -36,6 +36,7 @@ SUPPORTED = frozenset(
         "subnetIds",
         "tags",
         "version",
+        "vpcCniOptions",
         "vpcId",
     }
 )
@@ -156,7 +157,12 @@ def _register(
         control_plane_group=group,
         node_rules=rules,
         kubernetes=kubernetes,
-        vpc_cni=addon.vpc_cni(monitor, name, cluster, tags, component, providers),
+        vpc_cni=addon.vpc_cni(
+            monitor,
+            addon.VpcCni(name, cluster, tags, inputs.get("vpcCniOptions")),
+            component,
+            providers,
+        ),
         oidc_provider=_oidc_provider(monitor, name, inputs, cluster, component),
     )
 

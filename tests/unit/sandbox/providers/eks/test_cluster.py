@@ -117,6 +117,20 @@ def test_add_ons_get_the_newest_version_that_fits(bench: Any) -> None:
     cni = json.loads(bench.engine.one("c-vpc-cni", "addon:Addon").inputs["configurationValues"])
     assert cni["env"]["AWS_VPC_ENI_MTU"] == "9001"
     assert cni["env"]["WARM_ENI_TARGET"] == "1"
+    assert "enableNetworkPolicy" not in cni
+
+
+def test_network_policies_are_enforced_where_that_is_asked_for(bench: Any) -> None:
+    conflicts = dict.fromkeys(("resolveConflictsOnCreate", "resolveConflictsOnUpdate"), "OVERWRITE")
+    bench.cluster(vpcCniOptions={"enableNetworkPolicy": True, **conflicts})
+    cni = json.loads(bench.engine.one("c-vpc-cni", "addon:Addon").inputs["configurationValues"])
+    # The add-on's own schema has it as a text.
+    assert cni["enableNetworkPolicy"] == "true"
+
+
+def test_other_options_of_the_network_add_on_are_refused(bench: Any) -> None:
+    with pytest.raises(Unsupported, match="enableNetworkPolicy only"):
+        bench.cluster(vpcCniOptions={"enablePrefixDelegation": True})
 
 
 def test_the_kubeconfig_signs_in_through_aws(bench: Any) -> None:
