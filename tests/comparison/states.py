@@ -16,7 +16,7 @@ _MADE_UP = re.compile(
     r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # a UUID
     r"|(?<![0-9A-Za-z])[0-9a-f]{7,64}(?![0-9A-Za-z])"  # an autoname's end, an id, a digest
     r"|\bA[KRIS][A-Z]{2}[A-Z0-9]{12,17}\b"  # IAM's unique ids and access keys
-    r"|(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d./])"  # an elastic address
+    r"|(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\d|\.\d|/)"  # an elastic address
 )
 _FACTS = ("type", "custom", "parent", "external", "protect", "retainOnDelete", "deletedWith")
 _LISTS = ("dependencies", "ignoreChanges", "replaceOnChanges", "additionalSecretOutputs")
