@@ -86,7 +86,7 @@ _numbers = iter(range(10_000))
 @pytest.fixture
 def cloud(emulator: Emulator) -> Cloud:
     number = next(_numbers)
-    return Cloud(emulator, f"gone{number}", f"stays{number}")
+    return Cloud(emulator, f"sandbox-gone{number}", f"sandbox-stays{number}")
 
 
 Plant = Callable[[Cloud, str], None]

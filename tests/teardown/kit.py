@@ -1,0 +1,312 @@
+"""What a teardown needs of the world, played: a backend that is a file, controllers, a session.
+
+The AWS APIs are the emulator's and Kubernetes' API server is real; only what acts behind them is
+played here, so that a test can have it die at the wrong moment.
+"""
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from cli.backends import Found, Outcome
+from cli.cloud.patience import Patience
+from cli.kubernetes import Kubectl
+from cli.teardown.limits import Limits
+from sandbox.errors import KitError
+from sandbox.tools import tool
+from tests.unit.cli.fakes import FakeSandbox, FakeSession
+
+QUICK = Limits(
+    drain=4.0,
+    cluster=6.0,
+    settle=0.5,
+    destroy=60.0,
+    pause=0.2,
+    cloud=Patience(limit=20.0, stuck=1.0, pause=0.1),
+)
+
+LOAD_BALANCER = "service.kubernetes.io/load-balancer-cleanup"
+"""The finalizer of Services of type LoadBalancer: their controller takes it off."""
+
+
+@dataclass
+class FileBackend:
+    """cli.backends.Backend: a stack whose state outlives the process that has it.
+
+    Its resources are (service, name): S3 buckets and IAM roles of the emulator.
+    """
+
+    file: Path
+    client: Callable[[str], Any]
+    refuses: list[KitError] = field(default_factory=list)
+    """What the next calls of `destroy` fail with."""
+
+    seconds: float = 0.0
+    """How long each deletion takes."""
+
+    def write(self, **parts: Any) -> None:
+        self.file.write_text(json.dumps(self._read() | parts))
+
+    def _read(self) -> dict[str, Any]:
+        empty: dict[str, Any] = {"resources": [], "outputs": {}, "plain": {}, "there": False}
+        return empty | (json.loads(self.file.read_text()) if self.file.exists() else {})
+
+    def destroy(self, show: Any) -> Outcome:
+        if self.refuses:
+            raise self.refuses.pop(0)
+        left = self._read()["resources"]
+        count = len(left)
+        while left:
+            service, name = left[-1]
+            time.sleep(self.seconds)
+            try:
+                if service == "s3":
+                    self.client("s3").delete_bucket(Bucket=name)
+                else:
+                    self.client("iam").delete_role(RoleName=name)
+            except ClientError as error:
+                if "NoSuch" not in str(error):
+                    raise KitError(f"{name} cannot be deleted", str(error)) from error
+            left.pop()
+            self.write(resources=left)
+        return Outcome({"delete": count}, 0.0)
+
+    def outputs(self) -> dict[str, Any]:
+        return dict(self._read()["outputs"])
+
+    def resources(self) -> list[Found]:
+        return [Found(service, name, name, name) for service, name in self._read()["resources"]]
+
+    def deployed(self) -> bool:
+        return bool(self._read()["resources"])
+
+    def forget(self) -> None:
+        self.write(resources=[])
+
+    def forget_in_cluster(self) -> int:
+        return 0
+
+    def remove(self, *, config: bool) -> None:
+        if self.file.exists():
+            assert not self._read()["resources"], "a stack with resources is removed"
+            self.file.unlink()
+
+    def config(self) -> dict[str, Any]:
+        return {"aerodrome:adminPassword": "secret"}
+
+    def configured(self) -> set[str]:
+        return set(self._read()["plain"])
+
+    def plain(self) -> dict[str, str]:
+        return dict(self._read()["plain"])
+
+
+class Sandboxed(FakeSession):
+    """A session on the emulator and a real API server."""
+
+    def __init__(self, root: Path, client: Callable[[str], Any], kubeconfig: str = "") -> None:
+        super().__init__(root)
+        self.limits = QUICK
+        self._client = client
+        self._root = root
+        self._kubeconfig = kubeconfig
+        self.backends: dict[str, FileBackend] = {}
+        self.fake_machine.up(self.sandbox_name, report=lambda step: None, ui_port=1)
+
+    def backend(self, environment: Any, sandbox: Any = None) -> Any:
+        name = str(environment.name)
+        if name not in self.backends:
+            self.backends[name] = FileBackend(self._root / f"{name}.stack", self._client)
+        return self.backends[name]
+
+    def client(self, sandbox: Any, region: str | None = None) -> Callable[[str], Any]:
+        return self._client
+
+    def kubectl(self, namespace: str, outputs: Any, sandbox: Any) -> Any:
+        if not self._kubeconfig:
+            return super().kubectl(namespace, outputs, sandbox)
+        return Kubectl(self._kubeconfig, namespace, tool("kubectl"))
+
+
+@dataclass
+class Cluster:
+    """A real API server without controllers; `Controllers` plays those that a test wants."""
+
+    kubectl: Kubectl
+
+    def apply(self, *objects: dict[str, Any]) -> None:
+        document = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+        file = Path(self._write(json.dumps(document)))
+        try:
+            self.kubectl.run("apply", "--filename", str(file), "--server-side")
+        finally:
+            file.unlink()
+
+    def _write(self, text: str) -> str:
+        import tempfile
+
+        with tempfile.NamedTemporaryFile("w", suffix=".json", delete=False) as file:
+            file.write(text)
+        return file.name
+
+    def namespace(self, name: str, **labels: str) -> None:
+        metadata = {
+            "name": name,
+            "labels": {key.replace("__", "/"): v for key, v in labels.items()},
+        }
+        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+
+    def names(self, kind: str, namespace: str = "") -> list[str]:
+        found = self.kubectl.objects(kind, namespace=namespace or None, everywhere=not namespace)
+        return sorted(str(item["metadata"]["name"]) for item in found)
+
+
+class Controllers:
+    """What acts in a living cluster, as far as deletions go. Each part can be left out."""
+
+    def __init__(self, cluster: Cluster, parts: Iterable[Callable[["Controllers"], None]]) -> None:
+        self.cluster = cluster
+        self.kubectl = cluster.kubectl
+        self._parts = list(parts)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.failures: list[str] = []
+
+    def __enter__(self) -> "Controllers":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.wait(0.2):
+            for part in self._parts:
+                try:
+                    part(self)
+                except KitError as error:
+                    # Somebody else was faster; the next round looks again.
+                    self.failures.append(str(error))
+
+    def free(self, item: dict[str, Any], kind: str) -> None:
+        """Takes the finalizers off what is being deleted."""
+        metadata = item["metadata"]
+        self.kubectl.patch(
+            kind,
+            metadata["name"],
+            {"metadata": {"finalizers": []}},
+            namespace=metadata.get("namespace"),
+        )
+
+
+def volumes(volume_of: Callable[[str], None]) -> Callable[[Controllers], None]:
+    """The claim controller and the driver: a released disk with policy Delete goes with its claim."""
+
+    def act(controllers: Controllers) -> None:
+        kubectl = controllers.kubectl
+        pods = kubectl.objects("pods", everywhere=True)
+        used = {
+            (pod["metadata"]["namespace"], volume["persistentVolumeClaim"]["claimName"])
+            for pod in pods
+            for volume in pod["spec"].get("volumes", ())
+            if "persistentVolumeClaim" in volume
+        }
+        for claim in kubectl.objects("persistentvolumeclaims", everywhere=True):
+            metadata = claim["metadata"]
+            name = (metadata["namespace"], metadata["name"])
+            if metadata.get("deletionTimestamp") and name not in used:
+                controllers.free(claim, "persistentvolumeclaim")
+        claims = {
+            (item["metadata"]["namespace"], item["metadata"]["name"])
+            for item in kubectl.objects("persistentvolumeclaims", everywhere=True)
+        }
+        for disk in kubectl.objects("persistentvolumes", everywhere=True):
+            reference = disk["spec"].get("claimRef") or {}
+            released = (reference.get("namespace"), reference.get("name")) not in claims
+            if released and disk["spec"]["persistentVolumeReclaimPolicy"] == "Delete":
+                name = disk["metadata"]["name"]
+                volume_of(disk["spec"]["csi"]["volumeHandle"])
+                kubectl.delete("persistentvolume", name, wait=False)
+                controllers.free(disk, "persistentvolume")
+
+    return act
+
+
+def workloads(controllers: Controllers) -> None:
+    """The StatefulSet controller: without replicas it has no pods."""
+    kubectl = controllers.kubectl
+    for item in kubectl.objects("statefulsets", everywhere=True):
+        if item["spec"]["replicas"] == 0:
+            selector = ",".join(
+                f"{key}={value}" for key, value in item["spec"]["selector"]["matchLabels"].items()
+            )
+            kubectl.run(
+                *("delete", "pods", "--selector", selector, "--force", "--grace-period=0"),
+                namespace=item["metadata"]["namespace"],
+            )
+
+
+def balancers(delete: Callable[[str], None]) -> Callable[[Controllers], None]:
+    """The load balancer controller: it deletes in the cloud, and then lets the object go."""
+
+    def act(controllers: Controllers) -> None:
+        for kind in ("services", "ingresses.networking.k8s.io"):
+            for item in controllers.kubectl.objects(kind, everywhere=True):
+                metadata = item["metadata"]
+                if metadata.get("deletionTimestamp") and metadata.get("finalizers"):
+                    delete(metadata["name"])
+                    controllers.free(item, kind)
+
+    return act
+
+
+def namespaces(controllers: Controllers) -> None:
+    """The namespace controller: what is in a namespace goes, then the namespace."""
+    kubectl = controllers.kubectl
+    for item in kubectl.objects("namespaces"):
+        metadata = item["metadata"]
+        if metadata.get("deletionTimestamp") and not metadata.get("finalizers"):
+            finalize(kubectl, item)
+
+
+def finalize(kubectl: Kubectl, item: dict[str, Any]) -> None:
+    body = item | {"spec": {"finalizers": []}}
+    path = f"/api/v1/namespaces/{item['metadata']['name']}/finalize"
+    file = Path(str(tool("kubectl")))
+    with kubectl._kubeconfig() as config:
+        subprocess.run(
+            [file, f"--kubeconfig={config}", "replace", "--raw", path, "--filename", "-"],
+            input=json.dumps(body),
+            text=True,
+            capture_output=True,
+            check=False,
+        )
+
+
+def karpenter(terminate: Callable[[str], None]) -> Callable[[Controllers], None]:
+    """Karpenter: a pool's claims go with it, and each claim's instance before the claim."""
+
+    def act(controllers: Controllers) -> None:
+        kubectl = controllers.kubectl
+        pools = kubectl.objects("nodepools.karpenter.sh", everywhere=True)
+        if pools:
+            return
+        for claim in kubectl.objects("nodeclaims.karpenter.sh", everywhere=True):
+            terminate(claim["status"]["instance"])
+            kubectl.delete("nodeclaims.karpenter.sh", claim["metadata"]["name"], wait=False)
+
+    return act
+
+
+def sandbox_of(session: Sandboxed) -> FakeSandbox:
+    found = session.fake_machine.sandbox
+    assert found is not None
+    return found
