@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from cli.backends import Found, Outcome
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
 class PulumiBackend:
     """One stack of the Pulumi CLI, in the backend that `pulumi login` chose."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, folder: Path = ROOT) -> None:
         self._environment = environment
+        self._folder = folder
+        self._file = folder / environment.config_file.name
         self._selected: Stack | None = None
+        self._looked = False
 
     def create(self, secrets_provider: str) -> None:
         if self._found() is None:
@@ -31,7 +35,7 @@ class PulumiBackend:
             options = automation.LocalWorkspaceOptions(secrets_provider=secrets_provider)
             with _translated():
                 self._selected = automation.create_stack(
-                    self._environment.name, work_dir=str(ROOT), opts=options
+                    self._environment.name, work_dir=str(self._folder), opts=options
                 )
 
     def preview(self, show: TextIO) -> Outcome:
@@ -122,18 +126,18 @@ class PulumiBackend:
         """The configuration as it is in the file: secret values are dictionaries."""
         import yaml
 
-        if not self._environment.config_file.exists():
+        if not self._file.exists():
             # In a fresh clone; finding the stack brings it back.
             self._found()
         try:
-            text = self._environment.config_file.read_text()
+            text = self._file.read_text()
             values = (yaml.safe_load(text) or {}).get("config") or {}
             return {qualified(str(key)): value for key, value in values.items()}
         except FileNotFoundError:
             return {}
         except (yaml.YAMLError, AttributeError) as error:
             raise UserError(
-                f"{self._environment.config_file} is not a Pulumi configuration file", str(error)
+                f"{self._file} is not a Pulumi configuration file", str(error)
             ) from error
 
     def set_config(self, key: str, value: str, *, secret: bool) -> None:
@@ -144,7 +148,7 @@ class PulumiBackend:
                 *("pulumi", "config", "set", "--stack", self._environment.name),
                 *("--secret" if secret else "--plaintext", key),
             ],
-            cwd=ROOT,
+            cwd=self._folder,
             input=value,
             capture_output=True,
             text=True,
@@ -169,7 +173,7 @@ class PulumiBackend:
 
     def _found(self) -> "Stack | None":
         """The stack, with its configuration; None if there is none."""
-        if self._selected is None:
+        if not self._looked:
             if shutil.which("pulumi") is None:
                 raise UserError(
                     f'Environment "{self._environment.name}" needs the Pulumi CLI',
@@ -181,18 +185,21 @@ class PulumiBackend:
             from pulumi import automation
 
             with _translated():
+                self._looked = True
                 try:
-                    found = automation.select_stack(self._environment.name, work_dir=str(ROOT))
+                    found = automation.select_stack(
+                        self._environment.name, work_dir=str(self._folder)
+                    )
                 except automation.StackNotFoundError:
                     return None
-                if not self._environment.config_file.exists() and found.info(show_secrets=False):
+                if not self._file.exists() and found.info(show_secrets=False):
                     # A fresh clone: what was deployed knows with what.
                     found.refresh_config()
             self._selected = found
         return self._selected
 
 
-def stacks(report: Callable[[str], None]) -> list[str]:
+def stacks(report: Callable[[str], None], folder: Path = ROOT) -> list[str]:
     """The names of the project's stacks; none without the Pulumi CLI, or where it is not logged in."""
     if shutil.which("pulumi") is None:
         return []
@@ -201,11 +208,12 @@ def stacks(report: Callable[[str], None]) -> list[str]:
 
     try:
         with _translated():
-            found = automation.LocalWorkspace(work_dir=str(ROOT)).list_stacks()
+            found = automation.LocalWorkspace(work_dir=str(folder)).list_stacks()
     except KitError as error:
         report(f"environments on AWS are not listed: {error.detail.splitlines()[-1]}")
         return []
-    return sorted(stack.name.rpartition("/")[2] for stack in found)
+    names = {stack.name.rpartition("/")[2] for stack in found}
+    return sorted(name for name in names if not Environment(name).sandboxed)
 
 
 @contextmanager
@@ -213,12 +221,14 @@ def _translated() -> Iterator[None]:
     """The Automation API's errors as ours: they carry the CLI's own output."""
     try:
         yield
-    except RuntimeError as error:
-        from pulumi.automation import CommandError
+    except Exception as error:
+        # Imported late, and only then: it loads the whole SDK.
+        from pulumi.automation import CommandError, InvalidVersionError
 
-        if not isinstance(error, CommandError):
+        if not isinstance(error, CommandError | InvalidVersionError):
             raise
-        raise KitError("The Pulumi CLI failed", str(error).strip()) from error
+        reason = str(error).partition(" stderr: ")[2] or str(error)
+        raise KitError("The Pulumi CLI failed", reason.strip()) from error
 
 
 def _writer(show: TextIO) -> Any:

@@ -98,6 +98,8 @@ class Live:
 
     def health(self) -> dict[str, str]:
         """Status of each of Airflow's components, or `error` with the reason why there is none."""
+        if "uiService" not in self.outputs:
+            return {"error": "not deployed to its end"}
         try:
             with self.ui() as url, self.session.airflow(url, "", "", 0.0) as airflow:
                 return airflow.health()
