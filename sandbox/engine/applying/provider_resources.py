@@ -16,6 +16,10 @@ from sandbox.errors import UserError
 from sandbox.wire.marshal import UNKNOWN_STRING
 from sandbox.wire.values import Properties, has_unknowns
 
+_INTERNAL = "__internal"
+"""Where Pulumi's engine keeps notes of its own. It has none here, but a state with the empty place is the
+same state to both engines."""
+
 
 async def register(
     run: Run, registry: Registry, goal: Goal, row: int | None
@@ -27,16 +31,17 @@ async def register(
     inputs = goal.inputs
     if old is not None:
         inputs = diff.ignore_changes(old.inputs, inputs, goal.options.ignore_changes)
-    checked = await provider.check_config(goal.urn, old.inputs if old else {}, inputs)
+    checked = await provider.check_config(goal.urn, _told(old.inputs) if old else {}, inputs)
     accept(goal, checked)
     difference = diff.NONE
     if old is not None:
-        difference = await provider.diff_config(old, checked.inputs)
+        told = replace(old, inputs=_told(old.inputs))
+        difference = await provider.diff_config(told, checked.inputs)
     decision = decide(goal, old, difference)
-    wanted = steps.state_of(goal, checked.inputs, old)
+    wanted = steps.state_of(goal, {_INTERNAL: {}, **checked.inputs}, old)
     if decision.op in (Op.CREATE, Op.REPLACE):
         wanted = replace(wanted, id=_new_id(run.preview), created=now())
-    wanted = replace(wanted, outputs=_outputs(checked.inputs))
+    wanted = replace(wanted, outputs=dict(checked.inputs))
     provider.known = not has_unknowns(checked.inputs)
     if provider.known:
         await provider.configure(goal.urn, wanted.id, checked.inputs)
@@ -63,5 +68,6 @@ def _new_id(preview: bool) -> str:
     return UNKNOWN_STRING if preview else str(uuid.uuid4())
 
 
-def _outputs(inputs: Properties) -> Properties:
-    return {key: value for key, value in inputs.items() if key != "__internal"}
+def _told(inputs: Properties) -> Properties:
+    """A provider's inputs without what the engine keeps among them for itself."""
+    return {key: value for key, value in inputs.items() if key != _INTERNAL}

@@ -93,7 +93,11 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         if not request.custom and not request.remote:
             self._transforms[urn] = (request.parent, list(request.transforms))
         provider = ""
-        if request.custom and not urns.is_provider(request.type):
+        if urns.is_provider(request.type):
+            # Which plugin serves it is an input of a provider, as in Pulumi's state.
+            if request.version:
+                request.object.update({"version": request.version})
+        elif request.custom:
             provider = await self._provider(request.type, request)
         former = self.deployment.former_urns
         goal = marshal.goal(request, urn, provider, former, self.info.root)
