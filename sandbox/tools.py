@@ -17,6 +17,7 @@ from sandbox.instance import cache_dir
 
 ROOT = Path(__file__).resolve().parent.parent
 GO_MODULE = ROOT / "sandbox" / "cluster" / "gomodule"
+CHECKERS_MODULE = ROOT / "sandbox" / "setup" / "gomodule"
 REQUIREMENTS = ROOT / "requirements"
 
 KUBERNETES_PROGRAMS = (
@@ -87,6 +88,12 @@ def checkers_dir() -> Path:
 
 
 @cache
+def actionlint_dir() -> Path:
+    """The checker of GitHub's workflow files."""
+    return cache_dir() / "actionlint" / digest(CHECKERS_MODULE, platform.machine())
+
+
+@cache
 def ministack_dir() -> Path:
     """The Python environment of the AWS emulator."""
     return cache_dir() / "ministack" / digest(REQUIREMENTS / "ministack.txt", _python())
@@ -125,6 +132,11 @@ def base_image_tar() -> Path:
 def tool(name: str) -> Path:
     """One program of `tools_dir`. UserError if set-up has not run."""
     return _existing(tools_dir() / name)
+
+
+def actionlint() -> Path:
+    """The checker of GitHub's workflow files."""
+    return _existing(actionlint_dir() / "actionlint")
 
 
 def cni_plugins() -> Path:

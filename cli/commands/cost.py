@@ -7,7 +7,7 @@ import typer
 
 from cli import environments, stack_config
 from cli.environments import Environment
-from cli.options import Base, Json
+from cli.options import Base, Branch, Json
 from cli.session import Session
 from sandbox.errors import KitError
 from sandbox.instance import REGION
@@ -50,9 +50,10 @@ Assignments = Annotated[
 Markdown = Annotated[bool, typer.Option("--markdown", help="As a comment for a pull request.")]
 
 
-def cost(
+def cost(  # noqa: PLR0913 - one parameter for each option
     ctx: typer.Context,
     env: Name = None,
+    branch: Branch = None,
     base: Base = environments.DEFAULT,
     rung: Rung = Rungs.both,
     region: Region = "",
@@ -71,7 +72,7 @@ def cost(
       aerodrome cost dev --region eu-central-1 --rung dedicated
     """
     session: Session = ctx.obj
-    environment = _environment(session, env, base)
+    environment = _environment(session, env, branch, base)
     # Imported late: it reads the program's settings.
     from cli.bootstrap import wishes
     from cli.cost import prices
@@ -100,11 +101,11 @@ def cost(
     console.result(report.data(), show)
 
 
-def _environment(session: Session, env: str | None, base: str) -> Environment:
-    if env is not None:
+def _environment(session: Session, env: str | None, branch: str | None, base: str) -> Environment:
+    if env is not None and branch is None:
         return environments.environment(env)
     checkout = session.checkout()
-    return environments.of_branch(base, checkout.branch(), checkout)
+    return environments.of_branch(base, branch or checkout.branch(), checkout)
 
 
 def _default_region(environment: Environment, base: str) -> str:

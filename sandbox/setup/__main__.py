@@ -45,6 +45,13 @@ def tasks() -> list[Task]:
         ),
         Task("checkers", "Checkers", tools.checkers_dir().is_dir, _unpack_checkers, ["lists"]),
         Task(
+            "actionlint",
+            "Checker of workflow files",
+            tools.actionlint_dir().is_dir,
+            go_tools.build_actionlint,
+            ["go"],
+        ),
+        Task(
             "base-image",
             "Debian base image",
             tools.base_image_dir().is_dir,
@@ -65,7 +72,8 @@ def _unpack_checkers(log: Log) -> None:
 
 
 def _go_ready() -> bool:
-    return tools.tools_dir().is_dir() or bool(go_tools.go_on_path()) or tools.go_dir().is_dir()
+    built = tools.tools_dir().is_dir() and tools.actionlint_dir().is_dir()
+    return built or bool(go_tools.go_on_path()) or tools.go_dir().is_dir()
 
 
 def _environment_ready() -> bool:

@@ -54,7 +54,17 @@ def _build_kubernetes(log: Log, folder: Path) -> None:
         (folder / name).symlink_to("kube")
 
 
-def _compile(log: Log, output: Path, package: str, flags: str = "") -> None:
+def build_actionlint(log: Log) -> None:
+    """The checker of workflow files. PyPI's package of it is no wheel: it would fetch a program without a
+    hash."""
+    with made_whole(tools.actionlint_dir()) as folder:
+        package = "github.com/rhysd/actionlint/cmd/actionlint"
+        _compile(log, folder / "actionlint", package, module=tools.CHECKERS_MODULE)
+
+
+def _compile(
+    log: Log, output: Path, package: str, flags: str = "", *, module: Path = tools.GO_MODULE
+) -> None:
     log.run(
         [
             go_program(),
@@ -65,7 +75,7 @@ def _compile(log: Log, output: Path, package: str, flags: str = "") -> None:
             output,
             package,
         ],
-        cwd=tools.GO_MODULE,
+        cwd=module,
         env={"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"},
     )
 
