@@ -5,7 +5,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli.cloud.errors import is_gone
+from cli.cloud.errors import InUse, is_gone
 from cli.cloud.resource import Resource, Search, everything, moment, pairs
 from infra.naming import PREFIX, is_environment
 
@@ -80,7 +80,7 @@ def delete(search: Search, resource: Resource) -> None:
         return
     repository, _, tag = resource.id.rpartition(":")
     # Only the tag: the layers stay as long as another environment's tag needs them.
-    ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageTag": tag}])
+    _delete_images(ecr, repository, [{"imageTag": tag}])
 
 
 def empty(ecr: Any, repository: str) -> int:
@@ -91,5 +91,17 @@ def empty(ecr: Any, repository: str) -> int:
     ]
     unique = [dict(pair) for pair in {tuple(image.items()) for image in images}]
     for start in range(0, len(unique), PER_CALL):
-        ecr.batch_delete_image(repositoryName=repository, imageIds=unique[start : start + PER_CALL])
+        _delete_images(ecr, repository, unique[start : start + PER_CALL])
     return len(unique)
+
+
+def _delete_images(ecr: Any, repository: str, images: list[dict[str, str]]) -> None:
+    """ECR refuses single images in an answer that is no error."""
+    answer = ecr.batch_delete_image(repositoryName=repository, imageIds=images)
+    refused = [
+        f"{item['imageId']}: {item['failureReason']}"
+        for item in answer.get("failures", ())
+        if item["failureCode"] != "ImageNotFound"
+    ]
+    if refused:
+        raise InUse(f"images of {repository} cannot be deleted", "\n".join(refused))

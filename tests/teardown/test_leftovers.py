@@ -9,6 +9,7 @@ import pytest
 
 from infra.naming import Names
 from tests.teardown.conftest import Cloud, Plant
+from tests.unit.sandbox.aws.test_images import push
 
 
 def load_balancers(cloud: Cloud, environment: str) -> None:
@@ -178,6 +179,27 @@ def repository(cloud: Cloud, environment: str) -> None:
     )
 
 
+def objects(cloud: Cloud, environment: str) -> None:
+    """A branch's logs in its base's bucket: versions, and one that came late."""
+    s3, base = cloud.client("s3"), f"aerodrome-base-{cloud.ours}"
+    s3.create_bucket(Bucket=base)
+    s3.put_bucket_tagging(Bucket=base, Tagging={"TagSet": cloud.tags("base")})
+    s3.put_bucket_versioning(Bucket=base, VersioningConfiguration={"Status": "Enabled"})
+    prefix = Names(environment, shared=True).log_prefix
+    for text in (b"one", b"two"):
+        s3.put_object(Bucket=base, Key=f"{prefix}/dag_id=a/b.log", Body=text)
+    s3.delete_object(Bucket=base, Key=f"{prefix}/dag_id=a/b.log")
+
+
+def images(cloud: Cloud, environment: str) -> None:
+    """A branch's tag in its base's repository, on the very image that another branch has too."""
+    base, ecr = f"aerodrome-base-{cloud.ours}", cloud.client("ecr")
+    if base not in [item["repositoryName"] for item in ecr.describe_repositories()["repositories"]]:
+        ecr.create_repository(repositoryName=base, tags=cloud.tags("base"))
+    tag = f"{Names(environment, shared=True).image_tag_prefix}0123456789ab"
+    push(cloud.emulator.settings.registry_url, base, tag, b"the same for all")
+
+
 def addresses(cloud: Cloud, environment: str) -> None:
     """An elastic address, and one that a NAT gateway holds."""
     _, subnets = cloud.network(environment)
@@ -306,7 +328,9 @@ ROWS: list[Plant] = [
     karpenter_node,
     log_group,
     log_bucket,
+    objects,
     repository,
+    images,
     addresses,
     users,
     roles,

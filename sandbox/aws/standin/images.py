@@ -68,6 +68,20 @@ class Registry:
         with urllib.request.urlopen(request, timeout=TIMEOUT):
             pass
 
+    def untag(self, repository: str, image: Image, tag: str) -> None:
+        """Takes one tag away. The registry only deletes whole images: the others are put again."""
+        self.delete(repository, image.digest)
+        for other in image.tags:
+            if other != tag:
+                request = urllib.request.Request(
+                    f"{self.url}/v2/{repository}/manifests/{other}",
+                    image.manifest.encode(),
+                    method="PUT",
+                    headers={"Content-Type": image.media_type},
+                )
+                with urllib.request.urlopen(request, timeout=TIMEOUT):
+                    pass
+
     def _image(self, repository: str, tag: str) -> Image:
         content, headers = self._get(f"/v2/{repository}/manifests/{tag}")
         parsed = json.loads(content)
@@ -88,16 +102,19 @@ def handler(inner: Handler, registry: Registry) -> Handler:
         body = call.json()
         name = str(body.get("repositoryName", ""))
         action = ACTIONS.get(call.action)
-        if name not in emulator.service("ecr")._repositories or action is None:
+        deletes = call.action == "BatchDeleteImage"
+        if name not in emulator.service("ecr")._repositories or not (action or deletes):
             return await inner(call)
         try:
+            if deletes:
+                return await asyncio.to_thread(_batch_delete, body, registry)
             images = await asyncio.to_thread(registry.images, name)
             if call.action == "DeleteRepository" and body.get("force"):
                 for image in images:
                     await asyncio.to_thread(registry.delete, name, image.digest)
         except OSError as error:
             return emulator.error("ServerException", f"The registry: {error}", 500)
-        found = action(body, images)
+        found = action(body, images) if action else None
         return await inner(call) if found is None else found
 
     return answer
@@ -166,17 +183,34 @@ def _batch_get_image(body: dict[str, Any], images: list[Image]) -> Answer:
                 for asked, image in found
                 if image is not None
             ],
-            "failures": [
-                {
-                    "imageId": asked,
-                    "failureCode": "ImageNotFound",
-                    "failureReason": "Requested image not found",
-                }
-                for asked, image in found
-                if image is None
-            ],
+            "failures": [_not_found(asked) for asked, image in found if image is None],
         }
     )
+
+
+def _batch_delete(body: dict[str, Any], registry: Registry) -> Answer:
+    """By tag only that tag, by digest the image with all of them."""
+    name = body["repositoryName"]
+    deleted, failures = [], []
+    for asked in body.get("imageIds", []):
+        image = _find(asked, registry.images(name))
+        if image is None:
+            failures.append(_not_found(asked))
+        elif "imageTag" in asked:
+            registry.untag(name, image, asked["imageTag"])
+            deleted.append({"imageDigest": image.digest, "imageTag": asked["imageTag"]})
+        else:
+            registry.delete(name, image.digest)
+            deleted += [{"imageDigest": image.digest, "imageTag": tag} for tag in image.tags]
+    return json_answer({"imageIds": deleted, "failures": failures})
+
+
+def _not_found(asked: dict[str, str]) -> dict[str, Any]:
+    return {
+        "imageId": asked,
+        "failureCode": "ImageNotFound",
+        "failureReason": "Requested image not found",
+    }
 
 
 def _find(asked: dict[str, str], images: list[Image]) -> Image | None:

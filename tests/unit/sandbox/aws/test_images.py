@@ -86,3 +86,20 @@ def test_a_repository_with_images_goes_only_by_force(ecr, registry):
     ecr.delete_repository(repositoryName="kit/full", force=True)
     ecr.create_repository(repositoryName="kit/full")
     assert ecr.describe_images(repositoryName="kit/full")["imageDetails"] == []
+
+
+def test_a_tag_goes_alone_and_an_image_with_all_its_tags(ecr, registry):
+    ecr.create_repository(repositoryName="kit/delete")
+    shared = push(registry, "kit/delete", "a.1", b"same")
+    assert push(registry, "kit/delete", "b.1", b"same") == shared
+    other = push(registry, "kit/delete", "c.1", b"other")
+    answer = ecr.batch_delete_image(
+        repositoryName="kit/delete", imageIds=[{"imageTag": "a.1"}, {"imageTag": "none"}]
+    )
+    assert answer["imageIds"] == [{"imageDigest": shared, "imageTag": "a.1"}]
+    assert [item["failureCode"] for item in answer["failures"]] == ["ImageNotFound"]
+    listed = ecr.list_images(repositoryName="kit/delete")["imageIds"]
+    assert {item["imageTag"] for item in listed} == {"b.1", "c.1"}
+    ecr.batch_delete_image(repositoryName="kit/delete", imageIds=[{"imageDigest": other}])
+    listed = ecr.list_images(repositoryName="kit/delete")["imageIds"]
+    assert listed == [{"imageDigest": shared, "imageTag": "b.1"}]
