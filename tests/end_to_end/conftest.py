@@ -5,15 +5,19 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.end_to_end.host import Host, look
-from tests.end_to_end.kit import Kit, free_port
+from tests.end_to_end.kit import UP_SECONDS, Kit, free_port
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
+    places = [place for place, item in enumerate(items) if here in item.path.parents]
+    for place, item in zip(places, sorted((items[n] for n in places), key=_order), strict=True):
+        items[place] = item
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.end_to_end)
@@ -22,7 +26,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="a sandbox needs root"))
 
 
-@pytest.fixture(scope="module")
+def _order(item: pytest.Item) -> int:
+    """Branches live on the sandbox of the main job: after its first `up`, before anything is broken."""
+    if item.path.name == "test_branches.py":
+        return 1
+    main_job = item.path.name == "test_journey.py"
+    return 2 if main_job and not item.name.startswith(FIRST) else 0
+
+
+FIRST = ("test_up_from_nothing_ends_with_a_green_run",)
+
+
+@pytest.fixture(scope="session")
 def kit() -> Iterator[Kit]:
     # Short: the paths of Unix sockets end at 108 characters.
     folder = Path(tempfile.mkdtemp(prefix="e2e-"))
@@ -33,7 +48,14 @@ def kit() -> Iterator[Kit]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def before(kit: Kit) -> Host:
     """The machine before the first test."""
     return look(kit.name, kit.folder)
+
+
+@pytest.fixture(scope="session")
+def first(kit: Kit, before: Host) -> dict[str, Any]:
+    """The first `up`, from nothing."""
+    found: dict[str, Any] = kit.json("up", seconds=UP_SECONDS)
+    return found

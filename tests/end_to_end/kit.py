@@ -2,10 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ class Kit:
     folder: Path
     port: int
     checkout: Path = ROOT
+    env: str = "sandbox"
+    """The environment; empty: that of the git branch of the checkout, in which commands are then run."""
 
     @property
     def state(self) -> Path:
@@ -55,8 +58,7 @@ class Kit:
             or key == "AERODROME_CACHE"
         }
         return kept | {
-            # The folder that it is run in has no git branch to say which environment.
-            "AERODROME_ENV": "sandbox",
+            "AERODROME_ENV": self.env,
             "AERODROME_STATE": str(self.state),
             "AERODROME_SANDBOX": self.name,
             "AERODROME_UI_PORT": str(self.port),
@@ -70,7 +72,7 @@ class Kit:
         return subprocess.run(
             [self.checkout / "aerodrome", *arguments],
             env=self.environment | variables,
-            cwd=self.folder,
+            cwd=self.folder if self.env else self.checkout,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -91,6 +93,16 @@ class Kit:
 
         stored = json.loads((self.root / "instance.json").read_text())
         return Instance(self.name, int(stored["slot"]), self.root, self.port)
+
+    def branch(self, name: str) -> "Kit":
+        """A checkout of its own on that git branch, whose environment is then the one that is meant."""
+        checkout = self.folder / name.replace("/", "-")
+        kept_out = shutil.ignore_patterns(".git", ".venv", "*_cache", "__pycache__")
+        shutil.copytree(ROOT, checkout, ignore=kept_out)
+        (checkout / ".venv").symlink_to(ROOT / ".venv")
+        command = ["git", "init", "--quiet", f"--initial-branch={name}"]
+        subprocess.run(command, cwd=checkout, check=True)
+        return replace(self, checkout=checkout, env="")
 
     def kubectl(self, *arguments: str) -> str:
         from sandbox.tools import tool

@@ -37,13 +37,6 @@ def in_order(request: pytest.FixtureRequest) -> Any:
         _stopped.append(request.node.name)
 
 
-@pytest.fixture(scope="module")
-def first(kit: Kit, before: Host) -> dict[str, Any]:
-    """The first `up`, from nothing."""
-    found: dict[str, Any] = kit.json("up", seconds=UP_SECONDS)
-    return found
-
-
 def test_up_from_nothing_ends_with_a_green_run(kit: Kit, first: dict[str, Any]) -> None:
     assert first["changed"] is True
     assert first["changes"]["create"] > 60
