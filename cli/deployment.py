@@ -66,6 +66,9 @@ def plan(session: Session, environment: Environment, wish: Wish) -> Plan:
     """UserError if it can not be deployed as asked."""
     if wish.lifetime is not None:
         lifetime.after(wish.lifetime, session.today())
+    if environment.sandboxed:
+        # The plan looks at the other environments on the sandbox, whose states are locked with it.
+        stack_config.provide_passphrase(environment)
     backend = session.backend(environment)
     standing = stack_config.standing(environment, backend, wish.rung)
     region = REGION
