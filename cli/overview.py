@@ -11,6 +11,7 @@ from typing import Any
 
 from cli import lifetime, stack_config
 from cli.backends import Backend
+from cli.cost.standing import so_far
 from cli.environments import Environment
 from cli.live import Live
 from cli.record import Record, identity
@@ -18,6 +19,7 @@ from cli.session import Sandbox, Session
 from sandbox.errors import KitError, UserError
 
 HEALTHY = "healthy"
+REGION_KEY = "aws:region"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,9 @@ class Line:
     health: str
     """`healthy`, or what is not."""
 
+    cost: float | None = None
+    """What its resources have cost since they were made, in dollars, at list prices; None if nobody knows."""
+
     def data(self) -> dict[str, Any]:
         return {
             "environment": self.name,
@@ -46,6 +51,7 @@ class Line:
             "used": self.used,
             "expires": self.expires,
             "health": self.health,
+            "costSoFar": None if self.cost is None else round(self.cost, 2),
         }
 
 
@@ -78,6 +84,7 @@ def _line(session: Session, environment: Environment) -> Line | None:
         used=plain.get(stack_config.USED_KEY, ""),
         expires=plain.get(stack_config.EXPIRES_KEY, lifetime.NEVER),
         health=trouble or _health(session, environment, backend, sandbox),
+        cost=so_far(resources, plain.get(REGION_KEY, "")),
     )
 
 

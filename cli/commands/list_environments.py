@@ -9,11 +9,23 @@ from cli.options import Json
 from cli.overview import Line
 from cli.session import Session
 
-HEADINGS = ("environment", "rung", "branch", "base", "age", "last use", "kept until", "health")
+HEADINGS = (
+    "environment",
+    "rung",
+    "branch",
+    "base",
+    "age",
+    "last use",
+    "kept until",
+    "cost so far",
+    "health",
+)
 
 
 def list_environments(ctx: typer.Context, json: Json = False) -> None:
     """List every environment: on this machine, and on AWS where the Pulumi CLI is logged in.
+
+    What it has cost is at AWS's list prices, for a sandbox as what it stands in for (`cost` says more).
 
     \b
     Example:
@@ -43,5 +55,6 @@ def _row(session: Session, line: Line) -> tuple[str, ...]:
         overview.age(line.created, datetime.now(UTC)),
         line.used or "-",
         f"{line.expires} (past)" if passed else line.expires,
+        "-" if line.cost is None else f"{line.cost:.2f} USD",
         line.health,
     )

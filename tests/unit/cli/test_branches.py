@@ -479,11 +479,14 @@ def test_the_list_shows_every_environment(
         "used": "2027-03-01",
         "expires": "2027-03-04",
         "health": "healthy",
+        # Of a bucket and a namespace nothing is billed by the hour.
+        "costSoFar": 0.0,
     }
     base.console.json = False
     base.day = date(2027, 3, 5)
     shown = run("list").stdout
     assert "2027-03-04 (past)" in shown
+    assert "0.00 USD" in shown
     base.fake_airflow.reachable = False
     assert run_json("list")[0]["health"] == "Airflow does not answer"
     base.fake_machine.sandbox = None
