@@ -7,6 +7,7 @@ from cli import lease, stack_config
 from cli.environments import Environment
 from cli.record import Record, identity
 from cli.session import Session
+from infra.naming import CONTRACT
 from sandbox.errors import UserError
 
 
@@ -33,7 +34,7 @@ def check(session: Session, name: str) -> Mapping[str, Any]:
             f"It stands on {outputs.get('base')}.",
             f"./aerodrome up --base {outputs.get('base')}",
         )
-    if not outputs.get("contract"):
+    if int(outputs.get("contract") or 0) < CONTRACT:
         raise UserError(
             f'The base environment "{name}" was deployed by an older version, or not to its end',
             "Bring it up to date first:",

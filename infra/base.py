@@ -8,7 +8,7 @@ from typing import Any
 
 import pulumi
 
-from infra.outputs import CONTRACT
+from infra.naming import CONTRACT
 from infra.registry import Repository
 from infra.stack import Stack
 

@@ -12,12 +12,9 @@ import pulumi
 from infra.address import Address
 from infra.airflow import UI_PORT, UI_SERVICE, Airflow
 from infra.image import Image
+from infra.naming import CONTRACT
 from infra.registry import Repository
 from infra.stack import Stack
-
-CONTRACT = 1
-"""What a dedicated environment offers to those that stand on it. To be raised when a shared environment
-needs more of its base than before: an output, a script in its image, a rule in its cluster."""
 
 
 @dataclass(frozen=True)

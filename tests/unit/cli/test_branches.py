@@ -12,7 +12,7 @@ import pytest
 from cli import lease, stack_config
 from cli.environments import Environment
 from cli.git import NoBranch
-from infra.naming import branch_environment, secrets_provider
+from infra.naming import CONTRACT, branch_environment, secrets_provider
 from sandbox.errors import UserError
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeBackend, FakeSession
@@ -138,10 +138,15 @@ class TestRefused:
         session.fake_machine.up("default", report=lambda _: None, ui_port=1)
         refused("is not deployed on the sandbox")
 
+    @pytest.mark.parametrize("outputs", [{}, {"contract": None}, {"contract": CONTRACT - 1}])
     def test_an_older_base(
-        self, refused: Callable[..., None], session: FakeSession, run_json: RunJson
+        self,
+        outputs: dict[str, Any],
+        refused: Callable[..., None],
+        session: FakeSession,
+        run_json: RunJson,
     ) -> None:
-        session.fake_backend.more = {}
+        session.fake_backend.more = outputs
         run_json("up", "--env", "sandbox")
         session.console.json = False
         refused("older version", "./aerodrome up --env sandbox")
@@ -479,7 +484,7 @@ def test_the_list_shows_every_environment(
         "used": "2027-03-01",
         "expires": "2027-03-04",
         "health": "healthy",
-        # Of a bucket and a namespace nothing is billed by the hour.
+        # Nothing of it is billed by the hour.
         "costSoFar": 0.0,
     }
     base.console.json = False
