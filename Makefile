@@ -18,7 +18,7 @@ setup:     ## install and build what is missing, and only that
 test: check  ## every test, end to end included
 	@$(SETUP) -- .venv/bin/python -m pytest tests
 
-check:     ## style, types, import contracts, charts, shell scripts
+check:     ## style, types, import contracts, charts, shell scripts, workflows
 	@$(SETUP) -- .ci/check
 
 bench:     ## the figures of docs/performance.md, measured here and now

@@ -105,7 +105,7 @@ class Account:
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """`aerodrome bootstrap ARGUMENTS`, to its end."""
         process = self.start(*arguments, **variables)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=280)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def bootstrap(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

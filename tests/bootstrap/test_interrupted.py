@@ -9,7 +9,9 @@ from tests.bootstrap.conftest import SECRETS, Account
 from tests.bootstrap.meddler import Meddler
 
 KILLED = -9
-REAL_CALLS = ("login", "init", "set")
+
+# Some twenty whole runs in one test.
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def _killed(account: Account, meddler: Meddler, change: int) -> None:
     arguments = (account.environment, "--region", account.region, "--yes")
     process = account.start(*arguments, AWS_ENDPOINT_URL=meddler.url)
     meddler.victim = lambda: process.pid
-    process.communicate(timeout=120)
+    process.communicate(timeout=280)
     assert process.returncode == KILLED, meddler.changes
     meddler.at = 0
 
@@ -95,7 +97,7 @@ def test_removal_that_is_killed_is_finished_by_the_next(account: Account, meddle
         arguments = (account.environment, "--region", account.region, "--yes", "--remove")
         process = account.start(*arguments, AWS_ENDPOINT_URL=meddler.url)
         meddler.victim = lambda process=process: process.pid
-        process.communicate(timeout=120)
+        process.communicate(timeout=280)
         assert process.returncode == KILLED, meddler.changes
     assert account.bootstrap("--remove", "--empty-bucket").returncode == 0
     assert not account.has_bucket()

@@ -116,6 +116,7 @@ def user(account: Account) -> Iterator[str]:
     )
 
 
+@pytest.mark.timeout(900)
 def test_every_action_of_the_policy_is_needed(account: Account, user: str) -> None:
     aws = User(account)
     everything(account, aws)
