@@ -29,7 +29,11 @@ class PulumiBackend:
         self._looked = False
 
     def create(self, secrets_provider: str) -> None:
-        if self._found() is None:
+        if self._found() is not None and not self._file.exists():
+            # Made in another clone and never deployed, as by a pipeline's preview: what encrypts its
+            # secrets was said in a file that is not here. It is empty, and takes none without that.
+            self.remove(config=False)
+        if self._selected is None:
             from pulumi import automation
 
             options = automation.LocalWorkspaceOptions(secrets_provider=secrets_provider)

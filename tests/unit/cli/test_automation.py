@@ -124,6 +124,20 @@ def test_a_stack_that_was_never_deployed_has_nothing_to_bring_back(
     assert "config refresh --force --stack dev" not in _calls(home)
 
 
+def test_a_stack_that_another_clone_made_and_never_deployed_is_made_anew(
+    make: Make, tmp_path: Path, home: Path
+) -> None:
+    """Without its file the CLI knows no key for its secrets, and asks for a passphrase."""
+    make().create("awskms:///alias/dev")
+    (tmp_path / "project" / "Pulumi.dev.yaml").unlink()
+    backend = make()
+    backend.create("awskms:///alias/dev")
+    backend.set_config("aerodrome:adminPassword", "correct horse", secret=True)
+    assert clear(backend.config()["aerodrome:adminPassword"]) == "correct horse"
+    changes = [call for call in _calls(home) if call.startswith(("stack init", "stack rm"))]
+    assert [call.split()[1] for call in changes] == ["init", "rm", "init"]
+
+
 def test_what_the_cli_says_is_passed_on(make: Make, home: Path) -> None:
     backend = make()
     backend.create("passphrase")
