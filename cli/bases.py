@@ -9,6 +9,7 @@ from cli.record import Record, identity
 from cli.session import Session
 from infra.naming import CONTRACT
 from sandbox.errors import UserError
+from sandbox.instance import REGION
 
 
 def check(session: Session, name: str) -> Mapping[str, Any]:
@@ -25,7 +26,8 @@ def check(session: Session, name: str) -> Mapping[str, Any]:
             "A branch's environment lives in the cluster of its base. Deploy that first:",
             up,
         )
-    if base.sandboxed and (busy := lease.holder(base)) and busy.doing == "down":
+    store = session.lease_store(base, backend.plain().get(stack_config.REGION_KEY, REGION))
+    if store and (busy := lease.holder(base, store)) and busy.doing == "down":
         raise UserError(f'The base environment "{name}" is being taken down', f"By {busy}.", up)
     outputs = backend.outputs()
     if outputs.get("rung") == stack_config.SHARED:

@@ -76,8 +76,10 @@ def plan(session: Session, environment: Environment, wish: Wish) -> Plan:
         region = str(bases.check(session, standing.base).get("region", REGION))
     elif environment.sandboxed:
         _alone(session, environment)
-    elif environment.base:
-        region = session.backend(Environment(environment.base)).plain().get("aws:region", REGION)
+    else:
+        # A branch's that is dedicated goes where its base is.
+        configured = session.backend(Environment(environment.base)) if environment.base else backend
+        region = configured.plain().get(stack_config.REGION_KEY, REGION)
     return Plan(environment, standing, region, wish.lifetime)
 
 
@@ -121,7 +123,7 @@ def deploy(
 ) -> Deployed:
     """Brings an environment up, and sees one DAG run green."""
     planned = plan(session, environment, wish)
-    with _alone_at_work(session, environment):
+    with _alone_at_work(session, planned):
         if not environment.sandboxed:
             return _deployed(session, planned, phases, wish, None)
         stack_config.provide_passphrase(environment, make=True)
@@ -133,12 +135,14 @@ def deploy(
 
 
 @contextmanager
-def _alone_at_work(session: Session, environment: Environment) -> Iterator[None]:
-    """One `up` or `down` of an environment at a time; on AWS Pulumi's own lock sees to it."""
-    if not environment.sandboxed:
+def _alone_at_work(session: Session, planned: Plan) -> Iterator[None]:
+    """One `up` or `down` of an environment at a time."""
+    store = session.lease_store(planned.environment, planned.region)
+    if store is None:
+        # Pulumi's own lock is still there.
         yield
         return
-    with lease.held(environment, "up", session.console.report):
+    with lease.held(planned.environment, "up", session.console.report, store):
         yield
 
 

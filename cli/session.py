@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cli.airflow import Airflow
     from cli.backends import Backend
     from cli.kubernetes import Kubectl
+    from cli.lease_stores import Store
 
 SANDBOX_VARIABLE = "AERODROME_SANDBOX"
 PORT_VARIABLE = "AERODROME_UI_PORT"
@@ -157,6 +158,16 @@ class Session:
         from sandbox.tools import tool
 
         return Kubectl(sandbox.instance.admin_kubeconfig, namespace, tool("kubectl"))
+
+    def lease_store(self, environment: Environment, region: str) -> "Store | None":
+        """Where the environment's lease lies; None in an account that bootstrap did not prepare."""
+        if environment.sandboxed:
+            from cli.lease_stores import FileStore
+
+            return FileStore(environment.name)
+        from cli.lease_bucket import store_of
+
+        return store_of(self.client(None, region), environment.name, region)
 
     def today(self) -> date:
         """Of the whole run: in UTC, as everywhere in the cloud."""

@@ -41,6 +41,7 @@ PASSPHRASE_FILE = passphrases.PASSPHRASE_FILE
 BASE_KEY = f"{NAMESPACE}:base"
 BRANCH_KEY = f"{NAMESPACE}:branch"
 ENVIRONMENT_KEY = f"{NAMESPACE}:environment"
+REGION_KEY = "aws:region"
 EXPIRES_KEY = f"{NAMESPACE}:expires"
 USED_KEY = f"{NAMESPACE}:used"
 
@@ -183,7 +184,7 @@ def complete(
             "Put the file back, or take the environment down first.",
             f"./aerodrome down --env {environment.name}",
         )
-    plain = _plain(environment, on) | {"aws:region": region}
+    plain = _plain(environment, on) | {REGION_KEY: region}
     added = [key for key in plain if key not in have]
     for key in added:
         backend.set_config(key, plain[key], secret=False)

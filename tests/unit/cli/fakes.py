@@ -15,6 +15,7 @@ from cli.backends import Found, Outcome
 from cli.cloud.patience import Patience
 from cli.console import Console
 from cli.environments import Environment
+from cli.lease_stores import FileStore
 from cli.session import Session
 from cli.teardown.limits import Limits
 from sandbox.errors import KitError, UserError
@@ -276,8 +277,13 @@ class _FakeService:
         self._cloud = cloud
         self._answers = cloud.answers
 
+    meta = SimpleNamespace(partition="aws", region_name="us-east-1")
+
     def can_paginate(self, _: str) -> bool:
         return True
+
+    def get_caller_identity(self) -> dict[str, str]:
+        return {"Account": "000000000000"}
 
     def get_paginator(self, operation: str) -> Any:
         pages = [_Empty(page) for page in self._answers.get(operation, [{}])]
@@ -395,6 +401,9 @@ class FakeSession(Session):
     def kubectl(self, namespace: str, outputs: Any, sandbox: Any) -> Any:
         self.fake_kubectl.namespaces.append(namespace)
         return self.fake_kubectl
+
+    def lease_store(self, environment: Environment, region: str) -> Any:
+        return FileStore(environment.name)
 
     def today(self) -> date:
         return self.day

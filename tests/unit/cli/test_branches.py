@@ -450,6 +450,19 @@ class TestOnAws:
         assert 'The base environment "dev" is not deployed' in result.stderr
         assert session.fake_backends[self.NAME].calls == []
 
+    def test_a_base_that_is_being_taken_down(self, session: FakeSession, run: Run) -> None:
+        with lease.held(Environment("dev"), "down", lambda _: None):
+            result = run("up", "--base", "dev", "--yes")
+        assert result.exit_code == 2
+        assert '"dev" is being taken down' in result.stderr
+
+    def test_somebody_else_at_work(self, session: FakeSession, run: Run) -> None:
+        with lease.held(Environment(self.NAME), "up", lambda _: None):
+            result = run("up", "--base", "dev", "--yes")
+        assert result.exit_code == 2
+        assert "`up` is at work" in result.stderr
+        assert session.fake_backends[self.NAME].calls == []
+
     def test_a_load_balancer_is_an_address(self, session: FakeSession, run_json: RunJson) -> None:
         ingress = [{"hostname": "ui.example.com"}]
         session.fake_kubectl.service = {
