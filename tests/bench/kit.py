@@ -10,6 +10,8 @@ from pathlib import Path
 from tests.bench.figures import Figure, median
 from tests.bench.measuring import ROOT, cost
 
+_BRANCH = ("--branch", "bench/branch", "--base", "sandbox")
+
 _SETTLED_SECONDS = 60
 """Airflow's first minute is not what "idle" means."""
 
@@ -92,5 +94,21 @@ def _standing(kit: Kit) -> Iterator[Figure]:
     """What is measured while the environment stands."""
     time.sleep(_SETTLED_SECONDS)
     yield median("memory of the idle sandbox, Airflow included", 2.5, [kit.memory()], "GiB")
-    yield kit.several("aerodrome up with nothing to change", 4, ["./aerodrome", "up"])
-    yield kit.several("preview of the whole program", 4, ["./aerodrome", "preview"])
+    # By name: on a branch's checkout the plain command means the branch.
+    base = ["--env", "sandbox"]
+    yield kit.several("aerodrome up with nothing to change", 4, ["./aerodrome", "up", *base])
+    yield kit.several("preview of the whole program", 4, ["./aerodrome", "preview", *base])
+    yield from _branch(kit)
+
+
+def _branch(kit: Kit) -> Iterator[Figure]:
+    """An environment that stands on it. `up` ends when scheduler and API have shown that they live."""
+    up = ["./aerodrome", "up", *_BRANCH, "--no-proof"]
+    ups, downs = [], []
+    for run in range(kit.runs):
+        ups.append(kit.seconds(*up))
+        if run == 0:
+            yield kit.several("branch: up with nothing to change", 3, up)
+        downs.append(kit.seconds("./aerodrome", "down", *_BRANCH))
+    yield median("branch: from nothing to a scheduler that runs tasks", 45, ups)
+    yield median("branch: down, empty inventory included", 20, downs)
