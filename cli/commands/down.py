@@ -93,6 +93,8 @@ def _show(session: Session, environment: Environment, done: "TornDown", phases: 
         console.line("the sandbox was gone, and its cloud with it: the state is forgotten")
     elif done.outcome:
         console.line(f"destroyed: {done.outcome.summary()}")
+    elif swept := [item for step in done.steps for item in step.deleted]:
+        console.line(f"no state told of it; {len(swept)} leftover(s) are deleted")
     else:
         console.line(f'environment "{environment.name}" was not deployed')
     console.line(f'inventory of "{environment.name}": empty', "bold green")

@@ -30,13 +30,15 @@ def load_balancers(target: Target, report: Report) -> None:
             for item in _objects(target, kubectl, "services")
             if item["spec"].get("type") == "LoadBalancer"
         ]
+
+        def balancers() -> list[str]:
+            return [resource.label for resource in target.found([LOAD_BALANCING])]
+
+        before = balancers() if doomed else []
         _delete(kubectl, doomed, report)
-        if doomed:
+        if before:
             left = until_none(
-                lambda: [resource.label for resource in target.found([LOAD_BALANCING])],
-                target.limits.cluster,
-                target.limits.pause,
-                report.deleted,
+                balancers, target.limits.cluster, target.limits.pause, report.deleted, before
             )
             if left:
                 report.note(f"no controller took these away: {', '.join(left)}")
@@ -74,7 +76,9 @@ def volumes(target: Target, report: Report) -> None:
         found = kubectl.objects("persistentvolumes", everywhere=True)
         return sorted(_name(item) for item in found if _claim(item) in names)
 
-    stay = until_none(left, target.limits.cluster, target.limits.pause, report.deleted)
+    stay = until_none(
+        left, target.limits.cluster, target.limits.pause, report.deleted, before=disks
+    )
     if stay:
         report.note(f"nobody took these disks away: {', '.join(stay)}")
 
@@ -115,14 +119,14 @@ def node_pools(target: Target, report: Report) -> None:
         return
     if kubectl.find("customresourcedefinition", "nodepools.karpenter.sh") is None:
         return
-    pools = kubectl.objects("nodepools.karpenter.sh", everywhere=True)
-    _delete(kubectl, pools, report)
 
     def claims() -> list[str]:
         found = kubectl.objects("nodeclaims.karpenter.sh", everywhere=True)
         return sorted(f"nodeclaim {_name(item)}" for item in found)
 
-    stay = until_none(claims, target.limits.cluster, target.limits.pause, report.deleted)
+    before = claims()
+    _delete(kubectl, kubectl.objects("nodepools.karpenter.sh", everywhere=True), report)
+    stay = until_none(claims, target.limits.cluster, target.limits.pause, report.deleted, before)
     if stay:
         report.note(f"Karpenter did not take these away: {', '.join(stay)}")
 

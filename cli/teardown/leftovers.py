@@ -101,12 +101,10 @@ def kept(target: Target) -> list[Resource]:
 
 
 def inventory(target: Target, left: list[Left]) -> list[Remnant]:
-    """What is still there: the cloud and the cluster are asked once more, whatever was said before."""
-    reasons = {item.resource.arn: item.reason for item in left}
+    """What is still there. The cloud was asked after the last deletion: `left` is its answer."""
     found = [
-        Remnant(f"{resource.label} ({resource.arn})", resource.show, reasons.get(resource.arn, ""))
-        for resource in target.found()
-        if not is_kept(target, resource)
+        Remnant(f"{item.resource.label} ({item.resource.arn})", item.resource.show, item.reason)
+        for item in left
     ]
     return [*_cluster_remnants(target), *found]
 

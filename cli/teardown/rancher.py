@@ -130,6 +130,7 @@ def _forget_cluster(target: Target, rancher: Rancher, report: Report) -> None:
             target.limits.cluster,
             target.limits.pause,
             lambda what: report.deleted(f"Rancher's record of {target.cluster}"),
+            before=[f"cluster {item['id']}"],
         )
         if left:
             report.note(f"Rancher still has its record of {target.cluster}")
@@ -156,13 +157,15 @@ def _clean(target: Target, kubectl: Kubectl, report: Report) -> None:
             name = item["metadata"]["name"]
             if name.startswith(OURS) and kubectl.delete(kind, name):
                 report.deleted(f"{kind} {name}")
-    for space in _spaces(kubectl):
+    spaces = _spaces(kubectl)
+    for space in spaces:
         kubectl.delete("namespace", space, wait=False)
     left = until_none(
         lambda: _spaces(kubectl),
         target.limits.cluster / 2,
         target.limits.pause,
         lambda space: report.deleted(f"namespace {space}"),
+        before=spaces,
     )
     for space in left:
         # Rancher's own finalizers, whose controller is gone.
@@ -172,6 +175,7 @@ def _clean(target: Target, kubectl: Kubectl, report: Report) -> None:
         target.limits.pause * 10 if left else 0.0,
         target.limits.pause,
         lambda space: report.deleted(f"namespace {space}"),
+        before=left,
     )
     if stay:
         report.note(f"these namespaces do not go: {', '.join(stay)}")
