@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from cli.backends import Found
+from cli.environments import ROOT
 from sandbox.errors import KitError
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeSession
@@ -25,6 +26,11 @@ def test_before_up_both_rungs_stand_side_by_side(run: Run) -> None:
     assert total.split()[-2:] == ["0.0000", "0.00"]
     assert "Billed by use, in no total" in result.stdout
     assert "List prices of 20" in result.stdout
+
+
+def test_the_documentation_names_the_figure(run_json: RunJson) -> None:
+    monthly = run_json("cost", "sandbox")["estimates"]["dedicated"]["monthly"]
+    assert f"some {monthly:.0f} USD a month" in (ROOT / "docs" / "cost.md").read_text()
 
 
 def test_one_rung_alone(run_json: RunJson) -> None:
