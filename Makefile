@@ -10,7 +10,7 @@ up:        ## from a bare Debian machine to a green DAG run
 	@$(SETUP) -- ./aerodrome up --env sandbox
 
 down:      ## everything away, and the proof
-	@$(SETUP) -- ./aerodrome down --env sandbox
+	@$(SETUP) -- ./aerodrome down --env sandbox --with-branches
 
 setup:     ## install and build what is missing, and only that
 	@$(SETUP)

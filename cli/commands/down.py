@@ -50,10 +50,9 @@ def down(
       aerodrome down --branch feature/x
       aerodrome down --env prod --yes-destroy prod
     """
-    from cli.teardown.operation import PHASES, Wish, tear_down
+    from cli.teardown.operation import Wish, phases_of, tear_down
 
     session: Session = ctx.obj
-    phases = Phases(session.console, total=PHASES)
 
     def agree(target: "Target") -> None:
         if environment.sandboxed or yes or yes_destroy == environment.name:
@@ -67,6 +66,7 @@ def down(
             )
 
     wish = Wish(keep_sandbox, with_branches, yes_destroy, agree)
+    phases = Phases(session.console, total=phases_of(environment, wish))
     done = tear_down(session, environment, phases, wish)
     data = _data(done) | {"phases": phases.data()}
     session.console.result(data, lambda: _show(session, environment, done, phases))

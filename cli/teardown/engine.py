@@ -66,6 +66,20 @@ def destroy(target: Target, report: Report) -> Outcome | None:
         # The engine would wait for a cluster that does not answer any more.
         report.note(f"{lost} objects went with their cluster: the state forgets them")
     settled(target, report)
+    before = _named(target)
+    try:
+        return _twice(target, report)
+    finally:
+        # The engine has shown each while it went; this is for the result.
+        left = set(_named(target))
+        report.steps[-1].deleted += [name for name in before if name not in left]
+
+
+def _named(target: Target) -> list[str]:
+    return [f"{resource.type} {resource.name}" for resource in target.backend.resources()]
+
+
+def _twice(target: Target, report: Report) -> Outcome:
     try:
         return _destroy(target)
     except UserError:

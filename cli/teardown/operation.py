@@ -24,9 +24,6 @@ from cli.teardown.sandbox import end_sandbox
 from cli.teardown.target import Target, target_of
 from sandbox.errors import KitError, UserError
 
-ASKED = 2
-"""Phases beside the steps: the inventory, and the sandbox."""
-
 
 @dataclass(frozen=True)
 class Wish:
@@ -79,7 +76,13 @@ BEFORE = (
 )
 """While the controllers live."""
 
-PHASES = len(BEFORE) + 3 + ASKED - 1
+AFTER = ("engine", "cluster", "cloud", "inventory")
+
+
+def phases_of(environment: Environment, wish: Wish) -> int:
+    """How many steps there will be, for the count; the sandbox's end is one more."""
+    ends = environment.sandboxed and not wish.keep_sandbox
+    return len(BEFORE) + len(AFTER) + int(ends)
 
 
 def tear_down(

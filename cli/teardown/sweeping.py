@@ -13,7 +13,7 @@ from cli.environments import Environment
 from cli.phases import Phases
 from cli.session import Session
 from cli.teardown.judging import Evidence, Verdict, judge
-from cli.teardown.operation import PHASES, Wish, tear_down
+from cli.teardown.operation import Wish, phases_of, tear_down
 from cli.teardown.report import Report
 from sandbox.errors import CloudError, KitError
 
@@ -66,16 +66,17 @@ def sweep(
 def _one(session: Session, base: Environment, verdict: Verdict, region: str) -> Swept:
     work: Callable[[], object]
     if verdict.environment:
-        phases = Phases(session.console, total=PHASES)
-        environment = Environment(verdict.environment)
-        work = partial(tear_down, session, environment, phases, Wish(keep_sandbox=True))
+        environment, wish = Environment(verdict.environment), Wish(keep_sandbox=True)
+        phases = Phases(session.console, total=phases_of(environment, wish))
+        work = partial(tear_down, session, environment, phases, wish)
     else:
         work = partial(_nobodys, session, base, verdict, region)
     session.console.note(f"{verdict.environment or 'nobody'}: {verdict.reason}", "bold")
     try:
         work()
     except KitError as error:
-        session.console.failed(error)
+        # Not as the command's own failure: that would end its JSON.
+        session.console.note(str(error), "red")
         return Swept(verdict, error)
     return Swept(verdict)
 

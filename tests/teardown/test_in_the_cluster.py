@@ -12,7 +12,7 @@ import pytest
 from cli.environments import Environment
 from cli.kubernetes import Kubectl
 from cli.phases import Phases
-from cli.teardown.operation import PHASES, TornDown, Wish, tear_down
+from cli.teardown.operation import TornDown, Wish, tear_down
 from infra.naming import Names
 from sandbox.errors import KitError, UserError
 from sandbox.tools import tool
@@ -42,7 +42,7 @@ def session(
 
 
 def _down(session: kit.Sandboxed, name: str, **wish: Any) -> TornDown:
-    phases = Phases(session.console, total=PHASES)
+    phases = Phases(session.console, total=10)
     return tear_down(session, Environment(name), phases, Wish(keep_sandbox=True, **wish))
 
 

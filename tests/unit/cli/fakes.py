@@ -361,6 +361,7 @@ class FakeCheckout:
     """cli.git.Checkout: a branch is checked out, or there is a reason why none is."""
 
     current: str | UserError = "main"
+    everywhere: frozenset[str] | None = None
 
     def branch(self) -> str:
         if isinstance(self.current, UserError):
@@ -369,6 +370,9 @@ class FakeCheckout:
 
     def main_branches(self) -> frozenset[str]:
         return frozenset({"main", "master"})
+
+    def all_branches(self) -> frozenset[str] | None:
+        return self.everywhere
 
 
 class FakeSession(Session):
