@@ -20,6 +20,11 @@ EXPIRED = (
 EXPIRED_JSON = b'{"__type":"ExpiredTokenException","message":"The security token has expired"}'
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A process that was killed does not wait for its answer."""
+
+
 class Meddler:
     """`at` is the number of the change that is spoiled, from 1; 0 spoils nothing."""
 
@@ -42,7 +47,7 @@ class Meddler:
             def log_message(self, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     @property
