@@ -1,6 +1,6 @@
 """The things that an environment's settings will make, on either rung: the cost before the first `up`.
 
-Only what costs something; tests/program compares them with what the program registers.
+Only what costs something; a test compares them with what the program registers.
 """
 
 import re

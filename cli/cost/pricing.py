@@ -1,5 +1,5 @@
 """A thing's price. Every resource type of the program is in exactly one of three lists: priced by the
-hour, billed by use, or free. tests/program would notice a new one."""
+hour, billed by use, or free; a test runs the program and finds a new one."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
