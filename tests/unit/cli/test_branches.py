@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -471,6 +472,26 @@ class TestOnAws:
         }
         data = run_json("up", "--base", "dev", "--yes")
         assert data["url"] == "http://ui.example.com:80"
+
+    def test_open_forwards_a_port_until_it_is_ended(self, session: FakeSession, run: Run) -> None:
+        kept = signal.signal(signal.SIGALRM, lambda *_: None)
+        # Again and again: it may come before anybody waits for it.
+        signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
+        try:
+            result = run("open", "--env", "dev", "--print")
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, kept)
+        assert result.stdout == "http://localhost:43210\n"
+        assert "until you end this command" in result.stderr
+        assert session.fake_kubectl.calls[-1] == ("no longer forwarded",)
+
+    def test_status_and_logs_are_those_of_the_cluster(
+        self, session: FakeSession, run_json: RunJson
+    ) -> None:
+        assert run_json("status", "--env", "dev")["airflow"]["scheduler"] == "healthy"
+        assert run_json("logs", "scheduler", "--env", "dev")["lines"]
+        assert session.fake_kubectl.namespaces == ["airflow", "airflow"]
 
     def test_a_base_itself_is_configured_by_bootstrap(
         self, session: FakeSession, run_json: RunJson
