@@ -246,6 +246,8 @@ def test_nothing_of_them_is_left_and_the_base_is_as_it_was(
     listed = json.loads(kit.kubectl("get", "namespaces", "--output=json"))["items"]
     namespaces = {item["metadata"]["name"] for item in listed}
     databases = kit.run("exec", "database", "--", "psql", "-U", "postgres", "-lqt").stdout
+    assert "airflow" in namespaces
+    assert "airflow" in databases
     for branch in branches:
         assert branch.names.namespace not in namespaces
         assert branch.names.database not in databases

@@ -189,6 +189,25 @@ class TestRefused:
         refused("No git branch is checked out", "--env sandbox")
 
 
+def test_the_others_on_a_sandbox_are_looked_at_with_the_passphrase(
+    base: FakeSession, run_json: RunJson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    class Looked(FakeBackend):
+        def deployed(self) -> bool:
+            seen.append(stack_config.passphrase())
+            return super().deployed()
+
+    run_json("up")
+    base.fake_backends[NAME] = Looked(there=5, values=base.fake_backends[NAME].values)
+    # As in a new process.
+    monkeypatch.delenv(stack_config.PASSPHRASE_FILE)
+    run_json("preview", "--env", "sandbox")
+    assert seen
+    assert all(seen)
+
+
 def test_shared_by_name_has_no_base(run: Run) -> None:
     result = run("up", "--env", "sandbox-two", "--rung", "shared")
     assert result.exit_code == 2
