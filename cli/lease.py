@@ -15,7 +15,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -47,7 +47,8 @@ class Holder:
 
     pid: int
     started: str
-    """When the process began, as the system says it: a number is given anew, a moment is not."""
+    """When the process began, as the system says it: a number is given anew, a moment is not. Empty if
+    it gave up what it had begun."""
 
     since: str
     token: str = ""
@@ -80,34 +81,49 @@ class Holder:
 
     def alive(self, silence: float) -> bool:
         """Whether it is still at work, as far as can be known from here."""
+        if not self.started:
+            return False
         if not self.here:
             return silence < SILENCE
-        same_boot = self.boot == _boot()
-        return same_boot and bool(self.started) and _started(self.pid) == self.started
+        return self.boot == _boot() and _started(self.pid) == self.started
 
     def __str__(self) -> str:
         return f"process {self.pid} of {self.owner} on {self.host}, since {self.since}"
 
 
+@dataclass
+class Holding:
+    """A lease that is held."""
+
+    begun: bool = False
+    """Whether something was done that only the same verb can end. If the block then fails, the lease
+    stays, and tells the next run what it finds."""
+
+
 @contextmanager
 def held(
     environment: Environment, doing: str, report: Callable[[str], None], store: Store | None = None
-) -> Iterator[None]:
+) -> Iterator[Holding]:
     """Keeps everybody else's `up` and `down` away from the environment while the block lasts.
 
-    UserError if somebody living holds it.
+    UserError if somebody living holds it, or if a `down` has begun and must be ended first.
     """
     store = store or FileStore(environment.name)
     mine = _take(environment, Holder.myself(doing), report, store)
     beating = threading.Event()
     heart = threading.Thread(target=_beat, args=(store, mine, beating), daemon=True)
     heart.start()
+    holding, ended = Holding(), False
     try:
-        yield
+        yield holding
+        ended = True
     finally:
         beating.set()
         heart.join(timeout=BEAT)
-        _release(store, mine)
+        if ended or not holding.begun:
+            _release(store, mine)
+        else:
+            _leave(store, mine)
 
 
 def holder(environment: Environment, store: Store | None = None) -> Holder | None:
@@ -119,6 +135,14 @@ def holder(environment: Environment, store: Store | None = None) -> Holder | Non
     return known if known is not None and known.alive(found.age) else None
 
 
+def drop(environment: Environment) -> None:
+    """Removes what a dead holder left: the environment is gone, with whatever was begun."""
+    store = FileStore(environment.name)
+    found = store.read()
+    if found is not None and holder(environment, store) is None:
+        store.remove(found.version)
+
+
 def _take(
     environment: Environment, wanted: Holder, report: Callable[[str], None], store: Store
 ) -> Holder:
@@ -126,20 +150,28 @@ def _take(
     while True:
         found = store.read()
         if found is not None:
-            _refuse_or_tell(environment, found, report)
+            _refuse_or_tell(environment, wanted, found, report)
         if store.write(text, found.version if found else None):
             return wanted
         # Somebody was faster: who is it?
 
 
-def _refuse_or_tell(environment: Environment, found: Entry, report: Callable[[str], None]) -> None:
-    """Tells of a dead holder; UserError if it lives."""
+def _refuse_or_tell(
+    environment: Environment, wanted: Holder, found: Entry, report: Callable[[str], None]
+) -> None:
+    """Tells of a dead holder; UserError if it lives, or left something that has to be ended."""
     known = Holder.read(found.text)
     if known is None:
         report(f"the lease {found.place} cannot be read: it is taken over")
         return
     if not known.alive(found.age):
-        report(f"`{known.doing}` was killed ({known}): its lease is taken over, this goes on")
+        if (known.doing, wanted.doing) == ("down", "up"):
+            raise UserError(
+                f'Environment "{environment.name}" is half taken down',
+                f"`down` did not finish: {known}.\nData may be gone already, so it is ended first.",
+                f"./aerodrome down --env {environment.name}",
+            )
+        report(f"`{known.doing}` did not finish ({known}): its lease is taken over, this goes on")
         return
     where = f"its last sign of life is {found.age:.0f} s old" if not known.here else ""
     raise UserError(
@@ -166,6 +198,14 @@ def _release(store: Store, mine: Holder) -> None:
         found = store.read()
         if found is not None and _is(found, mine):
             store.remove(found.version)
+
+
+def _leave(store: Store, mine: Holder) -> None:
+    """The lease stays, and nobody holds it: the next run finds what was begun."""
+    with suppress(KitError, OSError):
+        found = store.read()
+        if found is not None and _is(found, mine):
+            store.write(json.dumps(asdict(replace(mine, started=""))), found.version)
 
 
 def _is(found: Entry, holder: Holder) -> bool:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import deployment, environments
+from cli import deployment, environments, lease
 from cli.commands.status import sandbox_data, show_sandbox
 from cli.environments import Environment
 from cli.options import Json, UiPort
@@ -100,6 +100,7 @@ def down(
 def _forget(session: Session, environment: Environment) -> None:
     session.backend(environment).forget()
     environment.record_file.unlink(missing_ok=True)
+    lease.drop(environment)
 
 
 def status(ctx: typer.Context, name: Name = None, json: Json = False) -> None:

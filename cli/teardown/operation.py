@@ -98,11 +98,12 @@ def tear_down(
     target = target_of(session, environment, sandbox)
     _refuse_protected(target, wish)
     wish.agree(target)
-    with held(environment, "down", session.console.report, _lease(target)):
+    with held(environment, "down", session.console.report, _lease(target)) as holding:
         branches = [
             tear_down(session, Environment(name), phases, _for_branch(wish))
             for name in _checked_branches(target, wish)
         ]
+        holding.begun = True
         report = Report(phases)
         outcome = _run(target, report)
         left = [resource.label for resource in leftovers.kept(target)] if target.protected else []

@@ -104,7 +104,7 @@ def test_the_next_run_finishes(moment: str, folder: Path, cloud: Cloud) -> None:
     assert dead is not None
 
     out, err = _start(folder, cloud).communicate(timeout=200)
-    assert f"`down` was killed (process {dead.pid} of " in err
+    assert f"`down` did not finish (process {dead.pid} of " in err
     assert f'inventory of "{cloud.ours}": empty' in out
     assert cloud.labels(cloud.ours) == []
     assert cloud.labels(cloud.theirs) == beside

@@ -14,7 +14,7 @@ import pytest
 from cli.environments import ROOT, Environment
 from cli.lease import SILENCE, Holder, held, holder
 from cli.lease_stores import FOLDER, FileStore
-from sandbox.errors import UserError
+from sandbox.errors import KitError, UserError
 from sandbox.instance import state_dir
 
 HERE = Environment("sandbox")
@@ -82,12 +82,42 @@ def test_a_killed_holder_is_told_and_taken_over(folder: Path) -> None:
     process.wait()
     assert holder(HERE) is None
     lines: list[str] = []
-    with held(HERE, "up", lines.append):
+    with held(HERE, "down", lines.append):
         known = holder(HERE)
         assert known is not None
         assert known.pid == os.getpid()
     assert len(lines) == 1
-    assert lines[0].startswith(f"`down` was killed (process {process.pid} of ")
+    assert lines[0].startswith(f"`down` did not finish (process {process.pid} of ")
+
+
+def test_a_killed_down_has_to_be_ended_before_an_up(folder: Path) -> None:
+    process = _process("down")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with pytest.raises(UserError, match="is half taken down") as refused, held(HERE, "up", print):
+        pass
+    assert refused.value.command == "./aerodrome down --env sandbox"
+    with held(HERE, "down", print):
+        pass
+    with held(HERE, "up", print):
+        pass
+
+
+def test_a_down_that_failed_half_way_has_to_be_ended_too(folder: Path) -> None:
+    _fail(begun=True)
+    assert holder(HERE) is None
+    with pytest.raises(UserError, match="is half taken down"), held(HERE, "up", print):
+        pass
+    with held(HERE, "down", print):
+        pass
+    _fail(begun=False)
+    assert FileStore("sandbox").read() is None
+
+
+def _fail(*, begun: bool) -> None:
+    with pytest.raises(KitError), held(HERE, "down", print) as holding:
+        holding.begun = begun
+        raise KitError("It failed")
 
 
 def test_a_number_that_another_process_has_now_is_nobodys(folder: Path) -> None:
@@ -110,7 +140,7 @@ def test_on_another_machine_the_heartbeat_counts(folder: Path, silent: float, al
         with pytest.raises(UserError, match="ssh elsewhere kill"), held(HERE, "up", print):
             pass
     else:
-        with held(HERE, "up", print):
+        with held(HERE, "down", print):
             pass
 
 

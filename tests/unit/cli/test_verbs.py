@@ -296,6 +296,20 @@ def test_sandbox_down_refuses_while_something_is_deployed(
     assert session.fake_backend.there == 0
 
 
+def test_a_sandbox_that_is_forced_away_takes_a_half_done_down_along(
+    run: Run, run_json: Callable[..., Any], session: FakeSession
+) -> None:
+    run_json("up")
+    session.cloud = FakeCloud({"describe_vpcs": [{"Vpcs": [{"VpcId": "vpc-1", **TAGGED}]}]})
+    session.console.json = False
+    assert run("down").exit_code == 1
+    refused = run("up")
+    assert refused.exit_code == 2
+    assert 'Environment "sandbox" is half taken down' in refused.stderr
+    assert run("sandbox", "down", "--force").exit_code == 0
+    assert run("up").exit_code == 0
+
+
 def test_sandbox_verbs_take_a_name(run_json: Callable[..., Any]) -> None:
     assert run_json("sandbox", "status", "--name", "other")["name"] == "other"
 
