@@ -13,9 +13,6 @@ from cli.environments import Environment
 from cli.live import Live
 from cli.phases import Phases
 from cli.record import Record, identity, on_sandbox
-from cli.sandboxes import find as find
-from cli.sandboxes import running as running
-from cli.sandboxes import urls as urls
 from cli.session import Sandbox, Session
 from cli.stack_config import Standing
 from infra.naming import secrets_provider

@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import deployment, machine_checks
+from cli import machine_checks, sandboxes
 from cli.options import Json
 from cli.session import Session
 
@@ -17,7 +17,7 @@ def doctor(ctx: typer.Context, json: Json = False) -> None:
       aerodrome doctor
     """
     session: Session = ctx.obj
-    up = deployment.find(session) is not None
+    up = sandboxes.find(session) is not None
     found = machine_checks.checks(session.ui_port, sandbox_up=up)
     console = session.console
 

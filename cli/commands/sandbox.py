@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import deployment, environments, lease
+from cli import environments, lease, sandboxes
 from cli.commands.status import sandbox_data, show_sandbox
 from cli.environments import Environment
 from cli.options import Json, UiPort
@@ -75,7 +75,7 @@ def down(
     session: Session = ctx.obj
     folder = Environment(environments.DEFAULT).record_file.parent
     deployed = on_sandbox(folder, session.sandbox_name)
-    if deployed and not force and deployment.find(session) is not None:
+    if deployed and not force and sandboxes.find(session) is not None:
         raise UserError(
             f"The sandbox carries {', '.join(deployed)}",
             "`aerodrome down` takes an environment away in order, and the sandbox with it.\n"
