@@ -12,7 +12,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sandbox.errors import CloudError, UserError
 
 _GONE = re.compile(r"NotFound(Exception|Fault)?$|^NoSuch")
-_LOGIN = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId")
+_LOGIN = frozenset(
+    {
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidToken",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+"""How the services say that a login is over, or was never one: nothing will go better a moment later."""
 
 
 class InUse(CloudError):

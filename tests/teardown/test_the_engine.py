@@ -164,3 +164,29 @@ def test_the_last_snapshot_of_a_protected_database_is_kept_and_named(
     assert done.kept == [f"rds snapshot {name}-final"]
     assert cloud.labels(cloud.ours) == [f"rds snapshot {name}-final"]
     rds.delete_db_snapshot(DBSnapshotIdentifier=f"{name}-final")
+
+
+def test_credentials_that_expire_half_way_end_it_at_once_and_the_next_run_goes_on(
+    cloud: Cloud, session: kit.Sandboxed, backend: kit.FileBackend
+) -> None:
+    log_bucket(cloud, cloud.ours)
+    administrator = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    policy = {"Version": "2012-10-17", "Statement": [administrator]}
+    key = cloud.emulator.user(f"{cloud.ours}-deployer", policy)
+
+    def expiring(service: str) -> Any:
+        if service == "logs":
+            # In the middle of a look at the cloud.
+            cloud.client("iam").update_access_key(
+                UserName=f"{cloud.ours}-deployer", AccessKeyId=key["id"], Status="Inactive"
+            )
+        return cloud.emulator.client(service, **key)
+
+    expired = kit.Sandboxed(backend.file.parent, expiring)
+    with pytest.raises(UserError, match="does not accept the credentials") as over:
+        _down(expired, cloud.ours)
+    assert over.value.exit_code == 2
+    assert "the same command goes on from here" in over.value.detail
+    _down(session, cloud.ours)
+    assert cloud.labels(cloud.ours) == []
+    assert not backend.file.exists()
