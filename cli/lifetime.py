@@ -22,7 +22,8 @@ def after(lifetime: str, day: date) -> str:
         return NEVER
     if not re.fullmatch(r"[0-9]{1,4}", lifetime) or not 0 < int(lifetime) <= MOST_DAYS:
         raise UserError(
-            f'"{lifetime}" is no lifetime', f"It is a number of days, 1 to {MOST_DAYS}, or `{NEVER}`."
+            f'"{lifetime}" is no lifetime',
+            f"It is a number of days, 1 to {MOST_DAYS}, or `{NEVER}`.",
         )
     return (day + timedelta(days=int(lifetime))).isoformat()
 
