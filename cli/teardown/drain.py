@@ -16,6 +16,10 @@ from sandbox.errors import KitError
 
 SCHEDULER = "app.kubernetes.io/component=scheduler"
 WORKER = "app.kubernetes.io/component=worker"
+COMPONENTS = "app.kubernetes.io/component in (api-server,dag-processor,triggerer,scheduler)"
+GRACE = 2
+"""Seconds for a component that has nothing left to do."""
+
 ENDED = ("Succeeded", "Failed")
 PATIENCE = 2.0
 """Seconds that an Airflow which is about to go may take to answer."""
@@ -31,6 +35,7 @@ def drain(target: Target, report: Report) -> None:
         _pause(target, report, give_up)
         kubectl.scale("deployment", selector=SCHEDULER, replicas=0)
         _workers(kubectl, report, max(give_up - time.monotonic(), 0.0), target.limits.pause)
+        _stop(kubectl)
     except Unreachable as error:
         report.note(f"the cluster does not answer: tasks are not waited for ({error.detail})")
 
@@ -65,3 +70,15 @@ def _workers(kubectl: Kubectl, report: Report, seconds: float, pause: float) -> 
             f"{len(left)} task(s) did not end in {seconds:.0f} s; the end of their logs is lost: "
             + ", ".join(left)
         )
+
+
+def _stop(kubectl: Kubectl) -> None:
+    """Ends what serves tasks that there are none of any more: the engine need not wait for it.
+
+    Not the database: other environments may have theirs in it.
+    """
+    kubectl.scale("deployment", selector=COMPONENTS, replicas=0)
+    kubectl.run(
+        *("delete", "pods", f"--selector={COMPONENTS}", "--ignore-not-found"),
+        *(f"--grace-period={GRACE}", "--wait=false"),
+    )

@@ -334,6 +334,10 @@ class FakeKubectl:
         self._called("objects", kind, selector)
         return self.pods if kind == "pods" else []
 
+    def run(self, *arguments: str) -> str:
+        self._called(*arguments)
+        return ""
+
     def scale(self, kind: str, *, selector: str, replicas: int) -> None:
         self._called("scale", kind, selector, str(replicas))
 
