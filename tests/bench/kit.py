@@ -53,7 +53,7 @@ class Kit:
     def memory(self) -> float:
         """GiB held by the sandbox's processes, page cache not counted."""
         status = subprocess.run(
-            ["./aerodrome", "status", "--json"],
+            ["./aerodrome", "status", "--env", "sandbox", "--json"],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
