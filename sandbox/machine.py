@@ -56,11 +56,16 @@ class Sandbox:
         }
 
 
+UP_PATIENCE_SECONDS = 300.0
+"""Two environments of one sandbox may be brought up at the same moment: the second waits for the first to
+have started it."""
+
+
 def up(name: str = DEFAULT, *, report: Callable[[Progress], None], ui_port: int = 8080) -> Sandbox:
     """Bring the sandbox up, or see that it is. A running one keeps its UI port."""
     checks.check_name(name)
     checks.check_root()
-    with _at_work(name, "sandbox up"):
+    with _at_work(name, "sandbox up", UP_PATIENCE_SECONDS):
         root = _root(name)
         known = load_instance(root / "instance.json")
         if known is not None and _running(known) and _repaired(known, report):
@@ -137,10 +142,10 @@ def _root(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def _at_work(name: str, doing: str) -> Iterator[None]:
+def _at_work(name: str, doing: str, patience: float = 0.0) -> Iterator[None]:
     """Hold the sandbox's lock; at the end remove the folders above it if nothing is in them."""
     try:
-        with held(state_dir() / "sandbox" / f".{name}.lock", doing):
+        with held(state_dir() / "sandbox" / f".{name}.lock", doing, patience):
             yield
     finally:
         for folder in (state_dir() / "sandbox", state_dir()):

@@ -14,15 +14,17 @@ from sandbox.errors import KitError, UserError
 
 _NETWORKS = "\0aerodrome-networks"
 _NETWORKS_SECONDS = 60.0
+_PAUSE_SECONDS = 0.1
 
 
 @contextlib.contextmanager
-def held(path: Path, doing: str) -> Iterator[None]:
-    """Hold the lock, or a UserError that says who does. The kernel frees it if we are killed.
+def held(path: Path, doing: str, patience: float = 0.0) -> Iterator[None]:
+    """Hold the lock, or after `patience` seconds a UserError that says who does. The kernel frees it if
+    we are killed.
 
     The file goes with the lock, so that a refused command leaves nothing.
     """
-    descriptor = _lock(path)
+    descriptor = _lock(path, time.monotonic() + patience)
     try:
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         holder = {"pid": os.getpid(), "doing": doing, "since": now}
@@ -34,7 +36,7 @@ def held(path: Path, doing: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _lock(path: Path) -> int:
+def _lock(path: Path, deadline: float) -> int:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -42,6 +44,9 @@ def _lock(path: Path) -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(descriptor)
+            if time.monotonic() < deadline:
+                time.sleep(_PAUSE_SECONDS)
+                continue
             raise UserError("Another command is at work on this sandbox", _holder(path)) from error
         # Who had the lock removed the file with it: ours may be one without a name.
         with contextlib.suppress(FileNotFoundError):

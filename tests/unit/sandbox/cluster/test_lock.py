@@ -1,6 +1,8 @@
 """One command at a time changes a sandbox."""
 
+import contextlib
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,17 @@ def test_a_second_holder_is_told_about_the_first(tmp_path: Path) -> None:
         pass
     assert f"Process {os.getpid()} (sandbox up) holds" in caught.value.detail
     assert "UTC" in caught.value.detail
+
+
+def test_a_patient_one_waits_for_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    first = contextlib.ExitStack()
+    first.enter_context(held(path, "sandbox up"))
+    ender = threading.Timer(0.3, first.close)
+    ender.start()
+    with held(path, "sandbox up", patience=30.0):
+        assert path.exists()
+    ender.join()
 
 
 def test_free_again_after_use_and_after_a_failure(tmp_path: Path) -> None:
