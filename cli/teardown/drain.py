@@ -27,11 +27,14 @@ PATIENCE = 2.0
 
 def drain(target: Target, report: Report) -> None:
     kubectl = target.kubectl
-    if kubectl is None or not target.outputs:
-        report.note("nothing runs: there is no cluster, or nothing was deployed in it")
+    if kubectl is None:
+        report.note("nothing runs: there is no cluster")
         return
     give_up = time.monotonic() + target.limits.drain
     try:
+        if not kubectl.objects("deployments", selector=SCHEDULER):
+            report.note("no scheduler runs")
+            return
         _pause(target, report, give_up)
         kubectl.scale("deployment", selector=SCHEDULER, replicas=0)
         _workers(kubectl, report, max(give_up - time.monotonic(), 0.0), target.limits.pause)

@@ -332,6 +332,8 @@ class FakeKubectl:
         everywhere: bool = False,
     ) -> list[dict[str, Any]]:
         self._called("objects", kind, selector)
+        if kind == "deployments":
+            return [{"metadata": {"name": "airflow-scheduler"}}]
         return self.pods if kind == "pods" else []
 
     def run(self, *arguments: str) -> str:
