@@ -5,8 +5,9 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
+from cli import pulumi_lock
 from cli.backends import Found, Outcome
 from cli.environments import ROOT, Environment
 from cli.exported import without_cluster
@@ -16,6 +17,8 @@ from sandbox.wire.values import Secret
 
 if TYPE_CHECKING:
     from pulumi.automation import Stack
+
+_Done = TypeVar("_Done")
 
 
 class PulumiBackend:
@@ -43,18 +46,15 @@ class PulumiBackend:
                 )
 
     def preview(self, show: TextIO) -> Outcome:
-        with _translated():
-            done = self._stack().preview(on_output=_writer(show))
+        done = self._unlocked(lambda stack: stack.preview(on_output=_writer(show)), show)
         return Outcome({str(kind): n for kind, n in done.change_summary.items()}, 0.0)
 
     def up(self, show: TextIO) -> Outcome:
-        with _translated():
-            done = self._stack().up(on_output=_writer(show))
+        done = self._unlocked(lambda stack: stack.up(on_output=_writer(show)), show)
         return Outcome(_changes(done.summary.resource_changes), 0.0, _wrapped(done.outputs))
 
     def destroy(self, show: TextIO) -> Outcome:
-        with _translated():
-            done = self._stack().destroy(on_output=_writer(show))
+        done = self._unlocked(lambda stack: stack.destroy(on_output=_writer(show)), show)
         return Outcome(_changes(done.summary.resource_changes), 0.0)
 
     def outputs(self) -> dict[str, Any]:
@@ -164,6 +164,22 @@ class PulumiBackend:
     def remove_config(self, key: str) -> None:
         with _translated():
             self._stack().remove_config(key)
+
+    def _unlocked(self, run: "Callable[[Stack], _Done]", show: TextIO) -> "_Done":
+        """Runs it; if only the lock of a killed run is in the way, that is removed first."""
+        from pulumi.automation import ConcurrentUpdateError
+
+        stack = self._stack()
+        with _translated():
+            try:
+                return run(stack)
+            except ConcurrentUpdateError as error:
+                dead = pulumi_lock.of_the_dead(str(error))
+                if not dead:
+                    raise
+                show.write(f"the stack was locked by {', '.join(dead)}, which is gone: unlocked\n")
+                stack.cancel()
+                return run(stack)
 
     def _stack(self) -> "Stack":
         stack = self._found()

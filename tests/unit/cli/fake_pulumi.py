@@ -62,7 +62,7 @@ class Cli:
                         for key, value in self.config().items()
                     }
                 )
-            case [("up" | "destroy") as verb, *_]:
+            case [("up" | "destroy" | "cancel") as verb, *_]:
                 self.move(verb)
                 return f"{verb} is done"
         return ""
@@ -92,6 +92,15 @@ class Cli:
         return {"resources": [stack, bucket | {"created": "2027-01-01T00:00:00Z"}]}
 
     def move(self, verb: str) -> None:
+        lock = self.state.pop("lock", "")
+        if verb == "cancel":
+            return
+        if lock:
+            sys.exit(
+                "error: the stack is currently locked by 1 lock(s). Either wait for the other "
+                "process(es) to end or delete the lock file with `pulumi cancel`."
+                f"\n  s3://state/.pulumi/locks/dev/1.json: created by {lock} at 2027-01-01T00:00:00Z"
+            )
         stack = self.state["stacks"][self.stack]
         if self.state.get("broken"):
             sys.exit("error: AccessDenied")

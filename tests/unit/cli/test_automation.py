@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
 import shutil
+import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -167,3 +170,31 @@ def test_without_the_cli_none_is_listed_and_each_use_says_so(
     assert stacks(lambda _: None) == []
     with pytest.raises(UserError, match='"dev" needs the Pulumi CLI'):
         make().deployed()
+
+
+def _locked(home: Path, host: str, pid: int) -> None:
+    state = json.loads((home / "state.json").read_text())
+    (home / "state.json").write_text(json.dumps(state | {"lock": f"ada@{host} (pid {pid})"}))
+
+
+def test_the_lock_of_a_killed_run_is_removed_and_told(make: Make, home: Path) -> None:
+    make().create("passphrase")
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    _locked(home, socket.gethostname(), gone.pid)
+    shown = io.StringIO()
+    assert make().up(shown).changes == {"create": 2}
+    assert f"locked by process {gone.pid} of ada, which is gone: unlocked" in shown.getvalue()
+    assert "cancel --yes --stack dev" in _calls(home)
+
+
+@pytest.mark.parametrize(("host", "pid"), [(socket.gethostname(), os.getpid()), ("other", 2**22)])
+def test_the_lock_of_the_living_or_of_a_stranger_stays(
+    make: Make, home: Path, host: str, pid: int
+) -> None:
+    make().create("passphrase")
+    _locked(home, host, pid)
+    with pytest.raises(KitError) as caught:
+        make().up(io.StringIO())
+    assert f"created by ada@{host} (pid {pid})" in caught.value.detail
+    assert not any(call.startswith("cancel") for call in _calls(home))
