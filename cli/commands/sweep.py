@@ -90,7 +90,7 @@ def _show(
             one.branch or "-",
             one.expires or "-",
             str(len(one.resources)),
-            _money(one.monthly),
+            _money(one),
             one.reason or "stays",
             _end(ends.get(one.environment), one in doomed),
         )
@@ -103,8 +103,10 @@ def _show(
         console.line(f"failed: {failure.summary}", "bold red")
 
 
-def _money(monthly: float | None) -> str:
-    return "unknown" if monthly is None else f"{monthly:.2f} USD"
+def _money(verdict: "Verdict") -> str:
+    if verdict.monthly is None:
+        return "unknown"
+    return f"{verdict.monthly:.2f} USD{' + use' if verdict.by_use else ''}"
 
 
 def _end(one: "Swept | None", doomed: bool) -> str:

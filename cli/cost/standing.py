@@ -50,11 +50,20 @@ def price(resource: Resource, region: str) -> float | None:
     """What something in the cloud costs an hour, in dollars; None if nobody knows, or it is billed by use."""
     if region not in prices.regions():
         return None
-    kind = f"{resource.service} {resource.kind}".strip()
+    kind = _kind(resource)
     if kind in FREE_KINDS:
         return 0.0
     pricer = KINDS.get(kind)
     return pricer(resource, prices.of(region)) if pricer else None
+
+
+def by_use(resource: Resource) -> bool:
+    """Whether what it costs depends on what is in it, or done with it, alone."""
+    return _kind(resource) in BY_USE_KINDS
+
+
+def _kind(resource: Resource) -> str:
+    return f"{resource.service} {resource.kind}".strip()
 
 
 def _gigabytes(resource: Resource, table: Prices) -> float | None:
@@ -124,4 +133,8 @@ FREE_KINDS = frozenset(
         "rds subnet-group",
     }
 )
-"""Whatever is in neither list is billed by use (buckets, images, logs, snapshots), or is not known."""
+
+BY_USE_KINDS = frozenset(
+    {"ec2 snapshot", "ecr image", "ecr repository", "logs log-group", "s3", "s3 objects"}
+)
+"""Billed by what is in them, which nobody has weighed. What is in none of the lists is not known."""

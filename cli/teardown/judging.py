@@ -45,7 +45,10 @@ class Verdict:
     """Why it may go; empty if it may not."""
 
     monthly: float | None = None
-    """Dollars; None if not all prices are known."""
+    """Dollars, beside what is billed by use; None if not all prices are known."""
+
+    by_use: bool = False
+    """Whether some of it is billed by use, which is not in `monthly`."""
 
     @property
     def doomed(self) -> bool:
@@ -59,6 +62,7 @@ class Verdict:
             "expires": self.expires,
             "reason": self.reason,
             "monthly": None if self.monthly is None else round(self.monthly, 2),
+            "billedByUse": self.by_use,
             "resources": [resource.data() for resource in self.resources],
         }
 
@@ -75,6 +79,8 @@ class Evidence:
     """Of this repository; None if nobody could say."""
 
     price: Price = field(default=lambda resource: None)
+    by_use: Callable[[Resource], bool] = field(default=lambda resource: False)
+    """Whether a resource is billed by use alone: it has no price, and that is no gap."""
 
 
 def judge(resources: Iterable[Resource], evidence: Evidence) -> list[Verdict]:
@@ -102,7 +108,11 @@ def _judged(
         reason = UNKNOWN
     else:
         reason = ""
-    return Verdict(name, found, base, branch, expires, reason, _monthly(found, evidence.price))
+    priced = [one for one in found if not evidence.by_use(one)]
+    monthly = _monthly(priced, evidence.price)
+    return Verdict(
+        name, found, base, branch, expires, reason, monthly, by_use=len(priced) < len(found)
+    )
 
 
 def _bases_of_this_repository(

@@ -8,7 +8,7 @@ from cli.cloud.access import cloud_of
 from cli.cloud.errors import InUse
 from cli.cloud.resource import Client, Resource, Search
 from cli.cloud.services import delete, find
-from cli.cost.standing import price
+from cli.cost.standing import by_use, price
 from cli.environments import Environment
 from cli.phases import Phases
 from cli.session import Session
@@ -41,6 +41,7 @@ def look(session: Session, base: Environment, region: str = "") -> list[Verdict]
         _stacks(session, base),
         session.checkout().all_branches(),
         partial(_price, client, place),
+        by_use,
     )
     return judge(find(Search(client, None, place)), evidence)
 

@@ -84,3 +84,15 @@ def test_a_price_is_told_only_if_all_are_known() -> None:
     del prices["dear"]
     unknown = judge(found, Evidence(TODAY, price=lambda resource: prices.get(resource.id)))
     assert unknown[0].monthly is None
+
+
+def test_what_is_billed_by_use_is_told_beside_the_price() -> None:
+    found = [_resource("dev"), _resource("dev", name="bucket")]
+    evidence = Evidence(
+        TODAY,
+        price=lambda resource: 0.01 if resource.id == "r" else None,
+        by_use=lambda resource: resource.id == "bucket",
+    )
+    (verdict,) = judge(found, evidence)
+    assert (verdict.monthly, verdict.by_use) == (0.01 * HOURS, True)
+    assert verdict.data()["billedByUse"] is True
