@@ -1,6 +1,11 @@
 """Which provider serves whom."""
 
+import importlib.metadata
+import sys
+from pathlib import Path
 from typing import Any
+
+from sandbox.engine.protocol import packages
 
 
 def test_default_providers_take_the_stacks_configuration(stack: Any) -> None:
@@ -19,6 +24,19 @@ def test_an_explicit_provider_is_a_resource(stack: Any) -> None:
         "urn:pulumi:dev::shop::pulumi:providers:fake::p::"
     )
     assert stack.up(program.format(region="north")).changes == {"same": 3}
+
+
+def test_an_explicit_provider_has_its_version_among_its_inputs(stack: Any) -> None:
+    """As in Pulumi's state: otherwise each engine would change what the other one made."""
+    stack.up('p = Provider("p", region="north", opts=O(version="1.2.3"))')
+    assert stack.resource("p").inputs == {"__internal": {}, "region": "north", "version": "1.2.3"}
+    assert stack.resource("p").outputs == {"region": "north", "version": "1.2.3"}
+
+
+def test_the_version_that_nobody_names_is_that_of_the_programs_library() -> None:
+    found = packages.versions(Path(sys.executable))
+    assert found["kubernetes"] == importlib.metadata.version("pulumi-kubernetes")
+    assert "fake" not in found
 
 
 def test_replacing_a_provider_replaces_what_it_made(stack: Any) -> None:

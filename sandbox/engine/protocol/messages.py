@@ -4,7 +4,7 @@ The other direction, from messages to the engine's own types, is `marshal`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sandbox.engine.applying.deployment import Registered
 from sandbox.wire.marshal import UNKNOWN_STRING, Keep, to_struct
@@ -44,6 +44,9 @@ class ProgramInfo:
     monitor_address: str = ""
     root: str = ""
     """Where Pulumi.yaml lies: positions in the program are told from there."""
+
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Of each package's provider, where a registration names none."""
 
 
 def deployment_info(info: ProgramInfo) -> resource_pb2.DeploymentInfo:

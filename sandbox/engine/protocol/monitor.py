@@ -95,8 +95,9 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         provider = ""
         if urns.is_provider(request.type):
             # Which plugin serves it is an input of a provider, as in Pulumi's state.
-            if request.version:
-                request.object.update({"version": request.version})
+            package = urns.package_of(request.type)
+            if version := request.version or self.info.versions.get(package):
+                request.object.update({"version": version})
         elif request.custom:
             provider = await self._provider(request.type, request)
         former = self.deployment.former_urns
@@ -137,7 +138,8 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             return str(mapped[package])
         register = self.deployment.register_default_provider
         providers = self.deployment.run.providers
-        return await providers.default(package, request.version, register)
+        version = request.version or self.info.versions.get(package, "")
+        return await providers.default(package, version, register)
 
     async def _transform(self, request: resource_pb2.RegisterResourceRequest) -> None:
         """The resource's own transforms, then its parents', then the stack's."""

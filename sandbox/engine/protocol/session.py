@@ -12,6 +12,7 @@ import grpc
 from sandbox.engine.applying.deployment import Deployment
 from sandbox.engine.applying.events import Listener
 from sandbox.engine.config import Config
+from sandbox.engine.protocol import packages
 from sandbox.engine.protocol.engine_log import EngineLog
 from sandbox.engine.protocol.messages import ProgramInfo
 from sandbox.engine.protocol.monitor import Monitor, StackOutputs
@@ -83,6 +84,7 @@ class Session:
             tuple(sorted(config.secret_keys)),
             self.server.address,
             str(self._settings.root_directory),
+            packages.versions(self._settings.python),
         )
         monitor = Monitor(deployment, info, stack_outputs, on_shutdown=self._registered_all.set)
         self._monitor = monitor
