@@ -13,6 +13,7 @@ import pytest
 from google.protobuf import json_format, struct_pb2
 from pulumi.runtime import mocks as pulumi_mocks
 from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.settings import SETTINGS
 from pulumi.runtime.stack import run_pulumi_func
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -246,6 +247,9 @@ def run_program(
     pulumi_mocks.set_mocks(
         aws, project="aerodrome", stack="test", monitor=monitor, organization="organization"
     )
+    # What a program that failed left waiting would be waited for again, for ever: its loop is gone.
+    SETTINGS.rpc_manager.clear()
+    SETTINGS.outputs.clear()
     exports: dict[str, Any] = {}
     patch.setattr(pulumi, "export", exports.__setitem__)
 
