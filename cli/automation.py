@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from cli import pulumi_lock
+from cli import config_file, pulumi_lock
 from cli.backends import Found, Outcome
 from cli.environments import ROOT, Environment
 from cli.exported import without_cluster
-from cli.settings import qualified
 from sandbox.errors import KitError, UserError
 from sandbox.wire.values import Secret
 
@@ -120,11 +119,7 @@ class PulumiBackend:
         return set(self._document())
 
     def plain(self) -> dict[str, str]:
-        return {
-            key: str(value).lower() if isinstance(value, bool) else str(value)
-            for key, value in self._document().items()
-            if not isinstance(value, dict)
-        }
+        return config_file.plain(self._document())
 
     def _document(self) -> dict[str, Any]:
         """The configuration as it is in the file: secret values are dictionaries."""
@@ -134,11 +129,7 @@ class PulumiBackend:
             # In a fresh clone; finding the stack brings it back.
             self._found()
         try:
-            text = self._file.read_text()
-            values = (yaml.safe_load(text) or {}).get("config") or {}
-            return {qualified(str(key)): value for key, value in values.items()}
-        except FileNotFoundError:
-            return {}
+            return config_file.read(self._file)
         except (yaml.YAMLError, AttributeError) as error:
             raise UserError(
                 f"{self._file} is not a Pulumi configuration file", str(error)

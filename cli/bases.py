@@ -5,8 +5,9 @@ from typing import Any
 
 from cli import lease, stack_config
 from cli.environments import Environment
-from cli.record import Record, identity
+from cli.record import Record
 from cli.session import Session
+from cli.settings import REGION_KEY
 from infra.naming import CONTRACT
 from sandbox.errors import UserError
 from sandbox.instance import REGION
@@ -26,7 +27,7 @@ def check(session: Session, name: str) -> Mapping[str, Any]:
             "A branch's environment lives in the cluster of its base. Deploy that first:",
             up,
         )
-    store = session.lease_store(base, backend.plain().get(stack_config.REGION_KEY, REGION))
+    store = session.lease_store(base, backend.plain().get(REGION_KEY, REGION))
     if store and (busy := lease.holder(base, store)) and busy.doing == "down":
         raise UserError(f'The base environment "{name}" is being taken down', f"By {busy}.", up)
     outputs = backend.outputs()
@@ -52,6 +53,6 @@ def _on_this_sandbox(session: Session, base: Environment) -> bool:
     if instance is None or record is None:
         return False
     try:
-        return record.identity == identity(instance)
+        return record.is_of(instance)
     except FileNotFoundError:
         return False

@@ -14,6 +14,7 @@ from cli.live import Live
 from cli.phases import Phases
 from cli.record import Record, identity, on_sandbox
 from cli.session import Sandbox, Session
+from cli.settings import REGION_KEY
 from cli.stack_config import Standing
 from infra.naming import secrets_provider
 from sandbox.errors import UserError
@@ -76,7 +77,7 @@ def plan(session: Session, environment: Environment, wish: Wish) -> Plan:
     else:
         # A branch's that is dedicated goes where its base is.
         configured = session.backend(Environment(environment.base)) if environment.base else backend
-        region = configured.plain().get(stack_config.REGION_KEY, REGION)
+        region = configured.plain().get(REGION_KEY, REGION)
     return Plan(environment, standing, region, wish.lifetime)
 
 
@@ -185,13 +186,12 @@ def _current(
     session: Session, environment: Environment, sandbox: Sandbox, backend: Backend
 ) -> Record:
     """The environment's record; a state that tells of an earlier sandbox is forgotten."""
-    now = identity(sandbox.instance)
     record = Record.read(environment)
-    if record is not None and record.identity == now:
+    if record is not None and record.is_of(sandbox.instance):
         return record
     if backend.deployed():
         backend.forget()
         session.console.report("the sandbox is a new one: the state of the old one is forgotten")
-    record = Record(session.sandbox_name, now)
+    record = Record(session.sandbox_name, identity(sandbox.instance))
     record.write(environment)
     return record

@@ -7,7 +7,7 @@ verb needs it, never by a help text.
 from dataclasses import replace
 from typing import Any, TextIO
 
-from cli import stack_config
+from cli import config_file, stack_config
 from cli.backends import Found, Outcome
 from cli.environments import ROOT, Environment
 from cli.record import write_atomically
@@ -106,21 +106,14 @@ class EmbeddedBackend:
         return set(self._document())
 
     def plain(self) -> dict[str, str]:
-        return {
-            key: str(value).lower() if isinstance(value, bool) else str(value)
-            for key, value in self._document().items()
-            if not isinstance(value, dict)
-        }
+        return config_file.plain(self._document())
 
     def _document(self) -> dict[str, Any]:
         """The configuration as it is in the file: secret values are dictionaries."""
         import yaml
 
         try:
-            document = yaml.safe_load(self._file.read_text()) or {}
-            return {qualified(str(key)): v for key, v in (document.get("config") or {}).items()}
-        except FileNotFoundError:
-            return {}
+            return config_file.read(self._file)
         except (yaml.YAMLError, AttributeError, TypeError):
             # Not as Pulumi writes it: the engine says what is wrong with it.
             return self.config()

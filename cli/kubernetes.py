@@ -252,11 +252,12 @@ class Kubectl:
                 "kubectl is not on the PATH",
                 "It is needed to look into a cluster. Install it, and try again.",
             )
-        with self._kubeconfig() as file:
+        with self.kubeconfig_file() as file:
             yield [found, f"--kubeconfig={file}", f"--namespace={namespace}", *arguments]
 
     @contextmanager
-    def _kubeconfig(self) -> Iterator[Path]:
+    def kubeconfig_file(self) -> Iterator[Path]:
+        """A file with it, which is there while the block lasts: for kubectl, and for helm."""
         if isinstance(self.kubeconfig, Path):
             yield self.kubeconfig
             return

@@ -5,7 +5,7 @@ some days from its last use; `extend` sets another date, which its use never bri
 """
 
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from sandbox.errors import UserError
 
@@ -14,6 +14,12 @@ DAYS = 3
 """From its last use, unless somebody says otherwise."""
 
 MOST_DAYS = 3650
+
+
+def instant(text: str) -> datetime:
+    """A moment as Pulumi and AWS write it: without a zone it is UTC."""
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def after(lifetime: str, day: date) -> str:

@@ -6,7 +6,7 @@ has nothing deployed is none.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from cli import lifetime, stack_config
@@ -14,12 +14,12 @@ from cli.backends import Backend
 from cli.cost.standing import so_far
 from cli.environments import Environment
 from cli.live import Live
-from cli.record import Record, identity
+from cli.record import Record
 from cli.session import Sandbox, Session
+from cli.settings import REGION_KEY
 from sandbox.errors import KitError, UserError
 
 HEALTHY = "healthy"
-REGION_KEY = "aws:region"
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _its_sandbox(session: Session, environment: Environment) -> tuple[Sandbox | 
         sandbox: Sandbox = session.machine().get(name)
     except UserError:
         return None, f'its sandbox "{name}" is not up'
-    if record is not None and record.identity != identity(sandbox.instance):
+    if record is not None and not record.is_of(sandbox.instance):
         return None, "gone with its sandbox"
     return sandbox, ""
 
@@ -117,11 +117,7 @@ def age(created: str, now: datetime) -> str:
     """Like `40 min`, `5 h` or `12 d`; empty if nobody knows."""
     if not created:
         return ""
-    begun = datetime.fromisoformat(created)
-    # Pulumi writes the zone; without one it would be UTC.
-    minutes = int(
-        (now - (begun if begun.tzinfo else begun.replace(tzinfo=UTC))).total_seconds() // 60
-    )
+    minutes = int((now - lifetime.instant(created)).total_seconds() // 60)
     if minutes < 120:
         return f"{minutes} min"
     return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 60 // 24} d"

@@ -36,6 +36,10 @@ class Record:
     def write(self, environment: Environment) -> None:
         write_atomically(environment.record_file, json.dumps(asdict(self), indent=2) + "\n")
 
+    def is_of(self, instance: Instance) -> bool:
+        """Whether it was deployed in this life of the sandbox."""
+        return self.identity == identity(instance)
+
     def proved(self, proof: dict[str, Any]) -> Self:
         return replace(self, proof=proof)
 

@@ -21,6 +21,8 @@ from sandbox.errors import KitError, UserError
 from sandbox.instance import cache_dir
 
 NAMESPACE = "aerodrome"
+REGION_KEY = "aws:region"
+"""Not the program's: its AWS provider reads it."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 from cli import passphrase as passphrases
 from cli.backends import Backend
 from cli.environments import Environment
-from cli.settings import NAMESPACE
+from cli.settings import NAMESPACE, REGION_KEY
 from sandbox.errors import UserError
 from sandbox.instance import REGION, UI_NODE_PORT, state_dir
 
@@ -41,7 +41,6 @@ PASSPHRASE_FILE = passphrases.PASSPHRASE_FILE
 BASE_KEY = f"{NAMESPACE}:base"
 BRANCH_KEY = f"{NAMESPACE}:branch"
 ENVIRONMENT_KEY = f"{NAMESPACE}:environment"
-REGION_KEY = "aws:region"
 EXPIRES_KEY = f"{NAMESPACE}:expires"
 USED_KEY = f"{NAMESPACE}:used"
 

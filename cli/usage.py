@@ -3,9 +3,6 @@
 In the configuration, so that the next `up` says the same, and at once in the tags of what is in the cloud.
 """
 
-from collections.abc import Iterator
-from typing import Any
-
 from cli import lifetime, stack_config
 from cli.live import Live
 from infra.naming import TAG_EXPIRES, TAG_USED
@@ -42,7 +39,7 @@ def keep(live: Live, expires: str) -> None:
 
 def _tag(live: Live, tags: dict[str, str]) -> None:
     # Imported late: only the first use of a day asks the whole cloud.
-    from cli.cloud.resource import Search
+    from cli.cloud.resource import Search, portions
     from cli.cloud.services import find
 
     found = [item for item in find(Search(live.client, live.environment.name)) if item.tags]
@@ -52,10 +49,5 @@ def _tag(live: Live, tags: dict[str, str]) -> None:
         pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
         live.client("iam").tag_role(RoleName=role.id, Tags=pairs)
     others = [item.arn for item in found if item.service != "iam"]
-    for arns in _portions(others):
+    for arns in portions(others, _AT_ONCE):
         live.client("resourcegroupstaggingapi").tag_resources(ResourceARNList=arns, Tags=tags)
-
-
-def _portions(arns: list[str]) -> Iterator[list[Any]]:
-    for start in range(0, len(arns), _AT_ONCE):
-        yield arns[start : start + _AT_ONCE]

@@ -13,6 +13,7 @@ import boto3
 from botocore import exceptions
 from botocore.config import Config
 
+from cli.cloud.errors import code_of
 from sandbox.errors import CloudError, KitError, UserError
 
 POLICY = "docs/bootstrap-policy.json"
@@ -84,11 +85,6 @@ class Aws:
         # Asked at home: a region that is not enabled refuses every key.
         answer = self.client("sts", self.home).get_caller_identity()
         return Caller(str(answer["Account"]), str(answer["Arn"]))
-
-
-def code_of(error: exceptions.ClientError) -> str:
-    """AWS's name for what went wrong."""
-    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 @contextmanager

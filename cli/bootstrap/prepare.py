@@ -8,12 +8,12 @@ from cli.backends import Backend
 from cli.bootstrap import quotas, region, stack, wishes
 from cli.bootstrap import tools as programs
 from cli.bootstrap.aws import Aws, Caller
-from cli.bootstrap.region import REGION_KEY
 from cli.bootstrap.secrets_key import SecretsKey
 from cli.bootstrap.stack import Place, StackMaker
 from cli.bootstrap.state_bucket import StateBucket
 from cli.bootstrap.wishes import Wishes
 from cli.environments import Environment
+from cli.settings import REGION_KEY
 from infra.naming import secrets_provider, state_backend
 from sandbox.errors import UserError
 

@@ -11,10 +11,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli.bootstrap.aws import Aws, code_of
+from cli.bootstrap.aws import Aws
 from cli.bootstrap.wishes import Wishes
+from cli.cloud.errors import code_of
+from cli.cloud.resource import everything, pairs, portions
 from infra.naming import TAG_ENVIRONMENT, Names
 from sandbox.errors import UserError
+
+TYPES_PER_CALL = 100
 
 NODES_TAG = "eks:cluster-name"
 """EKS puts it on the instances of a node group, which do not carry our tags."""
@@ -65,7 +69,7 @@ def needs(aws: Aws, wishes: Wishes, environment: str) -> list[Need]:
     """Every limit that the environment meets."""
     names, ec2 = Names(environment), aws.client("ec2")
     addresses = ec2.describe_addresses()["Addresses"]
-    networks = _all(ec2, "describe_vpcs", "Vpcs")
+    networks = everything(ec2, "describe_vpcs", "Vpcs")
     rancher = 1 if wishes.value("rancherEnabled") else 0
     found = [
         # One for the NAT gateway.
@@ -128,7 +132,7 @@ def is_standard(kind: str) -> bool:
 
 def _running(aws: Aws, names: Names) -> Iterator[Instance]:
     filters = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
-    for reservation in _all(
+    for reservation in everything(
         aws.client("ec2"), "describe_instances", "Reservations", Filters=filters
     ):
         for item in reservation["Instances"]:
@@ -140,8 +144,8 @@ def _sizes(aws: Aws, kinds: Iterable[str]) -> dict[str, int]:
     """vCPUs by instance type."""
     wanted = sorted(kinds)
     pages = (
-        aws.client("ec2").describe_instance_types(InstanceTypes=wanted[start : start + 100])
-        for start in range(0, len(wanted), 100)
+        aws.client("ec2").describe_instance_types(InstanceTypes=some)
+        for some in portions(wanted, TYPES_PER_CALL)
     )
     return {
         str(item["InstanceType"]): int(item["VCpuInfo"]["DefaultVCpus"])
@@ -171,10 +175,5 @@ def _others(items: Iterable[Any], names: Names) -> int:
 
 
 def _is_own(item: Any, names: Names) -> bool:
-    tags = {tag["Key"]: tag["Value"] for tag in item.get("Tags") or []}
+    tags = pairs(item.get("Tags"))
     return tags.get(TAG_ENVIRONMENT) == names.environment or tags.get(NODES_TAG) == names.cluster
-
-
-def _all(client: Any, operation: str, result: str, **arguments: Any) -> Iterator[Any]:
-    for page in client.get_paginator(operation).paginate(**arguments):
-        yield from page[result]

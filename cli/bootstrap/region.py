@@ -10,12 +10,11 @@ from typing import Any
 
 from cli.bootstrap.aws import Aws
 from cli.bootstrap.wishes import Wishes
+from cli.settings import REGION_KEY
 from sandbox.errors import UserError
 
 ZONES = 2
 """How many zones the program uses; the first of those that need no opt-in (infra/stack.py)."""
-
-REGION_KEY = "aws:region"
 
 
 def check_name(aws: Aws, wishes: Wishes, environment: str) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli.bootstrap.aws import Aws, code_of
+from cli.bootstrap.aws import Aws
+from cli.cloud.errors import code_of
 from infra.naming import TAG_BOOTSTRAP, secrets_key_alias
 
 DELETION_DAYS = 30

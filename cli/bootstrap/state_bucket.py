@@ -11,7 +11,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli.bootstrap.aws import Aws, Caller, code_of
+from cli.bootstrap.aws import Aws, Caller
+from cli.cloud.errors import code_of
 from infra.naming import TAG_BOOTSTRAP, state_bucket
 from sandbox.errors import CloudError, UserError
 

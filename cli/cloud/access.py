@@ -7,6 +7,7 @@ from cli import sandboxes
 from cli.cloud.resource import Client
 from cli.environments import Environment
 from cli.session import Session
+from cli.settings import REGION_KEY
 from sandbox.errors import UserError
 
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
@@ -26,7 +27,7 @@ def cloud_of(
     if environment.sandboxed:
         return session.client(sandboxes.running(session)), ""
     values = session.backend(environment).plain()
-    found = region or values.get("aws:region") or _first(variables)
+    found = region or values.get(REGION_KEY) or _first(variables)
     if not found:
         raise UserError(
             f'Nothing says in which region "{environment.name}" is',

@@ -1,12 +1,12 @@
 """ECR: an environment's repositories, and its images in those of its base."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from cli.cloud.errors import InUse, is_gone
-from cli.cloud.resource import Resource, Search, everything, moment, pairs
+from cli.cloud.resource import Resource, Search, everything, moment, pairs, portions
 from infra.naming import PREFIX, is_environment
 
 SERVICE = "ecr"
@@ -90,12 +90,12 @@ def empty(ecr: Any, repository: str) -> int:
         for item in everything(ecr, "list_images", "imageIds", repositoryName=repository)
     ]
     unique = [dict(pair) for pair in {tuple(image.items()) for image in images}]
-    for start in range(0, len(unique), PER_CALL):
-        _delete_images(ecr, repository, unique[start : start + PER_CALL])
+    for some in portions(unique, PER_CALL):
+        _delete_images(ecr, repository, some)
     return len(unique)
 
 
-def _delete_images(ecr: Any, repository: str, images: list[dict[str, str]]) -> None:
+def _delete_images(ecr: Any, repository: str, images: Sequence[dict[str, str]]) -> None:
     """ECR refuses single images in an answer that is no error."""
     answer = ecr.batch_delete_image(repositoryName=repository, imageIds=images)
     refused = [

@@ -33,6 +33,7 @@ class InUse(CloudError):
 
 
 def code_of(error: ClientError) -> str:
+    """AWS's name for what went wrong."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from cli.cloud.resource import Resource, Search, everything, moment, pairs
+from cli.cloud.resource import Resource, Search, everything, moment, pairs, portions
 
 SERVICE = "elasticloadbalancing"
 
@@ -62,7 +62,7 @@ def _target_groups(search: Search) -> Iterator[Resource]:
 
 
 def _tags(elb: Any, arns: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    for some in _some(arns):
+    for some in portions(arns, PER_CALL):
         for item in elb.describe_tags(ResourceArns=some)["TagDescriptions"]:
             yield str(item["ResourceArn"]), pairs(item["Tags"])
 
@@ -74,7 +74,7 @@ def _classic(search: Search) -> Iterator[Resource]:
         item["LoadBalancerName"]: item
         for item in everything(elb, "describe_load_balancers", "LoadBalancerDescriptions")
     }
-    for some in _some(list(found)):
+    for some in portions(list(found), PER_CALL):
         for item in elb.describe_tags(LoadBalancerNames=some)["TagDescriptions"]:
             name, tags = str(item["LoadBalancerName"]), pairs(item["Tags"])
             environment = search.whose(tags)
@@ -92,11 +92,6 @@ def _classic(search: Search) -> Iterator[Resource]:
                     created=moment(found[name].get("CreatedTime")),
                     facts={"Type": "classic"},
                 )
-
-
-def _some(items: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(items), PER_CALL):
-        yield items[start : start + PER_CALL]
 
 
 def delete(search: Search, resource: Resource) -> None:

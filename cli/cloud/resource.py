@@ -4,13 +4,15 @@ The modules beside this one know one service each: `find` lists what belongs to 
 `delete` takes one of those away. Only what `find` gave is ever handed to `delete`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from cli.cloud import ownership
+
+Item = TypeVar("Item")
 
 Client = Callable[[str], Any]
 """Makes a boto3 client of a service."""
@@ -145,6 +147,12 @@ def everything(client: Any, operation: str, result: str, **arguments: Any) -> It
             yield from page.get(result, ())
     else:
         yield from getattr(client, operation)(**arguments).get(result, ())
+
+
+def portions(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """`items` in their order, as many at a time as a call takes."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def pairs(tags: Iterable[Mapping[str, str]] | None) -> dict[str, str]:

@@ -9,6 +9,7 @@ from cli import environments, stack_config
 from cli.environments import Environment
 from cli.options import Base, Branch, Json
 from cli.session import Session
+from cli.settings import REGION_KEY
 from sandbox.errors import KitError
 from sandbox.instance import REGION
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from cli.bootstrap.wishes import Wishes
     from cli.cost.prices import Prices
     from cli.cost.report import Estimate
-
-REGION_KEY = "aws:region"
 
 
 class Rungs(StrEnum):

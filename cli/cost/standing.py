@@ -7,6 +7,7 @@ there is no price they say None, and the caller shows that there is none.
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
+from cli import lifetime
 from cli.backends import Found
 from cli.cloud.resource import Resource
 from cli.cost import prices, pricing
@@ -40,10 +41,7 @@ def so_far(found: Iterable[Found], region: str, now: datetime | None = None) -> 
 def _hours(created: str, until: datetime) -> float:
     if not created:
         return 0.0
-    begun = datetime.fromisoformat(created)
-    # Without a zone it is UTC.
-    begun = begun if begun.tzinfo else begun.replace(tzinfo=UTC)
-    return max(0.0, (until - begun).total_seconds() / 3600)
+    return max(0.0, (until - lifetime.instant(created)).total_seconds() / 3600)
 
 
 def price(resource: Resource, region: str) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cli.cloud.clearing import clear
 from cli.cloud.patience import Patience
-from cli.kubernetes import Kubectl, Unreachable
+from cli.kubernetes import Kubectl
 from cli.teardown.report import Report
 from cli.teardown.target import Target
 from cli.teardown.waiting import until_none
@@ -133,10 +133,7 @@ def node_pools(target: Target, report: Report) -> None:
 
 def _objects(target: Target, kubectl: Kubectl, kind: str) -> list[Object]:
     """Of the environment: of its namespace, or of the whole cluster if that is its own."""
-    try:
-        found = kubectl.objects(kind, everywhere=not target.shared)
-    except Unreachable:
-        raise
+    found = kubectl.objects(kind, everywhere=not target.shared)
     return [item for item in found if _space(item) not in SYSTEM]
 
 

@@ -151,21 +151,13 @@ def _boxed(seconds: float) -> Iterator[None]:
     clock.start()
     try:
         yield
-    except KeyboardInterrupt as error:
-        if not over.is_set():
-            raise
-        raise _too_late(seconds) from error
-    except KitError as error:
+    except (KeyboardInterrupt, KitError) as error:
         # The embedded engine takes the interruption, and says so in its own words.
         if not over.is_set():
             raise
-        raise _too_late(seconds) from error
+        raise KitError(
+            f"The engine is not done after {seconds / 60:.0f} minutes",
+            "What it has deleted is saved. The same command goes on from there.",
+        ) from error
     finally:
         clock.cancel()
-
-
-def _too_late(seconds: float) -> KitError:
-    return KitError(
-        f"The engine is not done after {seconds / 60:.0f} minutes",
-        "What it has deleted is saved. The same command goes on from there.",
-    )

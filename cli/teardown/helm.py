@@ -1,7 +1,6 @@
 """A release taken away without its state: `helm uninstall`, with the hooks that clean up behind it."""
 
 import subprocess
-import tempfile
 from pathlib import Path
 
 from cli.kubernetes import Kubectl
@@ -13,12 +12,7 @@ SECONDS = 300
 
 def uninstall(kubectl: Kubectl, release: str, namespace: str) -> None:
     """Uninstalls a release and waits for it; KitError with what helm says."""
-    with tempfile.NamedTemporaryFile("w", prefix="aerodrome-kubeconfig-") as file:
-        config = kubectl.kubeconfig
-        if not isinstance(config, Path):
-            file.write(config)
-            file.flush()
-            config = Path(file.name)
+    with kubectl.kubeconfig_file() as config:
         command = [
             *(_program(kubectl), "uninstall", release, f"--namespace={namespace}"),
             *(f"--kubeconfig={config}", "--wait", "--ignore-not-found", f"--timeout={SECONDS}s"),

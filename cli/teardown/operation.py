@@ -15,7 +15,7 @@ from cli.environments import Environment
 from cli.lease import held
 from cli.lease_stores import Store
 from cli.phases import Phases
-from cli.record import Record, identity
+from cli.record import Record
 from cli.session import Sandbox, Session
 from cli.teardown import cluster, drain, engine, leftovers, rancher
 from cli.teardown.branches import branches_of
@@ -216,4 +216,4 @@ def _forget(session: Session, environment: Environment, phases: Phases, wish: Wi
 
 def _is_stale(environment: Environment, sandbox: Sandbox) -> bool:
     record = Record.read(environment)
-    return record is not None and record.identity != identity(sandbox.instance)
+    return record is not None and not record.is_of(sandbox.instance)

@@ -8,6 +8,7 @@ Where Rancher is and who may ask it is said as to Rancher's own tools: RANCHER_U
 import os
 import ssl
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Self
 
 import httpx
@@ -124,9 +125,7 @@ def _forget_cluster(target: Target, rancher: Rancher, report: Report) -> None:
         rancher.delete_cluster(item["id"])
         # Rancher first tells its agent to clean up, and then forgets the cluster.
         left = until_none(
-            lambda gone=item["id"]: [  # type: ignore[misc]
-                f"cluster {one['id']}" for one in rancher.clusters() if one["id"] == gone
-            ],
+            partial(_records, rancher, item["id"]),
             target.limits.cluster,
             target.limits.pause,
             lambda what: report.deleted(f"Rancher's record of {target.cluster}"),
@@ -137,6 +136,10 @@ def _forget_cluster(target: Target, rancher: Rancher, report: Report) -> None:
         elif (credential := _credential(item)) and credential not in others:
             rancher.delete_credential(credential)
             report.deleted(f"Rancher's cloud credential {credential}")
+
+
+def _records(rancher: Rancher, cluster: str) -> list[str]:
+    return [f"cluster {one['id']}" for one in rancher.clusters() if one["id"] == cluster]
 
 
 def _is_ours(item: Mapping[str, Any], target: Target) -> bool:

@@ -8,14 +8,12 @@ away; then both states are compared.
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.comparison.states import Resources, comparable, differences
-from tests.end_to_end.kit import Kit, free_port
+from tests.end_to_end.kit import Kit, own_kit
 
 UP_SECONDS = 900
 
@@ -32,13 +30,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def kit() -> Iterator[Kit]:
-    # Short: the paths of Unix sockets end at 108 characters.
-    folder = Path(tempfile.mkdtemp(prefix="cmp-"))
-    kit = Kit(f"cmp-{os.getpid()}", folder, free_port())
-    kit.temporary.mkdir()
-    yield kit
-    kit.run("sandbox", "down", "--force", seconds=180)
-    shutil.rmtree(folder)
+    with own_kit("cmp") as kit:
+        yield kit
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,6 @@
 """Starts a sandbox of its own, beside whatever else is on the machine, and takes it away."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.host import Host, look
-from tests.end_to_end.kit import UP_SECONDS, Kit, free_port
+from tests.end_to_end.kit import UP_SECONDS, Kit, own_kit
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,13 +37,8 @@ FIRST = ("test_up_from_nothing_ends_with_a_green_run",)
 
 @pytest.fixture(scope="session")
 def kit() -> Iterator[Kit]:
-    # Short: the paths of Unix sockets end at 108 characters.
-    folder = Path(tempfile.mkdtemp(prefix="e2e-"))
-    kit = Kit(f"e2e-{os.getpid()}", folder, free_port())
-    kit.temporary.mkdir()
-    yield kit
-    kit.run("sandbox", "down", "--force", seconds=180)
-    shutil.rmtree(folder)
+    with own_kit("e2e") as kit:
+        yield kit
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -139,3 +142,15 @@ class Kit:
         """Ends everything at once, as a reboot does: the namespaces go with their init."""
         stored = json.loads((self.root / "init.json").read_text())
         os.kill(int(stored["pid"]), signal.SIGKILL)
+
+
+@contextmanager
+def own_kit(prefix: str) -> Iterator[Kit]:
+    """A kit in folders of its own; what it has started is taken away at the end."""
+    # Short: the paths of Unix sockets end at 108 characters.
+    folder = Path(tempfile.mkdtemp(prefix=f"{prefix}-"))
+    kit = Kit(f"{prefix}-{os.getpid()}", folder, free_port())
+    kit.temporary.mkdir()
+    yield kit
+    kit.run("sandbox", "down", "--force", seconds=180)
+    shutil.rmtree(folder)

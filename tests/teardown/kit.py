@@ -281,7 +281,7 @@ def finalize(kubectl: Kubectl, item: dict[str, Any]) -> None:
     body = item | {"spec": {"finalizers": []}}
     path = f"/api/v1/namespaces/{item['metadata']['name']}/finalize"
     file = Path(str(tool("kubectl")))
-    with kubectl._kubeconfig() as config:
+    with kubectl.kubeconfig_file() as config:
         subprocess.run(
             [file, f"--kubeconfig={config}", "replace", "--raw", path, "--filename", "-"],
             input=json.dumps(body),

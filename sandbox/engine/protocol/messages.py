@@ -5,6 +5,7 @@ The other direction, from messages to the engine's own types, is `marshal`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sandbox.engine.applying.deployment import Registered
 from sandbox.wire.marshal import UNKNOWN_STRING, Keep, to_struct
@@ -49,16 +50,23 @@ class ProgramInfo:
     """Of each package's provider, where a registration names none."""
 
 
+def _of_run(info: ProgramInfo) -> dict[str, Any]:
+    """What every message about a run says of it, in the fields that they all have."""
+    return {
+        "project": info.project,
+        "stack": info.stack,
+        "organization": info.organization,
+        "config": info.config,
+        "configSecretKeys": info.secret_keys,
+        "dryRun": info.dry_run,
+        "parallel": info.parallel,
+    }
+
+
 def deployment_info(info: ProgramInfo) -> resource_pb2.DeploymentInfo:
     prefix = "RESOURCE_MONITOR_FEATURE_"
     return resource_pb2.DeploymentInfo(
-        project=info.project,
-        stack=info.stack,
-        organization=info.organization,
-        config=info.config,
-        configSecretKeys=info.secret_keys,
-        dryRun=info.dry_run,
-        parallel=info.parallel,
+        **_of_run(info),
         supportedFeatures=[
             resource_pb2.ResourceMonitorFeature.Value(prefix + name) for name in FEATURES.values()
         ],
@@ -84,13 +92,7 @@ def construct_request(
 ) -> provider_pb2.ConstructRequest:
     """A remote component, for the provider that makes it."""
     return provider_pb2.ConstructRequest(
-        project=info.project,
-        stack=info.stack,
-        organization=info.organization,
-        config=info.config,
-        configSecretKeys=info.secret_keys,
-        dryRun=info.dry_run,
-        parallel=info.parallel,
+        **_of_run(info),
         monitorEndpoint=info.monitor_address,
         type=request.type,
         name=request.name,
@@ -136,13 +138,7 @@ def call_request(
             key: provider_pb2.CallRequest.ArgumentDependencies(urns=value.urns)
             for key, value in request.argDependencies.items()
         },
-        project=info.project,
-        stack=info.stack,
-        organization=info.organization,
-        config=info.config,
-        configSecretKeys=info.secret_keys,
-        dryRun=info.dry_run,
-        parallel=info.parallel,
+        **_of_run(info),
         monitorEndpoint=info.monitor_address,
         accepts_output_values=True,
     )
