@@ -1,8 +1,11 @@
 """Load balancers and target groups, of both generations: made by controllers, in no state."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from cli.cloud.errors import is_gone
 from cli.cloud.resource import Resource, Search, everything, moment, pairs, portions
 
 SERVICE = "elasticloadbalancing"
@@ -63,8 +66,25 @@ def _target_groups(search: Search) -> Iterator[Resource]:
 
 def _tags(elb: Any, arns: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
     for some in portions(arns, PER_CALL):
-        for item in elb.describe_tags(ResourceArns=some)["TagDescriptions"]:
+        for item in _described(elb, "ResourceArns", some):
             yield str(item["ResourceArn"]), pairs(item["Tags"])
+
+
+def _described(elb: Any, argument: str, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Names and tags of those that are still there.
+
+    One that went after it was listed, as while its controller works, fails the call for all: then
+    they are asked for one by one.
+    """
+    try:
+        found: list[dict[str, Any]] = elb.describe_tags(**{argument: names})["TagDescriptions"]
+    except ClientError as error:
+        if not is_gone(error):
+            raise
+        if len(names) == 1:
+            return []
+        return [item for name in names for item in _described(elb, argument, [name])]
+    return found
 
 
 def _classic(search: Search) -> Iterator[Resource]:
@@ -75,7 +95,7 @@ def _classic(search: Search) -> Iterator[Resource]:
         for item in everything(elb, "describe_load_balancers", "LoadBalancerDescriptions")
     }
     for some in portions(list(found), PER_CALL):
-        for item in elb.describe_tags(LoadBalancerNames=some)["TagDescriptions"]:
+        for item in _described(elb, "LoadBalancerNames", some):
             name, tags = str(item["LoadBalancerName"]), pairs(item["Tags"])
             environment = search.whose(tags)
             if environment is not None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cli.cloud.errors import gone_is_fine
 from cli.cloud.resource import Resource, Search, everything, moment, pairs
 
 SERVICE = "rds"
@@ -84,7 +85,10 @@ def find(search: Search) -> Iterator[Resource]:
 def _tags(search: Search, item: Mapping[str, Any], arn: str) -> dict[str, str]:
     if "TagList" in item:
         return pairs(item["TagList"])
-    return pairs(search.client(SERVICE).list_tags_for_resource(ResourceName=arn)["TagList"])
+    # It may go after it was listed.
+    with gone_is_fine():
+        return pairs(search.client(SERVICE).list_tags_for_resource(ResourceName=arn)["TagList"])
+    return {}
 
 
 def delete(search: Search, resource: Resource) -> None:
