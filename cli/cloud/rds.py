@@ -85,10 +85,11 @@ def find(search: Search) -> Iterator[Resource]:
 def _tags(search: Search, item: Mapping[str, Any], arn: str) -> dict[str, str]:
     if "TagList" in item:
         return pairs(item["TagList"])
+    tags: dict[str, str] = {}
     # It may go after it was listed.
     with gone_is_fine():
-        return pairs(search.client(SERVICE).list_tags_for_resource(ResourceName=arn)["TagList"])
-    return {}
+        tags = pairs(search.client(SERVICE).list_tags_for_resource(ResourceName=arn)["TagList"])
+    return tags
 
 
 def delete(search: Search, resource: Resource) -> None:
