@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cli.cloud.errors import gone_is_fine
+from botocore.exceptions import ClientError
+
+from cli.cloud.errors import is_gone
 from cli.cloud.resource import Resource, Search, everything, moment, pairs
 
 SERVICE = "rds"
@@ -85,11 +87,14 @@ def find(search: Search) -> Iterator[Resource]:
 def _tags(search: Search, item: Mapping[str, Any], arn: str) -> dict[str, str]:
     if "TagList" in item:
         return pairs(item["TagList"])
-    tags: dict[str, str] = {}
-    # It may go after it was listed.
-    with gone_is_fine():
-        tags = pairs(search.client(SERVICE).list_tags_for_resource(ResourceName=arn)["TagList"])
-    return tags
+    try:
+        answer = search.client(SERVICE).list_tags_for_resource(ResourceName=arn)
+    except ClientError as error:
+        # It may go after it was listed.
+        if not is_gone(error):
+            raise
+        return {}
+    return pairs(answer["TagList"])
 
 
 def delete(search: Search, resource: Resource) -> None:
