@@ -101,7 +101,10 @@ def _new_association(call: Call, _found: re.Match[str]) -> Call | Answer:
     unknown = {"targetRoleArn", "policy"} & call.json().keys()
     if unknown:
         return _not_here(f"{sorted(unknown)[0]} of a Pod Identity association")
-    return call
+    role = str(call.json().get("roleArn", ""))
+    passed_to = {"iam:PassedToService": "pods.eks.amazonaws.com"}
+    refused = emulator.may(call.headers, "iam:PassRole", role, passed_to) if role else ""
+    return emulator.error("AccessDeniedException", refused, 403) if refused else call
 
 
 def _new_policy(call: Call, _found: re.Match[str]) -> Call | Answer:

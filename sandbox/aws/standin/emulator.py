@@ -10,7 +10,7 @@ import contextlib
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -123,6 +123,50 @@ def replace_json_resources(
         return str(own or original(called, method, path, *more))
 
     iam_actions.extract_resource_arn = found
+
+
+def replace_query_resources(
+    name: str, resource_of: Callable[[Mapping[str, str]], str | None]
+) -> None:
+    """Say for a service of the query protocol which ARN a call is about, from its parameters."""
+    original = iam_actions.extract_resource_arn
+
+    def found(called: str, method: str, path: str, *more: Any) -> str:
+        own = resource_of(_parameters(more[2])) if called == name else None
+        return str(own or original(called, method, path, *more))
+
+    iam_actions.extract_resource_arn = found
+
+
+def add_condition_keys(
+    name: str, conditions_of: Callable[[Mapping[str, str]], dict[str, Any]]
+) -> None:
+    """Let policies use a service's own condition keys, from a call's parameters."""
+    original = iam_actions.request_tag_context
+
+    def found(called: str, action: str, body: bytes, parameters: Any) -> dict[str, Any]:
+        own = conditions_of(_parameters(parameters)) if called == name else {}
+        return {**original(called, action, body, parameters), **own}
+
+    iam_actions.request_tag_context = found
+
+
+def _parameters(given: Mapping[str, Any]) -> dict[str, str]:
+    """The first value of each parameter."""
+    return {key: str(v[0] if isinstance(v, list) else v) for key, v in given.items() if v}
+
+
+def may(headers: dict[str, str], action: str, resource: str, keys: dict[str, Any]) -> str:
+    """Why whoever signed a request may not do one thing more that it takes; empty if it is allowed."""
+    signer = router.extract_access_key_id(headers)
+    service_name = action.partition(":")[0]
+    denied = iam_evaluator.enforce(
+        signer, action, service_name, region(), resource_arn=resource, service_context=keys
+    )
+    if denied is None:
+        return ""
+    who = getattr(denied, "principal_arn", "") or signer
+    return f"User: {who} is not authorized to perform: {action} on resource: {resource}"
 
 
 def add_resource_tags(

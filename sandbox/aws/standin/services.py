@@ -7,6 +7,7 @@ from sandbox.aws.standin import (
     eks_resources,
     emulator,
     iam,
+    iam_resources,
     images,
     inventory,
     kms_resources,
@@ -39,6 +40,7 @@ def install(settings: Settings) -> None:
     emulator.add_service("eks-auth", to_raw(pod_identity))
     emulator.add_service("servicequotas", to_raw(quotas.handler(settings.state)), "service-quotas")
     eks_resources.install()
+    iam_resources.install()
     kms_resources.install()
     eks.repair()
 

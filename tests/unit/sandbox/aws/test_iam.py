@@ -1,5 +1,7 @@
 """IAM is enforced: least privilege can be proven here."""
 
+import json
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -208,3 +210,74 @@ def test_credentials_that_no_user_can_have_here(emulator, operation, result) -> 
     assert getattr(iam, operation)(UserName=name)[result] == []
     with pytest.raises(iam.exceptions.NoSuchEntityException):
         getattr(iam, operation)(UserName="nobody")
+
+
+def document(*statements):
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+NOTHING = document({"Effect": "Deny", "Action": "*", "Resource": "*"})
+PODS = document(
+    {
+        "Effect": "Allow",
+        "Principal": {"Service": "pods.eks.amazonaws.com"},
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+    }
+)
+
+
+def test_a_policy_is_asked_about_roles_with_their_path(emulator):
+    own = emulator.user("paths", policy("iam:*", "arn:aws:iam::*:role/ours/*"))
+    iam = emulator.client("iam", **own)
+    iam.create_role(RoleName="in-ours", Path="/ours/a/", AssumeRolePolicyDocument=PODS)
+    iam.put_role_policy(RoleName="in-ours", PolicyName="p", PolicyDocument=NOTHING)
+    emulator.role("elsewhere", "pods.eks.amazonaws.com", ["sts:AssumeRole"])
+    for call in (
+        lambda: iam.create_role(RoleName="x", AssumeRolePolicyDocument=PODS),
+        lambda: iam.create_role(RoleName="x", Path="/theirs/", AssumeRolePolicyDocument=PODS),
+        lambda: iam.delete_role(RoleName="elsewhere"),
+        lambda: iam.create_policy(PolicyName="p", Path="/ours/", PolicyDocument=NOTHING),
+        lambda: iam.create_open_id_connect_provider(Url="https://example.com"),
+    ):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            call()
+    iam.delete_role_policy(RoleName="in-ours", PolicyName="p")
+    iam.delete_role(RoleName="in-ours")
+
+
+def test_a_policy_may_demand_a_permissions_boundary(emulator):
+    limit = emulator.client("iam").create_policy(
+        PolicyName="limit", PolicyDocument=document(policy("s3:*", "*")["Statement"][0])
+    )["Policy"]["Arn"]
+    wanted = policy("iam:*", "*")
+    wanted["Statement"][0]["Condition"] = {"StringEquals": {"iam:PermissionsBoundary": limit}}
+    iam = emulator.client("iam", **emulator.user("bounded", wanted))
+    with pytest.raises(ClientError, match="AccessDenied"):
+        iam.create_role(RoleName="unbound", AssumeRolePolicyDocument=PODS)
+    iam.create_role(RoleName="bound", AssumeRolePolicyDocument=PODS, PermissionsBoundary=limit)
+    iam.put_role_policy(RoleName="bound", PolicyName="p", PolicyDocument=NOTHING)
+    emulator.role("free", "pods.eks.amazonaws.com", ["sts:AssumeRole"])
+    for call in (
+        lambda: iam.put_role_policy(RoleName="free", PolicyName="p", PolicyDocument=NOTHING),
+        lambda: iam.put_role_permissions_boundary(
+            RoleName="bound", PermissionsBoundary="arn:aws:iam::aws:policy/AdministratorAccess"
+        ),
+    ):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            call()
+
+
+def test_who_gives_pods_a_role_must_be_allowed_to_pass_it(emulator, subnets):
+    emulator.cluster("passing", subnets)
+    role = emulator.role("passed", "pods.eks.amazonaws.com", ["sts:AssumeRole"])
+    pods = {"clusterName": "passing", "namespace": "n", "serviceAccount": "s", "roleArn": role}
+    eks_only = emulator.user("eks-only", policy("eks:*", "*"))
+    with pytest.raises(ClientError, match=r"iam:PassRole on resource: .*role/passed"):
+        emulator.client("eks", **eks_only).create_pod_identity_association(**pods)
+    both = policy("eks:*", "*")
+    passing = policy("iam:PassRole", role)["Statement"][0]
+    condition = {"StringEquals": {"iam:PassedToService": "pods.eks.amazonaws.com"}}
+    both["Statement"].append(passing | {"Condition": condition})
+    eks = emulator.client("eks", **emulator.user("eks-and-pass", both))
+    made = eks.create_pod_identity_association(**pods)["association"]
+    eks.delete_pod_identity_association(clusterName="passing", associationId=made["associationId"])
