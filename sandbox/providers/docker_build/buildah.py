@@ -161,6 +161,8 @@ class Buildah:
         environment: Mapping[str, str] = {},
         handles: Sequence[int] = (),
     ) -> "_Output":
+        if self._cancelled.is_set():
+            raise _cancelled()
         transient = scratch / "run"
         transient.mkdir(exist_ok=True)
         isolated = [*_isolation(), "sh", "-c", _SCRIPT, "sh", str(transient), *command]
@@ -186,7 +188,7 @@ class Buildah:
                 if self._cancelled.is_set():
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
-                    raise CloudError("The build was cancelled") from None
+                    raise _cancelled() from None
 
 
 class _Output:
@@ -195,6 +197,10 @@ class _Output:
     def __init__(self, code: int, text: str) -> None:
         self.code = code
         self.text = text
+
+
+def _cancelled() -> CloudError:
+    return CloudError("The build was cancelled")
 
 
 def _build_arguments(name: str, build: Build, scratch: Path, identifier: Path) -> list[str]:
