@@ -188,7 +188,11 @@ def test_the_lock_of_a_killed_run_is_removed_and_told(make: Make, home: Path) ->
     assert "cancel --yes --stack dev" in _calls(home)
 
 
-@pytest.mark.parametrize(("host", "pid"), [(socket.gethostname(), os.getpid()), ("other", 2**22)])
+@pytest.mark.parametrize(
+    ("host", "pid"),
+    [(socket.gethostname(), os.getpid()), ("other", 2**22)],
+    ids=["living", "stranger"],
+)
 def test_the_lock_of_the_living_or_of_a_stranger_stays(
     make: Make, home: Path, host: str, pid: int
 ) -> None:
