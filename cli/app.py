@@ -4,6 +4,7 @@ A KitError is shown as what, why and the next command; its class gives the exit 
 other exception is a bug: one line for the user, the traceback in a file for us.
 """
 
+import itertools
 import os
 import time
 import traceback
@@ -47,6 +48,9 @@ class Root(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         session: Session = ctx.ensure_object(Session)
+        # Typer takes the words away as it reads them; those after `--` are another program's.
+        words = itertools.takewhile(lambda word: word != "--", [*ctx._protected_args, *ctx.args])
+        wants_json = "--json" in words
         try:
             return super().invoke(ctx)
         except KitError as error:
@@ -59,6 +63,8 @@ class Root(TyperGroup):
         except Exception as error:
             if type(error).__module__.startswith("typer"):
                 # Wrong usage, or a wish to exit: typer answers those itself.
+                if isinstance(error, typer.TyperException) and wants_json:
+                    session.console.misused(error.format_message())
                 raise
             log = None if session.debug else _write_crash(error)
             session.console.bug(error, log, session.debug)
@@ -104,17 +110,17 @@ def root(
     session.console.verb = ctx.invoked_subcommand or ""
 
 
-app.command("bootstrap")(bootstrap.bootstrap)
-app.command("cost")(cost.cost)
+app.command("bootstrap", short_help="Prepare an AWS account, or this machine.")(bootstrap.bootstrap)
+app.command("cost", short_help="Show what an environment costs on AWS.")(cost.cost)
 app.command("up")(up.up)
 app.command("preview")(preview.preview)
 app.command("down")(down.down)
-app.command("sweep")(sweep.sweep)
-app.command("list")(list_environments.list_environments)
+app.command("sweep", short_help="Take away what expired or lost its branch.")(sweep.sweep)
+app.command("list", short_help="List every environment.")(list_environments.list_environments)
 app.command("status")(status.status)
 app.command("open")(open_ui.open_ui)
 app.command("logs")(logs.logs)
-app.command("exec")(execute.execute)
+app.command("exec", short_help="Run a command in a pod of Airflow.")(execute.execute)
 app.command("extend")(extend.extend)
 app.command("proof")(proof.proof)
 app.command("outputs")(outputs.outputs)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from sandbox.errors import KitError
+from sandbox.errors import KitError, UserError
 
 if TYPE_CHECKING:
     from rich.console import Console as Rich
@@ -117,6 +117,10 @@ class Console:
             )
         if self.json:
             self._json_error(KitError(summary, str(log or "")).data() | {"code": "Bug"}, {})
+
+    def misused(self, message: str) -> None:
+        """Wrong usage for a program that asked for JSON; what people see of it is typer's."""
+        self._json_error(UserError(message).data(), {})
 
     def _json_error(self, error: Mapping[str, Any], done: Mapping[str, Any]) -> None:
         document = {"result": "failed", **done, "error": dict(error)}

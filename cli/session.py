@@ -101,7 +101,14 @@ class Session:
 
     def checkout(self) -> Checkout:
         """Where the command was called: its git branch has an environment."""
-        return Checkout(Path.cwd(), self._environ)
+        try:
+            return Checkout(Path.cwd(), self._environ)
+        except FileNotFoundError as error:
+            raise UserError(
+                "The folder that you are in does not exist any more",
+                "Somebody removed it. Go to another one.",
+                "cd",
+            ) from error
 
     def machine(self) -> Any:
         """The sandbox's front door."""

@@ -2,6 +2,7 @@
 
 import getpass
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from cli import passphrase as passphrases
 from cli import settings, stack_config
 from cli.backends import Backend, clear, masked
+from cli.console import Console
 from cli.environments import Environment
 from cli.options import Json, on_environment
 from cli.session import Session
@@ -59,10 +61,16 @@ def get(
     values = _backend(session, environment).config()
     if full not in values:
         _refuse_unknown(full)
+        if full in {f"{settings.NAMESPACE}:{name}" for name in stack_config.SECRETS}:
+            raise UserError(
+                f'Environment "{environment.name}" has no "{key}" yet',
+                "It is made at random by the first `up`, or by bootstrap.",
+                f"./aerodrome up{session.same}",
+            )
         raise UserError(
             f'"{key}" is not set in environment "{environment.name}"',
             "The program's default holds.",
-            "./aerodrome config list --all",
+            f"./aerodrome config list --all{session.same}",
         )
     value = (clear if show else masked)(values[full])
     session.console.result({"key": full, "value": value}, lambda: session.console.line(str(value)))
@@ -137,8 +145,7 @@ def list_values(
     values = {key: masked(value) for key, value in _backend(session, environment).config().items()}
     console = session.console
     if not every:
-        rows = [(key, str(value)) for key, value in sorted(values.items())]
-        console.result(values, lambda: console.table(("key", "value"), rows))
+        console.result(values, lambda: _show_set(console, environment, values))
         return
     keys = [
         {
@@ -160,6 +167,13 @@ def list_values(
             console.line(f"    {item['type']}. {item['doc']}")
 
     console.result(keys, show)
+
+
+def _show_set(console: Console, environment: Environment, values: Mapping[str, object]) -> None:
+    if not values:
+        console.line(f'nothing is set for environment "{environment.name}": defaults hold')
+        return
+    console.table(("key", "value"), [(key, str(value)) for key, value in sorted(values.items())])
 
 
 @on_environment

@@ -7,6 +7,7 @@ import typer
 
 from cli import environments, stack_config
 from cli.environments import Environment
+from cli.git import NoBranch
 from cli.options import Base, Branch, Json
 from cli.session import Session
 from cli.settings import REGION_KEY
@@ -104,7 +105,10 @@ def _environment(session: Session, env: str | None, branch: str | None, base: st
     if env is not None and branch is None:
         return environments.environment(env)
     checkout = session.checkout()
-    return environments.of_branch(base, branch or checkout.branch(), checkout)
+    try:
+        return environments.of_branch(base, branch or checkout.branch(), checkout)
+    except NoBranch as error:
+        raise NoBranch(error.summary, error.detail, f"./aerodrome cost {base}") from error
 
 
 def _default_region(environment: Environment, base: str) -> str:

@@ -33,4 +33,11 @@ def outputs(
     visible = clear if show_secrets else masked
     data = {key: visible(value) for key, value in sorted(found.items())}
     rows = [(key, str(value)) for key, value in data.items()]
-    session.console.result(data, lambda: session.console.table(("output", "value"), rows))
+
+    def show() -> None:
+        if rows:
+            session.console.table(("output", "value"), rows)
+        else:
+            session.console.line(f'environment "{environment.name}" is not deployed')
+
+    session.console.result(data, show)

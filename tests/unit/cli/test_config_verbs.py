@@ -84,3 +84,14 @@ def test_rm_keeps_a_secret_that_is_in_use(run: Run, session: FakeSession) -> Non
     result = run("config", "rm", "fernetKey")
     assert result.exit_code == 2
     assert session.fake_backend.values
+
+
+def test_a_secret_that_is_not_made_yet(run: Run) -> None:
+    result = run("config", "get", "adminPassword", "--show")
+    assert result.exit_code == 2
+    assert "made at random by the first `up`" in result.stderr
+
+
+def test_a_list_of_nothing_says_so(run: Run) -> None:
+    assert "nothing is set" in run("config", "list").stdout
+    assert json.loads(run("config", "list", "--json").stdout) == {}

@@ -1,5 +1,6 @@
 """The launcher script, its start-up, shell completion, and the generated reference."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -86,3 +87,34 @@ def test_words_are_completed(words: str, expected: set[str], tmp_path: Path) -> 
 def test_the_reference_is_up_to_date() -> None:
     text = (ROOT / "docs" / "cli.md").read_text()
     assert text == reference.document(), "run: make docs"
+
+
+def test_the_list_of_verbs_is_not_cut_off(tmp_path: Path) -> None:
+    done = _launch("--help", cwd=tmp_path, COLUMNS="80")
+    assert "..." not in done.stdout.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize(
+    "words", ["up --rung banana --json", "extend --json --days 0", "bogus --json", "exec --json"]
+)
+def test_wrong_usage_is_json_too_if_that_was_asked_for(words: str, tmp_path: Path) -> None:
+    done = _launch(*words.split(), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Usage: aerodrome" in done.stderr
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == "UserError"
+    assert error["summary"].rstrip(".") in done.stderr
+
+
+def test_another_program_s_json_is_not_ours(tmp_path: Path) -> None:
+    done = _launch("exec", "--bogus", "--", "airflow", "dags", "list", "--json", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_folder_that_is_gone(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f"cd {gone} && rmdir {gone} && exec {LAUNCHER} status"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "does not exist any more" in done.stderr

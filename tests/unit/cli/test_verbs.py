@@ -417,3 +417,8 @@ def test_doctor_changes_nothing_and_names_fixes(run: Run, run_json: Callable[...
     checks = json.loads(run("doctor", "--json").stdout)
     assert {"root", "nft", "port 8080"} <= {check["name"] for check in checks}
     assert all(check["fix"] for check in checks if not check["ok"])
+
+
+def test_outputs_of_what_is_not_deployed(run: Run, run_json: Callable[..., Any]) -> None:
+    assert run("outputs").stdout == 'environment "sandbox" is not deployed\n'
+    assert run_json("outputs") == {}

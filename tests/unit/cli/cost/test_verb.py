@@ -7,6 +7,7 @@ import pytest
 
 from cli.backends import Found
 from cli.environments import ROOT
+from cli.git import NoBranch
 from sandbox.errors import KitError
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeSession
@@ -131,3 +132,10 @@ class Unreadable:
 
     def resources(self) -> list[Found]:
         raise KitError("the state is locked away")
+
+
+def test_without_a_branch_it_says_what_to_type(run: Run, session: FakeSession) -> None:
+    session.fake_checkout.current = NoBranch("no branch", "because")
+    result = run("cost")
+    assert result.exit_code == 2
+    assert "    ./aerodrome cost sandbox" in result.stderr
