@@ -3,7 +3,8 @@
 No policy is put on a user; users are in groups. Nothing inside AWS has a key: pods get short-lived
 credentials from EKS Pod Identity. Of the users only Rancher's has an access key, because Rancher's cloud
 credentials know nothing else; the operator signs in and the log writer's key, if one is ever needed
-outside, is made by hand.
+outside, is made by hand. A pipeline comes with roles of its own, which bootstrap makes; here it is let
+into the cluster.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pulumi_aws as aws
 from infra import airflow_role, policies
 from infra.cluster import Cluster
 from infra.log_bucket import LogBucket
+from infra.naming import BRANCH_LOGS
 from infra.outputs import RancherKey
 from infra.stack import Stack
 
@@ -31,6 +33,8 @@ class Access(pulumi.ComponentResource):
     """Users, groups, policies, and Airflow's role."""
 
     airflow_role_arn: pulumi.Output[str]
+    branch_boundary: pulumi.Output[str] | None = None
+    """What no role of a branch may go beyond, where a pipeline makes those roles."""
     rancher_key: RancherKey | None = None
 
     def __init__(
@@ -44,6 +48,11 @@ class Access(pulumi.ComponentResource):
         self._log_writer()
         if args.stack.settings.rancher_enabled:
             self.rancher_key = self._rancher()
+        if args.stack.settings.preview_role:
+            role = args.stack.settings.preview_role
+            self._cluster_access("preview", role, "AmazonEKSAdminViewPolicy")
+        if args.stack.settings.deploy_role:
+            self.branch_boundary = self._deployer(args.stack.settings.deploy_role)
         self.airflow_role_arn = airflow_role.make(args.stack, args.bucket.arn, parent=self)
         self.register_outputs({"airflowRoleArn": self.airflow_role_arn})
 
@@ -54,7 +63,7 @@ class Access(pulumi.ComponentResource):
         ).apply(lambda arns: policies.operate(arns[0], arns[1], self._names.log_prefix, arns[2]))
         user = self._user_in_group("operator", policy)
         # In Kubernetes, too, an operator sees everything but Secrets, and changes nothing.
-        self._cluster_access("operator", user, "AmazonEKSViewPolicy")
+        self._cluster_access("operator", user.arn, "AmazonEKSViewPolicy")
 
     def _log_writer(self) -> None:
         prefix = self._names.log_prefix
@@ -65,9 +74,24 @@ class Access(pulumi.ComponentResource):
         policy = self._args.cluster.arn.apply(policies.manage_with_rancher)
         user = self._user_in_group("rancher", policy)
         # Rancher installs its agent in the cluster, which takes an administrator.
-        self._cluster_access("rancher", user, "AmazonEKSClusterAdminPolicy")
+        self._cluster_access("rancher", user.arn, "AmazonEKSClusterAdminPolicy")
         key = aws.iam.AccessKey(self._names.of("rancher"), user=user.name, opts=self._child)
         return RancherKey(key.id, pulumi.Output.secret(key.secret))
+
+    def _deployer(self, role: str) -> pulumi.Output[str]:
+        # A branch has a namespace, and makes its database from the base's.
+        self._cluster_access("deploy", role, "AmazonEKSClusterAdminPolicy")
+        boundary = aws.iam.Policy(
+            self._names.branch_boundary,
+            # Known beforehand: the pipeline's own policy demands it of every role that it makes.
+            name=self._names.branch_boundary,
+            path=self._names.iam_path,
+            policy=self._args.bucket.arn.apply(
+                lambda arn: policies.read_and_write_logs(arn, BRANCH_LOGS)
+            ),
+            opts=self._child,
+        )
+        return boundary.arn
 
     def _user_in_group(self, role: str, policy: pulumi.Output[str]) -> aws.iam.User:
         """A user, its group, and the group's only policy."""
@@ -87,13 +111,13 @@ class Access(pulumi.ComponentResource):
         aws.iam.UserGroupMembership(logical, user=user.name, groups=[group.name], opts=self._child)
         return user
 
-    def _cluster_access(self, role: str, user: aws.iam.User, policy: str) -> None:
-        """Lets the user into the cluster: an access entry, and what it may do there."""
+    def _cluster_access(self, role: str, principal: pulumi.Input[str], policy: str) -> None:
+        """Lets a user or a role into the cluster: an access entry, and what it may do there."""
         logical = self._names.of(role)
         entry = aws.eks.AccessEntry(
             logical,
             cluster_name=self._args.cluster.name,
-            principal_arn=user.arn,
+            principal_arn=principal,
             opts=self._child,
         )
         aws.eks.AccessPolicyAssociation(

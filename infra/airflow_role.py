@@ -8,14 +8,18 @@ from infra.stack import Stack
 
 
 def make(
-    stack: Stack, bucket_arn: pulumi.Input[str], parent: pulumi.Resource
+    stack: Stack,
+    bucket_arn: pulumi.Input[str],
+    parent: pulumi.Resource,
+    boundary: pulumi.Input[str] | None = None,
 ) -> pulumi.Output[str]:
-    """The role's ARN, once it may do what it must."""
+    """The role's ARN, once it may do what it must. It never goes beyond `boundary`, if there is one."""
     names, child = stack.names, pulumi.ResourceOptions(parent=parent)
     role = aws.iam.Role(
         names.of("airflow"),
         path=names.iam_path,
         assume_role_policy=policies.assumed_by_pods(),
+        permissions_boundary=boundary,
         opts=child,
     )
     allowed = aws.iam.RolePolicy(

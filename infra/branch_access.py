@@ -14,6 +14,7 @@ class BranchAccessArgs:
 
     stack: Stack
     log_bucket_arn: pulumi.Output[str]
+    boundary: pulumi.Output[str]
 
 
 class BranchAccess(pulumi.ComponentResource):
@@ -25,5 +26,7 @@ class BranchAccess(pulumi.ComponentResource):
         self, name: str, args: BranchAccessArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("aerodrome:index:BranchAccess", name, {}, opts)
-        self.airflow_role_arn = airflow_role.make(args.stack, args.log_bucket_arn, parent=self)
+        self.airflow_role_arn = airflow_role.make(
+            args.stack, args.log_bucket_arn, parent=self, boundary=args.boundary
+        )
         self.register_outputs({"airflowRoleArn": self.airflow_role_arn})

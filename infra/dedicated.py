@@ -53,6 +53,7 @@ def deploy(stack: Stack) -> None:
     outputs.export_foundation(
         outputs.Foundation(
             bucket.arn,
+            access.branch_boundary,
             registry.repositories,
             images.get("postgres"),
             address,

@@ -20,6 +20,12 @@ CONTRACT = 1
 needs more of its base than before: an output, a script in its image, a rule in its cluster. Here, because the
 command line asks for it before it makes anything."""
 
+BRANCH_LOGS = "branches"
+"""The folder of a base's log bucket in which each of its branches has one."""
+
+PIPELINE_PATH = f"/{PREFIX}-pipeline/"
+"""Where the roles of pipelines lie: they outlive the environments, and go with bootstrap's other things."""
+
 AIRFLOW = "airflow"
 """Airflow's namespace and database where it has a cluster of its own."""
 
@@ -127,6 +133,11 @@ class Names:
         return f"{AIRFLOW}_{self.environment.replace('-', '_')}" if self.shared else AIRFLOW
 
     @property
+    @property
+    def branch_boundary(self) -> str:
+        """The policy beyond which no role of a branch on it may go; below `iam_path`."""
+        return self.of("branches")
+
     def database_release(self) -> str:
         """The Helm release that makes and drops a branch's database; it is in the base's namespace."""
         return f"database-{self.environment}"
@@ -134,7 +145,7 @@ class Names:
     @property
     def log_prefix(self) -> str:
         """The folder of task logs in the bucket; `/` ends it, so that none begins like another."""
-        return f"branches/{self.environment}" if self.shared else "task-logs"
+        return f"{BRANCH_LOGS}/{self.environment}" if self.shared else "task-logs"
 
     @property
     def image_tag_prefix(self) -> str:
@@ -152,6 +163,11 @@ class Names:
 
 
 def state_bucket(account: str, region: str) -> str:
+def pipeline_role(environment: str, purpose: str) -> str:
+    """The role of a pipeline for the branches on an environment; `purpose` is `preview` or `deploy`."""
+    return f"{PREFIX}-{environment}-{purpose}"
+
+
     """The bucket of the account's stacks in a region; bucket names are the whole world's."""
     return f"{PREFIX}-state-{account}-{region}"
 
@@ -183,9 +199,14 @@ def branch_environment(base: str, branch: str) -> str:
     resource's name may hold) do not meet; a branch of emoji alone is `BASE-HASH`.
     """
     digest = hashlib.sha256(f"{base}\0{branch}".encode()).hexdigest()[:HASH_LENGTH]
-    head = base[:BASE_IN_BRANCH_MAX_LENGTH].rstrip("-")
-    room = ENVIRONMENT_MAX_LENGTH - len(head) - len(digest) - 2
-    return "-".join(part for part in (head, _readable(branch)[:room].strip("-"), digest) if part)
+    head = branches_begin(base)
+    room = ENVIRONMENT_MAX_LENGTH - len(head) - len(digest) - 1
+    return head + "-".join(part for part in (_readable(branch)[:room].strip("-"), digest) if part)
+
+
+def branches_begin(base: str) -> str:
+    """How the names of all branches' environments on a base begin."""
+    return f"{base[:BASE_IN_BRANCH_MAX_LENGTH].rstrip('-')}-"
 
 
 def _readable(branch: str) -> str:
@@ -197,7 +218,7 @@ def _readable(branch: str) -> str:
 def tags(
     environment: str, branch: str, expires: str, base: str = "", used: str = ""
 ) -> dict[str, str]:
-    """What every resource carries: sweeping and cost reports go by it. `base` and `used` only where there
+    """What every resource carries: sweeping and cost reports go by it. The last three only where there
     is something to tell."""
     own = {
         TAG_ENVIRONMENT: tag_value(environment),

@@ -34,6 +34,7 @@ class Foundation:
     """What a dedicated environment is to those that stand on it."""
 
     log_bucket_arn: pulumi.Output[str]
+    branch_boundary: pulumi.Output[str] | None
     repositories: Mapping[str, Repository]
     postgres: Image | None
     database: Address
@@ -80,6 +81,8 @@ def export_foundation(foundation: Foundation) -> None:
     pulumi.export("databaseTls", foundation.database.tls)
     pulumi.export("databaseAdminSecretName", foundation.database_secret)
     pulumi.export("storageClass", foundation.storage_class)
+    if foundation.branch_boundary:
+        pulumi.export("branchBoundary", foundation.branch_boundary)
 
 
 def export_rancher(address: pulumi.Output[str] | None, key: "RancherKey | None") -> None:

@@ -117,6 +117,18 @@ class Settings:
     node_instance_types: tuple[str, ...] = setting(("m7i.large",), check=check_instance_types)
     """The workers' instance types, a JSON list; with spot several are better. Default: 2 vCPU, 8 GiB,
     which holds Airflow's own pods and a handful of tasks."""
+    deploy_role: str = setting(
+        "", pattern=r"(arn:[a-z-]+:iam::\d{12}:role/\S+)?", allowed="the ARN of an IAM role"
+    )
+    """The role with which a pipeline deploys branches on this environment: it administers the cluster, and
+    gives no branch's role more than the branches' logs. Default: none; `bootstrap --github` sets it."""
+
+    preview_role: str = setting(
+        "", pattern=r"(arn:[a-z-]+:iam::\d{12}:role/\S+)?", allowed="the ARN of an IAM role"
+    )
+    """The role with which a pipeline previews branches: it reads the cluster. Default: none;
+    `bootstrap --github` sets it."""
+
 
     node_min: int = setting(1, minimum=0, maximum=450)
     """The fewest workers. Default 1."""

@@ -29,7 +29,10 @@ def deploy(stack: Stack) -> None:
     provider = kubernetes.Provider(stack.names.of("base"), kubeconfig=kubeconfig)
     database = BranchDatabase("database", BranchDatabaseArgs(stack, base, provider))
     image = Image("airflow", ImageArgs(stack, "airflow", base.repository("airflow")))
-    access = BranchAccess("access", BranchAccessArgs(stack, base.output("logBucketArn")))
+    access = BranchAccess(
+        "access",
+        BranchAccessArgs(stack, base.output("logBucketArn"), base.output("branchBoundary")),
+    )
     airflow = Airflow(
         "airflow",
         AirflowArgs(

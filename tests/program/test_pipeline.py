@@ -1,0 +1,85 @@
+"""What a base has for the pipeline that deploys its branches: the way into the cluster, and the limit of
+every role that the pipeline makes."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from infra.naming import Names
+from tests.program.conftest import BASE, BRANCH, BRANCH_SECRETS
+from tests.program.recording import SECRETS, Program, Registration, run_program
+
+DEPLOY = "arn:aws:iam::123456789012:role/aerodrome-pipeline/aerodrome-test-deploy"
+PREVIEW = "arn:aws:iam::123456789012:role/aerodrome-pipeline/aerodrome-test-preview"
+ENTRY = "aws:eks/accessEntry:AccessEntry"
+POLICY = "aws:eks/accessPolicyAssociation:AccessPolicyAssociation"
+ROLE = "aws:iam/role:Role"
+
+
+@pytest.fixture(scope="module")
+def base() -> Iterator[Program]:
+    config = {"environment": "test", "deployRole": DEPLOY, "previewRole": PREVIEW}
+    with pytest.MonkeyPatch.context() as patch:
+        yield run_program(config, SECRETS, patch)
+
+
+@pytest.fixture(scope="module")
+def branch(base: Program) -> Iterator[Program]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield run_program(BRANCH, BRANCH_SECRETS, patch, {BASE: base})
+
+
+def names(program: Program) -> set[tuple[str, str]]:
+    return {(resource.type, resource.name) for resource in program.resources}
+
+
+def test_both_roles_are_let_into_the_cluster(base: Program) -> None:
+    entries = {one.inputs["principalArn"] for one in base.of_type(ENTRY)}
+    assert {DEPLOY, PREVIEW} <= entries
+    policies = {
+        one.inputs["principalArn"]: one.inputs["policyArn"].rpartition("/")[2]
+        for one in base.of_type(POLICY)
+    }
+    assert policies[DEPLOY] == "AmazonEKSClusterAdminPolicy"
+    assert policies[PREVIEW] == "AmazonEKSAdminViewPolicy"
+
+
+def test_nothing_else_differs_from_a_base_without_a_pipeline(
+    base: Program, program: Program
+) -> None:
+    added = names(base) - names(program)
+    assert names(program) <= names(base)
+    assert added == {
+        (ENTRY, "aerodrome-test-deploy"),
+        (ENTRY, "aerodrome-test-preview"),
+        (POLICY, "aerodrome-test-deploy"),
+        (POLICY, "aerodrome-test-preview"),
+        ("aws:iam/policy:Policy", "aerodrome-test-branches"),
+    }
+    assert base.outputs.keys() - program.outputs.keys() == {"branchBoundary"}
+
+
+def boundary(base: Program) -> Registration:
+    return base.one("aws:iam/policy:Policy", "-branches")
+
+
+def test_the_boundary_has_the_name_that_the_pipelines_policy_demands(base: Program) -> None:
+    named = Names("test")
+    inputs = boundary(base).inputs
+    assert (inputs["path"], inputs["name"]) == (named.iam_path, named.branch_boundary)
+
+
+def test_a_branchs_role_stays_within_it(base: Program, branch: Program) -> None:
+    role = branch.one(ROLE)
+    assert role.inputs["permissionsBoundary"] == base.outputs["branchBoundary"]
+    limit = json.loads(boundary(base).inputs["policy"])["Statement"]
+    own = json.loads(branch.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])["Statement"]
+    assert [each["Action"] for each in limit] == [each["Action"] for each in own]
+    folder = "arn:aws:s3:::aerodrome-test-logs/branches/"
+    assert limit[0]["Resource"] == [f"{folder}*"]
+    assert own[0]["Resource"][0].startswith(folder)
+
+
+def test_without_a_pipeline_no_role_has_one(shared: Program) -> None:
+    assert "permissionsBoundary" not in shared.one(ROLE).inputs
