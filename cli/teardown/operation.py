@@ -19,6 +19,7 @@ from cli.record import Record
 from cli.session import Sandbox, Session
 from cli.teardown import cluster, drain, engine, leftovers, rancher
 from cli.teardown.branches import branches_of
+from cli.teardown.custom_resources import custom_resources
 from cli.teardown.report import Done, Report
 from cli.teardown.sandbox import end_sandbox
 from cli.teardown.target import Target, target_of
@@ -73,6 +74,7 @@ BEFORE = (
     Step("volumes", cluster.volumes),
     Step("node pools", cluster.node_pools),
     Step("data", engine.release_data),
+    Step("custom resources", custom_resources),
 )
 """While the controllers live."""
 

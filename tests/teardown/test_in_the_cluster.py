@@ -42,7 +42,7 @@ def session(
 
 
 def _down(session: kit.Sandboxed, name: str, **wish: Any) -> TornDown:
-    phases = Phases(session.console, total=10)
+    phases = Phases(session.console, total=11)
     return tear_down(session, Environment(name), phases, Wish(keep_sandbox=True, **wish))
 
 

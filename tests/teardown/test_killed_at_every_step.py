@@ -30,6 +30,7 @@ MOMENTS = [
     "rancher",
     "load balancers",
     "  deleted elasticloadbalancing load-balancer",
+    "custom resources",
     "volumes",
     "node pools",
     "data",

@@ -182,6 +182,9 @@ class FakeAirflow:
     reachable: bool = True
     calls: list[str] = field(default_factory=list)
     running: list[int] = field(default_factory=lambda: [0])
+    deferring: int = 0
+    by_hand: date | None = None
+    """When somebody last started a DAG run."""
 
     def __enter__(self) -> "FakeAirflow":
         return self
@@ -212,6 +215,9 @@ class FakeAirflow:
 
     def unfinished(self) -> int:
         return self.running.pop(0) if len(self.running) > 1 else self.running[0]
+
+    def deferred(self) -> int:
+        return self.deferring
 
     def trigger(self, dag: str, run: str) -> None:
         self._called("trigger")
