@@ -5,14 +5,21 @@ It knows neither Kubernetes nor AWS: what a person could do with a browser, and 
 
 import time
 from collections.abc import Mapping
+from datetime import UTC, date
 from typing import Any, Self
 
 import httpx
 
-from cli import log_lines
+from cli import lifetime, log_lines
 from sandbox.errors import KitError, UserError
 
 LOGIN = "/auth/token"
+
+BY_HAND = ("ui", "rest_api", "cli", "backfill")
+"""What Airflow says of a DAG run that a person started."""
+
+RUNS = 100
+"""As many as Airflow gives at once."""
 
 PATIENCE = 180.0
 """Seconds that a starting API server may refuse connections or answer 5xx: after a reboot
@@ -89,6 +96,19 @@ class Airflow:
         wanted = "&".join(f"state={state}" for state in states)
         path = f"/api/v2/dags/~/dagRuns/~/taskInstances?{wanted}&limit=1"
         return int(self._send("GET", path)["total_entries"])
+
+    def last_by_hand(self, since: date) -> date | None:
+        """The day on which a person last started a DAG run; None if nobody did from `since` on.
+
+        Airflow calls runs that another DAG starts manual too: they are none of these.
+        """
+        path = (
+            "/api/v2/dags/~/dagRuns?run_type=manual&run_type=backfill"
+            f"&run_after_gte={since.isoformat()}T00:00:00Z&order_by=-run_after&limit={RUNS}"
+        )
+        runs = self._send("GET", path)["dag_runs"]
+        days = (run["run_after"] for run in runs if run.get("triggered_by") in BY_HAND)
+        return next((lifetime.instant(day).astimezone(UTC).date() for day in days), None)
 
     def log(self, dag: str, run: str, task: str, attempt: int) -> list[str]:
         """The lines of a task's log, as Airflow shows them."""

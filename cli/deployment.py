@@ -69,6 +69,10 @@ def plan(session: Session, environment: Environment, wish: Wish) -> Plan:
         stack_config.provide_passphrase(environment)
     backend = session.backend(environment)
     standing = stack_config.standing(environment, backend, wish.rung)
+    if environment.branch:
+        # Only here is it sure that the branch is one of the repository that the command was called in.
+        known = session.checkout().repositories()
+        standing = replace(standing, repository=next(iter(known), ""))
     region = REGION
     if standing.shared:
         region = str(bases.check(session, standing.base).get("region", REGION))

@@ -57,10 +57,23 @@ def kept(expires: str, day: date) -> str:
     """The date after a use on `day`: some days on, but never earlier than it was."""
     if expires == NEVER:
         return NEVER
+    wanted = after(str(DAYS), day)
     # The program takes a time of day too; the earlier text is the earlier date all the same.
-    return max(expires, after(str(DAYS), day))
+    return wanted if day_of(expires) is None else max(expires, wanted)
+
+
+def day_of(expires: str) -> date | None:
+    """The day that an expiry names, with or without a time; None if it is no date."""
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T.*)?", expires):
+        return None
+    try:
+        return date.fromisoformat(expires[:10])
+    except ValueError:
+        return None
 
 
 def has_passed(expires: str, day: date) -> bool:
-    """Whether the environment may be swept on `day`: not on the last day itself."""
-    return expires not in ("", NEVER) and expires[:10] < day.isoformat()
+    """Whether the environment may be swept on `day`: not on the last day itself, and not where
+    nobody can tell the day."""
+    last = day_of(expires)
+    return last is not None and last < day

@@ -40,11 +40,12 @@ PASSPHRASE_FILE = passphrases.PASSPHRASE_FILE
 
 BASE_KEY = f"{NAMESPACE}:base"
 BRANCH_KEY = f"{NAMESPACE}:branch"
+REPOSITORY_KEY = f"{NAMESPACE}:repository"
 ENVIRONMENT_KEY = f"{NAMESPACE}:environment"
 EXPIRES_KEY = f"{NAMESPACE}:expires"
 USED_KEY = f"{NAMESPACE}:used"
 
-_BRANCH_MAX_LENGTH = 255
+BRANCH_MAX_LENGTH = 255
 """Of the program's setting. It is for people only: the environment's name is made of the whole."""
 
 
@@ -134,6 +135,8 @@ class Standing:
     rung: str = DEDICATED
     base: str = ""
     branch: str = ""
+    repository: str = ""
+    """That of the branch; only written down with it."""
 
     @property
     def shared(self) -> bool:
@@ -163,7 +166,7 @@ def standing(environment: Environment, backend: Backend, rung: str | None = None
             "A git branch's environment stands on its base; one that was named stands alone.",
             "./aerodrome up --branch BRANCH --rung shared",
         )
-    branch = plain.get(BRANCH_KEY) or environment.branch[:_BRANCH_MAX_LENGTH]
+    branch = plain.get(BRANCH_KEY) or environment.branch[:BRANCH_MAX_LENGTH]
     return Standing(chosen, base if chosen == SHARED else "", branch)
 
 
@@ -198,6 +201,8 @@ def _plain(environment: Environment, on: Standing) -> dict[str, str]:
     values["environment"] = environment.name
     if on.branch:
         values["branch"] = on.branch
+    if on.branch and on.repository:
+        values["repository"] = on.repository[:BRANCH_MAX_LENGTH]
     if environment.sandboxed:
         values["uiServiceType"] = "NodePort"
         if not on.shared:

@@ -11,6 +11,9 @@ from sandbox.errors import KitError
 _AT_ONCE = 20
 """ARNs that the tagging API takes in one call."""
 
+_SHOWN = 5
+"""Refusals: they are mostly the same."""
+
 
 def used(live: Live) -> None:
     """Keeps a branch's environment for some days from now. Any other is kept anyway.
@@ -38,6 +41,8 @@ def keep(live: Live, expires: str) -> None:
 
 
 def _tag(live: Live, tags: dict[str, str]) -> None:
+    """KitError if the cloud takes the tags on nothing: the latest date of all resources counts, so one is
+    enough."""
     # Imported late: only the first use of a day asks the whole cloud.
     from cli.cloud.resource import Search, portions
     from cli.cloud.services import find
@@ -45,9 +50,29 @@ def _tag(live: Live, tags: dict[str, str]) -> None:
     found = [item for item in find(Search(live.client, live.environment.name)) if item.tags]
     # The tagging API does not know IAM's roles.
     roles = [item for item in found if (item.service, item.kind) == ("iam", "role")]
-    for role in roles:
-        pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
-        live.client("iam").tag_role(RoleName=role.id, Tags=pairs)
+    refused = {role.label: why for role in roles if (why := _refused(live, role.id, tags))}
     others = [item.arn for item in found if item.service != "iam"]
     for arns in portions(others, _AT_ONCE):
-        live.client("resourcegroupstaggingapi").tag_resources(ResourceARNList=arns, Tags=tags)
+        answer = live.client("resourcegroupstaggingapi").tag_resources(
+            ResourceARNList=arns, Tags=tags
+        )
+        # Not an error of the call: it says for each resource what became of it.
+        for arn, failure in (answer.get("FailedResourcesMap") or {}).items():
+            refused[arn] = str(failure.get("ErrorMessage") or failure.get("ErrorCode"))
+    if refused and len(refused) == len(roles) + len(others):
+        raise KitError(
+            f"AWS takes the new tags on none of {len(refused)} resource(s)",
+            "\n".join(f"{what}: {why}" for what, why in list(refused.items())[:_SHOWN]),
+        )
+
+
+def _refused(live: Live, role: str, tags: dict[str, str]) -> str:
+    """Why a role cannot be tagged; empty if it is."""
+    from botocore.exceptions import ClientError
+
+    pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+    try:
+        live.client("iam").tag_role(RoleName=role, Tags=pairs)
+    except ClientError as error:
+        return str(error)
+    return ""

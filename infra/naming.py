@@ -48,6 +48,7 @@ TAG_BRANCH = f"{PREFIX}:branch"
 TAG_EXPIRES = f"{PREFIX}:expires"
 TAG_USED = f"{PREFIX}:used"
 TAG_BASE = f"{PREFIX}:base"
+TAG_REPOSITORY = f"{PREFIX}:repository"
 TAG_BOOTSTRAP = f"{PREFIX}:bootstrap"
 """On what bootstrap makes: it belongs to the account and outlives the environments, so it does not carry
 `TAG_ENVIRONMENT`, by which they are taken away."""
@@ -216,7 +217,12 @@ def _readable(branch: str) -> str:
 
 
 def tags(
-    environment: str, branch: str, expires: str, base: str = "", used: str = ""
+    environment: str,
+    branch: str,
+    expires: str,
+    base: str = "",
+    used: str = "",
+    repository: str = "",
 ) -> dict[str, str]:
     """What every resource carries: sweeping and cost reports go by it. The last three only where there
     is something to tell."""
@@ -225,7 +231,11 @@ def tags(
         TAG_BRANCH: tag_value(branch),
         TAG_EXPIRES: tag_value(expires),
     }
-    told = {TAG_BASE: tag_value(base), TAG_USED: tag_value(used)}
+    told = {
+        TAG_BASE: tag_value(base),
+        TAG_USED: tag_value(used),
+        TAG_REPOSITORY: tag_value(repository),
+    }
     return own | {key: value for key, value in told.items() if value}
 
 

@@ -71,6 +71,12 @@ class Settings:
     )
     """The git branch that the environment belongs to, as a tag. Default: none."""
 
+    repository: str = setting(
+        "", pattern=r"[^\x00-\x1f]{0,255}", allowed="at most 255 printable characters"
+    )
+    """The git repository of that branch, like `github.com/owner/name`, as a tag: by it `sweep` knows whose
+    branches it may look for. The command line writes it. Default: none."""
+
     rung: str = setting("dedicated", choices=("dedicated", "shared"))
     """What the environment stands on: a network and a cluster of its own, or those of its base
     environment. Default dedicated; a branch is best off with shared, which costs its pods only. With

@@ -40,7 +40,9 @@ class Stack:
     def tags(self) -> dict[str, str]:
         """On everything that the program makes."""
         told = self.settings
-        return tags(told.environment, told.branch, told.expires, told.base, told.used)
+        return tags(
+            told.environment, told.branch, told.expires, told.base, told.used, told.repository
+        )
 
     @property
     def labels(self) -> dict[str, str]:

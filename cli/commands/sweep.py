@@ -33,8 +33,9 @@ def sweep(
     """Take away environments that have expired, or whose git branch is gone.
 
     The cloud is asked by tag, not a list of stacks: what is in no list is what gets forgotten. An
-    environment expires some days after its last use; `aerodrome extend` gives it more. A branch
-    is gone when neither this repository nor its remotes have it.
+    environment expires some days after its last use, or the last DAG run that somebody started by
+    hand; `aerodrome extend` gives it more. A branch is gone when neither this repository nor its
+    remotes have it; branches of other repositories are not looked for.
 
     What no stack knows is shown, and goes only with --unknown: the stack may be somebody else's.
 
@@ -52,7 +53,7 @@ def sweep(
     doomed = [one for one in found if one.doomed or (unknown and one.reason in (UNKNOWN, NOBODYS))]
     if dry_run or not doomed:
         data = {"found": [one.data() for one in found], "swept": []}
-        session.console.result(data, lambda: _show(session, found, doomed, []))
+        session.console.result(data, lambda: _show(session, base, found, doomed, []))
         return
     _agree(session, doomed, yes or on.sandboxed)
     swept = sweeping.sweep(session, on, doomed, region)
@@ -62,7 +63,7 @@ def sweep(
             {"environment": one.verdict.environment, "outcome": one.outcome} for one in swept
         ],
     }
-    session.console.result(data, lambda: _show(session, found, doomed, swept))
+    session.console.result(data, lambda: _show(session, base, found, doomed, swept))
     failed = [one for one in swept if one.failure]
     if failed:
         raise typer.Exit(1)
@@ -77,8 +78,14 @@ def _agree(session: Session, doomed: "list[Verdict]", yes: bool) -> None:
 
 
 def _show(
-    session: Session, found: "list[Verdict]", doomed: "list[Verdict]", swept: "list[Swept]"
+    session: Session,
+    base: str,
+    found: "list[Verdict]",
+    doomed: "list[Verdict]",
+    swept: "list[Swept]",
 ) -> None:
+    from cli.teardown.judging import NOBODYS, UNKNOWN
+
     console = session.console
     if not found:
         console.line("there is nothing of Aerodrome in the cloud")
@@ -91,13 +98,20 @@ def _show(
             one.expires or "-",
             str(len(one.resources)),
             _money(one),
-            one.reason or "stays",
+            one.reason or (f"stays: {one.spared}" if one.spared else "stays"),
             _end(ends.get(one.environment), one in doomed),
         )
         for one in found
     ]
     headings = ("environment", "branch", "expires", "resources", "a month", "verdict", "")
     console.table(headings, rows)
+    left = [one for one in found if one not in doomed and one.reason in (UNKNOWN, NOBODYS)]
+    if left:
+        console.line()
+        console.line(
+            f"{len(left)} of them stay because their stack may be somebody else's. To take them too:"
+        )
+        console.line(f"    ./aerodrome sweep --base {base} --unknown")
     failures: list[KitError] = [one.failure for one in swept if one.failure]
     for failure in failures:
         console.line(f"failed: {failure.summary}", "bold red")

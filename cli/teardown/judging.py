@@ -4,18 +4,21 @@ The tags of the resources themselves say when an environment ends and whose bran
 of stacks is asked, for what is in no list is what gets forgotten.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
 from cli import lifetime
 from cli.cloud.resource import Resource
+from cli.stack_config import BRANCH_MAX_LENGTH
 from infra.naming import (
     TAG_BASE,
     TAG_BRANCH,
     TAG_EXPIRES,
-    branch_environment,
+    TAG_REPOSITORY,
+    is_environment,
+    tag_value,
 )
 
 HOURS = 730.0
@@ -24,7 +27,7 @@ HOURS = 730.0
 EXPIRED = "expired"
 GONE = "its branch is gone"
 UNKNOWN = "no stack knows it"
-NOBODYS = "it names no environment"
+NOBODYS = "it names no environment of this cloud"
 
 Price = Callable[[Resource], float | None]
 """What a resource costs an hour, in dollars; None if nobody knows."""
@@ -35,7 +38,7 @@ class Verdict:
     """One environment that was found in the cloud."""
 
     environment: str
-    """Empty for what carries Aerodrome's tags, but no environment's."""
+    """What the tag says; empty for what carries Aerodrome's tags, but no environment's."""
 
     resources: list[Resource]
     base: str = ""
@@ -43,6 +46,9 @@ class Verdict:
     expires: str = ""
     reason: str = ""
     """Why it may go; empty if it may not."""
+
+    spared: str = ""
+    """Why it stays although something speaks against it; empty if nothing does."""
 
     monthly: float | None = None
     """Dollars, beside what is billed by use; None if not all prices are known."""
@@ -61,6 +67,7 @@ class Verdict:
             "branch": self.branch,
             "expires": self.expires,
             "reason": self.reason,
+            "spared": self.spared,
             "monthly": None if self.monthly is None else round(self.monthly, 2),
             "billedByUse": self.by_use,
             "resources": [resource.data() for resource in self.resources],
@@ -78,6 +85,12 @@ class Evidence:
     branches: frozenset[str] | None = None
     """Of this repository; None if nobody could say."""
 
+    repositories: frozenset[str] = frozenset()
+    """The names that this repository has: branches of others are not looked for in it."""
+
+    here: Callable[[str], bool] = is_environment
+    """Whether an environment of this cloud can have that name: a tag may say anything."""
+
     price: Price = field(default=lambda resource: None)
     by_use: Callable[[Resource], bool] = field(default=lambda resource: False)
     """Whether a resource is billed by use alone: it has no price, and that is no gap."""
@@ -88,49 +101,61 @@ def judge(resources: Iterable[Resource], evidence: Evidence) -> list[Verdict]:
     by_name: dict[str, list[Resource]] = {}
     for resource in resources:
         by_name.setdefault(resource.environment, []).append(resource)
-    ours = _bases_of_this_repository(by_name, evidence)
-    verdicts = [_judged(name, found, ours, evidence) for name, found in by_name.items()]
+    living = {_branch_tag(branch) for branch in evidence.branches or ()}
+    verdicts = [_judged(name, found, living, evidence) for name, found in by_name.items()]
+    carried = {
+        one.base: one.environment
+        for one in verdicts
+        if one.environment not in ("", one.base) and not one.doomed
+    }
+    verdicts = [
+        spare(one, f"it carries {carried[one.environment]}")
+        if one.doomed and one.environment in carried
+        else one
+        for one in verdicts
+    ]
     return sorted(verdicts, key=lambda one: (not one.base, one.environment))
 
 
+def spare(verdict: Verdict, why: str) -> Verdict:
+    """The same environment, kept."""
+    return replace(verdict, reason="", spared=f"{verdict.reason}, but {why}")
+
+
 def _judged(
-    name: str, found: list[Resource], ours: Mapping[str, frozenset[str]], evidence: Evidence
+    name: str, found: list[Resource], living: Collection[str], evidence: Evidence
 ) -> Verdict:
-    base, branch = _tag(found, TAG_BASE), _tag(found, TAG_BRANCH)
-    expires = _expiry(found)
-    if not name:
+    expires, branch = _expiry(found), _tag(found, TAG_BRANCH)
+    ours = _tag(found, TAG_REPOSITORY) in {tag_value(one) for one in evidence.repositories}
+    reason, spared = "", ""
+    if not name or not evidence.here(name):
         reason = NOBODYS
     elif lifetime.has_passed(expires, evidence.today):
         reason = EXPIRED
-    elif base in ours and branch and name not in ours[base]:
+    elif evidence.branches is not None and ours and branch and branch not in living:
         reason = GONE
     elif evidence.stacks is not None and name not in evidence.stacks:
         reason = UNKNOWN
-    else:
-        reason = ""
+    elif expires not in ("", lifetime.NEVER) and lifetime.day_of(expires) is None:
+        spared = "its expiry is no date"
     priced = [one for one in found if not evidence.by_use(one)]
-    monthly = _monthly(priced, evidence.price)
     return Verdict(
-        name, found, base, branch, expires, reason, monthly, by_use=len(priced) < len(found)
+        name,
+        found,
+        _tag(found, TAG_BASE),
+        branch,
+        expires,
+        reason,
+        spared,
+        _monthly(priced, evidence.price),
+        by_use=len(priced) < len(found),
     )
 
 
-def _bases_of_this_repository(
-    by_name: Mapping[str, list[Resource]], evidence: Evidence
-) -> dict[str, frozenset[str]]:
-    """The environments that this repository's branches may have, by base.
-
-    Only of bases that have one of them: somebody else's branches on somebody else's base would all
-    look gone from here.
-    """
-    if evidence.branches is None:
-        return {}
-    bases = {_tag(found, TAG_BASE) for found in by_name.values()} - {""}
-    names = {
-        base: frozenset(branch_environment(base, branch) for branch in evidence.branches)
-        for base in bases
-    }
-    return {base: living for base, living in names.items() if living & by_name.keys()}
+def _branch_tag(branch: str) -> str:
+    """What the tag of a branch's environment says. Two branches may read alike in it: then the one that
+    is gone stays, until its environment expires."""
+    return tag_value(branch[:BRANCH_MAX_LENGTH])
 
 
 def _tag(found: Iterable[Resource], key: str) -> str:
@@ -138,9 +163,15 @@ def _tag(found: Iterable[Resource], key: str) -> str:
 
 
 def _expiry(found: Iterable[Resource]) -> str:
-    """The latest of all: who extends an environment may not reach every resource's tags."""
-    dates = {resource.tags[TAG_EXPIRES] for resource in found if resource.tags.get(TAG_EXPIRES)}
-    return lifetime.NEVER if lifetime.NEVER in dates else max(dates, default="")
+    """The latest of all: who extends an environment may not reach every resource's tags.
+
+    What is no date was written by hand, and hardly to have the environment deleted: it beats every date.
+    """
+    told = {resource.tags[TAG_EXPIRES] for resource in found if resource.tags.get(TAG_EXPIRES)}
+    if lifetime.NEVER in told:
+        return lifetime.NEVER
+    strange = {text for text in told if lifetime.day_of(text) is None}
+    return max(strange or told, default="")
 
 
 def _monthly(found: Iterable[Resource], price: Price) -> float | None:

@@ -40,6 +40,9 @@ class Wish:
     agree: Callable[[Target], None] = lambda target: None
     """Shown what would go; raises UserError if that is not wanted."""
 
+    region: str = ""
+    """Where on AWS it was found; empty: its configuration says it."""
+
 
 @dataclass(frozen=True)
 class TornDown:
@@ -97,7 +100,7 @@ def tear_down(
         sandbox = sandboxes.find(session)
         if sandbox is None or _is_stale(environment, sandbox):
             return _forget(session, environment, phases, wish)
-    target = target_of(session, environment, sandbox)
+    target = target_of(session, environment, sandbox, wish.region)
     _refuse_protected(target, wish)
     wish.agree(target)
     with held(environment, "down", session.console.report, _lease(target)) as holding:
@@ -187,7 +190,7 @@ def _checked_branches(target: Target, wish: Wish) -> list[str]:
 
 
 def _for_branch(wish: Wish) -> Wish:
-    return Wish(keep_sandbox=True, yes_destroy=wish.yes_destroy)
+    return Wish(keep_sandbox=True, yes_destroy=wish.yes_destroy, region=wish.region)
 
 
 def _lease(target: Target) -> Store | None:

@@ -1,9 +1,11 @@
 """The sweep: what is in the cloud and should not be, taken away as `down` does it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import partial
 
+from cli import lifetime, live, stack_config
 from cli.cloud.access import cloud_of
 from cli.cloud.errors import InUse
 from cli.cloud.resource import Client, Resource, Search
@@ -12,13 +14,17 @@ from cli.cost.standing import by_use, price
 from cli.environments import Environment
 from cli.phases import Phases
 from cli.session import Session
-from cli.teardown.judging import Evidence, Verdict, judge
+from cli.teardown.judging import EXPIRED, NOBODYS, Evidence, Verdict, judge, spare
 from cli.teardown.operation import Wish, phases_of, tear_down
 from cli.teardown.report import Report
+from infra.naming import is_environment
 from sandbox.errors import CloudError, KitError
 
 PASSES = 3
 """Over what belongs to no environment: one thing may hold another."""
+
+PATIENCE = 2.0
+"""Seconds that an Airflow may take to answer before it counts as one that nobody uses."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +42,68 @@ class Swept:
 def look(session: Session, base: Environment, region: str = "") -> list[Verdict]:
     """Every environment in the base's cloud, with what speaks against it."""
     client, place = cloud_of(session, base, region)
+    checkout = session.checkout()
     evidence = Evidence(
         session.today(),
         _stacks(session, base),
-        session.checkout().all_branches(),
+        checkout.all_branches(session.console.report),
+        frozenset(checkout.repositories()),
+        partial(_is_here, base),
         partial(_price, client, place),
         by_use,
     )
-    return judge(find(Search(client, None, place)), evidence)
+    found = judge(find(Search(client, None, place)), evidence)
+    return [_heard(session, one) if one.doomed else one for one in found]
+
+
+def _is_here(base: Environment, name: str) -> bool:
+    """Whether an environment of the base's cloud can have that name. Tags are free text: a sweep of the
+    sandbox must not reach into AWS because of one, nor make a path of it."""
+    return is_environment(name) and Environment(name).sandboxed == base.sandboxed
+
+
+def _heard(session: Session, verdict: Verdict) -> Verdict:
+    """The verdict after the environment itself was asked, as far as it can be."""
+    plain = _configured(session, Environment(verdict.environment))
+    if plain.get("aerodrome:protect") == "true":
+        return spare(verdict, "it is protected")
+    until = plain.get(stack_config.EXPIRES_KEY, "")
+    if verdict.reason == EXPIRED and until and not lifetime.has_passed(until, session.today()):
+        # Who used or extended it may not have been allowed to tag it.
+        return spare(verdict, f"its configuration keeps it until {until}")
+    day = _last_use(session, verdict) if verdict.reason == EXPIRED else None
+    if day is not None and not lifetime.has_passed(lifetime.kept("", day), session.today()):
+        return spare(verdict, f"a DAG run was started by hand on {day.isoformat()}")
+    return verdict
+
+
+def _configured(session: Session, environment: Environment) -> Mapping[str, str]:
+    try:
+        return session.backend(environment).plain()
+    except KitError:
+        # Its own teardown will meet the same, and fail alone.
+        return {}
+
+
+def _last_use(session: Session, verdict: Verdict) -> date | None:
+    """The day on which somebody last started a DAG run: that is use which no command has seen.
+
+    What the scheduler starts is none, or a schedule that everybody forgot would keep its environment for
+    good. An Airflow that does not answer is of no use to anybody.
+    """
+    environment, today = Environment(verdict.environment), session.today()
+    try:
+        if environment.sandboxed:
+            stack_config.provide_passphrase(environment)
+        if not session.backend(environment).deployed():
+            return None
+        with live.of(session, environment).airflow(PATIENCE) as airflow:
+            found = airflow.last_by_hand(today - timedelta(days=lifetime.DAYS))
+    except KitError as error:
+        name = environment.name
+        session.console.report(f"{name} cannot say whether DAGs were run: {error.summary}")
+        return None
+    return min(found, today) if found else None
 
 
 def _price(client: Client, place: str, resource: Resource) -> float | None:
@@ -66,8 +126,10 @@ def sweep(
 
 def _one(session: Session, base: Environment, verdict: Verdict, region: str) -> Swept:
     work: Callable[[], object]
-    if verdict.environment:
-        environment, wish = Environment(verdict.environment), Wish(keep_sandbox=True)
+    if verdict.reason != NOBODYS:
+        environment = Environment(verdict.environment)
+        _, place = cloud_of(session, base, region)
+        wish = Wish(keep_sandbox=True, region=place)
         phases = Phases(session.console, total=phases_of(environment, wish))
         work = partial(tear_down, session, environment, phases, wish)
     else:

@@ -108,10 +108,12 @@ class Target:
         return self.backend.deployed()
 
 
-def target_of(session: Session, environment: Environment, sandbox: Sandbox | None) -> Target:
+def target_of(
+    session: Session, environment: Environment, sandbox: Sandbox | None, region: str = ""
+) -> Target:
     """UserError if nothing says where the environment's cloud is."""
     backend = session.backend(environment, sandbox)
-    client, region = cloud_of(session, environment)
+    client, region = cloud_of(session, environment, region)
     return Target(
         session, environment, backend, sandbox, client, region, _outputs(backend), backend.plain()
     )

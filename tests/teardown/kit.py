@@ -107,6 +107,10 @@ class FileBackend:
     def plain(self) -> dict[str, str]:
         return dict(self._read()["plain"])
 
+    def set_config(self, key: str, value: str, *, secret: bool) -> None:
+        assert not secret, "what a teardown's tests set is for everybody to see"
+        self.write(plain=self.plain() | {key: value})
+
 
 class Sandboxed(FakeSession):
     """A session on the emulator and a real API server."""

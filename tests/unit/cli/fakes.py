@@ -231,6 +231,10 @@ class FakeAirflow:
             {"task_id": "load", "state": self.end, "try_number": 2},
         ]
 
+    def last_by_hand(self, since: date) -> date | None:
+        self._called("last_by_hand")
+        return self.by_hand if self.by_hand and self.by_hand >= since else None
+
     def log(self, dag: str, run: str, task: str, attempt: int) -> list[str]:
         return [f"log of {task} attempt {attempt}", "ZeroDivisionError: division by zero"]
 
@@ -383,8 +387,11 @@ class FakeCheckout:
     def main_branches(self) -> frozenset[str]:
         return frozenset({"main", "master"})
 
-    def all_branches(self) -> frozenset[str] | None:
+    def all_branches(self, tell: Callable[[str], None]) -> frozenset[str] | None:
         return self.everywhere
+
+    def repositories(self) -> list[str]:
+        return ["example.com/team/dags", "local/0123456789ab"]
 
 
 class FakeSession(Session):

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -45,6 +46,7 @@ class Server(ThreadingHTTPServer):
         self.failures = 0
         self.broken_off = 0
         self.password = "right"
+        self.runs: list[dict[str, str]] = []
         self.requests: list[tuple[str, str, Any]] = []
 
     @property
@@ -68,6 +70,8 @@ class Server(ThreadingHTTPServer):
             return 200, {"dag_run_id": body["dag_run_id"], "state": "queued"}
         if "/logs/" in path:
             return 200, {"content": STRUCTURED}
+        if path == "/api/v2/dags/~/dagRuns":
+            return 200, {"dag_runs": self.runs, "total_entries": len(self.runs)}
         if path.startswith("/api/v2/dags/~/"):
             return 200, {"task_instances": [], "total_entries": 3}
         if path.endswith("/taskInstances"):
@@ -210,3 +214,18 @@ def test_pausing_and_counting(server: Server, airflow: Airflow) -> None:
         airflow.pause_all()  # this server has no collection of DAGs
     assert server.requests[-1][0] == "PATCH"
     assert airflow.unfinished() == 3
+
+
+def test_who_last_started_a_run(server: Server, airflow: Airflow) -> None:
+    since = date(2027, 2, 26)
+    assert airflow.last_by_hand(since) is None
+    server.runs = [
+        {"run_after": "2027-03-01T08:00:00Z", "triggered_by": "operator"},
+        {"run_after": "2027-02-27T23:30:00-02:00", "triggered_by": "ui"},
+        {"run_after": "2027-02-26T08:00:00Z", "triggered_by": "rest_api"},
+    ]
+    assert airflow.last_by_hand(since) == date(2027, 2, 28)
+    _, asked, _ = server.requests[-1]
+    assert "run_after_gte=2027-02-26T00:00:00Z&order_by=-run_after" in asked
+    del server.runs[1:]
+    assert airflow.last_by_hand(since) is None, "a DAG that starts another is nobody's hand"

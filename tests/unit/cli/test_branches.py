@@ -50,6 +50,7 @@ def test_up_on_a_branch_makes_its_environment_on_the_base(
         "aerodrome:base": "sandbox",
         "aerodrome:environment": NAME,
         "aerodrome:branch": BRANCH,
+        "aerodrome:repository": "example.com/team/dags",
         "aerodrome:uiServiceType": "NodePort",
         "aerodrome:expires": "2027-03-04",
         "aerodrome:used": "2027-03-01",
