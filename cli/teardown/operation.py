@@ -74,10 +74,10 @@ BEFORE = (
     Step("drain", drain.drain),
     Step("rancher", rancher.deregister),
     Step("load balancers", cluster.load_balancers),
+    Step("custom resources", custom_resources),
     Step("volumes", cluster.volumes),
     Step("node pools", cluster.node_pools),
     Step("data", engine.release_data),
-    Step("custom resources", custom_resources),
 )
 """While the controllers live."""
 
