@@ -9,9 +9,26 @@ import subprocess
 from pathlib import Path
 
 from sandbox.errors import KitError
-from sandbox.instance import POD_GATEWAY, POD_IDENTITY_ADDRESS, Instance
+from sandbox.instance import (
+    POD_CIDR,
+    POD_GATEWAY,
+    POD_IDENTITY_ADDRESS,
+    REGISTRY_PORT,
+    Instance,
+)
 
 INSIDE_INTERFACE = "eth0"
+
+FENCE = f"""
+table inet aerodrome {{
+  chain input {{
+    type filter hook input priority filter; policy accept;
+    ip saddr {POD_CIDR} tcp dport {REGISTRY_PORT} reject with tcp reset
+  }}
+}}
+"""
+"""The registry asks nobody who they are, and a branch's DAGs are in its image: pods have no business there.
+Images are pulled by containerd, from the node's own addresses."""
 
 
 def interfaces() -> set[str]:
@@ -79,6 +96,16 @@ def connect_inside(instance: Instance) -> None:
     _ip("address", "add", f"{instance.node_address}/24", "dev", INSIDE_INTERFACE)
     _ip("link", "set", INSIDE_INTERFACE, "up")
     _ip("route", "add", "unreachable", "default")
+    raise_fence()
+
+
+def raise_fence() -> None:
+    """What pods must not reach of the node."""
+    done = subprocess.run(
+        ["nft", "--file", "-"], input=FENCE, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise KitError("nft cannot keep pods away from the registry", done.stderr.strip())
 
 
 def _ip(*words: str) -> str:
