@@ -3,9 +3,9 @@
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar
 
 from cli import config_file, pulumi_lock
 from cli.backends import Found, Outcome
@@ -29,6 +29,8 @@ class PulumiBackend:
         self._file = folder / environment.config_file.name
         self._selected: Stack | None = None
         self._looked = False
+        self._ours: bytes | None = None
+        """The configuration file as we left it."""
 
     def create(self, secrets_provider: str) -> None:
         if self._found() is not None and not self._file.exists():
@@ -43,6 +45,33 @@ class PulumiBackend:
                 self._selected = automation.create_stack(
                     self._environment.name, work_dir=str(self._folder), opts=options
                 )
+            self._ours = self._content()
+
+    @contextmanager
+    def trial(self) -> Iterator[Self]:
+        """The stack that it takes is removed in the end if there was none, and its file is as before,
+        unless somebody else wrote it meanwhile."""
+        before = self._content()
+        had = self._found() is not None
+        self._ours = self._content()
+        try:
+            yield self
+        finally:
+            # A stack that somebody deployed meanwhile holds resources: Pulumi refuses to remove it.
+            with suppress(KitError):
+                if not had:
+                    self.remove(config=False)
+            if self._content() == self._ours:
+                self._put_back(before)
+
+    def _content(self) -> bytes | None:
+        return self._file.read_bytes() if self._file.exists() else None
+
+    def _put_back(self, content: bytes | None) -> None:
+        if content is None:
+            self._file.unlink(missing_ok=True)
+        elif content != self._ours:
+            self._file.write_bytes(content)
 
     def preview(self, show: TextIO) -> Outcome:
         done = self._unlocked(lambda stack: stack.preview(on_output=_writer(show)), show)
@@ -151,6 +180,7 @@ class PulumiBackend:
         )
         if done.returncode != 0:
             raise KitError("The Pulumi CLI failed", done.stderr.strip())
+        self._ours = self._content()
 
     def remove_config(self, key: str) -> None:
         with _translated():

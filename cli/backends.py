@@ -5,6 +5,7 @@ Two of them exist. `cli.embedded` deploys to this machine with the embedded engi
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TextIO
 
@@ -58,6 +59,9 @@ class Backend(Protocol):
 
     def create(self, secrets_provider: str) -> None:
         """A stack to configure, if there is none yet; what was deployed brings its configuration."""
+
+    def trial(self) -> AbstractContextManager["Backend"]:
+        """For a preview: one that may be configured, and leaves nothing behind when the block ends."""
 
     def preview(self, show: TextIO) -> Outcome: ...
     def up(self, show: TextIO) -> Outcome: ...

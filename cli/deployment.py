@@ -141,7 +141,10 @@ def _alone_at_work(session: Session, planned: Plan) -> Iterator[None]:
     """One `up` or `down` of an environment at a time."""
     store = session.lease_store(planned.environment, planned.region)
     if store is None:
-        # Pulumi's own lock is still there.
+        session.console.report(
+            "the account has no bucket of bootstrap's for a lease: only Pulumi's own lock keeps a second "
+            "run away, from `pulumi up` to its end and not during the proof"
+        )
         yield
         return
     with lease.held(planned.environment, "up", session.console.report, store):

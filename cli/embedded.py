@@ -4,8 +4,14 @@ Loading the engine takes a third of a second: this module is imported by the ses
 verb needs it, never by a help text.
 """
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
-from typing import Any, TextIO
+from pathlib import Path
+from typing import Any, Self, TextIO
 
 from cli import config_file, stack_config
 from cli.backends import Found, Outcome
@@ -43,6 +49,18 @@ class EmbeddedBackend:
 
     def create(self, secrets_provider: str) -> None:
         """A stack of this machine begins with its first `up`."""
+
+    @contextmanager
+    def trial(self) -> Iterator[Self]:
+        """With a copy of the configuration: what a preview generates is nobody's secret."""
+        with tempfile.TemporaryDirectory(prefix="aerodrome-preview-") as folder:
+            file = Path(folder) / self._file.name
+            if self._file.exists():
+                shutil.copyfile(self._file, file)
+            made = copy(self)
+            made._file = file
+            made._request = replace(self._request, config_file=file)
+            yield made
 
     def preview(self, show: TextIO) -> Outcome:
         return _outcome(operations.preview(self._request, operations.Display(show, diff=True)))

@@ -7,17 +7,21 @@ from `cli.embedded`; everything that merely looks at the stack is the same.
 
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import IO, Any, Self, TextIO
 
 from cli.backends import Outcome
 from cli.embedded import EmbeddedBackend
-from cli.environments import ROOT
+from cli.environments import ROOT, Environment
+from cli.session import Sandbox
 from sandbox.engine import operations
 from sandbox.errors import KitError, UserError
 from sandbox.instance import state_dir
@@ -26,9 +30,29 @@ EXECUTABLE = "pulumi"
 PLUGINS = ROOT / "sandbox" / "bin"
 _LAST_WORDS = 10
 
+_STACKS = Path(".pulumi", "stacks")
+"""In the folder of the state."""
+
 
 class PulumiEngineBackend(EmbeddedBackend):
     """One stack of this machine, moved by the Pulumi CLI."""
+
+    def __init__(self, environment: Environment, sandbox: Sandbox | None) -> None:
+        super().__init__(environment, sandbox)
+        self._home = state_dir() / "pulumi"
+
+    @contextmanager
+    def trial(self) -> Iterator[Self]:
+        """On a copy of the stacks too, all of them: one may refer to another. The CLI writes into the state
+        for a preview already."""
+        operations.check_unlocked(self._request)
+        with super().trial() as made, tempfile.TemporaryDirectory(prefix="aerodrome-") as folder:
+            here, there = self._request.state_dir / _STACKS, Path(folder) / "state"
+            if here.exists():
+                shutil.copytree(here, there / _STACKS)
+            made._request = replace(made._request, state_dir=there)
+            made._home = Path(folder) / "home"
+            yield made
 
     def preview(self, show: TextIO) -> Outcome:
         return self._run("preview", ("--diff",), show)
@@ -66,8 +90,9 @@ class PulumiEngineBackend(EmbeddedBackend):
 
         The embedded engine's journal is folded in first, and refused if a step in it has no
         end: only the engine that began such a step knows how to finish it. Fails if an engine
-        is at work on the stack.
+        is at work on the stack: its steps have no end either, and are not interrupted.
         """
+        operations.check_unlocked(self._request)
         exported = operations.export(self._request)
         pending = exported["deployment"].get("pending_operations") or []
         if pending:
@@ -92,7 +117,7 @@ class PulumiEngineBackend(EmbeddedBackend):
             **kept,
             "PATH": os.pathsep.join([str(PLUGINS), kept.get("PATH", os.defpath)]),
             "PULUMI_BACKEND_URL": f"file://{self._request.state_dir}",
-            "PULUMI_HOME": str(state_dir() / "pulumi"),
+            "PULUMI_HOME": str(self._home),
             # For --event-log, as Pulumi's own Automation API has it.
             "PULUMI_DEBUG_COMMANDS": "true",
             "PULUMI_SKIP_UPDATE_CHECK": "true",

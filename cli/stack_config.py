@@ -10,7 +10,8 @@ import base64
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -95,6 +96,22 @@ def provide_passphrase(
             return
         _create(file, secrets.token_urlsafe(32) + "\n")
     variables[PASSPHRASE_FILE] = str(file)
+
+
+@contextmanager
+def lent_passphrase(
+    environment: Environment, variables: MutableMapping[str, str] = os.environ
+) -> Iterator[None]:
+    """As `provide_passphrase`, where there is none yet one that nobody keeps: for a preview."""
+    provide_passphrase(environment, variables)
+    if not passphrases.is_managed(variables) or variables.get(PASSPHRASE_FILE):
+        yield
+        return
+    variables[PASSPHRASE] = secrets.token_urlsafe(32)
+    try:
+        yield
+    finally:
+        del variables[PASSPHRASE]
 
 
 def passphrase(variables: Mapping[str, str] = os.environ) -> str | None:

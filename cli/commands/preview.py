@@ -1,5 +1,7 @@
 """`aerodrome preview`: what `up` would do."""
 
+from contextlib import ExitStack
+
 import typer
 
 from cli import deployment, sandboxes, stack_config
@@ -13,9 +15,9 @@ from cli.session import Session
 def preview(
     ctx: typer.Context, environment: Environment, engine: Engine = None, json: Json = False
 ) -> None:
-    """Show what `up` would change, and change nothing in the cloud.
+    """Show what `up` would change, and change nothing: not in the cloud, nor on this machine.
 
-    The configuration of an environment that is new is made, as `up` would.
+    A new environment is configured for the time of the preview only, with secrets that are forgotten.
 
     \b
     Example:
@@ -23,13 +25,18 @@ def preview(
       aerodrome preview --env dev --json
     """
     session: Session = ctx.obj
-    planned = deployment.plan(session, environment, Wish())
-    sandbox = sandboxes.running(session) if environment.sandboxed else None
-    if environment.sandboxed:
-        stack_config.provide_passphrase(environment, make=True)
-    backend = session.backend(environment, sandbox)
-    deployment.configure(session, planned, backend)
-    outcome = backend.preview(session.console.stderr)
+    with ExitStack() as trial:
+        sandbox = None
+        if environment.sandboxed:
+            trial.enter_context(stack_config.lent_passphrase(environment))
+            sandbox = sandboxes.find(session)
+        # Before the plan: who looks at a stack in a fresh clone gets its configuration back.
+        backend = trial.enter_context(session.backend(environment, sandbox).trial())
+        planned = deployment.plan(session, environment, Wish())
+        if environment.sandboxed:
+            sandboxes.running(session)
+        deployment.configure(session, planned, backend)
+        outcome = backend.preview(session.console.stderr)
     data = {
         "environment": environment.name,
         "changed": outcome.changed > 0,

@@ -28,6 +28,7 @@ __all__ = [
     "Request",
     "Result",
     "change_passphrase",
+    "check_unlocked",
     "destroy",
     "encrypt_config",
     "export",
@@ -97,6 +98,14 @@ def import_(request: Request, document: Mapping[str, Any]) -> None:
         raise UserError("This is no exported stack", "It must be JSON of version 3.")
     with hold(operation.store):
         operation.import_(deployment)
+
+
+def check_unlocked(request: Request) -> None:
+    """UserError if an engine is at work on the stack. Leaves nothing behind where there is none."""
+    store = Operation(request, ignore).store
+    if store.exists():
+        with hold(store):
+            pass
 
 
 def remove(request: Request) -> None:

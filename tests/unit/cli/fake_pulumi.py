@@ -34,10 +34,8 @@ class Cli:
                 return "v3.260.0"
             case ["stack", "select"] if self.stack not in self.state["stacks"]:
                 sys.exit(f"error: no stack named '{self.stack}' found")
-            case ["stack", "init"]:
-                self.state["stacks"][self.words[2]] = {"provider": self.words[4]}
-                self.stack = self.words[2]
-                self.file.write_text(f"secretsprovider: {self.words[4]}\n")
+            case ["stack", ("init" | "rm") as verb]:
+                self.make(self.words[2], self.words[4]) if verb == "init" else self.unmake()
             case ["stack", "ls"]:
                 return json.dumps([{"name": n, "current": False} for n in self.state["stacks"]])
             case ["stack", "history"]:
@@ -66,6 +64,19 @@ class Cli:
                 self.move(verb)
                 return f"{verb} is done"
         return ""
+
+    def make(self, stack: str, provider: str) -> None:
+        self.state["stacks"][stack] = {"provider": provider}
+        self.stack = stack
+        self.file.write_text(f"secretsprovider: {provider}\n")
+
+    def unmake(self) -> None:
+        self.stack = self.words[-1]
+        if "deployed" in self.state["stacks"][self.stack]:
+            sys.exit(f"error: '{self.stack}' still has resources; removal rejected.")
+        del self.state["stacks"][self.stack]
+        if "--preserve-config" not in self.words:
+            self.file.unlink(missing_ok=True)
 
     def config(self) -> dict[str, Any]:
         if not self.file.exists():

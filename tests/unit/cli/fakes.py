@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -97,6 +97,10 @@ class FakeBackend:
 
     def create(self, secrets_provider: str) -> None:
         self._called(f"create {secrets_provider}")
+
+    @contextmanager
+    def trial(self) -> Iterator["FakeBackend"]:
+        yield replace(self, values=dict(self.values))
 
     def preview(self, show: Any) -> Outcome:
         self._called("preview")

@@ -141,6 +141,56 @@ def test_a_stack_that_another_clone_made_and_never_deployed_is_made_anew(
     assert [call.split()[1] for call in changes] == ["init", "rm", "init"]
 
 
+def test_a_trial_leaves_no_stack_and_no_file(make: Make, tmp_path: Path, home: Path) -> None:
+    with make().trial() as backend:
+        backend.create("awskms:///alias/dev")
+        backend.set_config("aerodrome:adminPassword", "correct horse", secret=True)
+        assert backend.configured() == {"aerodrome:adminPassword"}
+    assert json.loads((home / "state.json").read_text())["stacks"] == {}
+    assert not (tmp_path / "project" / "Pulumi.dev.yaml").exists()
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_trial_leaves_what_is_deployed_as_it_is(
+    make: Make, tmp_path: Path, home: Path, fresh: bool
+) -> None:
+    backend = make()
+    backend.create("passphrase")
+    backend.set_config("aerodrome:used", "2027-03-01", secret=False)
+    backend.up(io.StringIO())
+    file = tmp_path / "project" / "Pulumi.dev.yaml"
+    if fresh:
+        file.unlink()
+    before = file.read_text() if file.exists() else None
+    stacks_before = json.loads((home / "state.json").read_text())
+    with make().trial() as trial:
+        trial.create("passphrase")
+        trial.set_config("aerodrome:used", "2027-03-02", secret=False)
+        assert trial.plain() == {"aerodrome:used": "2027-03-02"}
+    assert (file.read_text() if file.exists() else None) == before
+    assert json.loads((home / "state.json").read_text()) == stacks_before
+
+
+def test_a_trial_that_fails_leaves_nothing_either(make: Make, tmp_path: Path, home: Path) -> None:
+    with pytest.raises(KitError, match="no"), make().trial() as backend:
+        backend.create("passphrase")
+        raise KitError("no")
+    assert json.loads((home / "state.json").read_text())["stacks"] == {}
+    assert not (tmp_path / "project" / "Pulumi.dev.yaml").exists()
+
+
+def test_what_somebody_else_makes_during_a_trial_stays(
+    make: Make, tmp_path: Path, home: Path
+) -> None:
+    with make().trial() as backend:
+        backend.create("passphrase")
+        other = make()
+        other.set_config("aerodrome:adminPassword", "correct horse", secret=True)
+        other.up(io.StringIO())
+    assert "deployed" in json.loads((home / "state.json").read_text())["stacks"]["dev"]
+    assert "correct horse" in (tmp_path / "project" / "Pulumi.dev.yaml").read_text()
+
+
 def test_what_the_cli_says_is_passed_on(make: Make, home: Path) -> None:
     backend = make()
     backend.create("passphrase")
