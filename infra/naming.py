@@ -134,11 +134,11 @@ class Names:
         return f"{AIRFLOW}_{self.environment.replace('-', '_')}" if self.shared else AIRFLOW
 
     @property
-    @property
     def branch_boundary(self) -> str:
         """The policy beyond which no role of a branch on it may go; below `iam_path`."""
         return self.of("branches")
 
+    @property
     def database_release(self) -> str:
         """The Helm release that makes and drops a branch's database; it is in the base's namespace."""
         return f"database-{self.environment}"
@@ -163,12 +163,12 @@ class Names:
         return f"{service}.{self.namespace}.svc.cluster.local"
 
 
-def state_bucket(account: str, region: str) -> str:
 def pipeline_role(environment: str, purpose: str) -> str:
     """The role of a pipeline for the branches on an environment; `purpose` is `preview` or `deploy`."""
     return f"{PREFIX}-{environment}-{purpose}"
 
 
+def state_bucket(account: str, region: str) -> str:
     """The bucket of the account's stacks in a region; bucket names are the whole world's."""
     return f"{PREFIX}-state-{account}-{region}"
 
