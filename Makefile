@@ -16,7 +16,7 @@ setup:     ## install and build what is missing, and only that
 	@$(SETUP)
 
 test: check  ## every test, end to end included
-	@$(SETUP) -- .venv/bin/python -m pytest tests
+	@$(SETUP) -- .ci/test
 
 check:     ## style, types, import contracts, charts, shell scripts, workflows
 	@$(SETUP) -- .ci/check
