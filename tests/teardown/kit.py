@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,10 @@ QUICK = Limits(
     pause=0.2,
     cloud=Patience(limit=20.0, stuck=1.0, pause=0.1),
 )
+"""Where a step waits in vain."""
+
+PATIENT = replace(QUICK, cluster=60.0)
+"""Where somebody answers, however busy the machine is."""
 
 LOAD_BALANCER = "service.kubernetes.io/load-balancer-cleanup"
 """The finalizer of Services of type LoadBalancer: their controller takes it off."""

@@ -99,6 +99,7 @@ def test_load_balancers_go_with_their_objects_or_without(
     def delete(name: str) -> None:
         cloud.client("elbv2").delete_load_balancer(LoadBalancerArn=arns[name])
 
+    session.limits = kit.PATIENT if living else kit.QUICK
     with kit.Controllers(cluster, [kit.balancers(delete)] if living else []):
         done = _down(session, cloud.ours)
     told = _deleted(done, "load balancers")
@@ -203,6 +204,7 @@ def test_the_claims_of_a_stateful_set_go_with_their_disks(
     def delete(volume: str) -> None:
         cloud.client("ec2").delete_volume(VolumeId=volume)
 
+    session.limits = kit.PATIENT
     with kit.Controllers(cluster, [kit.workloads, kit.volumes(delete)]):
         done = _down(session, cloud.ours)
     told = _deleted(done, "volumes")
@@ -289,6 +291,7 @@ def test_karpenters_nodes_go_with_their_pools(
     def terminate(instance: str) -> None:
         cloud.client("ec2").terminate_instances(InstanceIds=[instance])
 
+    session.limits = kit.PATIENT
     with kit.Controllers(cluster, [kit.karpenter(terminate)]):
         done = _down(session, cloud.ours)
     assert _deleted(done, "node pools") == ["nodepool default", "nodeclaim default-1"]
