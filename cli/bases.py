@@ -27,9 +27,7 @@ def check(session: Session, name: str) -> Mapping[str, Any]:
             "A branch's environment lives in the cluster of its base. Deploy that first:",
             up,
         )
-    store = session.lease_store(base, backend.plain().get(REGION_KEY, REGION))
-    if store and (busy := lease.holder(base, store)) and busy.doing == "down":
-        raise UserError(f'The base environment "{name}" is being taken down', f"By {busy}.", up)
+    stays(session, name)
     outputs = backend.outputs()
     if outputs.get("rung") == stack_config.SHARED:
         raise UserError(
@@ -44,6 +42,31 @@ def check(session: Session, name: str) -> Mapping[str, Any]:
             up,
         )
     return outputs
+
+
+def stays(session: Session, name: str) -> None:
+    """UserError if the base called `name` is on its way out.
+
+    An `up` asks again when it holds its own lease. A `down` of the base holds the base's when it asks
+    for those: so, of two that begin at once, at least one sees the other.
+    """
+    base = Environment(name)
+    store = session.lease_store(base, session.backend(base).plain().get(REGION_KEY, REGION))
+    found = store.read() if store else None
+    known = lease.Holder.read(found.text) if found else None
+    if found is None or known is None or known.doing != "down":
+        return
+    if known.alive(found.age):
+        raise UserError(
+            f'The base environment "{name}" is being taken down',
+            f"By {known}.",
+            f"./aerodrome up --env {name}",
+        )
+    raise UserError(
+        f'The base environment "{name}" is half taken down',
+        f"`down` did not finish: {known}.\nIt is ended first.",
+        f"./aerodrome down --env {name}",
+    )
 
 
 def _on_this_sandbox(session: Session, base: Environment) -> bool:

@@ -147,7 +147,10 @@ def _alone_at_work(session: Session, planned: Plan) -> Iterator[None]:
         )
         yield
         return
-    with lease.held(planned.environment, "up", session.console.report, store):
+    base = planned.standing.base if planned.standing.shared else ""
+    with lease.held(planned.environment, "up", session.console.report, store, base):
+        if base:
+            bases.stays(session, base)
         yield
 
 

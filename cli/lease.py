@@ -54,8 +54,11 @@ class Holder:
     token: str = ""
     """Tells this lease from all others."""
 
+    base: str = ""
+    """What the environment stands on, if that is another one: it must not go meanwhile."""
+
     @classmethod
-    def myself(cls, doing: str) -> Self:
+    def myself(cls, doing: str, base: str = "") -> Self:
         return cls(
             doing,
             getpass.getuser(),
@@ -65,6 +68,7 @@ class Holder:
             _started(os.getpid()),
             datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
             secrets.token_hex(8),
+            base,
         )
 
     @classmethod
@@ -102,14 +106,18 @@ class Holding:
 
 @contextmanager
 def held(
-    environment: Environment, doing: str, report: Callable[[str], None], store: Store | None = None
+    environment: Environment,
+    doing: str,
+    report: Callable[[str], None],
+    store: Store | None = None,
+    base: str = "",
 ) -> Iterator[Holding]:
     """Keeps everybody else's `up` and `down` away from the environment while the block lasts.
 
     UserError if somebody living holds it, or if a `down` has begun and must be ended first.
     """
     store = store or FileStore(environment.name)
-    mine = _take(environment, Holder.myself(doing), report, store)
+    mine = _take(environment, Holder.myself(doing, base), report, store)
     beating = threading.Event()
     heart = threading.Thread(target=_beat, args=(store, mine, beating), daemon=True)
     heart.start()
@@ -133,6 +141,17 @@ def holder(environment: Environment, store: Store | None = None) -> Holder | Non
         return None
     known = Holder.read(found.text)
     return known if known is not None and known.alive(found.age) else None
+
+
+def coming_up(base: Environment, store: Store | None = None) -> list[tuple[str, Holder]]:
+    """Environments that are being brought up on this one, and by whom."""
+    entries = (store or FileStore(base.name)).all()
+    known = [(name, Holder.read(entry.text), entry.age) for name, entry in entries.items()]
+    return [
+        (name, by)
+        for name, by, age in known
+        if by is not None and (by.doing, by.base) == ("up", base.name) and by.alive(age)
+    ]
 
 
 def drop(environment: Environment) -> None:

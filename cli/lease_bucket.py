@@ -53,6 +53,18 @@ class BucketStore:
         place = f"s3://{self._bucket}/{self._key}"
         return Entry(text, found["ETag"], _age(found["LastModified"], headers.get("date")), place)
 
+    def all(self) -> dict[str, Entry]:
+        try:
+            pages = self._s3.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=f"{FOLDER}/"
+            )
+            keys = [str(item["Key"]) for page in pages for item in page.get("Contents", ())]
+        except (ClientError, BotoCoreError) as error:
+            raise self._failed(error) from error
+        names = [key.removeprefix(f"{FOLDER}/").removesuffix(".json") for key in keys]
+        found = {name: BucketStore(self._s3, self._bucket, name).read() for name in names}
+        return {name: entry for name, entry in found.items() if entry is not None}
+
     def write(self, text: str, version: str | None) -> bool:
         condition = {"IfMatch": version} if version else {"IfNoneMatch": "*"}
         try:

@@ -32,7 +32,7 @@ class Entry:
 
 
 class Store(Protocol):
-    """The place of one environment's lease."""
+    """The place of one environment's lease, among those of others."""
 
     def read(self) -> Entry | None: ...
 
@@ -41,6 +41,9 @@ class Store(Protocol):
 
     def remove(self, version: str) -> None:
         """Nothing happens if it is not that version any more."""
+
+    def all(self) -> dict[str, Entry]:
+        """All that lie there, by environment."""
 
 
 class FileStore:
@@ -57,6 +60,11 @@ class FileStore:
         except FileNotFoundError:
             return None
         return Entry(data.decode("utf-8", "replace"), _digest(data), max(age, 0.0), str(self._file))
+
+    def all(self) -> dict[str, Entry]:
+        names = sorted(file.stem for file in self._folder.glob("[!.]*.json"))
+        found = {name: FileStore(name).read() for name in names}
+        return {name: entry for name, entry in found.items() if entry is not None}
 
     def write(self, text: str, version: str | None) -> bool:
         with self._alone():

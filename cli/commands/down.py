@@ -1,5 +1,6 @@
 """`aerodrome down`: everything away, and the proof that nothing is left."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @on_environment
-def down(
+def down(  # noqa: PLR0913 - one parameter for each option
     ctx: typer.Context,
     environment: Environment,
     with_branches: Annotated[
@@ -28,6 +29,12 @@ def down(
             "--yes-destroy", metavar="NAME", help="A protected environment: its data goes too."
         ),
     ] = "",
+    drain: Annotated[
+        float | None,
+        typer.Option(
+            "--drain", metavar="SECONDS", min=0, help="How long running tasks may take to end [60]."
+        ),
+    ] = None,
     keep_sandbox: Annotated[
         bool, typer.Option("--keep-sandbox", help="Leave the sandbox up for the next `up`.")
     ] = False,
@@ -48,11 +55,14 @@ def down(
     Example:
       aerodrome down
       aerodrome down --branch feature/x
+      aerodrome down --drain 900
       aerodrome down --env prod --yes-destroy prod
     """
     from cli.teardown.operation import Wish, phases_of, tear_down
 
     session: Session = ctx.obj
+    if drain is not None:
+        session.limits = replace(session.limits, drain=drain)
 
     def agree(target: "Target") -> None:
         if environment.sandboxed or yes or yes_destroy == environment.name:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from cli import sandboxes, stack_config
 from cli.backends import Outcome
 from cli.environments import Environment
-from cli.lease import held
+from cli.lease import coming_up, held
 from cli.lease_stores import Store
 from cli.phases import Phases
 from cli.record import Record
@@ -179,6 +179,12 @@ def _refuse_protected(target: Target, wish: Wish) -> None:
 
 
 def _checked_branches(target: Target, wish: Wish) -> list[str]:
+    for name, busy in coming_up(target.environment, _lease(target)):
+        raise UserError(
+            f'`up` is at work on environment "{name}", which stands on "{target.name}"',
+            f"It is {busy}.\nWait until it is done. Nothing was changed.",
+            f"./aerodrome down --env {target.name} --with-branches",
+        )
     names = branches_of(target)
     if names and not wish.with_branches:
         raise UserError(

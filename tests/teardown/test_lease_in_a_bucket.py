@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from cli.environments import Environment
-from cli.lease import Holder, held, holder
+from cli.lease import Holder, coming_up, held, holder
 from cli.lease_bucket import store_of
 from cli.lease_stores import Store
 from infra.naming import state_bucket
@@ -41,6 +41,14 @@ def test_a_lease_is_held_and_given_back(cloud: Cloud, store: Store) -> None:
         ):
             pass
     assert store.read() is None
+
+
+def test_who_comes_up_on_a_base_is_found(cloud: Cloud, store: Store) -> None:
+    base = Environment(cloud.theirs)
+    with held(Environment(cloud.ours), "up", print, store, cloud.theirs):
+        for_base = store_of(cloud.client, base.name, REGION)
+        assert [name for name, _ in coming_up(base, for_base)] == [cloud.ours]
+    assert coming_up(base, for_base) == []
 
 
 def test_a_dead_ones_is_taken_over(cloud: Cloud, store: Store) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from cli.environments import Environment
+from cli.lease import held
 from cli.phases import Phases
 from cli.teardown.operation import TornDown, Wish, tear_down
 from sandbox.errors import KitError, UserError
@@ -189,4 +190,19 @@ def test_credentials_that_expire_half_way_end_it_at_once_and_the_next_run_goes_o
     assert "the same command goes on from here" in over.value.detail
     _down(session, cloud.ours)
     assert cloud.labels(cloud.ours) == []
+    assert not backend.file.exists()
+
+
+def test_a_base_waits_for_what_comes_up_on_it(
+    cloud: Cloud, session: kit.Sandboxed, backend: kit.FileBackend
+) -> None:
+    """Nothing of the branch is to be seen yet, in cloud or cluster: only its lease."""
+    branch = Environment(f"{cloud.ours}-branch")
+    with held(branch, "up", print, base=cloud.ours):
+        for with_branches in (False, True):
+            with pytest.raises(UserError, match="`up` is at work") as refused:
+                _down(session, cloud.ours, with_branches=with_branches)
+            assert f'"{branch.name}", which stands on "{cloud.ours}"' in refused.value.summary
+    assert backend.deployed()
+    _down(session, cloud.ours)
     assert not backend.file.exists()

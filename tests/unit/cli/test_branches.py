@@ -14,7 +14,7 @@ from cli import lease, stack_config
 from cli.environments import Environment
 from cli.git import NoBranch
 from infra.naming import CONTRACT, branch_environment, secrets_provider
-from sandbox.errors import UserError
+from sandbox.errors import KitError, UserError
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeBackend, FakeSession
 
@@ -160,6 +160,16 @@ class TestRefused:
         session.console.json = False
         with lease.held(Environment("sandbox"), "down", lambda _: None):
             refused('"sandbox" is being taken down', f"process {os.getpid()}")
+
+    def test_a_base_that_is_half_taken_down(
+        self, refused: Callable[..., None], session: FakeSession, run_json: RunJson
+    ) -> None:
+        run_json("up", "--env", "sandbox")
+        session.console.json = False
+        with pytest.raises(KitError), lease.held(Environment("sandbox"), "down", print) as holding:
+            holding.begun = True
+            raise KitError("The engine failed")
+        refused('"sandbox" is half taken down', "./aerodrome down --env sandbox")
 
     def test_a_base_that_is_a_branch_s_itself(
         self, refused: Callable[..., None], session: FakeSession, run_json: RunJson

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli.environments import ROOT, Environment
-from cli.lease import SILENCE, Holder, held, holder
+from cli.lease import SILENCE, Holder, coming_up, held, holder
 from cli.lease_stores import FOLDER, FileStore
 from sandbox.errors import KitError, UserError
 from sandbox.instance import state_dir
@@ -169,6 +169,19 @@ def test_of_two_that_want_a_dead_ones_lease_one_gets_it(folder: Path) -> None:
 def test_environments_do_not_share_a_lease(folder: Path) -> None:
     with held(HERE, "up", print), held(Environment("sandbox-two"), "up", print):
         pass
+
+
+def test_who_comes_up_on_a_base_is_known_to_its_down(folder: Path) -> None:
+    branch, other = Environment("sandbox-a"), Environment("sandbox-b")
+    assert coming_up(HERE) == []
+    with held(branch, "up", print, base="sandbox"), held(other, "up", print, base="sandbox-c"):
+        ((name, busy),) = coming_up(HERE)
+        assert (name, busy.pid) == ("sandbox-a", os.getpid())
+    with held(branch, "down", print, base="sandbox"):
+        assert coming_up(HERE) == []
+    dead = replace(Holder.myself("up", "sandbox"), started="1")
+    assert FileStore("sandbox-a").write(json.dumps(asdict(dead)), None)
+    assert coming_up(HERE) == []
 
 
 def test_many_at_once(folder: Path) -> None:
