@@ -40,8 +40,9 @@ UNPACKED_PACKAGES = (
 """Debian packages that are unpacked beside the tools, not installed: installed, they would
 start services of their own, or take the place of Docker's."""
 
-CHECKER_PACKAGES = ("cloud-init",)
-"""Unpacked for the tests. Installed, cloud-init would configure the machine at its next start."""
+CHECKER_PACKAGES = ("cloud-init", "postgresql-15")
+"""Unpacked for the tests. Installed, cloud-init would configure the machine at its next start, and PostgreSQL
+would start a server."""
 
 BASE_SUITE = "bookworm"
 BASE_PACKAGES = ("ca-certificates",)

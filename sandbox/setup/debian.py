@@ -13,12 +13,17 @@ INSTALLED_PACKAGES = (
     "conntrack",
     "debootstrap",
     "iproute2",
+    # What PostgreSQL, unpacked for the tests, is linked with.
+    "libldap-2.5-0",
+    "libpq5",
+    "libxml2",
     "nftables",
     "python3-venv",
     "skopeo",
+    "tzdata",
     "util-linux",
 )
-"""Programs only: none of these starts a service by being installed."""
+"""Programs and libraries only: none of these starts a service by being installed."""
 
 
 def missing_packages() -> list[str]:

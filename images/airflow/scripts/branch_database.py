@@ -25,6 +25,16 @@ LOCK = 0xAE0D0
 
 ROLES = "select 1 from pg_roles where rolname = %s"
 DATABASES = "select 1 from pg_database where datname = %s"
+SHUT = "select 1 from pg_database where datname = %s and not datallowconn"
+TEMPLATES = "select 1 from pg_database where datname = %s and datistemplate"
+
+OPEN_TO_ALL = """
+    select datname from pg_database
+    where pg_has_role(datdba, 'usage')
+      and (has_database_privilege('public', oid, 'connect')
+           or has_database_privilege('public', oid, 'temporary'))
+    order by datname"""
+"""Of those that this user may close; on RDS the server's `postgres` and `template1` are among them."""
 
 
 def exists(cursor: Any, query: str, name: str) -> bool:
@@ -57,45 +67,67 @@ def create(connection: Any, name: str, password: str) -> list[str]:
     from psycopg2 import sql
     from psycopg2.extensions import encrypt_password
 
-    user = sql.Identifier(name)
+    named = sql.Identifier(name)
     # Hashed here, so that no log of the server can hold it.
     verifier = encrypt_password(password, name, connection, "scram-sha-256")
     made = []
     with connection.cursor() as cursor:
         if not exists(cursor, ROLES, name):
-            cursor.execute(sql.SQL("create role {}").format(user))
+            cursor.execute(sql.SQL("create role {}").format(named))
             made.append("user")
         cursor.execute(
-            sql.SQL("alter role {} with login connection limit %s password %s").format(user),
+            sql.SQL("alter role {} with login connection limit %s password %s").format(named),
             (CONNECTIONS, verifier),
         )
-        # A database can be given to, and taken from, only a user that one is a member of.
-        cursor.execute(sql.SQL("grant {} to current_user").format(user))
+        _join(cursor, name)
         if not exists(cursor, DATABASES, name):
             # template1 can not be copied while anybody is connected to it; nobody can be to template0.
-            cursor.execute(
-                sql.SQL("create database {} owner {} template template0").format(user, user)
-            )
+            # Open to everybody at first, so to nobody until that is mended.
+            statement = "create database {} owner {} template template0 allow_connections false"
+            cursor.execute(sql.SQL(statement).format(named, named))
             made.append("database")
-        cursor.execute("select current_database()")
-        own = cursor.fetchone()[0]
-        for database in (name, own):
-            closed = sql.SQL("revoke connect, temporary on database {} from public")
-            cursor.execute(closed.format(sql.Identifier(database)))
+        _close(cursor)
+        if exists(cursor, SHUT, name):
+            cursor.execute(sql.SQL("alter database {} with allow_connections true").format(named))
     return made
+
+
+def _join(cursor: Any, name: str) -> None:
+    """A database can be given to, and taken from, only a user that one is a member of; since PostgreSQL 16
+    whoever makes a user is none by that alone."""
+    from psycopg2 import sql
+
+    cursor.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(name)))
+
+
+def _close(cursor: Any) -> None:
+    """Whoever has a user in this server gets into no database but their own."""
+    from psycopg2 import sql
+
+    cursor.execute(OPEN_TO_ALL)
+    for (database,) in cursor.fetchall():
+        closed = sql.SQL("revoke connect, temporary on database {} from public")
+        cursor.execute(closed.format(sql.Identifier(database)))
 
 
 def drop(connection: Any, name: str) -> list[str]:
     """The database with everybody who is still connected, then its user. What was dropped."""
     from psycopg2 import sql
 
+    named = sql.Identifier(name)
     dropped = []
     with connection.cursor() as cursor:
+        user = exists(cursor, ROLES, name)
         if exists(cursor, DATABASES, name):
-            cursor.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+            if user:
+                _join(cursor, name)
+            # Its owner may have made it one, and such can not be dropped.
+            if exists(cursor, TEMPLATES, name):
+                cursor.execute(sql.SQL("alter database {} with is_template false").format(named))
+            cursor.execute(sql.SQL("drop database {} with (force)").format(named))
             dropped.append("database")
-        if exists(cursor, ROLES, name):
-            cursor.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
+        if user:
+            cursor.execute(sql.SQL("drop role {}").format(named))
             dropped.append("user")
     return dropped
 
