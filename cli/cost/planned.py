@@ -63,7 +63,7 @@ def pods(wanted: Wishes, prices: Prices) -> Line:
         "pods",
         "Airflow's",
         None if price is None or share is None else price * share,
-        f"{processors:g} vCPU and {memory:g} GiB of a {kind}",
+        f"{processors:g} vCPU and {memory:g} GiB of one {kind}",
     )
 
 

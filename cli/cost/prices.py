@@ -1,4 +1,7 @@
-"""The price table: `prices.json`, by region. A price that is not in it is missing, never zero."""
+"""The price table: `prices.json`, by region and AWS's service, each with the sources that it was read in.
+
+A price that is not in it is missing, never zero. One that no second source has is named as such.
+"""
 
 import json
 from collections.abc import Mapping
@@ -26,45 +29,87 @@ SIZES = {
 """Of instances, against `large`: within a family AWS's prices are in proportion."""
 
 
+MEMORY = "memory"
+"""The source that is none: what the writer remembered, and compared with nothing."""
+
+NAMES = {"cloudwatch": "CloudWatch"}
+"""Of services, where it is not their key in capitals."""
+
+TWO_ZONES = "{} in two zones"
+"""The key of a database class's price with a standby, where it is known: rounded, it is not always twice."""
+
+
 @dataclass(frozen=True)
 class Prices:
     """One region's prices in dollars."""
 
     region: str
     date: str
-    _table: Mapping[str, Any]
+    _services: Mapping[str, Mapping[str, Any]]
+    """By service: `prices`, `from` (their sources) and `alone` (those that only one of these has)."""
 
     def hour(self, key: str) -> float | None:
         """What a thing costs an hour."""
-        return self._number(key)
+        return self._price(key)
 
     def month(self, key: str) -> float | None:
         """What a thing, or a GB, that is billed by the month costs an hour."""
-        price = self._number(key)
+        price = self._price(key)
         return None if price is None else price / HOURS
 
     def use(self, key: str) -> float | None:
         """What a unit of something that is billed by use costs."""
-        return self._number(key)
+        return self._price(key)
 
     def instance(self, kind: str) -> float | None:
         """What an EC2 instance of a type costs an hour."""
-        large, times = self._table["ec2"].get(kind.partition(".")[0]), self.times_large(kind)
-        return None if large is None or times is None else float(large) * times
+        large, times = self._of("ec2").get(kind.partition(".")[0]), self.times_large(kind)
+        return None if large is None or times is None else large * times
 
     @staticmethod
     def times_large(kind: str) -> float | None:
         """How many of its family's `large` a type is."""
         return SIZES.get(kind.partition(".")[2])
 
-    def database(self, kind: str) -> float | None:
-        """What an RDS instance of a class costs an hour, in one zone."""
-        price = self._table.get("rds", {}).get(kind)
-        return None if price is None else float(price)
+    def database(self, kind: str, *, two_zones: bool = False) -> float | None:
+        """What an RDS instance of a class costs an hour."""
+        known = self._of("rds")
+        one = known.get(kind)
+        return (
+            known.get(TWO_ZONES.format(kind), None if one is None else 2 * one)
+            if two_zones
+            else one
+        )
 
-    def _number(self, key: str) -> float | None:
-        price = self._table.get(key)
-        return None if price is None else float(price)
+    def all(self) -> dict[str, float]:
+        """Every price, by its key."""
+        return {key: price for name in self._services for key, price in self._of(name).items()}
+
+    def sources(self) -> dict[str, list[str]]:
+        """The names of each service's sources."""
+        return {name: list(service["from"]) for name, service in self._services.items()}
+
+    def unproven(self) -> tuple[list[str], list[str]]:
+        """Services, or keys of them, that one source alone has; and those from memory alone."""
+        single: list[str] = []
+        remembered: list[str] = []
+        for name, service in self._services.items():
+            real = [source for source in service["from"] if source != MEMORY]
+            title = NAMES.get(name, name.upper())
+            if not real:
+                remembered.append(title)
+            elif len(real) == 1:
+                single.append(title)
+            else:
+                single += [f"{title} {key}" for key in service.get("alone", ())]
+        return single, remembered
+
+    def _of(self, service: str) -> Mapping[str, float]:
+        found: Mapping[str, float] = self._services.get(service, {}).get("prices", {})
+        return found
+
+    def _price(self, key: str) -> float | None:
+        return self.all().get(key)
 
 
 def regions() -> list[str]:
@@ -85,9 +130,9 @@ def of(region: str) -> Prices:
     return Prices(region, document["date"], document["regions"][region])
 
 
-def sources() -> Mapping[str, str]:
-    """The pages that the prices are from, by service."""
-    found: dict[str, str] = _document()["sources"]
+def sources() -> Mapping[str, Mapping[str, str]]:
+    """What the prices were read in, by the name that the table has for it: what it is, and its date."""
+    found: dict[str, dict[str, str]] = _document()["sources"]
     return found
 
 

@@ -80,13 +80,10 @@ def _instance(thing: Thing, prices: Prices) -> Iterator[Line]:
 
 
 def _database(thing: Thing, prices: Prices) -> Iterator[Line]:
-    kind, zones = (
-        str(thing.inputs.get("instanceClass", "")),
-        2 if thing.inputs.get("multiAz") else 1,
-    )
-    detail = f"{kind}, {zones} zone(s)"
-    yield _line(thing, "RDS instance", _times(zones, prices.database(kind)), detail)
-    size = int(thing.inputs.get("allocatedStorage") or 0)
+    kind, two = str(thing.inputs.get("instanceClass", "")), bool(thing.inputs.get("multiAz"))
+    detail = f"{kind}, {'2 zones' if two else '1 zone'}"
+    yield _line(thing, "RDS instance", prices.database(kind, two_zones=two), detail)
+    zones, size = 2 if two else 1, int(thing.inputs.get("allocatedStorage") or 0)
     price = _times(zones * size, prices.month("rds-gp3"))
     yield _line(thing, "RDS storage", price, f"{zones} x {size} GB gp3")
 
@@ -116,7 +113,7 @@ def _part(values: Any, name: str) -> Mapping[str, Any] | None:
 
 def _by_use(thing: Thing, prices: Prices, what: str, key: str, unit: str) -> Iterator[Line]:
     price = prices.use(key)
-    told = "" if price is None else f"{price:g} USD per {unit}"
+    told = f"no price per {unit}" if price is None else f"{price:g} USD per {unit}"
     yield Line(what, thing.name, None, by_use=told, created=thing.created)
 
 

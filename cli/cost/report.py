@@ -79,7 +79,9 @@ class Report:
             "currency": "USD",
             "estimates": {each.kind: each.data() for each in self.estimates},
             "notes": list(self.notes),
-            "sources": dict(sources()),
+            "sources": self._sources(),
+            "oneSource": self.prices.unproven()[0],
+            "fromMemory": self.prices.unproven()[1],
         }
 
     @property
@@ -118,7 +120,24 @@ class Report:
         found.append(
             f"List prices of {self.prices.date} in {self.prices.region}, USD, {HOURS} hours a month."
         )
-        return found
+        return [*found, *self._unproven()]
+
+    def _unproven(self) -> list[str]:
+        """What the table is not sure of."""
+        single, remembered = self.prices.unproven()
+        told = [
+            f"{what}: {', '.join(names)}"
+            for what, names in (("in one source only", single), ("from memory only", remembered))
+            if names
+        ]
+        return [f"Not compared with a second source: {'; '.join(told)}."] if told else []
+
+    def _sources(self) -> dict[str, list[dict[str, str]]]:
+        known = sources()
+        return {
+            service: [dict(known[name]) for name in names]
+            for service, names in self.prices.sources().items()
+        }
 
     def markdown(self) -> str:
         """The comment for a pull request."""

@@ -125,13 +125,20 @@ def test_one_unknown_type_among_the_workers_leaves_no_price() -> None:
     assert workers.missing
 
 
-def test_two_zones_cost_twice() -> None:
+def test_two_zones_have_two_disks_and_a_price_of_their_own() -> None:
     inputs = {"instanceClass": "db.t4g.small", "allocatedStorage": 20}
-    one = sum(line.hourly or 0 for line in lines("aws:rds/instance:Instance", **inputs))
-    two = sum(
-        line.hourly or 0 for line in lines("aws:rds/instance:Instance", **inputs, multiAz=True)
-    )
-    assert two == pytest.approx(2 * one)
+    one = lines("aws:rds/instance:Instance", **inputs)
+    two = lines("aws:rds/instance:Instance", **inputs, multiAz=True)
+    assert [line.hourly for line in one] == [0.032, pytest.approx(20 * 0.115 / 730)]
+    assert [line.hourly for line in two] == [0.065, pytest.approx(40 * 0.115 / 730)]
+    assert two[0].detail == "db.t4g.small, 2 zones"
+
+
+def test_what_is_billed_by_use_without_a_price_says_so_and_leaves_the_total_whole() -> None:
+    table = prices.of("eu-north-1")
+    (line,) = pricing.lines(Thing("aws:cloudwatch/logGroup:LogGroup", "x", {}), table)
+    assert not line.missing
+    assert line.by_use == "no price per GB"
 
 
 def test_a_type_that_nobody_knows_has_a_row_without_a_price() -> None:

@@ -78,12 +78,24 @@ def test_a_state_that_cannot_be_read_is_said_and_the_plan_shown(
 
 
 def test_a_missing_price_is_named_and_in_no_total(run: Run, run_json: RunJson) -> None:
-    rds = ("--set", "database=rds", "--region", "eu-central-1", "--rung", "dedicated")
+    rds = ("--set", "database=rds", "--region", "ap-northeast-1", "--rung", "dedicated")
     assert run_json("cost", "sandbox", *rds)["estimates"]["dedicated"]["complete"] is False
     result = run("cost", "sandbox", *rds)
     assert "no price" in result.stdout
     assert "total of what has a price" in result.stdout
-    assert "No price, and in no total: RDS instance (db.t4g.small, 1 zone(s))" in result.stdout
+    assert "No price, and in no total: RDS instance (db.t4g.small, 1 zone)" in result.stdout
+
+
+def test_what_has_one_source_is_said_and_each_source_has_a_date(
+    run: Run, run_json: RunJson
+) -> None:
+    data = run_json("cost", "sandbox", "--region", "us-east-2")
+    assert "EC2" in data["oneSource"]
+    assert "RDS" in data["fromMemory"]
+    assert all(source["date"] for each in data["sources"].values() for source in each)
+    told = run("cost", "sandbox", "--region", "us-east-2").stdout
+    assert "Not compared with a second source: in one source only: EC2" in told
+    assert "from memory only: EBS, RDS" in told
 
 
 def test_as_a_comment_for_a_pull_request(run: Run) -> None:
