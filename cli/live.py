@@ -21,7 +21,8 @@ from sandbox.errors import KitError, UserError
 if TYPE_CHECKING:
     from cli.airflow import Airflow
 
-COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer", "database")
+DATABASE = "database"
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer", DATABASE)
 """Airflow's, as the chart labels their pods. The database of a shared environment is its base's."""
 
 COMPONENT_LABEL = "app.kubernetes.io/component"
@@ -52,6 +53,15 @@ class Live:
     def kubectl(self) -> Kubectl:
         """On its cluster, in its namespace."""
         return self.session.kubectl(self.names.namespace, self.outputs, self.sandbox)
+
+    def require_own_database(self, verb: str, words: str = "") -> None:
+        """UserError if no pod of its own can run its database."""
+        if base := self.outputs.get("base"):
+            raise UserError(
+                f'The database of "{self.environment.name}" is in the server of its base',
+                "No pod of its own runs one.",
+                f"./aerodrome {verb} --env {base} {DATABASE}{words}",
+            )
 
     @cached_property
     def client(self) -> Callable[[str], Any]:

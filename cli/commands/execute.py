@@ -7,7 +7,7 @@ import typer
 
 from cli import live, usage
 from cli.environments import Environment
-from cli.live import COMPONENT_LABEL, COMPONENTS, Live
+from cli.live import COMPONENT_LABEL, COMPONENTS, DATABASE, Live
 from cli.options import Json, on_environment
 from cli.session import Session
 from sandbox.errors import UserError
@@ -74,13 +74,8 @@ def _place(found: Live, component: str) -> tuple[str, str]:
         if pod["status"].get("phase") == "Running":
             container = pod["spec"]["containers"][0]["name"]
             return str(pod["metadata"]["name"]), f"--container={container}"
-    base = found.outputs.get("base")
-    if component == "database" and base:
-        raise UserError(
-            f'The database of "{found.environment.name}" is in the server of its base',
-            "No pod of its own runs one.",
-            f"./aerodrome exec --env {base} database -- COMMAND",
-        )
+    if component == DATABASE:
+        found.require_own_database("exec", " -- COMMAND")
     states = ", ".join(str(pod["status"].get("phase")) for pod in pods) or "none"
     raise UserError(
         f'No pod of "{component}" runs in environment "{found.environment.name}"',

@@ -8,6 +8,7 @@ from cli import lifetime, live, usage
 from cli.environments import Environment
 from cli.options import Json, on_environment
 from cli.session import Session
+from cli.stack_config import EXPIRES_KEY
 from sandbox.errors import UserError
 
 
@@ -44,7 +45,15 @@ def extend(
             f"./{ctx.command_path} --days {lifetime.DAYS}",
         )
     expires = lifetime.after(str(days), today) if until is None else lifetime.until(until, today)
-    usage.keep(live.of(session, environment), expires)
+    found = live.of(session, environment)
+    if until is None and found.backend.plain().get(EXPIRES_KEY, lifetime.NEVER) == lifetime.NEVER:
+        # A base, mostly: the branches on it would go with it.
+        raise UserError(
+            f'Environment "{environment.name}" is kept until somebody takes it down',
+            "There is nothing to extend. To have it swept after a day all the same, name the day:",
+            f"./{ctx.command_path} --until {expires}{session.same}",
+        )
+    usage.keep(found, expires)
     data = {"environment": environment.name, "expires": expires, "used": today.isoformat()}
     text = f"{environment.name} is kept until {expires}"
     if expires == lifetime.NEVER:

@@ -7,7 +7,7 @@ import typer
 from cli import live, sandboxes, task_logs, usage
 from cli.backends import need
 from cli.environments import Environment
-from cli.live import COMPONENT_LABEL, COMPONENTS, Live
+from cli.live import COMPONENT_LABEL, COMPONENTS, DATABASE, Live
 from cli.options import Json, on_environment
 from cli.proof import DAG
 from cli.session import Session
@@ -65,6 +65,8 @@ def logs(
         if task is not None:
             data = _of_task(found, dag, run, task)
         else:
+            if component == DATABASE:
+                found.require_own_database("logs")
             data = {"component": component, "lines": _of_pods(found, str(component), lines)}
     data["lines"] = data["lines"][-lines:]
 
