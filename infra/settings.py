@@ -117,12 +117,6 @@ class Settings:
     """Who may reach the Kubernetes API and the Rancher server from outside: a JSON list of networks.
     Default everyone, as EKS does (callers still need IAM); name your own networks in production."""
 
-    kubernetes_version: str = setting("1.36", pattern=r"1\.\d\d", allowed="a version such as 1.36")
-    """The version of EKS's control plane and nodes. Pinned: an upgrade is a decision."""
-
-    node_instance_types: tuple[str, ...] = setting(("m7i.large",), check=check_instance_types)
-    """The workers' instance types, a JSON list; with spot several are better. Default: 2 vCPU, 8 GiB,
-    which holds Airflow's own pods and a handful of tasks."""
     deploy_role: str = setting(
         "", pattern=r"(arn:[a-z-]+:iam::\d{12}:role/\S+)?", allowed="the ARN of an IAM role"
     )
@@ -135,6 +129,12 @@ class Settings:
     """The role with which a pipeline previews branches: it reads the cluster. Default: none;
     `bootstrap --github` sets it."""
 
+    kubernetes_version: str = setting("1.36", pattern=r"1\.\d\d", allowed="a version such as 1.36")
+    """The version of EKS's control plane and nodes. Pinned: an upgrade is a decision."""
+
+    node_instance_types: tuple[str, ...] = setting(("m7i.large",), check=check_instance_types)
+    """The workers' instance types, a JSON list; with spot several are better. Default: 2 vCPU, 8 GiB,
+    which holds Airflow's own pods and a handful of tasks."""
 
     node_min: int = setting(1, minimum=0, maximum=450)
     """The fewest workers. Default 1."""

@@ -3,6 +3,7 @@
 Everything in this package that asks AWS does it through `Aws`, inside `refusals_explained`.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -17,6 +18,8 @@ from cli.cloud.errors import code_of
 from sandbox.errors import CloudError, KitError, UserError
 
 POLICY = "docs/bootstrap-policy.json"
+PIPELINE_POLICY = "docs/bootstrap-pipeline-policy.json"
+"""What --github needs beyond that: all of it, and only it, is about IAM's roles and identity providers."""
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _WRONG = {
@@ -129,9 +132,10 @@ def _explained(error: exceptions.ClientError, login: str) -> KitError:
             login,
         )
     if code in _DENIED:
+        policy = PIPELINE_POLICY if re.search("Roles?|OpenIDConnect", operation) else POLICY
         return CloudError(
             f"AWS does not let you call {operation}",
-            f"{message}\n{POLICY} lists what bootstrap needs; whoever administers the account can\n"
+            f"{message}\n{policy} lists what bootstrap needs; whoever administers the account can\n"
             "attach it to you. The same command goes on from here.",
             operation=operation,
             code=code,

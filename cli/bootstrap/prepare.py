@@ -1,13 +1,15 @@
 """`aerodrome bootstrap ENV --region R`: first everything is looked at, then what is missing is made."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cli.backends import Backend
 from cli.bootstrap import quotas, region, stack, wishes
 from cli.bootstrap import tools as programs
 from cli.bootstrap.aws import Aws, Caller
+from cli.bootstrap.github import Repository
+from cli.bootstrap.pipeline_access import PipelineAccess
 from cli.bootstrap.secrets_key import SecretsKey
 from cli.bootstrap.stack import Place, StackMaker
 from cli.bootstrap.state_bucket import StateBucket
@@ -33,6 +35,24 @@ class Plan:
     wishes: Wishes
     tools: Sequence[programs.Found] = ()
     needs: Sequence[quotas.Need] = ()
+    repository: Repository | None = None
+    """Whose pipeline deploys branches on it, if one shall."""
+
+    @property
+    def pipeline(self) -> PipelineAccess:
+        return PipelineAccess(self.aws, self.caller, self.environment.name)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the workflows of that repository need to know."""
+        roles = self.pipeline.roles
+        return {
+            "AERODROME_BASE": self.environment.name,
+            "AERODROME_BACKEND": self.place.backend,
+            "AERODROME_REGION": self.aws.region,
+            "AERODROME_PREVIEW_ROLE": roles["preview"].arn,
+            "AERODROME_DEPLOY_ROLE": roles["deploy"].arn,
+        }
 
     @property
     def place(self) -> Place:
@@ -66,10 +86,17 @@ class Prepared:
             "made": self.made,
             "tools": [tool.data() for tool in plan.tools],
             "quotas": [need.data() for need in plan.needs],
+            "variables": plan.variables if plan.repository else {},
         }
 
 
-def look(environment: Environment, aws: Aws, assignments: Sequence[str], report: Report) -> Plan:
+def look(
+    environment: Environment,
+    aws: Aws,
+    assignments: Sequence[str],
+    report: Report,
+    repository: Repository | None = None,
+) -> Plan:
     """Everything that can be known before anything is made. UserError if something will not do."""
     wanted = wishes.read(environment, assignments)
     region.check_name(aws, wanted, environment.name)
@@ -86,7 +113,12 @@ def look(environment: Environment, aws: Aws, assignments: Sequence[str], report:
     quotas.check(needs, aws.region)
     for need in needs:
         report(f"quota {need.quota.name}: {need.limit}, in use {need.used}, needed {need.needed}")
-    return Plan(environment, aws, caller, wanted, found, needs)
+    plan = Plan(environment, aws, caller, wanted, found, needs, repository)
+    if repository is None:
+        return plan
+    plan.pipeline.check()
+    report(f"GitHub: {repository.claim} may have the roles of {environment.name}'s pipeline")
+    return replace(plan, wishes=replace(wanted, given={**wanted.given, **plan.pipeline.settings}))
 
 
 def who(aws: Aws, wanted: Wishes, environment: Environment) -> Caller:
@@ -114,6 +146,9 @@ def make(plan: Plan, backend: Callable[[], Backend], report: Report) -> Prepared
 
     note("bucket", bucket.name, bucket.ensure())
     note("key", key.alias, key.ensure())
+    if plan.repository is not None:
+        done = plan.pipeline.ensure(plan.repository)
+        note("pipeline", f"pipeline of {plan.repository.name}", done)
     with stack.acting_as(plan.aws.profile, plan.place.backend):
         maker = StackMaker(plan.environment, plan.place)
         maker.login()

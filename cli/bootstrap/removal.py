@@ -9,10 +9,12 @@ from typing import Any
 
 from cli.bootstrap import stack
 from cli.bootstrap.aws import Aws, Caller
+from cli.bootstrap.pipeline_access import PipelineAccess
 from cli.bootstrap.prepare import Report
 from cli.bootstrap.secrets_key import DELETION_DAYS, SecretsKey
 from cli.bootstrap.stack import Kept, Place, StackMaker
 from cli.bootstrap.state_bucket import StateBucket
+from cli.bootstrap.wishes import Wishes
 from cli.environments import Environment
 from infra.naming import secrets_provider, state_backend
 from sandbox.errors import UserError
@@ -32,12 +34,21 @@ class Removed:
     bucket_kept: str
     """Why the bucket is still there; empty if it is not."""
 
+    roles: list[str]
+    """Those of the pipeline that went."""
+
     def data(self) -> dict[str, Any]:
         return asdict(self)
 
 
 def remove(
-    environment: Environment, aws: Aws, caller: Caller, report: Report, *, empty_bucket: bool
+    environment: Environment,
+    aws: Aws,
+    caller: Caller,
+    wishes: Wishes,
+    report: Report,
+    *,
+    empty_bucket: bool,
 ) -> Removed:
     """Takes away what bootstrap made for `environment`."""
     bucket, key = StateBucket(aws, caller), SecretsKey(aws, environment.name)
@@ -46,6 +57,8 @@ def remove(
     )
     stacks = stack.kept(bucket) if bucket.exists() else []
     _refuse_if_needed(environment, stacks, key.alias)
+    # Who could still come in comes first.
+    roles = _remove_pipeline(PipelineAccess(aws, caller, environment.name), wishes, report)
     own = any(each.name == environment.name for each in stacks)
     if own:
         with stack.acting_as(aws.profile, place.backend):
@@ -61,7 +74,19 @@ def remove(
         report(f"key {each}: gone in {DELETION_DAYS} days (aws kms cancel-key-deletion)")
     others = [each.name for each in stacks if each.name != environment.name]
     kept = _remove_bucket(bucket, others, report, empty=empty_bucket)
-    return Removed(bucket.name, place.backend, own, keys, file.name if had_file else "", kept)
+    return Removed(
+        bucket.name, place.backend, own, keys, file.name if had_file else "", kept, roles
+    )
+
+
+def _remove_pipeline(pipeline: PipelineAccess, wishes: Wishes, report: Report) -> list[str]:
+    expected = any(name in wishes.configured for name in pipeline.settings)
+    roles, kept = pipeline.remove(expected=expected)
+    for role in roles:
+        report(f"role {role}: removed")
+    if kept:
+        report(f"identity provider {pipeline.provider.arn}: kept, {kept}")
+    return roles
 
 
 def _refuse_if_needed(environment: Environment, stacks: list[Kept], alias: str) -> None:

@@ -24,6 +24,14 @@ Assignments = Annotated[
         "--set", metavar="KEY=VALUE", help="A setting, such as nodeMax=6. Again for more."
     ),
 ]
+GitHub = Annotated[
+    str,
+    typer.Option(
+        "--github",
+        metavar="OWNER/REPO",
+        help="Also let this repository's workflows in, to preview and deploy branches.",
+    ),
+]
 Sandbox = Annotated[
     bool, typer.Option("--sandbox", help="Prepare an environment on this machine; no AWS.")
 ]
@@ -45,6 +53,7 @@ def bootstrap(  # noqa: PLR0913 (each option of a verb is an argument)
     region: Region = "",
     profile: Profile = None,
     assignments: Assignments = None,
+    github: GitHub = "",
     sandbox: Sandbox = False,
     remove: Remove = False,
     empty_bucket: EmptyBucket = False,
@@ -55,15 +64,18 @@ def bootstrap(  # noqa: PLR0913 (each option of a verb is an argument)
 
     First it looks at everything and changes nothing: tools, credentials, region, quotas. Then it
     makes what is missing: a bucket for the state, a key for the secrets, the stack with its
-    configuration and secrets. Run it again whenever you like.
+    configuration and secrets; with --github, an identity provider and two roles. Run it again
+    whenever you like.
 
     \b
     Example:
       aerodrome bootstrap dev --region eu-central-1 --profile work
+      aerodrome bootstrap dev --region eu-central-1 --github team/airflow
     """
     session: Session = ctx.obj
     environment = environments.environment(env)
     _check(environment, region, sandbox=sandbox, remove=remove, empty_bucket=empty_bucket)
+    _check_github(github, sandbox=sandbox, remove=remove)
     if sandbox and remove:
         _remove_sandbox(session, environment)
     elif sandbox:
@@ -71,7 +83,7 @@ def bootstrap(  # noqa: PLR0913 (each option of a verb is an argument)
     elif remove:
         _remove(session, environment, region, profile, empty_bucket=empty_bucket, yes=yes)
     else:
-        _prepare(session, environment, region, profile, assignments or [], yes=yes)
+        _prepare(session, environment, region, profile, assignments or [], github, yes=yes)
 
 
 def _check(
@@ -101,24 +113,39 @@ def _check(
         raise UserError("--empty-bucket goes with --remove", "Alone it would delete all state.")
 
 
+def _check_github(github: str, *, sandbox: bool, remove: bool) -> None:
+    if github and sandbox:
+        raise UserError(
+            "--github goes with AWS only", "No workflow reaches a sandbox on this machine."
+        )
+    if github and remove:
+        raise UserError(
+            "--github does not go with --remove", "--remove takes the pipeline's roles too."
+        )
+
+
 def _prepare(
     session: Session,
     environment: Environment,
     region: str,
     profile: str | None,
     assignments: list[str],
+    github: str,
     *,
     yes: bool,
 ) -> None:
     # Imported late: they load the AWS SDK.
     from cli.bootstrap.aws import Aws, refusals_explained
+    from cli.bootstrap.github import repository, set_up_commands
     from cli.bootstrap.prepare import look, make
 
     console = session.console
+    whose = repository(github) if github else None
     with refusals_explained(profile):
-        plan = look(environment, Aws(region, profile), assignments, console.report)
+        plan = look(environment, Aws(region, profile), assignments, console.report, whose)
         where = f"account {plan.caller.account} ({plan.caller.arn}), region {region}"
-        _confirm(session, f'Prepare {where} for "{environment.name}"?', yes=yes)
+        asked = f" and the workflows of {whose.claim}" if whose else ""
+        _confirm(session, f'Prepare {where} for "{environment.name}"{asked}?', yes=yes)
         done = make(plan, lambda: session.backend(environment), console.report)
 
     def show() -> None:
@@ -132,6 +159,10 @@ def _prepare(
             console.line(f"    export AWS_PROFILE={profile}")
         console.line(f"    ./aerodrome cost {name}")
         console.line(f"    pulumi up -s {name}")
+        if whose:
+            console.line(f"\nThat lets both roles into the cluster. Then, in {whose.name}:")
+            for command in set_up_commands(whose, plan.variables):
+                console.line(f"    {command}")
 
     console.result(done.data(), show)
 
@@ -156,7 +187,9 @@ def _remove(
         caller = prepare.who(aws, wanted, environment)
         where = f"account {caller.account} ({caller.arn}), region {region}"
         _confirm(session, f'Remove what bootstrap made for "{name}" in {where}?', yes=yes)
-        done = removal.remove(environment, aws, caller, console.report, empty_bucket=empty_bucket)
+        done = removal.remove(
+            environment, aws, caller, wanted, console.report, empty_bucket=empty_bucket
+        )
 
     def show() -> None:
         console.line(f'nothing of "{name}" is left in {where}', "bold green")

@@ -15,11 +15,13 @@ from typing import Any
 import boto3
 import pytest
 
-from infra.naming import secrets_key_alias, state_bucket
+from cli.bootstrap.github import HOST
+from infra.naming import PIPELINE_PATH, secrets_key_alias, state_bucket
 from tests.unit.sandbox.aws.conftest import Emulator, new_emulator
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = json.loads((ROOT / "docs" / "bootstrap-policy.json").read_text())
+PIPELINE_POLICY = json.loads((ROOT / "docs" / "bootstrap-pipeline-policy.json").read_text())
 ACCOUNT = "000000000000"
 PROGRAMS = {
     "aws": "aws-cli/2.15.0 Python/3.11",
@@ -40,6 +42,7 @@ class Account:
     environment: str
     region: str
     key: dict[str, str]
+    user: str
     variables: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -143,6 +146,22 @@ class Account:
             Body=json.dumps({"version": 3, "checkpoint": {"stack": name, "latest": latest}}),
         )
 
+    def allow(self, policy: dict[str, Any], name: str = "inline") -> None:
+        """Gives the user who bootstraps a policy."""
+        self.root("iam").put_user_policy(
+            UserName=self.user, PolicyName=name, PolicyDocument=json.dumps(policy)
+        )
+
+    def pipeline_roles(self) -> list[str]:
+        """Names of the roles that bootstrap made."""
+        listed = self.root("iam").list_roles(PathPrefix=PIPELINE_PATH)["Roles"]
+        return [str(role["RoleName"]) for role in listed]
+
+    def provider(self) -> str:
+        """The ARN of GitHub's identity provider; empty if there is none."""
+        listed = self.root("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
+        return next((str(each["Arn"]) for each in listed if HOST in each["Arn"]), "")
+
     def limit(self, **account: Any) -> None:
         """Sets the emulator's quotas and instance types."""
         (self.emulator.settings.state / "account.json").write_text(json.dumps(account))
@@ -162,9 +181,19 @@ class Account:
             tags = kms.list_resource_tags(KeyId=each["KeyId"])["Tags"]
             if any(tag["TagKey"] == "aerodrome:bootstrap" for tag in tags):
                 kms.untag_resource(KeyId=each["KeyId"], TagKeys=["aerodrome:bootstrap"])
+        self._wipe_pipeline()
         self.config_file.unlink(missing_ok=True)
         (self.folder / "pulumi.log").unlink(missing_ok=True)
         self.limit()
+
+    def _wipe_pipeline(self) -> None:
+        iam = self.root("iam")
+        for name in self.pipeline_roles():
+            for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+                iam.delete_role_policy(RoleName=name, PolicyName=policy)
+            iam.delete_role(RoleName=name)
+        if self.provider():
+            iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=self.provider())
 
 
 @pytest.fixture(scope="session")
@@ -179,7 +208,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what the command needs: it writes a file beside Pulumi.yaml."""
     folder = tmp_path_factory.mktemp("checkout")
-    for name in ("cli", "infra", "sandbox"):
+    for name in ("cli", "docs", "infra", "sandbox"):
         shutil.copytree(ROOT / name, folder / name)
     for name in ("aerodrome", "Pulumi.yaml"):
         shutil.copy(ROOT / name, folder / name)
@@ -199,10 +228,18 @@ def account(emulator: Emulator, checkout: Path, tmp_path: Path) -> Iterator[Acco
         program(tmp_path, name, f'echo "{words}"')
     script = Path(__file__).with_name("fake_pulumi.py")
     program(tmp_path, "pulumi", f'exec "{sys.executable}" "{script}" "$@"')
-    key = emulator.user(f"bootstrapper-{number}", POLICY)
-    ready = Account(emulator, checkout, tmp_path, f"dev{number}", "eu-north-1", key)
+    user = f"bootstrapper-{number}"
+    key = emulator.user(user, POLICY)
+    ready = Account(emulator, checkout, tmp_path, f"dev{number}", "eu-north-1", key, user)
     yield ready
     ready.wipe()
+
+
+@pytest.fixture
+def team(account: Account) -> Account:
+    """An account whose user may let a pipeline in, too."""
+    account.allow(PIPELINE_POLICY, "pipeline")
+    return account
 
 
 def program(folder: Path, name: str, line: str) -> None:

@@ -3,7 +3,6 @@
 import copy
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -12,12 +11,14 @@ from botocore.exceptions import ClientError
 
 from cli.bootstrap import quotas, region
 from cli.bootstrap.aws import Aws, Caller, refusals_explained
+from cli.bootstrap.github import repository
+from cli.bootstrap.pipeline_access import PipelineAccess
 from cli.bootstrap.secrets_key import SecretsKey
 from cli.bootstrap.state_bucket import StateBucket
 from cli.bootstrap.wishes import Wishes
 from cli.settings import settings
 from sandbox.errors import CloudError, UserError
-from tests.bootstrap.conftest import ACCOUNT, POLICY, Account
+from tests.bootstrap.conftest import ACCOUNT, PIPELINE_POLICY, POLICY, Account
 
 NEVER_REFUSED = {
     # AWS answers these to everybody who has a key.
@@ -28,15 +29,19 @@ NEVER_REFUSED = {
     "kms:TagResource",
     # Without it, keys that are not ours are passed over: what is lost is only a key without an alias.
     "kms:ListResourceTags",
+    # Asked by AWS beside the creation of what gets tags at once; the emulator does not.
+    "iam:TagRole",
+    "iam:TagOpenIDConnectProvider",
 }
 
-ACTIONS = sorted(
-    {action for statement in POLICY["Statement"] for action in statement["Action"]} - NEVER_REFUSED
-)
+
+def actions(policy: dict[str, Any]) -> list[str]:
+    found = {action for statement in policy["Statement"] for action in statement["Action"]}
+    return sorted(found - NEVER_REFUSED)
 
 
-def without(action: str) -> dict[str, Any]:
-    policy: dict[str, Any] = copy.deepcopy(POLICY)
+def without(action: str, policy: dict[str, Any] = POLICY) -> dict[str, Any]:
+    policy = copy.deepcopy(policy)
     for statement in policy["Statement"]:
         statement["Action"] = [each for each in statement["Action"] if each != action]
     policy["Statement"] = [each for each in policy["Statement"] if each["Action"]]
@@ -103,29 +108,14 @@ def _pulumi(aws: Aws, account: Account) -> None:
     s3.delete_object(Bucket=account.bucket, Key=".pulumi/meta.yaml")
 
 
-@pytest.fixture
-def user(account: Account) -> Iterator[str]:
-    key = account.key["id"]
-    iam = account.root("iam")
-    users = (each["UserName"] for each in iam.list_users()["Users"])
-    yield next(
-        name
-        for name in users
-        for each in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]
-        if each["AccessKeyId"] == key
-    )
-
-
 @pytest.mark.timeout(900)
-def test_every_action_of_the_policy_is_needed(account: Account, user: str) -> None:
+def test_every_action_of_the_policy_is_needed(account: Account) -> None:
     aws = User(account)
     everything(account, aws)
-    iam = account.root("iam")
     allowed = []
-    for action in ACTIONS:
+    for action in actions(POLICY):
         account.wipe()
-        policy = json.dumps(without(action))
-        iam.put_user_policy(UserName=user, PolicyName="inline", PolicyDocument=policy)
+        account.allow(without(action))
         try:
             everything(account, aws)
         except (CloudError, UserError, ClientError) as error:
@@ -135,16 +125,61 @@ def test_every_action_of_the_policy_is_needed(account: Account, user: str) -> No
     assert not allowed
 
 
-def test_a_missing_permission_is_named(account: Account, user: str) -> None:
-    policy = json.dumps(without("kms:CreateKey"))
-    account.root("iam").put_user_policy(UserName=user, PolicyName="inline", PolicyDocument=policy)
+def pipeline(account: Account, aws: Aws) -> None:
+    """All that --github, and --remove after it, ask of AWS."""
+    with refusals_explained(None):
+        access = PipelineAccess(aws, Caller(ACCOUNT, ""), account.environment)
+        access.check()
+        access.ensure(repository("team/airflow"))
+        # Somebody else took it over.
+        assert access.ensure(repository("team/other"))
+        assert access.remove(expected=True) == ([role.name for role in access.roles.values()], "")
+
+
+def test_every_action_of_the_pipelines_policy_is_needed(team: Account) -> None:
+    aws = User(team)
+    pipeline(team, aws)
+    allowed = []
+    for action in actions(PIPELINE_POLICY):
+        team.wipe()
+        team.allow(without(action, PIPELINE_POLICY), "pipeline")
+        try:
+            pipeline(team, aws)
+        except (CloudError, UserError, ClientError) as error:
+            assert re.search("not authorized|AccessDenied", str(error)), action
+            assert "docs/bootstrap-pipeline-policy.json lists" in str(error)
+        else:
+            allowed.append(action)
+    assert not allowed
+
+
+def test_the_pipelines_policy_opens_no_role_that_is_not_a_pipelines(team: Account) -> None:
+    iam = team.own("iam")
+    trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    name = f"aerodrome-{team.environment}-airflow"
+    team.root("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)
+    new = {"RoleName": "aerodrome-new", "AssumeRolePolicyDocument": document}
+    for call in (
+        lambda: iam.create_role(**new),
+        lambda: iam.create_role(**new, Path="/aerodrome/dev/"),
+        lambda: iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=document),
+        lambda: iam.update_assume_role_policy(RoleName=name, PolicyDocument=document),
+        lambda: iam.delete_role(RoleName=name),
+        lambda: iam.create_open_id_connect_provider(Url="https://token.example.com"),
+    ):
+        with pytest.raises(ClientError, match=r"AccessDenied|not authorized"):
+            call()
+    team.root("iam").delete_role(RoleName=name)
+
+
+def test_a_missing_permission_is_named(account: Account) -> None:
+    account.allow(without("kms:CreateKey"))
     done = account.bootstrap()
     assert done.returncode == 1
     assert "AWS does not let you call CreateKey" in done.stderr
     assert "docs/bootstrap-policy.json lists what bootstrap needs" in done.stderr
-    account.root("iam").put_user_policy(
-        UserName=user, PolicyName="inline", PolicyDocument=json.dumps(POLICY)
-    )
+    account.allow(POLICY)
     assert account.made()["bucket"] == []
 
 

@@ -1,17 +1,23 @@
 """A build agent: the pipeline's scripts, GitHub's command as a stand-in, and an `aerodrome` that only
-notes how it was called and says what a test wants it to say."""
+notes how it was called and says what a test wants it to say. And an account with the pipeline's roles."""
 
 import json
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.pipeline.cloud import BASE, DEPLOY, LOGS, Account
 from tests.pipeline.steps import ROOT, Done, run_job
+from tests.program.recording import SECRETS, Program, run_program
+from tests.unit.sandbox.aws.conftest import new_emulator, registry
+
+__all__ = ["registry"]
 
 UP = {"environment": "dev-fix-login-ab12cd", "url": "", "expires": "2027-02-03", "branch": "x"}
 AERODROME = """#!/bin/sh
@@ -102,3 +108,23 @@ def script(file: Path, text: str) -> None:
     file.write_text(text)
     file.chmod(0o755)
     os.utime(file)
+
+
+@pytest.fixture(scope="session")
+def base_program() -> Iterator[Program]:
+    """The base's program, told of the role by bootstrap."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield run_program({"environment": BASE, "deployRole": DEPLOY}, SECRETS, patch)
+
+
+@pytest.fixture(scope="session")
+def account(
+    base_program: Program, registry: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Account]:
+    emulator = new_emulator(tmp_path_factory.mktemp("aws"), registry)
+    ready = Account(emulator, registry)
+    policy = base_program.one("aws:iam/policy:Policy", "-branches").inputs["policy"]
+    ready.prepare(policy.replace(f"aerodrome-{BASE}-logs", LOGS))
+    yield ready
+    emulator.kill()
+    emulator.kubernetes.server.shutdown()

@@ -77,10 +77,17 @@ def test_shell_steps_are_calls_of_scripts_without_expressions(name: str, job: st
 
 
 @pytest.mark.parametrize(("name", "job"), JOBS)
-def test_actions_have_a_version(name: str, job: str) -> None:
+def test_actions_are_pinned_by_commit(name: str, job: str) -> None:
     used = [step["uses"] for step in _job(name, job)["steps"] if "uses" in step]
     assert used
-    assert all(re.fullmatch(r"[\w-]+/[\w-]+@(v\d+|[0-9a-f]{40})", each) for each in used)
+    assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", each) for each in used)
+
+
+def test_every_pin_tells_its_version_and_each_action_has_one() -> None:
+    lines = [line for name in NAMES for line in (WORKFLOWS / f"{name}.yml").read_text().split("\n")]
+    pins = {line.split("uses: ")[1] for line in lines if "uses: " in line}
+    assert all(re.search(r" # v\d+\.\d+\.\d+$", pin) for pin in pins)
+    assert len({pin.partition("@")[0] for pin in pins}) == len(pins)
 
 
 def test_actionlint_finds_nothing() -> None:

@@ -1,0 +1,113 @@
+"""The pipeline's roles: all that `up`, `down` and `sweep` of a shared branch ask of AWS goes with exactly
+their policies, and each action of those is needed."""
+
+import copy
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from cli.bootstrap.aws import Aws, Caller
+from cli.bootstrap.pipeline_roles import policy
+from infra.naming import Names
+from sandbox.errors import KitError
+from tests.pipeline.branch_work import again, deploy, preview
+from tests.pipeline.cloud import BASE, BRANCH, LOGS, REFUSED, Account
+from tests.program.recording import SECRETS, Program, run_program
+from tests.unit.sandbox.aws.conftest import REGION
+
+NEVER_REFUSED = {
+    # AWS answers it to everybody who has a key.
+    ("WhatTheProgramAsks", "sts:GetCallerIdentity"),
+    ("LookForWhatIsLeft", "sts:GetCallerIdentity"),
+    # AWS asks for it beside CreatePodIdentityAssociation, of what has no tags yet; the emulator does not.
+    ("TagNewAssociations", "eks:TagResource"),
+}
+
+
+@pytest.fixture(scope="module")
+def branch(base_program: Program, account: Account) -> Iterator[Program]:
+    """The branch's program, on what is in the emulator."""
+    told = {
+        **base_program.outputs,
+        "clusterName": Names(BASE).cluster,
+        "logBucket": LOGS,
+        "logBucketArn": f"arn:aws:s3:::{LOGS}",
+        "branchBoundary": account.boundary,
+    }
+    config = {"environment": BRANCH, "rung": "shared", "base": BASE, "branch": "feature/x"}
+    with pytest.MonkeyPatch.context() as patch:
+        stacks = {f"organization/aerodrome/{BASE}": Program([], told, base_program.secret_outputs)}
+        yield run_program(config, SECRETS, patch, stacks)
+
+
+@pytest.fixture(autouse=True)
+def as_bootstrap_made_it(account: Account) -> Iterator[None]:
+    yield
+    for purpose, role in account.pipeline.roles.items():
+        account.allow(purpose, role.policy)
+
+
+def actions(policy: dict[str, Any]) -> list[tuple[str, str]]:
+    """Every action with the statement that it is in."""
+    return [(one["Sid"], action) for one in policy["Statement"] for action in one["Action"]]
+
+
+def without(policy: dict[str, Any], sid: str, action: str) -> dict[str, Any]:
+    left = copy.deepcopy(policy)
+    for one in left["Statement"]:
+        if one["Sid"] == sid:
+            one["Action"].remove(action)
+    left["Statement"] = [one for one in left["Statement"] if one["Action"]]
+    return left
+
+
+def goes_without(account: Account, purpose: str, work: Callable[[], None]) -> list[tuple[str, str]]:
+    """The actions without which the work goes on unrefused."""
+    policy = account.pipeline.roles[purpose].policy
+    needless = []
+    for sid, action in actions(policy):
+        if (sid, action) in NEVER_REFUSED:
+            continue
+        again(account)
+        account.allow(purpose, without(policy, sid, action))
+        try:
+            work()
+        except (ClientError, KitError, AssertionError) as error:
+            assert re.search(REFUSED, str(error)), (sid, action, error)
+        else:
+            needless.append((sid, action))
+    return needless
+
+
+def test_up_down_and_sweep_of_a_branch_go_with_exactly_the_policy(
+    account: Account, branch: Program
+) -> None:
+    again(account)
+    deploy(account, account.session("deploy"), branch)
+
+
+@pytest.mark.timeout(900)
+def test_every_action_of_the_deploying_role_is_needed(account: Account, branch: Program) -> None:
+    session = account.session("deploy")
+    assert not goes_without(account, "deploy", lambda: deploy(account, session, branch))
+
+
+def test_every_action_of_the_previewing_role_is_needed(account: Account) -> None:
+    session = account.session("preview")
+    again(account)
+    preview(account, session)
+    assert not goes_without(account, "preview", lambda: preview(account, session))
+
+
+@pytest.mark.parametrize("environment", [BASE, "a-base-with-28-characters-xx"])
+def test_the_policies_fit_into_their_roles(environment: str) -> None:
+    """10,240 characters, blanks aside."""
+    for purpose in ("preview", "deploy"):
+        found = policy(purpose, Aws(REGION), Caller("123456789012", ""), environment)
+        text = json.dumps(found)
+        assert len(re.sub(r"\s", "", text)) < 10_240
+        assert not re.search("PARTITION|ACCOUNT|REGION|ENVIRONMENT|BRANCHES", text)
