@@ -7,6 +7,8 @@ too their log is uploaded, as far as it goes. An Airflow that does not answer is
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from cli.airflow import Airflow
@@ -30,6 +32,38 @@ STOPPING = 10.0
 
 FAREWELL = 10.0
 """Seconds, at the end of the time, for tasks that were told to stop: to upload their logs."""
+
+TOGETHER = 16
+"""Tasks that are told to stop at once."""
+
+INTERRUPT = """
+import os, pathlib, signal, time
+
+def parents():
+    found = {}
+    for file in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            found[int(file.parent.name)] = int(file.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            pass
+    return found
+
+def tasks():
+    known = parents()
+    return [pid for pid, parent in known.items() if known.get(parent) == 1]
+
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
+    for pid in tasks():
+        os.kill(pid, number)
+    give_up = time.monotonic() + 1.5
+    while tasks() and time.monotonic() < give_up:
+        time.sleep(0.1)
+"""
+"""Ends a task, but not Airflow's supervisor above it, which then uploads the log.
+
+A pod that is deleted does not do that: the supervisor hands the signal on, the operator's `on_kill` is
+run, and the task goes on until both are killed. So first the signal for `on_kill`, and then others.
+"""
 
 ENDED = ("Succeeded", "Failed")
 PENDING = "Pending"
@@ -113,7 +147,7 @@ class _Workers:
         self._idle: set[str] = set()
 
     def end(self, give_up: float) -> None:
-        farewell = min(FAREWELL, self._limit / 4)
+        farewell = min(FAREWELL, self._limit / 2)
         running = self._running()
         if running:
             self._report.say(f"waiting for {', '.join(running)}")
@@ -123,10 +157,17 @@ class _Workers:
                 f"{len(left)} task(s) did not end in {self._limit - farewell:.0f} s, and are told to"
                 f" stop: {', '.join(left)}"
             )
-            _delete(self._kubectl, *left, grace=round(farewell))
+            with ThreadPoolExecutor(TOGETHER) as pool:
+                list(pool.map(partial(self._interrupt, seconds=farewell), left))
             left = self._wait(give_up, left)
         if left:
             self._report.note(f"left running, the end of their logs is lost: {', '.join(left)}")
+
+    def _interrupt(self, pod: str, seconds: float) -> None:
+        try:
+            self._kubectl.run("exec", pod, "--", "python", "-c", INTERRUPT, seconds=seconds)
+        except KitError as error:
+            self._report.note(f"{pod} cannot be told to stop: {error.detail}")
 
     def _wait(self, until: float, before: Sequence[str]) -> list[str]:
         def told(pod: str) -> None:

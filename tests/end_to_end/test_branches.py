@@ -19,6 +19,7 @@ from cli.airflow import Airflow
 from cli.proof import prove
 from cli.task_logs import TaskLogs
 from infra.naming import Names, branch_environment
+from tests.end_to_end import draining
 from tests.end_to_end.kit import UP_SECONDS, Kit
 
 DAG = '''"""What only one branch has."""
@@ -87,6 +88,7 @@ def branches(kit: Kit, first: dict[str, Any]) -> tuple[Branch, Branch]:
     for name, own in kits.items():
         file = own.checkout / "images" / "airflow" / "dags" / f"{dags[name]}.py"
         file.write_text(DAG.format(name=dags[name]))
+        (file.parent / "at_work.py").write_text(draining.DAGS)
     with ThreadPoolExecutor() as pool:
         ups = dict(zip(kits, pool.map(_up, kits.values()), strict=True))
     one, two = (Branch(name, dags[name], kits[name], ups[name]) for name in kits)
@@ -229,14 +231,45 @@ def test_a_second_up_changes_nothing(branches: tuple[Branch, Branch]) -> None:
     assert again["provedNow"] is False
 
 
-def test_each_goes_without_the_other(kit: Kit, branches: tuple[Branch, Branch]) -> None:
-    one, two = branches
-    gone = one.kit.json("down", seconds=UP_SECONDS)
+def _down(branch: Branch, kit: Kit, *arguments: str) -> tuple[list[str], draining.Watch]:
+    """What the drain noted, and what was to be seen of the logs until all of them were gone."""
+    outputs = branch.kit.json("outputs")
+    with draining.Watch(kit.client("s3"), outputs["logBucket"], outputs["logPrefix"]) as watch:
+        gone = kit.json("down", *arguments, seconds=UP_SECONDS)
     assert gone["inventory"] == []
+    assert watch.left == []
+    notes: list[str] = next(step["notes"] for step in gone["steps"] if step["name"] == "drain")
+    return notes, watch
+
+
+def test_one_goes_without_the_other_when_its_tasks_are_done(
+    kit: Kit, branches: tuple[Branch, Branch]
+) -> None:
+    """A task that runs is waited for until its log is in S3; one that cannot begin, or waits, is not."""
+    one, two = branches
+    with one.airflow() as airflow:
+        draining.start(airflow, "deferred", "pending", "short")
+    notes, watch = _down(one, one.kit)
+    assert draining.END in watch.seen["short"]
+    assert [note.partition(":")[0] for note in notes] == [
+        "1 task(s) wait for a trigger",
+        "1 task(s) had not begun",
+    ]
     assert [item["environment"] for item in kit.json("list")] == ["sandbox", two.names.environment]
     assert two.kit.json("status")["airflow"]["scheduler"] == "healthy"
-    # From outside its checkout, as after the branch was deleted.
-    assert kit.json("down", "--branch", two.name, seconds=UP_SECONDS)["inventory"] == []
+
+
+def test_the_other_goes_although_a_task_would_run_on(
+    kit: Kit, branches: tuple[Branch, Branch]
+) -> None:
+    """From outside its checkout, as after the branch was deleted. The log is saved as far as it goes."""
+    _, two = branches
+    with two.airflow() as airflow:
+        draining.start(airflow, "long")
+    (note,), watch = _down(two, kit, "--branch", two.name, "--drain", "16")
+    assert note.startswith("1 task(s) did not end in 8 s, and are told to stop: long-only-")
+    assert draining.BEGIN in watch.seen["long"]
+    assert draining.END not in watch.seen["long"]
     assert [item["environment"] for item in kit.json("list")] == ["sandbox"]
 
 
