@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from sandbox.errors import CloudError, UserError
 
@@ -68,6 +68,12 @@ def translated(doing: str) -> Iterator[None]:
             ) from error
         raise CloudError(
             f"AWS refuses to {doing}", f"{code}: {said}", operation=error.operation_name, code=code
+        ) from error
+    except NoCredentialsError as error:
+        raise UserError(
+            f"There are no AWS credentials to {doing} with",
+            "Log in, or set AWS_PROFILE.",
+            "aws sso login",
         ) from error
     except BotoCoreError as error:
         raise CloudError(f"AWS does not answer when asked to {doing}", str(error)) from error

@@ -48,6 +48,13 @@ Assignments = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="What if? Such as nodeMax=6. Again for more."),
 ]
 Markdown = Annotated[bool, typer.Option("--markdown", help="As a comment for a pull request.")]
+CheckPrices = Annotated[
+    bool,
+    typer.Option(
+        "--check-prices",
+        help="Compare the region's prices with AWS's own list instead; exit code 1 if any differs.",
+    ),
+]
 
 
 def cost(  # noqa: PLR0913 - one parameter for each option
@@ -59,17 +66,20 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     region: Region = "",
     assignments: Assignments = None,
     markdown: Markdown = False,
+    check_prices: CheckPrices = False,
     json: Json = False,
 ) -> None:
     """Show what an environment costs on AWS, each resource and in total, by the hour and the month.
 
     Before `up`, by its settings: on a cluster of its own and on a shared one, side by side. Once it is
-    deployed, also what stands. Prices are those of the dated table in cli/cost/prices.json.
+    deployed, also what stands. Prices are those of the dated table in cli/cost/prices.json; with
+    --check-prices they are compared with AWS's Price List API (it needs pricing:GetProducts).
 
     \b
     Example:
       aerodrome cost
       aerodrome cost dev --region eu-central-1 --rung dedicated
+      aerodrome cost dev --check-prices
     """
     session: Session = ctx.obj
     environment = _environment(session, env, branch, base)
@@ -83,6 +93,9 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     # The workers of a shared environment, and the region, are its base's.
     wanted = wishes.read(environments.environment(on), assignments or ()) if on else own
     table = prices.of(region or wanted.text(REGION_KEY) or _default_region(environment, on or ""))
+    if check_prices:
+        _check(session, table)
+        return
     kinds = (DEDICATED, SHARED) if rung is Rungs.both else (rung.value,)
     estimates = [plan(kind, wanted, environment.name, table) for kind in kinds]
     standing, notes = _standing(session, environment, table, wanted)
@@ -93,12 +106,47 @@ def cost(  # noqa: PLR0913 - one parameter for each option
         if markdown:
             console.line(report.markdown())
             return
-        console.table(report.headings, report.rows())
+        headings, *rows = report.columns()
+        console.table(headings, rows)
         console.line()
         for remark in report.remarks():
             console.line(remark)
 
     console.result(report.data(), show)
+
+
+def _check(session: Session, table: "Prices") -> None:
+    """The table beside AWS's list."""
+    from cli.cloud.errors import translated
+    from cli.cost import listed
+
+    client = session.client(None, listed.HOME)("pricing")
+    with translated("read its price list (pricing:GetProducts)"):
+        found = list(listed.compare(client, table))
+    different = [each for each in found if each.differs]
+    lacking = [each for each in found if each.table is None and each.aws is not None]
+    same = sum(each.table is not None and not each.differs for each in found)
+    console = session.console
+
+    def show() -> None:
+        if different or lacking:
+            rows = [(x.key, _told(x.table), _told(x.aws)) for x in (*different, *lacking)]
+            console.table(("price", f"table of {table.date}", "AWS today"), rows)
+            console.line()
+        console.line(
+            f"{table.region}: {same} prices are AWS's own, {len(different)} are not, "
+            f"{len(lacking)} of AWS's are not in cli/cost/prices.json."
+        )
+
+    data = {"region": table.region, "pricesOf": table.date, "same": same}
+    told = {"different": different, "notInTheTable": lacking}
+    console.result(data | {key: [x.data() for x in each] for key, each in told.items()}, show)
+    if different:
+        raise typer.Exit(1)
+
+
+def _told(price: float | None) -> str:
+    return "-" if price is None else f"{price:g}"
 
 
 def _environment(session: Session, env: str | None, branch: str | None, base: str) -> Environment:

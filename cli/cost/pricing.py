@@ -100,7 +100,7 @@ def _release(thing: Thing, prices: Prices) -> Iterator[Line]:
         text = str((_part(postgres, "storage") or {}).get("size", ""))
         size = re.fullmatch(r"(\d+)Gi", text)
         price = _times(int(size[1]), prices.month("ebs-gp3")) if size else None
-        yield _line(thing, "database's volume", price, f"{text} gp3")
+        yield _line(thing, "database's volume", price, f"{text.replace('Gi', ' GB')} gp3")
     if ui.get("serviceType") == "LoadBalancer":
         yield _line(thing, "UI's load balancer", prices.hour("elb-classic"))
 

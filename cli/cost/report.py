@@ -97,6 +97,15 @@ class Report:
         heading = "total of what has a price" if partly else "total"
         return [*rows, (heading, *_each(self.estimates, _total))]
 
+    def columns(self) -> list[tuple[str, ...]]:
+        """The headings and the rows for a terminal: numbers end where their headings do."""
+        table = [self.headings, *self.rows()]
+        widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
+        return [
+            (row[0], *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)))
+            for row in table
+        ]
+
     def _row(self, label: str) -> tuple[str, ...]:
         def lines_of(each: Estimate) -> list[Line]:
             return [line for line in _all(each) if _label(line) == label]

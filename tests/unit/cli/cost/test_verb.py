@@ -29,6 +29,14 @@ def test_before_up_both_rungs_stand_side_by_side(run: Run) -> None:
     assert "List prices of 20" in result.stdout
 
 
+def test_numbers_end_where_their_headings_do(run: Run) -> None:
+    lines = run("cost", "sandbox").stdout.splitlines()
+    table = lines[: lines.index("")]
+    assert len({len(line) for line in table}) == 1
+    end = table[0].index("dedicated /month") + len("dedicated /month")
+    assert all(line[end - 1] != " " and line[end : end + 1] == " " for line in table)
+
+
 def test_the_documentation_names_the_figure(run_json: RunJson) -> None:
     monthly = run_json("cost", "sandbox")["estimates"]["dedicated"]["monthly"]
     assert f"some {monthly:.0f} USD a month" in (ROOT / "docs" / "cost.md").read_text()
