@@ -152,7 +152,7 @@ class _Workers:
         if running:
             self._report.say(f"waiting for {', '.join(running)}")
         left = self._wait(give_up - farewell, running)
-        if left:
+        if left and farewell:
             self._report.note(
                 f"{len(left)} task(s) did not end in {self._limit - farewell:.0f} s, and are told to"
                 f" stop: {', '.join(left)}"

@@ -1,8 +1,8 @@
 """The kit's own program under the embedded engine and under Pulumi's, on one sandbox.
 
 Not a part of what CI proves: it runs where somebody has the Pulumi CLI, and takes some ten
-minutes. Each engine makes the whole stack, the other finds nothing to change and takes it
-away; then both states are compared.
+minutes, and five more for a branch. Each engine makes the whole stack, the other finds nothing to
+change and takes it away; then both states are compared.
 """
 
 import json
@@ -46,19 +46,23 @@ def theirs(kit: Kit, ours: Resources) -> Resources:
     return _made_by(kit, "pulumi", "embedded")
 
 
+@pytest.fixture(scope="module")
+def branch(kit: Kit, theirs: Resources) -> Kit:
+    """A git branch's checkout, and its base."""
+    kit.json("up", "--no-proof", seconds=UP_SECONDS)
+    return kit.branch("feature/compared")
+
+
 def _made_by(kit: Kit, maker: str, other: str) -> Resources:
-    kit.json(*_on(kit, "up", maker), "--no-proof", seconds=UP_SECONDS)
-    found = comparable(json.loads(kit.checkpoint.read_text())["checkpoint"]["latest"])
-    planned = kit.json(*_on(kit, "preview", other), seconds=UP_SECONDS)
+    up = kit.json("up", "--engine", maker, "--no-proof", seconds=UP_SECONDS)
+    checkpoint = kit.checkpoint.with_name(f"{up['environment']}.json")
+    found = comparable(json.loads(checkpoint.read_text())["checkpoint"]["latest"])
+    planned = kit.json("preview", "--engine", other, seconds=UP_SECONDS)
     assert not planned["changed"], planned["changes"]
-    gone = kit.json(*_on(kit, "down", other), "--keep-sandbox", seconds=UP_SECONDS)
+    gone = kit.json("down", "--engine", other, "--keep-sandbox", seconds=UP_SECONDS)
     assert gone["inventory"] == []
-    assert not kit.checkpoint.exists(), "a stack that holds nothing goes away"
+    assert not checkpoint.exists(), "a stack that holds nothing goes away"
     return found
-
-
-def _on(kit: Kit, verb: str, engine: str) -> tuple[str, ...]:
-    return (verb, "--env", "sandbox", "--engine", engine)
 
 
 def test_both_know_the_same_resources(ours: Resources, theirs: Resources) -> None:
@@ -67,5 +71,13 @@ def test_both_know_the_same_resources(ours: Resources, theirs: Resources) -> Non
 
 
 def test_they_say_the_same_of_each(ours: Resources, theirs: Resources) -> None:
+    found = differences(ours, theirs)
+    assert not found, "\n".join(found)
+
+
+def test_so_they_do_of_a_branch(branch: Kit) -> None:
+    ours = _made_by(branch, "embedded", "pulumi")
+    theirs = _made_by(branch, "pulumi", "embedded")
+    assert len(ours) > 15
     found = differences(ours, theirs)
     assert not found, "\n".join(found)
