@@ -78,6 +78,7 @@ def find(search: Search) -> Iterator[Resource]:
                 facts={
                     "class": item.get("DBInstanceClass"),
                     "storage": item.get("AllocatedStorage"),
+                    "two zones": item.get("MultiAZ"),
                     "protected": item.get("DeletionProtection"),
                     "ending": item.get("DBInstanceStatus") == "deleting",
                 },

@@ -23,8 +23,9 @@ def things(found: Iterable[Found]) -> list[Thing]:
 def so_far(found: Iterable[Found], region: str, now: datetime | None = None) -> float | None:
     """What a stack's resources have cost since they were made, at today's size, in dollars.
 
-    None if the region has no prices, or one of the resources has none. What is billed by use is not
-    in it; nor are a shared environment's pods, which run on its base's workers.
+    None if the region has no prices, or if one of the resources has none, or costs something since
+    nobody knows when. What is billed by use is not in it; nor are a shared environment's pods, which
+    run on its base's workers.
     """
     if region not in prices.regions():
         return None
@@ -32,7 +33,7 @@ def so_far(found: Iterable[Found], region: str, now: datetime | None = None) -> 
     total = 0.0
     for thing in things(found):
         for line in pricing.lines(thing, table):
-            if line.missing:
+            if line.missing or (line.hourly and not line.created):
                 return None
             total += (line.hourly or 0.0) * _hours(line.created, until)
     return total
@@ -65,18 +66,21 @@ def _kind(resource: Resource) -> str:
 
 
 def _gigabytes(resource: Resource, table: Prices) -> float | None:
-    """A volume: as gp3, which is what the kit makes."""
+    """A volume of the type that the kit makes, without more operations or throughput than it comes with."""
     rate = table.month("ebs-gp3")
     size = resource.facts.get("Size")
+    if resource.facts.get("VolumeType", "gp3") != "gp3":
+        return None
     return None if rate is None or size is None else int(size) * rate
 
 
 def _database(resource: Resource, table: Prices) -> float | None:
-    instance = table.database(str(resource.facts.get("class")))
+    two = bool(resource.facts.get("two zones"))
+    instance = table.database(str(resource.facts.get("class")), two_zones=two)
     rate, size = table.month("rds-gp3"), resource.facts.get("storage")
     if instance is None or rate is None or size is None:
         return None
-    return instance + int(size) * rate
+    return instance + (2 if two else 1) * int(size) * rate
 
 
 def _balancer(resource: Resource, table: Prices) -> float | None:
@@ -89,9 +93,14 @@ def _key(resource: Resource, table: Prices) -> float | None:
 
 
 def _instance(resource: Resource, table: Prices) -> float | None:
-    if resource.facts.get("state") == "stopped":
+    if resource.ending or resource.facts.get("state") == "stopped":
         return 0.0
     return table.instance(str(resource.facts.get("InstanceType", "")))
+
+
+def _endpoint(resource: Resource, _: Prices) -> float | None:
+    # Those of type Gateway cost nothing; the program makes no others.
+    return 0.0 if resource.facts.get("VpcEndpointType") == "Gateway" else None
 
 
 def _hour(key: str) -> Callable[[Resource, Prices], float | None]:
@@ -103,6 +112,7 @@ KINDS: Mapping[str, Callable[[Resource, Prices], float | None]] = {
     "ec2 instance": _instance,
     "ec2 natgateway": _hour("nat-gateway"),
     "ec2 volume": _gigabytes,
+    "ec2 vpc-endpoint": _endpoint,
     "eks cluster": _hour("eks-cluster"),
     "elasticloadbalancing classic-load-balancer": _balancer,
     "elasticloadbalancing load-balancer": _balancer,
@@ -133,6 +143,14 @@ FREE_KINDS = frozenset(
 )
 
 BY_USE_KINDS = frozenset(
-    {"ec2 snapshot", "ecr image", "ecr repository", "logs log-group", "s3", "s3 objects"}
+    {
+        "ec2 snapshot",
+        "ecr image",
+        "ecr repository",
+        "logs log-group",
+        "rds snapshot",
+        "s3",
+        "s3 objects",
+    }
 )
 """Billed by what is in them, which nobody has weighed. What is in none of the lists is not known."""

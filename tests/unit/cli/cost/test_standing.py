@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cli.backends import Found
+from cli.cloud import ec2, iam, rds
 from cli.cloud.resource import Resource
-from cli.cost.standing import FREE_KINDS, KINDS, price, so_far
+from cli.cost.standing import BY_USE_KINDS, FREE_KINDS, KINDS, price, so_far
 
 NOW = datetime(2027, 1, 31, 12, tzinfo=UTC)
 
@@ -35,6 +36,24 @@ def test_so_far_of_what_nobody_knows_is_not_zero() -> None:
     assert so_far([found("aws:ec2/vpc:Vpc", 1)], "mars-north-1", NOW) is None
 
 
+def test_so_far_of_what_stands_since_nobody_knows_when_is_not_zero() -> None:
+    def stack(kind: str) -> list[Found]:
+        return [found("aws:eks/cluster:Cluster", 1), Found(kind, "x", "urn", "1")]
+
+    assert so_far(stack("aws:ec2/natGateway:NatGateway"), "us-east-1", NOW) is None
+    assert so_far(stack("aws:ec2/vpc:Vpc"), "us-east-1", NOW) == pytest.approx(0.10)
+    assert so_far(stack("aws:s3/bucket:Bucket"), "us-east-1", NOW) == pytest.approx(0.10)
+
+
+def test_so_far_of_a_clock_that_is_ahead_is_nothing_and_not_less() -> None:
+    assert so_far([found("aws:eks/cluster:Cluster", -1)], "us-east-1", NOW) == 0.0
+
+
+def test_so_far_is_known_where_what_is_billed_by_use_has_no_price() -> None:
+    stack = [found("aws:eks/cluster:Cluster", 3), found("aws:cloudwatch/logGroup:LogGroup", 3)]
+    assert so_far(stack, "eu-north-1", NOW) == pytest.approx(0.30)
+
+
 def test_a_time_without_a_zone_is_utc() -> None:
     cluster = Found("aws:eks/cluster:Cluster", "x", "urn", "1", "2027-01-31T11:00:00")
     assert so_far([cluster], "us-east-1", NOW) == pytest.approx(0.10)
@@ -47,7 +66,10 @@ def test_a_time_without_a_zone_is_utc() -> None:
         (left("ec2", "elastic-ip"), 0.005),
         (left("ec2", "instance", InstanceType="t3.large", state="running"), 0.0832),
         (left("ec2", "instance", InstanceType="t3.large", state="stopped"), 0.0),
+        (left("ec2", "instance", InstanceType="t3.large", ending=True), 0.0),
         (left("ec2", "volume", Size=100), 8.0 / 730),
+        (left("ec2", "volume", Size=100, VolumeType="gp3"), 8.0 / 730),
+        (left("ec2", "vpc-endpoint", VpcEndpointType="Gateway"), 0.0),
         (left("eks", "cluster"), 0.10),
         (left("kms", "key"), 1 / 730),
         (left("kms", "key", ending=True), 0.0),
@@ -63,6 +85,8 @@ def test_what_is_left_of_something_costs(resource: Resource, hourly: float) -> N
 def test_a_database_costs_its_class_and_its_disk() -> None:
     database = left("rds", "db", **{"class": "db.t4g.small", "storage": 20})
     assert price(database, "us-east-1") == pytest.approx(0.032 + 20 * 0.115 / 730)
+    twice = left("rds", "db", **{"class": "db.t4g.small", "storage": 20, "two zones": True})
+    assert price(twice, "us-east-1") == pytest.approx(0.065 + 40 * 0.115 / 730)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +95,8 @@ def test_a_database_costs_its_class_and_its_disk() -> None:
         left("s3", ""),
         left("msk", "cluster"),
         left("ec2", "volume"),
+        left("ec2", "volume", Size=100, VolumeType="io2"),
+        left("ec2", "vpc-endpoint", VpcEndpointType="Interface"),
         left("ec2", "instance", InstanceType="q9.large"),
         left("rds", "db", **{"class": "db.q9", "storage": 20}),
     ],
@@ -81,6 +107,14 @@ def test_what_nobody_knows_has_no_price(resource: Resource) -> None:
 
 def test_nothing_has_a_price_in_a_region_without_any() -> None:
     assert price(left("eks", "cluster"), "mars-north-1") is None
+
+
+def test_every_kind_of_the_inventory_has_a_price_is_free_or_billed_by_use() -> None:
+    """One that is in no list would leave its environment without a cost in `sweep`."""
+    kinds = [f"ec2 {kind.name}" for kind in ec2.KINDS]
+    kinds += [f"iam {kind.name}" for kind in iam.KINDS]
+    kinds += [f"rds {kind.name}" for kind in rds.KINDS]
+    assert not set(kinds) - KINDS.keys() - FREE_KINDS - BY_USE_KINDS
 
 
 def test_no_kind_is_both_free_and_priced() -> None:
