@@ -15,9 +15,10 @@ from cli.session import Session
 def preview(
     ctx: typer.Context, environment: Environment, engine: Engine = None, json: Json = False
 ) -> None:
-    """Show what `up` would change, and change nothing: not in the cloud, nor on this machine.
+    """Show what `up` would change, and change nothing.
 
-    A new environment is configured for the time of the preview only, with secrets that are forgotten.
+    Neither in the cloud nor on this machine: a new environment is configured for the time of the
+    preview only, with secrets that are forgotten.
 
     \b
     Example:
