@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sandbox.cluster.api import Api, ApiError
-from sandbox.cluster.pki import DNS_USER, POD_IDENTITY_USER, PROVISIONER_USER
+from sandbox.cluster.pki import DNS_USER, POD_IDENTITY_USER, POLICIES_USER, PROVISIONER_USER
 
 Object = dict[str, Any]
 
@@ -27,6 +27,10 @@ _RULES: dict[str, list[Object]] = {
             "resources": ["persistentvolumes"],
             "verbs": [*_READ, "create", "delete"],
         },
+    ],
+    POLICIES_USER: [
+        {"apiGroups": [""], "resources": ["pods", "namespaces"], "verbs": _READ},
+        {"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": _READ},
     ],
     POD_IDENTITY_USER: [
         {"apiGroups": [""], "resources": ["serviceaccounts", "pods"], "verbs": _READ},

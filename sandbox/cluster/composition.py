@@ -1,7 +1,7 @@
 """Which processes make up a sandbox. The only place that knows all of them."""
 
 from sandbox.aws.processes import processes as aws_processes
-from sandbox.cluster import control_plane, node, provisioner
+from sandbox.cluster import control_plane, node, policies, provisioner
 from sandbox.cluster.layout import Layout
 from sandbox.instance import Instance
 from sandbox.process import Process
@@ -16,5 +16,6 @@ def processes(instance: Instance) -> list[Process]:
         *node.processes(layout),
         server.process(instance),
         provisioner.process(layout),
+        policies.process(layout),
         *aws_processes(instance),
     ]

@@ -18,6 +18,7 @@ _NODE_USERS = (
     "coredns",
     "provisioner",
     "pod-identity",
+    "network-policies",
 )
 
 

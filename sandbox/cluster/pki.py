@@ -26,6 +26,7 @@ API_SERVICE_ADDRESS = str(ipaddress.ip_network(SERVICE_CIDR)[1])
 PROVISIONER_USER = "system:aerodrome:volume-provisioner"
 DNS_USER = "system:aerodrome:coredns"
 POD_IDENTITY_USER = "system:aerodrome:pod-identity"
+POLICIES_USER = "system:aerodrome:network-policies"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def leaves(layout: Layout) -> list[Leaf]:
         Leaf("coredns", DNS_USER),
         Leaf("provisioner", PROVISIONER_USER),
         Leaf("pod-identity", POD_IDENTITY_USER),
+        Leaf("network-policies", POLICIES_USER),
         Leaf("webhook", "pod-identity-webhook", hosts=local),
         Leaf("admin", "kubernetes-admin", "system:masters"),
     ]

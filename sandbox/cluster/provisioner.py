@@ -7,19 +7,15 @@ WaitForFirstConsumer waits until the scheduler has chosen a node.
 Whatever changes, everything is looked at again: `decide` needs no memory of what was before.
 """
 
-import contextlib
-import http.client
 import json
 import shutil
-import ssl
 import sys
-import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sandbox.cluster import watching
 from sandbox.cluster.api import Api, ApiError
 from sandbox.cluster.layout import Layout
 from sandbox.cluster.record import load_instance
@@ -32,8 +28,6 @@ _PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 _CLAIMS = "/api/v1/persistentvolumeclaims"
 _VOLUMES = "/api/v1/persistentvolumes"
 _CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
-_WATCH_SECONDS = 300
-_RETRY_SECONDS = 1.0
 
 Object = dict[str, Any]
 
@@ -158,38 +152,19 @@ def _unless(code: int, call: Any) -> None:
             raise
 
 
-def _watch_forever(api: Api, path: str, changed: threading.Event) -> None:
-    while True:
-        with contextlib.suppress(OSError, ssl.SSLError, http.client.HTTPException, ApiError):
-            version = api.get(f"{path}?limit=1")["metadata"]["resourceVersion"]
-            changed.set()
-            for _ in api.watch(path, version, _WATCH_SECONDS):
-                changed.set()
-        time.sleep(_RETRY_SECONDS)
-
-
 def main() -> None:
     instance = load_instance(Path(sys.argv[1]))
     if instance is None:
         raise EngineBug(f"{sys.argv[1]} holds no instance")
     layout = Layout(instance)
     api = Api(layout.kubeconfig("provisioner"))
-    changed = threading.Event()
-    for path in (_CLASSES, _CLAIMS, _VOLUMES):
-        arguments = (api, path, changed)
-        threading.Thread(target=_watch_forever, args=arguments, daemon=True).start()
-    while True:
-        changed.wait()
-        changed.clear()
-        try:
-            lists = [api.get(path)["items"] for path in (_CLASSES, _CLAIMS, _VOLUMES)]
-            for step in decide(lists[0], lists[1], lists[2], layout):
-                carry_out(step, api, layout)
-                sys.stderr.write(json.dumps({"step": type(step).__name__}) + "\n")
-        except (OSError, ApiError) as error:
-            sys.stderr.write(f"again in {_RETRY_SECONDS} s: {error}\n")
-            time.sleep(_RETRY_SECONDS)
-            changed.set()
+
+    def provision(found: list[list[Object]]) -> None:
+        for step in decide(found[0], found[1], found[2], layout):
+            carry_out(step, api, layout)
+            sys.stderr.write(json.dumps({"step": type(step).__name__}) + "\n")
+
+    watching.forever(api, (_CLASSES, _CLAIMS, _VOLUMES), provision)
 
 
 if __name__ == "__main__":

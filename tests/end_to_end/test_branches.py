@@ -19,6 +19,7 @@ from cli.airflow import Airflow
 from cli.proof import prove
 from cli.task_logs import TaskLogs
 from infra.naming import Names, branch_environment
+from sandbox.instance import REGISTRY_PORT
 from tests.end_to_end import draining
 from tests.end_to_end.kit import UP_SECONDS, Kit
 
@@ -197,6 +198,29 @@ def test_neither_reads_the_other_s_secrets_or_pods(branches: tuple[Branch, Branc
         for space in foreign:
             for kind in ("pods", "secrets"):
                 assert "(403)" in found[f"{kind} {space}"], found
+
+
+def test_neither_gets_through_to_the_other_s_pods(
+    kit: Kit, branches: tuple[Branch, Branch]
+) -> None:
+    one, two = branches
+    code = (
+        "import socket\n"
+        "for host, port in {places}:\n"
+        "    attempt(host, lambda: socket.create_connection((host, port), 5).close())\n"
+    )
+    for branch, other in ((one, two), (two, one)):
+        service = branch.kit.json("outputs")["uiService"]
+        own, *foreign = [
+            names.service_host(service) for names in (branch.names, other.names, Names("sandbox"))
+        ]
+        # An image is what a branch's DAGs are in, and the sandbox's registry asks for no login.
+        registry = kit.instance.node_address
+        places = [*((host, 8080) for host in (own, *foreign)), (registry, REGISTRY_PORT)]
+        found = branch.python(code.replace("{places}", repr(places)))
+        assert found[own].startswith("yes "), found
+        for host in (*foreign, registry):
+            assert found[host].startswith("no "), found
 
 
 def test_neither_reads_or_writes_the_other_s_logs(branches: tuple[Branch, Branch]) -> None:
