@@ -13,7 +13,7 @@ from infra.network import Network
 from infra.stack import Stack
 
 ENGINE_VERSION = "17"
-"""PostgreSQL's major version; RDS chooses and keeps up the minor one."""
+"""PostgreSQL's major version, with fixes until November 2029; RDS chooses and keeps up the minor one."""
 
 BACKUP_DAYS = 7
 """How far back the database can be restored to a point in time."""

@@ -91,10 +91,13 @@ def programs(version: str) -> Path:
     return Path(package.origin).parent / folder / "bin"
 
 
-def _command(version: str, program: str, *arguments: str) -> list[str]:
+def unprivileged(*command: str) -> list[str]:
     """PostgreSQL refuses to be root; in a namespace of its own it is not, and still reads root's folders."""
-    mapped = ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
-    return [*mapped, str(programs(version) / program), *arguments]
+    return ["unshare", "--user", "--map-user=65534", "--map-group=65534", *command]
+
+
+def _command(version: str, program: str, *arguments: str) -> list[str]:
+    return unprivileged(str(programs(version) / program), *arguments)
 
 
 @contextmanager
