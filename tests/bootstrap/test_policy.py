@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
 import boto3
@@ -151,6 +152,29 @@ def test_every_action_of_the_pipelines_policy_is_needed(team: Account) -> None:
         else:
             allowed.append(action)
     assert not allowed
+
+
+def test_a_run_that_is_cut_short_after_any_change_is_finished_by_the_next(team: Account) -> None:
+    whose, changes = repository("team/airflow"), ("Create", "Put", "Update")
+    for last in (1, 2, 3, 4, 5):
+        team.wipe()
+        aws, done = User(team), list[str]()
+
+        def count(model: Any, done: list[str] = done, last: int = last, **_: Any) -> None:
+            if model.name.startswith(changes):
+                done.append(model.name)
+                if len(done) > last:
+                    raise KeyboardInterrupt
+
+        aws.client("iam").meta.events.register("before-call.iam", count)
+        access = PipelineAccess(aws, Caller(ACCOUNT, ""), team.environment)
+        with suppress(KeyboardInterrupt):
+            access.ensure(whose)
+        after = PipelineAccess(User(team), Caller(ACCOUNT, ""), team.environment)
+        # Five changes make it whole: the provider, two roles, two policies.
+        assert bool(after.ensure(whose)) is (last < 5)
+        assert after.ensure(whose) == []
+        assert len(team.pipeline_roles()) == 2
 
 
 def test_the_pipelines_policy_opens_no_role_that_is_not_a_pipelines(team: Account) -> None:

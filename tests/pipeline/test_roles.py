@@ -12,10 +12,12 @@ from botocore.exceptions import ClientError
 
 from cli.bootstrap.aws import Aws, Caller
 from cli.bootstrap.pipeline_roles import policy
+from cli.cloud.resource import Search
+from cli.cloud.services import find
 from infra.naming import Names
 from sandbox.errors import KitError
 from tests.pipeline.branch_work import again, deploy, preview
-from tests.pipeline.cloud import BASE, BRANCH, LOGS, REFUSED, Account
+from tests.pipeline.cloud import ACCOUNT, BASE, BRANCH, LOGS, REFUSED, Account
 from tests.program.recording import SECRETS, Program, run_program
 from tests.unit.sandbox.aws.conftest import REGION
 
@@ -88,6 +90,16 @@ def test_up_down_and_sweep_of_a_branch_go_with_exactly_the_policy(
 ) -> None:
     again(account)
     deploy(account, account.session("deploy"), branch)
+
+
+def test_neither_down_nor_sweep_takes_the_pipelines_own_roles_for_an_environments(
+    account: Account,
+) -> None:
+    for environment in (None, BASE):
+        found = {one.arn for one in find(Search(account.root, environment, REGION), ["iam"])}
+        assert f"arn:aws:iam::{ACCOUNT}:user/aerodrome/{BASE}/aerodrome-{BASE}-operator" in found
+        mine = {role.arn for role in account.pipeline.roles.values()}
+        assert not found & {*mine, account.pipeline.provider.arn}
 
 
 @pytest.mark.timeout(900)
