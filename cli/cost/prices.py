@@ -46,7 +46,8 @@ class Prices:
     region: str
     date: str
     _services: Mapping[str, Mapping[str, Any]]
-    """By service: `prices`, `from` (their sources) and `alone` (those that only one of these has)."""
+    """By service: `prices`, `from` (their sources), `alone` (those that only one of these has) and
+    `remembered` (those that none of them has)."""
 
     def hour(self, key: str) -> float | None:
         """What a thing costs an hour."""
@@ -96,6 +97,7 @@ class Prices:
         for name, service in self._services.items():
             real = [source for source in service["from"] if source != MEMORY]
             title = NAMES.get(name, name.upper())
+            remembered += [f"{title} {key}" for key in service.get("remembered", ())]
             if not real:
                 remembered.append(title)
             elif len(real) == 1:

@@ -55,10 +55,12 @@ def test_every_source_says_what_it_is_and_its_date() -> None:
 @pytest.mark.parametrize("region", REGIONS)
 def test_every_group_names_its_sources_and_every_price_is_positive(region: str) -> None:
     for service, group in DOCUMENT["regions"][region].items():
-        assert group.keys() <= {"from", "alone", "prices"}
+        assert group.keys() <= {"from", "alone", "remembered", "prices"}
         assert service in DOCUMENT["pages"]
         assert group["from"]
-        assert set(group.get("alone", ())) < group["prices"].keys()
+        alone, remembered = set(group.get("alone", ())), set(group.get("remembered", ()))
+        assert alone | remembered < group["prices"].keys()
+        assert not alone & remembered
         for key, price in group["prices"].items():
             assert price > 0
             assert {key, service, key[:3]} & DOCUMENT["units"].keys()
@@ -100,7 +102,9 @@ def ratio(table: Prices, one: str, other: str) -> float | None:
 def test_what_no_second_source_has_is_named() -> None:
     single, remembered = prices.of("us-east-2").unproven()
     assert "EC2" in single
-    assert remembered == ["EBS", "RDS", "ELB", "CloudWatch", "S3"]
+    assert remembered == [
+        *("EBS", "VPC nat-gateway", "VPC nat-data", "RDS", "ELB", "CloudWatch", "S3"),
+    ]
     single, remembered = prices.of("us-east-1").unproven()
     assert "RDS db.t4g.small in two zones" in single
     assert remembered == []

@@ -103,7 +103,7 @@ def test_what_has_one_source_is_said_and_each_source_has_a_date(
     assert all(source["date"] for each in data["sources"].values() for source in each)
     told = run("cost", "sandbox", "--region", "us-east-2").stdout
     assert "Not compared with a second source: in one source only: EC2" in told
-    assert "from memory only: EBS, RDS" in told
+    assert "from memory only: EBS, VPC nat-gateway" in told
 
 
 def test_as_a_comment_for_a_pull_request(run: Run) -> None:
