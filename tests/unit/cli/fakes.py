@@ -412,6 +412,8 @@ class FakeSession(Session):
         self.cloud = FakeCloud()
         self.limits = Limits(drain=0.1, cloud=Patience(limit=0.2, stuck=0.1, pause=0.02))
         self.fake_checkout = FakeCheckout()
+        self.begins: dict[str, Callable[[], object]] = {}
+        """What somebody else does in the moment before the lease of an environment is taken."""
 
     def checkout(self) -> Any:
         return self.fake_checkout
@@ -430,6 +432,7 @@ class FakeSession(Session):
         return self.fake_kubectl
 
     def lease_store(self, environment: Environment, region: str) -> Any:
+        self.begins.pop(environment.name, lambda: None)()
         return FileStore(environment.name)
 
     def today(self) -> date:

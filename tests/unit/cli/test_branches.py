@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,20 @@ class TestRefused:
         session.console.json = False
         with lease.held(Environment("sandbox"), "down", lambda _: None):
             refused('"sandbox" is being taken down', f"process {os.getpid()}")
+
+    def test_a_base_whose_down_begins_in_between(
+        self, session: FakeSession, run: Run, run_json: RunJson
+    ) -> None:
+        """After the first look at the base, and before the lease of the branch is held."""
+        run_json("up", "--env", "sandbox")
+        session.console.json = False
+        with ExitStack() as stack:
+            session.begins[NAME] = lambda: stack.enter_context(
+                lease.held(Environment("sandbox"), "down", lambda _: None)
+            )
+            result = run("up")
+        assert result.exit_code == 2
+        assert '"sandbox" is being taken down' in result.stderr
 
     def test_a_base_that_is_half_taken_down(
         self, refused: Callable[..., None], session: FakeSession, run_json: RunJson
