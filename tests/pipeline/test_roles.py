@@ -4,6 +4,7 @@ their policies, and each action of those is needed."""
 import copy
 import json
 import re
+import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,10 +17,22 @@ from cli.cloud.resource import Search
 from cli.cloud.services import find
 from infra.naming import Names
 from sandbox.errors import KitError
+from sandbox.instance import TOKEN_REVIEW_PATH
 from tests.pipeline.branch_work import again, deploy, preview
 from tests.pipeline.cloud import ACCOUNT, BASE, BRANCH, LOGS, REFUSED, Account
 from tests.program.recording import SECRETS, Program, run_program
 from tests.unit.sandbox.aws.conftest import REGION
+from tests.unit.sandbox.aws.test_token_review import eks_token
+
+ENTRIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("aws:eks/accessEntry:AccessEntry", "create_access_entry", ()),
+    (
+        "aws:eks/accessPolicyAssociation:AccessPolicyAssociation",
+        "associate_access_policy",
+        ("policyArn", "accessScope"),
+    ),
+)
+"""What lets somebody into a cluster, and EKS' call that makes it."""
 
 NEVER_REFUSED = {
     # AWS answers it to everybody who has a key.
@@ -100,6 +113,32 @@ def test_neither_down_nor_sweep_takes_the_pipelines_own_roles_for_an_environment
         assert f"arn:aws:iam::{ACCOUNT}:user/aerodrome/{BASE}/aerodrome-{BASE}-operator" in found
         mine = {role.arn for role in account.pipeline.roles.values()}
         assert not found & {*mine, account.pipeline.provider.arn}
+
+
+def test_the_base_lets_the_role_into_its_cluster_as_an_administrator(
+    account: Account, base_program: Program
+) -> None:
+    eks, cluster = account.root("eks"), Names(BASE).cluster
+    for kind, make, more in ENTRIES:
+        (one,) = [each for each in base_program.of_type(kind) if each.name.endswith("-deploy")]
+        assert one.inputs["principalArn"] == account.pipeline.roles["deploy"].arn
+        wanted = {key: one.inputs[key] for key in ("principalArn", *more)}
+        getattr(eks, make)(clusterName=cluster, **wanted)
+    key = account.session("deploy").key
+    token = eks_token(
+        cluster,
+        key["aws_access_key_id"],
+        key["aws_secret_access_key"],
+        key["aws_session_token"],
+    )
+    body = {"kind": "TokenReview", "spec": {"token": token}}
+    request = urllib.request.Request(
+        account.emulator.url + TOKEN_REVIEW_PATH, json.dumps(body).encode(), method="POST"
+    )
+    with urllib.request.urlopen(request) as answer:
+        status = json.load(answer)["status"]
+    assert status["authenticated"], status
+    assert "system:masters" in status["user"]["groups"]
 
 
 @pytest.mark.timeout(900)
