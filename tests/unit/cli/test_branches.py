@@ -299,15 +299,6 @@ class TestLifetime:
         assert "aerodrome:expires" not in session.fake_backend.values
         assert session.cloud.tagged == []
 
-    def test_a_base_gets_no_end_by_an_extension(self, session: FakeSession, run: Run) -> None:
-        session.fake_checkout.current = "main"
-        result = run("extend", "--days", "3")
-        assert result.exit_code == 2
-        assert "kept until somebody takes it down" in result.stderr
-        assert " extend --until 2027-03-04" in result.stderr
-        assert stack_config.EXPIRES_KEY not in session.fake_backend.values
-        assert run("extend", "--until", "2027-03-04").exit_code == 0
-
     def test_it_can_be_extended(self, session: FakeSession, run: Run, run_json: RunJson) -> None:
         session.day = date(2027, 3, 2)
         result = run("extend", "--days", "14")
@@ -427,15 +418,6 @@ def test_logs_come_from_its_own_namespace(base: FakeSession, run_json: RunJson) 
         "log of app.kubernetes.io/component=scheduler"
     ]
     assert base.fake_kubectl.namespaces == [f"airflow-{NAME}"]
-
-
-def test_a_branch_s_database_writes_its_log_in_the_base(
-    base: FakeSession, run: Run, run_json: RunJson
-) -> None:
-    run_json("up")
-    result = run("logs", "database")
-    assert result.exit_code == 2
-    assert "./aerodrome logs --env sandbox database" in result.stderr
 
 
 def test_an_up_that_failed_half_way_can_be_looked_into(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -422,3 +423,28 @@ def test_doctor_changes_nothing_and_names_fixes(run: Run, run_json: Callable[...
 def test_outputs_of_what_is_not_deployed(run: Run, run_json: Callable[..., Any]) -> None:
     assert run("outputs").stdout == 'environment "sandbox" is not deployed\n'
     assert run_json("outputs") == {}
+
+
+def test_a_base_gets_no_end_by_an_extension(
+    run: Run, run_json: Callable[..., Any], session: FakeSession
+) -> None:
+    run_json("up")
+    session.console.json = False
+    day = (session.today() + timedelta(days=3)).isoformat()
+    result = run("extend", "--days", "3")
+    assert result.exit_code == 2
+    assert "kept until somebody takes it down" in result.stderr
+    assert f" extend --until {day}" in result.stderr
+    assert "aerodrome:expires" not in session.fake_backend.values
+    assert run("extend", "--until", day).exit_code == 0
+
+
+def test_a_branch_s_database_writes_its_log_in_the_base(
+    run: Run, run_json: Callable[..., Any], session: FakeSession
+) -> None:
+    run_json("up")
+    session.fake_checkout.current = "feature/login"
+    run_json("up")
+    result = run("logs", "database")
+    assert result.exit_code == 2
+    assert "./aerodrome logs --env sandbox database" in result.stderr
