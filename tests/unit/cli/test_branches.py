@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import date
@@ -14,7 +13,7 @@ import pytest
 from cli import lease, stack_config
 from cli.environments import Environment
 from cli.git import NoBranch
-from infra.naming import CONTRACT, branch_environment, secrets_provider
+from infra.naming import CONTRACT, branch_environment
 from sandbox.errors import KitError, UserError
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeBackend, FakeSession
@@ -450,100 +449,6 @@ def test_a_service_that_somebody_deleted(base: FakeSession, run: Run, run_json: 
     assert result.exit_code == 1
     assert 'The Service "airflow-api-server"' in result.stderr
     assert 'The Service "airflow-api-server"' in run("status").stdout
-
-
-class TestOnAws:
-    """The same through the Pulumi CLI; its side is in test_automation."""
-
-    NAME = branch_environment("dev", BRANCH)
-
-    @pytest.fixture(autouse=True)
-    def dev(self, session: FakeSession) -> FakeSession:
-        session.fake_backends["dev"] = FakeBackend(there=5)
-        session.fake_checkout.current = BRANCH
-        session.fake_kubectl.service = {"spec": {"ports": [{"port": 8080}]}}
-        return session
-
-    def test_up_makes_a_stack_with_the_base_s_key_and_proves_it(
-        self, session: FakeSession, run_json: RunJson
-    ) -> None:
-        data = run_json("up", "--base", "dev", "--yes")
-        backend = session.fake_backends[self.NAME]
-        assert backend.calls == [f"create {secrets_provider('dev', 'eu-north-1')}", "up"]
-        assert backend.values["aws:region"] == "eu-north-1"
-        assert "aerodrome:uiServiceType" not in backend.values
-        assert (data["rung"], data["base"], data["url"]) == ("shared", "dev", "")
-        assert data["provedNow"] is True
-        forwarded = ("forwarded", "service/airflow-api-server", "8080")
-        assert session.fake_kubectl.calls[-2:] == [forwarded, ("no longer forwarded",)]
-        assert session.fake_machine.sandbox is None
-
-    def test_without_yes_it_asks_first(self, session: FakeSession, run: Run) -> None:
-        result = run("up", "--base", "dev")
-        assert result.exit_code == 2
-        assert "planned: 5 create" in result.stderr
-        assert "It was not agreed to" in result.stderr
-        assert "up" not in session.fake_backends[self.NAME].calls
-
-    def test_it_need_not_be_proved(self, session: FakeSession, run_json: RunJson) -> None:
-        assert run_json("up", "--base", "dev", "--yes", "--no-proof")["proof"] == {}
-        assert session.fake_airflow.calls == []
-
-    def test_no_base(self, session: FakeSession, run: Run) -> None:
-        session.fake_backends["dev"].there = 0
-        result = run("up", "--base", "dev", "--yes")
-        assert result.exit_code == 2
-        assert 'The base environment "dev" is not deployed' in result.stderr
-        assert session.fake_backends[self.NAME].calls == []
-
-    def test_a_base_that_is_being_taken_down(self, session: FakeSession, run: Run) -> None:
-        with lease.held(Environment("dev"), "down", lambda _: None):
-            result = run("up", "--base", "dev", "--yes")
-        assert result.exit_code == 2
-        assert '"dev" is being taken down' in result.stderr
-
-    def test_somebody_else_at_work(self, session: FakeSession, run: Run) -> None:
-        with lease.held(Environment(self.NAME), "up", lambda _: None):
-            result = run("up", "--base", "dev", "--yes")
-        assert result.exit_code == 2
-        assert "`up` is at work" in result.stderr
-        assert session.fake_backends[self.NAME].calls == []
-
-    def test_a_load_balancer_is_an_address(self, session: FakeSession, run_json: RunJson) -> None:
-        ingress = [{"hostname": "ui.example.com"}]
-        session.fake_kubectl.service = {
-            "spec": {"ports": [{"port": 80}]},
-            "status": {"loadBalancer": {"ingress": ingress}},
-        }
-        data = run_json("up", "--base", "dev", "--yes")
-        assert data["url"] == "http://ui.example.com:80"
-
-    def test_open_forwards_a_port_until_it_is_ended(self, session: FakeSession, run: Run) -> None:
-        kept = signal.signal(signal.SIGALRM, lambda *_: None)
-        # Again and again: it may come before anybody waits for it.
-        signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
-        try:
-            result = run("open", "--env", "dev", "--print")
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, kept)
-        assert result.stdout == "http://localhost:43210\n"
-        assert "until you end this command" in result.stderr
-        assert session.fake_kubectl.calls[-1] == ("no longer forwarded",)
-
-    def test_status_and_logs_are_those_of_the_cluster(
-        self, session: FakeSession, run_json: RunJson
-    ) -> None:
-        assert run_json("status", "--env", "dev")["airflow"]["scheduler"] == "healthy"
-        assert run_json("logs", "scheduler", "--env", "dev")["lines"]
-        assert session.fake_kubectl.namespaces == ["airflow", "airflow"]
-
-    def test_a_base_itself_is_configured_by_bootstrap(
-        self, session: FakeSession, run_json: RunJson
-    ) -> None:
-        run_json("up", "--env", "dev", "--yes")
-        assert session.fake_backends["dev"].values == {}
-        assert session.fake_backends["dev"].calls == ["up"]
 
 
 def test_the_list_shows_every_environment(

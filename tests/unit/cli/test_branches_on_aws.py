@@ -1,0 +1,112 @@
+"""A branch's environment on AWS, through the Pulumi CLI, whose side is in test_automation."""
+
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cli import lease
+from cli.environments import Environment
+from infra.naming import branch_environment, secrets_provider
+from tests.unit.cli.conftest import Run
+from tests.unit.cli.fakes import FakeBackend, FakeSession
+
+BRANCH = "feature/login"
+NAME = branch_environment("dev", BRANCH)
+RunJson = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def dev(session: FakeSession) -> FakeSession:
+    session.fake_backends["dev"] = FakeBackend(there=5)
+    session.fake_checkout.current = BRANCH
+    session.fake_kubectl.service = {"spec": {"ports": [{"port": 8080}]}}
+    return session
+
+
+def test_up_makes_a_stack_with_the_base_s_key_and_proves_it(
+    session: FakeSession, run_json: RunJson
+) -> None:
+    data = run_json("up", "--base", "dev", "--yes")
+    backend = session.fake_backends[NAME]
+    assert backend.calls == [f"create {secrets_provider('dev', 'eu-north-1')}", "up"]
+    assert backend.values["aws:region"] == "eu-north-1"
+    assert "aerodrome:uiServiceType" not in backend.values
+    assert (data["rung"], data["base"], data["url"]) == ("shared", "dev", "")
+    assert data["provedNow"] is True
+    forwarded = ("forwarded", "service/airflow-api-server", "8080")
+    assert session.fake_kubectl.calls[-2:] == [forwarded, ("no longer forwarded",)]
+    assert session.fake_machine.sandbox is None
+
+
+def test_without_yes_it_asks_first(session: FakeSession, run: Run) -> None:
+    result = run("up", "--base", "dev")
+    assert result.exit_code == 2
+    assert "planned: 5 create" in result.stderr
+    assert "It was not agreed to" in result.stderr
+    assert "up" not in session.fake_backends[NAME].calls
+
+
+def test_it_need_not_be_proved(session: FakeSession, run_json: RunJson) -> None:
+    assert run_json("up", "--base", "dev", "--yes", "--no-proof")["proof"] == {}
+    assert session.fake_airflow.calls == []
+
+
+def test_no_base(session: FakeSession, run: Run) -> None:
+    session.fake_backends["dev"].there = 0
+    result = run("up", "--base", "dev", "--yes")
+    assert result.exit_code == 2
+    assert 'The base environment "dev" is not deployed' in result.stderr
+    assert session.fake_backends[NAME].calls == []
+
+
+def test_a_base_that_is_being_taken_down(session: FakeSession, run: Run) -> None:
+    with lease.held(Environment("dev"), "down", lambda _: None):
+        result = run("up", "--base", "dev", "--yes")
+    assert result.exit_code == 2
+    assert '"dev" is being taken down' in result.stderr
+
+
+def test_somebody_else_at_work(session: FakeSession, run: Run) -> None:
+    with lease.held(Environment(NAME), "up", lambda _: None):
+        result = run("up", "--base", "dev", "--yes")
+    assert result.exit_code == 2
+    assert "`up` is at work" in result.stderr
+    assert session.fake_backends[NAME].calls == []
+
+
+def test_a_load_balancer_is_an_address(session: FakeSession, run_json: RunJson) -> None:
+    ingress = [{"hostname": "ui.example.com"}]
+    session.fake_kubectl.service = {
+        "spec": {"ports": [{"port": 80}]},
+        "status": {"loadBalancer": {"ingress": ingress}},
+    }
+    data = run_json("up", "--base", "dev", "--yes")
+    assert data["url"] == "http://ui.example.com:80"
+
+
+def test_open_forwards_a_port_until_it_is_ended(session: FakeSession, run: Run) -> None:
+    kept = signal.signal(signal.SIGALRM, lambda *_: None)
+    # Again and again: it may come before anybody waits for it.
+    signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
+    try:
+        result = run("open", "--env", "dev", "--print")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, kept)
+    assert result.stdout == "http://localhost:43210\n"
+    assert "until you end this command" in result.stderr
+    assert session.fake_kubectl.calls[-1] == ("no longer forwarded",)
+
+
+def test_status_and_logs_are_those_of_the_cluster(session: FakeSession, run_json: RunJson) -> None:
+    assert run_json("status", "--env", "dev")["airflow"]["scheduler"] == "healthy"
+    assert run_json("logs", "scheduler", "--env", "dev")["lines"]
+    assert session.fake_kubectl.namespaces == ["airflow", "airflow"]
+
+
+def test_a_base_itself_is_configured_by_bootstrap(session: FakeSession, run_json: RunJson) -> None:
+    run_json("up", "--env", "dev", "--yes")
+    assert session.fake_backends["dev"].values == {}
+    assert session.fake_backends["dev"].calls == ["up"]
