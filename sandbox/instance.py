@@ -40,8 +40,15 @@ def cache_dir() -> Path:
 
 
 def state_dir() -> Path:
-    """Sandboxes and the stacks deployed on them. AERODROME_STATE."""
-    return Path(os.environ.get("AERODROME_STATE") or "/var/lib/aerodrome")
+    """Sandboxes and the stacks deployed on them. AERODROME_STATE.
+
+    A sandbox takes root. Whoever is not keeps only leases on environments in AWS, at home.
+    """
+    if given := os.environ.get("AERODROME_STATE"):
+        return Path(given)
+    if os.geteuid() == 0:
+        return Path("/var/lib/aerodrome")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "aerodrome"
 
 
 @dataclass(frozen=True)
