@@ -47,8 +47,9 @@ def until(text: str, day: date) -> str:
     if wanted < day:
         raise UserError(
             f"{text} is past",
-            "An environment that nobody needs is better taken away.",
-            "./aerodrome down",
+            f"It is the last day that the environment is kept: {day.isoformat()} or later, or `{NEVER}`.\n"
+            "One that nobody needs any more is better taken away, by its name; these there are:",
+            "./aerodrome list",
         )
     return wanted.isoformat()
 

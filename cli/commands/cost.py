@@ -11,7 +11,7 @@ from cli.git import NoBranch
 from cli.options import Base, Branch, Json
 from cli.session import Session
 from cli.settings import REGION_KEY
-from sandbox.errors import KitError
+from sandbox.errors import KitError, UserError
 from sandbox.instance import REGION
 
 if TYPE_CHECKING:
@@ -92,7 +92,14 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     on = environment.base or own.text(stack_config.BASE_KEY)
     # The workers of a shared environment, and the region, are its base's.
     wanted = wishes.read(environments.environment(on), assignments or ()) if on else own
-    table = prices.of(region or wanted.text(REGION_KEY) or _default_region(environment, on or ""))
+    where = region or wanted.text(REGION_KEY) or _default_region(environment, on or "")
+    if not where:
+        raise UserError(
+            f'Nobody says in which region "{environment.name}" is',
+            "It is not configured here, and prices are a region's. Say which:",
+            f"./aerodrome cost {environment.name} --region {prices.regions()[0]}",
+        )
+    table = prices.of(where)
     if check_prices:
         _check(session, table)
         return
