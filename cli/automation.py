@@ -107,6 +107,9 @@ class PulumiBackend:
             if not str(item["type"]).startswith("pulumi:")
         ]
 
+    def get_ready(self) -> None:
+        """Pulumi's own engine does everything by itself."""
+
     def deployed(self) -> bool:
         return bool(self.resources())
 

@@ -70,6 +70,9 @@ class Backend(Protocol):
         """Secret ones are wrapped; empty if it is not deployed."""
 
     def resources(self) -> list[Found]: ...
+    def get_ready(self) -> None:
+        """Begin, in the background, what `up` needs and what changes nothing."""
+
     def deployed(self) -> bool:
         """Whether there is a state with resources in it; asks no cloud."""
 

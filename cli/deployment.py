@@ -68,6 +68,7 @@ def plan(session: Session, environment: Environment, wish: Wish) -> Plan:
         # The plan looks at the other environments on the sandbox, whose states are locked with it.
         stack_config.provide_passphrase(environment)
     backend = session.backend(environment)
+    backend.get_ready()
     standing = stack_config.standing(environment, backend, wish.rung)
     if environment.branch:
         # Only here is it sure that the branch is one of the repository that the command was called in.

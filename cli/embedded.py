@@ -88,6 +88,9 @@ class EmbeddedBackend:
             if state.type != _STACK and not state.type.startswith(_PROVIDER)
         ]
 
+    def get_ready(self) -> None:
+        operations.make_key(self._request)
+
     def deployed(self) -> bool:
         return bool(operations.resources(self._request))
 

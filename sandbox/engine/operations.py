@@ -4,7 +4,9 @@ The front door. Each function is one `operation`; what changes the stack holds i
 """
 
 import asyncio
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from sandbox.engine.applying.events import Listener, ignore
@@ -17,7 +19,8 @@ from sandbox.engine.requests import DeploymentFailed, Interrupted, Request, Resu
 from sandbox.engine.state import history as histories
 from sandbox.engine.state import store as stores
 from sandbox.engine.state.lock import hold
-from sandbox.errors import UserError
+from sandbox.engine.state.secrets import Secrets
+from sandbox.errors import KitError, UserError
 from sandbox.wire.values import Properties
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
     "export",
     "history",
     "import_",
+    "make_key",
     "opens_config",
     "outputs",
     "preview",
@@ -71,6 +75,24 @@ def destroy(request: Request, on_event: Listener = ignore) -> Result:
     operation = Operation(request, on_event)
     with hold(operation.store):
         return asyncio.run(operation.ended(operation.destroy()))
+
+
+def make_key(request: Request) -> None:
+    """Begin with the key of the stack's secrets, beside whatever the caller does next.
+
+    It takes a third of a second, and the next operation on the stack needs it. If there is something
+    wrong, that operation says so.
+    """
+
+    def make(secrets: Secrets) -> None:
+        with suppress(KitError):
+            secrets.unlock()
+
+    with suppress(KitError):
+        operation = Operation(request, ignore)
+        if salt := operation.stack_config.salt:
+            secrets = Secrets(operation.passphrase, salt)
+            threading.Thread(target=make, args=[secrets], daemon=True).start()
 
 
 def outputs(request: Request) -> Properties:

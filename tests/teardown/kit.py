@@ -88,6 +88,9 @@ class FileBackend:
     def resources(self) -> list[Found]:
         return [Found(service, name, name, name) for service, name in self._read()["resources"]]
 
+    def get_ready(self) -> None:
+        """`up` alone asks for it."""
+
     def deployed(self) -> bool:
         return bool(self._read()["resources"])
 

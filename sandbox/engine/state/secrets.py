@@ -10,6 +10,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from pathlib import Path
 
 from sandbox.errors import UserError
@@ -20,7 +21,7 @@ _VERSION = "v1"
 _PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"
 _PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"
 
-_keys: dict[tuple[str, bytes], bytes] = {}
+_keys: dict[tuple[str, bytes], Future[bytes]] = {}
 _keys_lock = threading.Lock()
 
 
@@ -114,13 +115,18 @@ class _Unreadable(ValueError):
 
 
 def _derive(passphrase: str, salt: bytes) -> bytes:
-    # A third of a second each: once per process and salt is enough.
+    # A third of a second each: once per process and salt is enough, and two may be made side by side.
     with _keys_lock:
-        key = _keys.get((passphrase, salt))
-        if key is None:
-            key = hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, _ROUNDS, 32)
-            _keys[passphrase, salt] = key
-        return key
+        found = _keys.get((passphrase, salt))
+        made = found or _keys.setdefault((passphrase, salt), Future())
+    if found is None:
+        try:
+            made.set_result(hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, _ROUNDS, 32))
+        except BaseException as error:
+            # Whoever waits for it hears of it too.
+            made.set_exception(error)
+            raise
+    return made.result()
 
 
 def _encrypt(key: bytes, text: str) -> str:

@@ -145,6 +145,9 @@ class FakeBackend:
             for n in range(self.there)
         ]
 
+    def get_ready(self) -> None:
+        """There is nothing that takes long."""
+
     def deployed(self) -> bool:
         return self.there > 0
 

@@ -1,9 +1,11 @@
 """Pulumi's passphrase encryption."""
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from sandbox.engine.state import secrets
 from sandbox.engine.state.secrets import Secrets
 from sandbox.errors import UserError
 
@@ -45,3 +47,14 @@ def test_a_damaged_salt_line(salt: str) -> None:
 def test_a_ciphertext_of_another_key() -> None:
     with pytest.raises(UserError, match="cannot be decrypted"):
         Secrets("x").decrypt("v1:AAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+
+
+def test_those_who_need_the_same_key_at_once_get_it() -> None:
+    owner = Secrets("two at once")
+    ciphertext = owner.encrypt("hush")
+    salt = owner.salt
+    secrets._keys.clear()
+    with ThreadPoolExecutor() as pool:
+        texts = pool.map(lambda _: Secrets("two at once", salt).decrypt(ciphertext), range(4))
+    assert list(texts) == ["hush"] * 4
+    assert len(secrets._keys) == 1
