@@ -43,6 +43,9 @@ class Wish:
     region: str = ""
     """Where on AWS it was found; empty: its configuration says it."""
 
+    with_base: bool = False
+    """It goes because its base does, in the same run."""
+
 
 @dataclass(frozen=True)
 class TornDown:
@@ -104,12 +107,13 @@ def tear_down(
     _refuse_protected(target, wish)
     wish.agree(target)
     with held(environment, "down", session.console.report, _lease(target)) as holding:
+        names = _checked_branches(target, wish)
+        phases.total += len(names) * (len(BEFORE) + len(AFTER))
         branches = [
-            tear_down(session, Environment(name), phases, _for_branch(wish))
-            for name in _checked_branches(target, wish)
+            tear_down(session, Environment(name), phases, _for_branch(wish)) for name in names
         ]
         holding.begun = True
-        report = Report(phases)
+        report = Report(phases, environment.name if names or wish.with_base else "")
         outcome = _run(target, report)
         left = [resource.label for resource in leftovers.kept(target)] if target.protected else []
         _remove(target)
@@ -196,7 +200,7 @@ def _checked_branches(target: Target, wish: Wish) -> list[str]:
 
 
 def _for_branch(wish: Wish) -> Wish:
-    return Wish(keep_sandbox=True, yes_destroy=wish.yes_destroy, region=wish.region)
+    return Wish(keep_sandbox=True, yes_destroy=wish.yes_destroy, region=wish.region, with_base=True)
 
 
 def _lease(target: Target) -> Store | None:

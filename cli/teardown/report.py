@@ -25,13 +25,16 @@ class Report:
     """The steps so far; the last one is at work."""
 
     phases: Phases
+    whose: str = ""
+    """The environment, where several go in one run."""
+
     steps: list[Done] = field(default_factory=list)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """What is told inside belongs to the step `name`."""
         self.steps.append(Done(name))
-        with self.phases.phase(name):
+        with self.phases.phase(f"{self.whose}: {name}" if self.whose else name):
             yield
 
     def say(self, text: str) -> None:

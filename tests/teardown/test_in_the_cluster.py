@@ -353,7 +353,10 @@ def test_a_namespace_that_does_not_go_is_named_and_the_stack_kept(
 
 
 def test_a_base_with_branches_refuses_and_names_them_or_takes_them_first(
-    cloud: Cloud, cluster: kit.Cluster, session: kit.Sandboxed
+    cloud: Cloud,
+    cluster: kit.Cluster,
+    session: kit.Sandboxed,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     cluster.namespace(
         f"airflow-{cloud.ours}", aerodrome__environment=cloud.ours, aerodrome__base=cloud.theirs
@@ -367,6 +370,9 @@ def test_a_base_with_branches_refuses_and_names_them_or_takes_them_first(
     with kit.Controllers(cluster, [kit.namespaces]):
         done = _down(session, cloud.theirs, with_branches=True)
     assert [branch.environment for branch in done.branches] == [cloud.ours]
+    told = capsys.readouterr().err
+    assert f"[1/22] {cloud.ours}: drain" in told
+    assert f"[22/22] {cloud.theirs}: inventory" in told
     assert f"airflow-{cloud.ours}" not in cluster.names("namespaces")
 
 
