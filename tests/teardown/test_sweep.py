@@ -48,6 +48,7 @@ def _volume(alone: Emulator, environment: str, expires: str) -> str:
     made = alone.client("ec2").create_volume(
         AvailabilityZone="us-east-1a",
         Size=100,
+        VolumeType="gp3",
         TagSpecifications=[
             {
                 "ResourceType": "volume",

@@ -97,6 +97,7 @@ class World:
         made = self.account.client("ec2").create_volume(
             AvailabilityZone="us-east-1a",
             Size=100,
+            VolumeType="gp3",
             TagSpecifications=[{"ResourceType": "volume", "Tags": pairs}],
         )
         self.volumes.setdefault(name, []).append(made["VolumeId"])

@@ -8,6 +8,7 @@ import importlib
 import inspect
 import re
 
+import pulumi_aws
 import pytest
 from pulumi._types import input_type_py_to_pulumi_names as names_of
 
@@ -201,6 +202,8 @@ def module_of(token):
     folder = package.partition(":")[2]
     stem, _, kind = rest.partition(":")
     snake = re.sub("(?<!^)([A-Z])", lambda found: "_" + found[0], stem).lower()
+    # The package, which loads on first use, must do so before a module of it: it stays half loaded else.
+    getattr(getattr(pulumi_aws, folder), kind)
     return importlib.import_module(f"pulumi_aws.{folder}.{snake}"), kind
 
 
