@@ -9,7 +9,6 @@ import importlib.util
 import ipaddress
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -25,6 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from sandbox import tools
+from tests.ports import free_port
 
 VERSIONS = ("15", "16", "18")
 TLS_VERSIONS = ("15",)
@@ -105,7 +105,7 @@ def running(version: str) -> Iterator[Server]:
     """A server with a master user that owns `airflow`, `postgres` and `template1`, as on RDS."""
     # Short: the paths of Unix sockets end at 108 characters.
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    server = Server(version, _free_port(), folder, version in TLS_VERSIONS)
+    server = Server(version, free_port(), folder, version in TLS_VERSIONS)
     process = None
     try:
         _initialise(server)
@@ -117,12 +117,6 @@ def running(version: str) -> Iterator[Server]:
             process.send_signal(signal.SIGINT)
             process.wait(30)
         shutil.rmtree(folder)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _initialise(server: Server) -> None:

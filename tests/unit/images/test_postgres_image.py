@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,7 @@ import psycopg2
 import psycopg2.extensions
 import pytest
 
+from tests.ports import free_port
 from tests.unit.images import postgresql
 from tests.unit.images.loading import IMAGES, script
 
@@ -26,9 +26,7 @@ class Image:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
 
     @contextlib.contextmanager
     def started(self, password: str) -> Iterator[None]:

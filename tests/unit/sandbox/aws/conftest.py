@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import threading
 import time
@@ -20,6 +19,7 @@ import pytest
 from sandbox import tools
 from sandbox.aws.processes import new_key, stand_in_process
 from sandbox.aws.standin.settings import Settings
+from tests.ports import free_port
 
 REGION = "us-east-1"
 
@@ -189,12 +189,6 @@ def wait_for(url: str) -> None:
             return
         time.sleep(0.05)
     raise TimeoutError(f"{url} does not answer")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

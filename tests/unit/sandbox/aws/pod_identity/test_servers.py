@@ -15,6 +15,7 @@ import pytest
 
 from sandbox import tools
 from sandbox.aws.pod_identity.settings import Settings, host_and_port
+from tests.ports import free_port
 
 BOTH = ["sts:AssumeRole", "sts:TagSession"]
 
@@ -29,9 +30,7 @@ def token_for(namespace, service_account):
 
 
 def free_address():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 def make_certificate(folder):

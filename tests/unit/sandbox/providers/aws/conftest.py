@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import os
-import socket
 import subprocess
 import threading
 import time
@@ -22,6 +21,7 @@ from sandbox.providers import contract
 from sandbox.providers.aws.comparison import project
 from sandbox.providers.aws.provider import AwsProvider
 from sandbox.wire.values import UNKNOWN, Properties, reveal
+from tests.ports import free_port
 
 ONLY_OURS = {
     "deletionWindowInDays",
@@ -160,12 +160,6 @@ def known(value):
     if isinstance(value, dict):
         return {k: known(v) for k, v in value.items() if v is not UNKNOWN}
     return value
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class EmptyRegistry(BaseHTTPRequestHandler):

@@ -13,6 +13,7 @@ import pytest
 from sandbox import tools
 from sandbox.errors import UserError
 from sandbox.providers.docker_build.registry import ADDRESS_VARIABLE
+from tests.ports import free_port
 
 START_SECONDS = 30
 
@@ -25,9 +26,7 @@ def registry_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     except UserError:
         pytest.skip("set-up has not been run")
     folder = tmp_path_factory.mktemp("registry")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = folder / "config.yaml"
     settings.write_text(
         f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}}}}}\n"

@@ -6,7 +6,6 @@ Everything about objects is real; nothing makes pods run, so tests write statuse
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -25,15 +24,10 @@ from sandbox.providers.kubernetes.client import Client
 from sandbox.providers.kubernetes.provider import KubernetesProvider
 from sandbox.providers.kubernetes.transport import Transport
 from sandbox.wire.values import Properties, reveal
+from tests.ports import free_port
 
 TOKEN = "token-of-the-tests"
 START_SECONDS = 120
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def config(server: str, namespace: str = "") -> str:

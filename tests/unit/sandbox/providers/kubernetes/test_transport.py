@@ -1,7 +1,5 @@
 """Whom the provider talks to, and what it says when nobody answers."""
 
-import socket
-
 import pytest
 
 from sandbox.errors import UserError
@@ -9,6 +7,7 @@ from sandbox.providers.addresses import local_address
 from sandbox.providers.kubernetes import kubeconfig
 from sandbox.providers.kubernetes.kubeconfig import Connection
 from sandbox.providers.kubernetes.transport import ApiError, Request, Transport, Unreachable
+from tests.ports import free_port
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "10.213.4.2", "[::1]"])
@@ -21,12 +20,6 @@ def test_nothing_else_is(host: str) -> None:
     transport = Transport(Connection(f"https://{host if ':' not in host else f'[{host}]'}:6443"))
     with pytest.raises(UserError, match="is not part of a sandbox"):
         transport.json(Request("GET", "/version"))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_a_server_that_is_away_is_named() -> None:
