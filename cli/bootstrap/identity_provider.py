@@ -7,11 +7,9 @@ stays while anybody else's role trusts it.
 import json
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from cli.bootstrap.aws import Aws, Caller
 from cli.bootstrap.github import AUDIENCE, HOST
-from cli.cloud.errors import code_of
+from cli.cloud.errors import unless_gone
 from infra.naming import TAG_BOOTSTRAP
 from sandbox.errors import UserError
 
@@ -26,15 +24,9 @@ class IdentityProvider:
         self._iam = aws.client("iam")
 
     def find(self) -> dict[str, Any] | None:
-        try:
-            found: dict[str, Any] = self._iam.get_open_id_connect_provider(
-                OpenIDConnectProviderArn=self.arn
-            )
-        except ClientError as error:
-            if code_of(error) != "NoSuchEntity":
-                raise
-            return None
-        return found
+        return unless_gone(
+            self._iam.get_open_id_connect_provider, OpenIDConnectProviderArn=self.arn
+        )
 
     def check(self) -> None:
         """UserError if there is one that does not take the tokens."""

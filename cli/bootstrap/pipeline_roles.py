@@ -9,11 +9,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from cli.bootstrap.aws import Aws, Caller
 from cli.bootstrap.github import AUDIENCE, HOST, Repository
-from cli.cloud.errors import code_of
+from cli.cloud.errors import gone_is_fine, unless_gone
 from cli.environments import ROOT
 from infra.naming import PIPELINE_PATH, TAG_BOOTSTRAP, branches_begin, pipeline_role
 from sandbox.errors import UserError
@@ -38,13 +36,8 @@ class PipelineRole:
 
     def find(self) -> dict[str, Any] | None:
         """The role that has the name, whoever made it."""
-        try:
-            found: dict[str, Any] = self._iam.get_role(RoleName=self.name)["Role"]
-        except ClientError as error:
-            if code_of(error) != "NoSuchEntity":
-                raise
-            return None
-        return found
+        answer = unless_gone(self._iam.get_role, RoleName=self.name)
+        return answer["Role"] if answer else None
 
     def _is_ours(self, found: Mapping[str, Any]) -> bool:
         return self._mark in found.get("Tags", []) and found["Arn"] == self.arn
@@ -93,24 +86,15 @@ class PipelineRole:
         found = self.find()
         if found is None or not self._is_ours(found):
             return False
-        try:
+        # A run may have been cut short between the two.
+        with gone_is_fine():
             self._iam.delete_role_policy(RoleName=self.name, PolicyName=POLICY_NAME)
-        except ClientError as error:
-            # A run was cut short between the two.
-            if code_of(error) != "NoSuchEntity":
-                raise
         self._iam.delete_role(RoleName=self.name)
         return True
 
     def _current_policy(self) -> Any:
-        try:
-            return self._iam.get_role_policy(RoleName=self.name, PolicyName=POLICY_NAME)[
-                "PolicyDocument"
-            ]
-        except ClientError as error:
-            if code_of(error) != "NoSuchEntity":
-                raise
-            return None
+        answer = unless_gone(self._iam.get_role_policy, RoleName=self.name, PolicyName=POLICY_NAME)
+        return answer["PolicyDocument"] if answer else None
 
     def _trust(self, repository: Repository) -> dict[str, Any]:
         """Equal to, never like: a pattern would let other repositories and branches in."""

@@ -3,9 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from cli.cloud.errors import InUse, is_gone
+from cli.cloud.errors import InUse, unless_gone
 from cli.cloud.resource import Resource, Search, everything, moment, pairs, portions
 from infra.naming import PREFIX, is_environment
 
@@ -37,12 +35,8 @@ def find(search: Search) -> Iterator[Resource]:
 
 
 def _tags(ecr: Any, arn: str) -> dict[str, str]:
-    try:
-        return pairs(ecr.list_tags_for_resource(resourceArn=arn)["tags"])
-    except ClientError as error:
-        if is_gone(error):
-            return {}
-        raise
+    answer = unless_gone(ecr.list_tags_for_resource, resourceArn=arn)
+    return pairs(answer["tags"]) if answer else {}
 
 
 def _images(search: Search, repository: str, arn: str) -> Iterator[Resource]:

@@ -4,8 +4,9 @@ botocore's own errors do not leave this package.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
@@ -50,6 +51,17 @@ def gone_is_fine() -> Iterator[None]:
     except ClientError as error:
         if not is_gone(error):
             raise
+
+
+def unless_gone(operation: Callable[..., Any], **arguments: Any) -> dict[str, Any] | None:
+    """The answer of a client's operation; None if what it asks for does not exist."""
+    try:
+        answer: dict[str, Any] = operation(**arguments)
+    except ClientError as error:
+        if not is_gone(error):
+            raise
+        return None
+    return answer
 
 
 @contextmanager

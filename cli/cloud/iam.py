@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from cli.cloud.errors import gone_is_fine, is_gone
+from cli.cloud.errors import gone_is_fine, unless_gone
 from cli.cloud.resource import Resource, Search, everything, moment, pairs
 from infra.naming import PREFIX, is_environment
 
@@ -61,12 +59,8 @@ def _of_kind(search: Search, kind: Kind) -> Iterator[Resource]:
         if not kind.tagged:
             return {}
         read = getattr(iam, f"list_{kind.name.replace('-', '_')}_tags")
-        try:
-            return pairs(read(**{kind.argument: item[kind.identifier]})["Tags"])
-        except ClientError as error:
-            if is_gone(error):
-                return {}
-            raise
+        answer = unless_gone(read, **{kind.argument: item[kind.identifier]})
+        return pairs(answer["Tags"]) if answer else {}
 
     for item, tags in zip(items, search.each(tags_of, items), strict=True):
         near = _by_path(str(item.get("Path", "")))

@@ -4,9 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from cli.cloud.errors import is_gone
+from cli.cloud.errors import unless_gone
 from cli.cloud.resource import Resource, Search, everything, moment, pairs
 
 SERVICE = "rds"
@@ -88,14 +86,9 @@ def find(search: Search) -> Iterator[Resource]:
 def _tags(search: Search, item: Mapping[str, Any], arn: str) -> dict[str, str]:
     if "TagList" in item:
         return pairs(item["TagList"])
-    try:
-        answer = search.client(SERVICE).list_tags_for_resource(ResourceName=arn)
-    except ClientError as error:
-        # It may go after it was listed.
-        if not is_gone(error):
-            raise
-        return {}
-    return pairs(answer["TagList"])
+    # It may go after it was listed.
+    answer = unless_gone(search.client(SERVICE).list_tags_for_resource, ResourceName=arn)
+    return pairs(answer["TagList"]) if answer else {}
 
 
 def delete(search: Search, resource: Resource) -> None:

@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from cli.cloud.errors import InUse, gone_is_fine, is_gone
+from cli.cloud.errors import InUse, gone_is_fine, unless_gone
 from cli.cloud.resource import Resource, Search, everything, moment, pairs
 from infra.naming import PREFIX, Names, is_environment
 
@@ -40,13 +38,9 @@ def find(search: Search) -> Iterator[Resource]:
 
 
 def _tags(s3: Any, bucket: str) -> dict[str, str]:
-    try:
-        return pairs(s3.get_bucket_tagging(Bucket=bucket)["TagSet"])
-    except ClientError as error:
-        # NoSuchTagSet, or the bucket has just gone.
-        if is_gone(error):
-            return {}
-        raise
+    # NoSuchTagSet, or the bucket has just gone.
+    answer = unless_gone(s3.get_bucket_tagging, Bucket=bucket)
+    return pairs(answer["TagSet"]) if answer else {}
 
 
 def _folders(search: Search, bucket: str) -> Iterator[Resource]:
