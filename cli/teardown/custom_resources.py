@@ -7,21 +7,19 @@ of the cluster. Those of Karpenter and Rancher have steps of their own.
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any
 
+from cli.cloud.resource import portions
 from cli.kubernetes import Kubectl, Unreachable
+from cli.teardown.cluster import SYSTEM, Object
 from cli.teardown.report import Report
 from cli.teardown.target import Target
 from cli.teardown.waiting import until_none
 from sandbox.errors import KitError
 
-Object = dict[str, Any]
-
 DEFINITIONS = "customresourcedefinitions"
 ELSEWHERE = ("karpenter.sh", "karpenter.k8s.aws", "cattle.io")
 """Groups, with those below them, that another step takes away."""
 
-SYSTEM = ("kube-system",)
 TOGETHER = 50
 """Kinds that one call asks for: an operator may bring a thousand."""
 
@@ -71,8 +69,8 @@ class _Search:
         self._kinds = [_kind(item) for item in kubectl.objects(DEFINITIONS) if _is_ours(item)]
 
     def all(self) -> list[Object]:
-        starts = range(0, len(self._kinds), TOGETHER)
-        parts = [self._kinds[start : start + TOGETHER] for start in starts]
+        # A copy: one that cannot be listed is taken out meanwhile.
+        parts = portions(tuple(self._kinds), TOGETHER)
         found = [item for part in parts for item in self._of(part)]
         return [item for item in found if item["metadata"]["namespace"] not in SYSTEM]
 

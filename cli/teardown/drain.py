@@ -14,16 +14,15 @@ from typing import Any
 from cli.airflow import Airflow
 from cli.backends import need
 from cli.kubernetes import Kubectl, Unreachable
-from cli.live import Live
+from cli.live import COMPONENT_LABEL, Live
 from cli.teardown.report import Report
 from cli.teardown.target import Target
 from cli.teardown.waiting import until_none
 from sandbox.errors import KitError
 
-COMPONENT = "app.kubernetes.io/component"
-SCHEDULER = f"{COMPONENT}=scheduler"
-WORKER = f"{COMPONENT}=worker"
-COMPONENTS = f"{COMPONENT} in (api-server,dag-processor,triggerer,scheduler)"
+SCHEDULER = f"{COMPONENT_LABEL}=scheduler"
+WORKER = f"{COMPONENT_LABEL}=worker"
+COMPONENTS = f"{COMPONENT_LABEL} in (api-server,dag-processor,triggerer,scheduler)"
 GRACE = 2
 """Seconds for a component that has nothing left to do."""
 

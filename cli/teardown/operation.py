@@ -108,10 +108,9 @@ def tear_down(
     wish.agree(target)
     with held(environment, "down", session.console.report, _lease(target)) as holding:
         names = _checked_branches(target, wish)
-        phases.total += len(names) * (len(BEFORE) + len(AFTER))
-        branches = [
-            tear_down(session, Environment(name), phases, _for_branch(wish)) for name in names
-        ]
+        each = _for_branch(wish)
+        phases.total += sum(phases_of(Environment(name), each) for name in names)
+        branches = [tear_down(session, Environment(name), phases, each) for name in names]
         holding.begun = True
         report = Report(phases, environment.name if names or wish.with_base else "")
         outcome = _run(target, report)

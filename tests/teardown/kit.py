@@ -321,3 +321,25 @@ def sandbox_of(session: Sandboxed) -> FakeSandbox:
     found = session.fake_machine.sandbox
     assert found is not None
     return found
+
+
+def definition(plural: str, kind: str, group: str, scope: str) -> dict[str, Any]:
+    """A CustomResourceDefinition whose resources may hold anything."""
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": anything},
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {
+            "group": group,
+            "scope": scope,
+            "names": {"plural": plural, "singular": kind.lower(), "kind": kind},
+            "versions": [version],
+        },
+    }

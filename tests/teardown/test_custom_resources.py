@@ -46,24 +46,9 @@ def operator(cluster: kit.Cluster) -> Iterator[kit.Cluster]:
 
 
 def _definition(plural: str, kind: str) -> dict[str, Any]:
-    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    version = {
-        "name": "v1",
-        "served": True,
-        "storage": True,
-        "schema": {"openAPIV3Schema": anything},
-    }
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{GROUP}", "labels": {"of": GROUP}},
-        "spec": {
-            "group": GROUP,
-            "scope": "Namespaced",
-            "names": {"plural": plural, "singular": kind.lower(), "kind": kind},
-            "versions": [version],
-        },
-    }
+    found = kit.definition(plural, kind, GROUP, "Namespaced")
+    found["metadata"]["labels"] = {"of": GROUP}
+    return found
 
 
 def _make(

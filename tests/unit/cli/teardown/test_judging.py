@@ -1,6 +1,7 @@
 """Which environments may go."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -37,8 +38,8 @@ def _resource(
     )
 
 
-def _reasons(resources: list[Resource], **known: object) -> dict[str, str]:
-    evidence = Evidence(TODAY, repositories=HERE, **known)  # type: ignore[arg-type]
+def _reasons(resources: list[Resource], **known: Any) -> dict[str, str]:
+    evidence = Evidence(TODAY, repositories=HERE, **known)
     return {one.environment: one.reason for one in judge(resources, evidence)}
 
 
