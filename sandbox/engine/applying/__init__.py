@@ -1,1 +1,0 @@
-"""Carries decisions out: asks providers, records outcomes, tells what happens."""

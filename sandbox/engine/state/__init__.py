@@ -1,1 +1,0 @@
-"""What outlives a run: checkpoint, journal, secrets, and the files and lock that hold them."""
