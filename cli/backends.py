@@ -1,7 +1,6 @@
 """How an environment is driven: what every backend can do, and what came out of it.
 
-Two of them exist. `cli.embedded` deploys to this machine with the embedded engine;
-`cli.automation` deploys to AWS with the Pulumi CLI. Verbs know only this module.
+`cli.stack.driver` does it, with the Pulumi CLI. Verbs know only this module.
 """
 
 from collections.abc import Mapping
@@ -9,8 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TextIO
 
+from cli.values import Secret, reveal
 from sandbox.errors import UserError
-from sandbox.wire.values import Secret, reveal
 
 QUIET = ("same", "read")
 """Steps that leave everything as it is."""
@@ -63,16 +62,23 @@ class Backend(Protocol):
     def trial(self) -> AbstractContextManager["Backend"]:
         """For a preview: one that may be configured, and leaves nothing behind when the block ends."""
 
-    def preview(self, show: TextIO) -> Outcome: ...
-    def up(self, show: TextIO) -> Outcome: ...
-    def destroy(self, show: TextIO) -> Outcome: ...
+    def preview(self, show: TextIO, *, refresh: bool = False) -> Outcome:
+        """What `up` would do; with `refresh` after a look at what is really there."""
+
+    def up(self, show: TextIO, *, refresh: bool = False) -> Outcome: ...
+    def destroy(self, show: TextIO, *, seconds: float | None = None) -> Outcome:
+        """Deletes what the state knows; interrupted after `seconds`, it saves and raises."""
+
+    def history(self) -> list[dict[str, Any]]:
+        """What was done to the stack, the latest first."""
+
+    def change_passphrase(self, new: str, *, managed: bool) -> int:
+        """Encrypts state and configuration again; how many secrets there were."""
+
     def outputs(self) -> dict[str, Any]:
         """Secret ones are wrapped; empty if it is not deployed."""
 
     def resources(self) -> list[Found]: ...
-    def get_ready(self) -> None:
-        """Begin, in the background, what `up` needs and what changes nothing."""
-
     def deployed(self) -> bool:
         """Whether there is a state with resources in it; asks no cloud."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cli import lease, stack_config
+from cli import lease, passphrase, stack_config
 from cli.environments import Environment
 from cli.record import Record
 from cli.session import Session
@@ -18,7 +18,7 @@ def check(session: Session, name: str) -> Mapping[str, Any]:
     base = Environment(name)
     up = f"./aerodrome up --env {name}"
     if base.sandboxed:
-        stack_config.provide_passphrase(base)
+        passphrase.provide(base)
     backend = session.backend(base)
     if (base.sandboxed and not _on_this_sandbox(session, base)) or not backend.deployed():
         where = f' on the sandbox "{session.sandbox_name}"' if base.sandboxed else ""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cli import bases, lease, lifetime, stack_config
+from cli import bases, lease, lifetime, passphrase, stack_config
 from cli.backends import Backend, Outcome
 from cli.environments import Environment
 from cli.live import Live
@@ -66,9 +66,8 @@ def plan(session: Session, environment: Environment, wish: Wish) -> Plan:
         lifetime.after(wish.lifetime, session.today())
     if environment.sandboxed:
         # The plan looks at the other environments on the sandbox, whose states are locked with it.
-        stack_config.provide_passphrase(environment)
+        passphrase.provide(environment)
     backend = session.backend(environment)
-    backend.get_ready()
     standing = stack_config.standing(environment, backend, wish.rung)
     if environment.branch:
         # Only here is it sure that the branch is one of the repository that the command was called in.
@@ -129,7 +128,7 @@ def deploy(
     with _alone_at_work(session, planned):
         if not environment.sandboxed:
             return _deployed(session, planned, phases, wish, None)
-        stack_config.provide_passphrase(environment, make=True)
+        passphrase.provide(environment, make=True)
         with phases.phase("sandbox"):
             sandbox: Sandbox = session.machine().up(
                 session.sandbox_name, report=session.step, ui_port=session.ui_port

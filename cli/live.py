@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cli import sandboxes, stack_config
+from cli import passphrase, sandboxes, stack_config
 from cli.backends import Backend, need
 from cli.environments import Environment
 from cli.kubernetes import Kubectl
@@ -121,7 +121,7 @@ def of(session: Session, environment: Environment) -> Live:
     """A deployed environment, also half-way. UserError if there is none, or its sandbox is not up."""
     sandbox = sandboxes.running(session) if environment.sandboxed else None
     if environment.sandboxed:
-        stack_config.provide_passphrase(environment)
+        passphrase.provide(environment)
     backend = session.backend(environment, sandbox)
     if not backend.deployed():
         raise UserError(

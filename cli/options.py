@@ -8,7 +8,6 @@ import functools
 import inspect
 import shlex
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,13 +30,6 @@ def _complete_branch(incomplete: str) -> list[str]:
     except UserError:
         return []
     return [name for name in branches if name.startswith(incomplete)]
-
-
-class EngineName(StrEnum):
-    """Who compares what is there with what is wanted, and changes it."""
-
-    EMBEDDED = "embedded"
-    PULUMI = "pulumi"
 
 
 def _use_json(ctx: typer.Context, value: bool) -> bool:
@@ -180,24 +172,5 @@ UiPort = Annotated[
     ),
 ]
 
-
-def _use_engine(ctx: typer.Context, value: EngineName | None) -> EngineName | None:
-    session = ctx.find_object(Session)
-    if value is not None and session is not None and not ctx.resilient_parsing:
-        session.engine = value.value
-        if value is EngineName.PULUMI:
-            # Before anything is begun: making a sandbox takes a while.
-            session.require_pulumi()
-    return value
-
-
-Engine = Annotated[
-    EngineName | None,
-    typer.Option(
-        "--engine",
-        help="What deploys to this machine: the embedded engine, or the Pulumi CLI's own. The state is the same.",
-        callback=_use_engine,
-    ),
-]
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing AWS.")]

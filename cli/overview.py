@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cli import lifetime, stack_config
+from cli import lifetime, passphrase, stack_config
 from cli.backends import Backend
 from cli.cost.standing import so_far
 from cli.environments import Environment
@@ -68,7 +68,7 @@ def lines(session: Session) -> Iterator[Line]:
 
 def _line(session: Session, environment: Environment) -> Line | None:
     if environment.sandboxed:
-        stack_config.provide_passphrase(environment)
+        passphrase.provide(environment)
     sandbox, trouble = _its_sandbox(session, environment)
     backend = session.backend(environment, sandbox)
     resources = backend.resources()

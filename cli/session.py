@@ -6,13 +6,13 @@ that does not need it must not wait for it. Tests hand the verbs a session of fa
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cli import environments
+from cli import passphrase as passphrases
 from cli.console import Console
 from cli.environments import Environment
 from cli.git import Checkout
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from cli.backends import Backend
     from cli.kubernetes import Kubectl
     from cli.lease_stores import Store
+    from cli.stack.pending import Look
+    from cli.stack.place import Place
 
 SANDBOX_VARIABLE = "AERODROME_SANDBOX"
 PORT_VARIABLE = "AERODROME_UI_PORT"
@@ -62,9 +64,6 @@ class Session:
         self.console = console or Console()
         self.debug = False
         self.chosen_ui_port: int | None = None
-        self.engine = "embedded"
-        """What deploys to this machine: `embedded`, or `pulumi` for the Pulumi CLI's own."""
-
         self._environ = environ
         self.sandbox_name = environ.get(SANDBOX_VARIABLE) or "default"
         """Which of this machine's sandboxes: tests have others beside the default one."""
@@ -118,31 +117,30 @@ class Session:
 
     def backend(self, environment: Environment, sandbox: Sandbox | None = None) -> "Backend":
         """What deploys `environment`; a sandbox is needed for what asks the cloud."""
-        if environment.sandboxed and self.engine == "pulumi":
-            from cli.pulumi_engine import PulumiEngineBackend
+        from cli.stack.driver import Stack
 
-            return PulumiEngineBackend(environment, sandbox)
-        if environment.sandboxed:
-            from cli.embedded import EmbeddedBackend
+        return Stack(self.place(environment, sandbox), self._look(environment, sandbox))
 
-            return EmbeddedBackend(environment, sandbox)
-        from cli.automation import PulumiBackend
+    def place(self, environment: Environment, sandbox: Sandbox | None = None) -> "Place":
+        """Where its stack is, and with which variables the Pulumi CLI reaches it and its cloud."""
+        from cli.stack import place
 
-        return PulumiBackend(environment)
+        if not environment.sandboxed:
+            return place.on_aws(environment)
+        variables: dict[str, str] = self.machine().tools_environment()
+        if sandbox is not None:
+            variables |= sandbox.environment()
+        return place.in_sandbox(environment, passphrases.file(environment), variables)
 
-    def require_pulumi(self) -> None:
-        """UserError if there is no Pulumi CLI on the PATH."""
-        if shutil.which("pulumi", path=self._environ.get("PATH")) is None:
-            raise UserError(
-                "There is no `pulumi` on the PATH",
-                "`--engine pulumi` runs Pulumi's own engine against the sandbox: install the\n"
-                "Pulumi CLI first. The embedded engine needs nothing, and ends in the same state.",
-                "./aerodrome up",
-            )
+    def _look(self, environment: Environment, sandbox: Sandbox | None) -> "Look":
+        """Finds in the cloud what an interrupted run of Pulumi may have made."""
+        from cli.stack.found import looker
+
+        return looker(lambda region: self.client(sandbox, region), environment.name)
 
     def environments(self) -> list[Environment]:
         """Those that may be deployed: with a configuration here, or a stack where Pulumi keeps them."""
-        from cli.automation import stacks
+        from cli.stack.listing import stacks
 
         here = [name for name in environments.known() if Environment(name).sandboxed]
         return [Environment(name) for name in [*here, *stacks(self.console.report)]]

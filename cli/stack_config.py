@@ -2,27 +2,21 @@
 
 Those are a sandbox's, and every branch's; an environment on AWS that others stand on is prepared by
 bootstrap. Secrets belong to the stack: made here, kept encrypted in Pulumi's configuration file, never
-made anew while something deployed depends on them. The passphrase that opens them is in a
-file of this machine, unless Pulumi's own variables name another.
+made anew while something deployed depends on them. What opens them: `cli.passphrase`.
 """
 
 import base64
-import os
 import secrets
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from pathlib import Path
 
-from cli import passphrase as passphrases
 from cli.backends import Backend
 from cli.environments import Environment
 from cli.settings import NAMESPACE, REGION_KEY
 from sandbox.errors import UserError
-from sandbox.instance import REGION, UI_NODE_PORT, state_dir
+from sandbox.instance import REGION, UI_NODE_PORT
 
 DEDICATED = "dedicated"
 SHARED = "shared"
@@ -36,9 +30,6 @@ class Rung(StrEnum):
 
 
 RUNG_KEY = f"{NAMESPACE}:rung"
-PASSPHRASE = passphrases.PASSPHRASE
-PASSPHRASE_FILE = passphrases.PASSPHRASE_FILE
-
 BASE_KEY = f"{NAMESPACE}:base"
 BRANCH_KEY = f"{NAMESPACE}:branch"
 REPOSITORY_KEY = f"{NAMESPACE}:repository"
@@ -62,87 +53,6 @@ SECRETS: Mapping[str, Callable[[], str]] = {
     "databasePassword": lambda: secrets.token_urlsafe(24),
     "adminPassword": lambda: secrets.token_urlsafe(12),
 }
-
-
-def passphrase_file() -> Path:
-    return state_dir() / "passphrase"
-
-
-def provide_passphrase(
-    environment: Environment,
-    variables: MutableMapping[str, str] = os.environ,
-    *,
-    make: bool = False,
-) -> None:
-    """Let the engine find the passphrase of a sandbox environment, as Pulumi finds it.
-
-    Only what writes secrets may `make` one: looking at nothing must leave nothing behind.
-    """
-    if not passphrases.is_managed(variables):
-        return
-    file = passphrases.file_of(environment, passphrase_file())
-    if not file.exists():
-        # A new passphrase would make the secrets that exist unreadable for good.
-        for config in sorted(environment.config_file.parent.glob("Pulumi.*.yaml")):
-            if "encryptionsalt:" in config.read_text():
-                raise UserError(
-                    f"The passphrase file {file} is missing",
-                    f"The secrets in {config} were encrypted with it. Put it back, or set\n"
-                    f"{PASSPHRASE}. If it is lost for good, so are the secrets: delete the\n"
-                    "configuration and what was deployed with it.",
-                    f"./aerodrome sandbox down --force && rm {config}",
-                )
-        if not make:
-            return
-        _create(file, secrets.token_urlsafe(32) + "\n")
-    variables[PASSPHRASE_FILE] = str(file)
-
-
-@contextmanager
-def lent_passphrase(
-    environment: Environment, variables: MutableMapping[str, str] = os.environ
-) -> Iterator[None]:
-    """As `provide_passphrase`, where there is none yet one that nobody keeps: for a preview."""
-    provide_passphrase(environment, variables)
-    if not passphrases.is_managed(variables) or variables.get(PASSPHRASE_FILE):
-        yield
-        return
-    variables[PASSPHRASE] = secrets.token_urlsafe(32)
-    try:
-        yield
-    finally:
-        del variables[PASSPHRASE]
-
-
-def passphrase(variables: Mapping[str, str] = os.environ) -> str | None:
-    """The passphrase as Pulumi finds it; None if there is none."""
-    if PASSPHRASE in variables:
-        return variables[PASSPHRASE]
-    file = variables.get(PASSPHRASE_FILE)
-    if not file:
-        return None
-    try:
-        return Path(file).read_text().strip()
-    except OSError as error:
-        raise UserError(
-            f"The passphrase file {file} cannot be read", error.strerror or str(error)
-        ) from error
-
-
-def _create(path: Path, text: str) -> None:
-    """`path` with `text` in it, whole, for its owner only; another process's file is kept."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.link(name, path)
-    except FileExistsError:
-        pass
-    finally:
-        Path(name).unlink()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox import tools
+from sandbox import pulumi, tools
 from sandbox.cluster import checks, leftovers
 from sandbox.cluster.condition import ProcessStatus, Status, observe
 from sandbox.cluster.layout import Layout
@@ -22,7 +22,18 @@ from sandbox.cluster.record import load_init, load_instance
 from sandbox.errors import KitError, UserError
 from sandbox.instance import REGION, Instance, state_dir
 
-__all__ = ["Leftover", "ProcessStatus", "Progress", "Sandbox", "Status", "down", "status", "up"]
+__all__ = [
+    "Leftover",
+    "ProcessStatus",
+    "Progress",
+    "Sandbox",
+    "Status",
+    "down",
+    "get",
+    "status",
+    "tools_environment",
+    "up",
+]
 
 DEFAULT = "default"
 
@@ -52,8 +63,13 @@ class Sandbox:
             "KUBECONFIG": str(self.kubeconfig),
             "AERODROME_ECR_ADDRESS": self.instance.registry,
             "CONTAINERS_REGISTRIES_CONF": str(Layout(self.instance).registries_config),
-            "PATH": f"{tools.tools_dir()}:{path}",
+            **pulumi.environment({"PATH": f"{tools.tools_dir()}:{path}"}),
         }
+
+
+def tools_environment() -> dict[str, str]:
+    """What leads to the Pulumi CLI and its plugins, whether the sandbox is up or not."""
+    return pulumi.environment()
 
 
 UP_PATIENCE_SECONDS = 300.0

@@ -17,6 +17,7 @@ from sandbox.instance import cache_dir
 
 ROOT = Path(__file__).resolve().parent.parent
 GO_MODULE = ROOT / "sandbox" / "cluster" / "gomodule"
+PROVIDER_MODULE = ROOT / "sandbox" / "pulumi" / "kubernetes_provider"
 CHECKERS_MODULE = ROOT / "sandbox" / "setup" / "gomodule"
 REQUIREMENTS = ROOT / "requirements"
 
@@ -65,9 +66,25 @@ def digest(*parts: str | Path) -> str:
 
 def kubernetes_version() -> str:
     """Like v1.36.3: go.mod is the one place that says it."""
-    found = re.search(r"k8s\.io/kubernetes (v[\d.]+)", (GO_MODULE / "go.mod").read_text())
+    return module_version("k8s.io/kubernetes")
+
+
+def sdk_version(package: str) -> str:
+    """Of a Python package that the kit runs on: requirements/kit.txt is the one place that says it."""
+    found = re.search(
+        rf"^{package}==([\w.]+)", (REQUIREMENTS / "kit.txt").read_text(), re.MULTILINE
+    )
     if found is None:
-        raise UserError("sandbox/cluster/gomodule/go.mod does not require k8s.io/kubernetes")
+        raise UserError(f"requirements/kit.txt does not lock {package}")
+    return found.group(1)
+
+
+def module_version(module: str) -> str:
+    """Of a Go module that the sandbox's programs are built from, like v3.276.0."""
+    text = (GO_MODULE / "go.mod").read_text()
+    found = re.search(rf"^\s*{re.escape(module)} (v\S+)", text, re.MULTILINE)
+    if found is None:
+        raise UserError(f"sandbox/cluster/gomodule/go.mod does not require {module}")
     return found.group(1)
 
 
@@ -80,6 +97,24 @@ def tools_dir() -> Path:
     """Programs of the sandbox: Kubernetes, CoreDNS, Helm, etcd, containerd, runc, registry."""
     inputs = digest(GO_MODULE, *UNPACKED_PACKAGES, platform.machine())
     return cache_dir() / "tools" / inputs
+
+
+@cache
+def pulumi_dir() -> Path:
+    """Pulumi's CLI, language host and kubernetes provider, where the machine has no CLI of its own."""
+    inputs = digest(GO_MODULE, PROVIDER_MODULE, sdk_version("pulumi-kubernetes"))
+    return cache_dir() / "pulumi" / inputs
+
+
+@cache
+def aws_cli_dir() -> Path:
+    """The Python environment of the AWS CLI."""
+    return cache_dir() / "aws-cli" / digest(REQUIREMENTS / "aws.txt", _python())
+
+
+def aws_cli_path() -> Path:
+    """A folder with nothing but `aws` in it, for a PATH."""
+    return aws_cli_dir() / "path"
 
 
 @cache

@@ -12,7 +12,7 @@ from sandbox.errors import UserError
 def prepare(session: Session, environment: Environment, assignments: Sequence[str]) -> list[str]:
     """Configuration, secrets and passphrase. The keys that were added or changed."""
     wanted = wishes.read(environment, assignments)
-    stack_config.provide_passphrase(environment, make=True)
+    passphrase.provide(environment, make=True)
     backend = session.backend(environment)
     changes = {
         key: value for key, value in wanted.given.items() if wanted.configured.get(key) != value
@@ -24,7 +24,7 @@ def prepare(session: Session, environment: Environment, assignments: Sequence[st
 
 def remove(session: Session, environment: Environment) -> list[str]:
     """Takes it away again. The files that went."""
-    stack_config.provide_passphrase(environment)
+    passphrase.provide(environment)
     if session.backend(environment).deployed():
         raise UserError(
             f'Environment "{environment.name}" is still deployed',
@@ -35,7 +35,7 @@ def remove(session: Session, environment: Environment) -> list[str]:
     others = set(environment.config_file.parent.glob("Pulumi.*.yaml")) - set(doomed)
     if not others:
         # It opens nothing any more.
-        doomed.append(stack_config.passphrase_file())
+        doomed.append(passphrase.shared_file())
     gone = [file for file in doomed if file.exists()]
     for file in gone:
         file.unlink()

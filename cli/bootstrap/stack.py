@@ -6,7 +6,6 @@ The Pulumi CLI does it, so that `pulumi up -s NAME` finds everything as if a per
 import json
 import os
 import re
-import subprocess
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from cli.bootstrap.state_bucket import StateBucket
 from cli.bootstrap.wishes import Wishes
 from cli.environments import ROOT, Environment
 from cli.settings import NAMESPACE, qualified
+from cli.stack.command import Cli
+from cli.stack.place import EXECUTABLE, QUIET
 from cli.stack_config import SECRETS
 from sandbox.errors import KitError, UserError
 
@@ -146,19 +147,12 @@ class StackMaker:
 
     def _pulumi(self, *arguments: str) -> None:
         chosen = () if arguments[0] == "login" else ("--stack", self._environment.name)
-        done = subprocess.run(
-            ["pulumi", *arguments, *chosen, "--non-interactive"],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
+        cli = Cli(EXECUTABLE, {**os.environ, **QUIET}, ROOT)
+        done = cli.run(*arguments, *chosen, "--non-interactive")
+        if done.code != 0:
             raise KitError(
                 f"`pulumi {' '.join(arguments[:2])}` failed",
-                (done.stderr.strip() or done.stdout.strip())
-                + "\nWhat was made until here stays; the same command goes on from here.",
+                done.said + "\nWhat was made until here stays; the same command goes on from here.",
             )
 
 

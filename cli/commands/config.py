@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli import passphrase as passphrases
-from cli import settings, stack_config
+from cli import passphrase, settings, stack_config
 from cli.backends import Backend, clear, masked
 from cli.console import Console
 from cli.environments import Environment
@@ -38,7 +37,7 @@ Key = Annotated[
 
 def _backend(session: Session, environment: Environment, *, writes: bool = False) -> Backend:
     if environment.sandboxed:
-        stack_config.provide_passphrase(environment, make=writes)
+        passphrase.provide(environment, make=writes)
     return session.backend(environment)
 
 
@@ -229,11 +228,12 @@ def change_passphrase(
             "Its own command changes the passphrase.",
             f"pulumi stack change-secrets-provider passphrase --stack {environment.name}",
         )
-    managed = passphrases.is_managed()
-    stack_config.provide_passphrase(environment)
-    count = passphrases.change(environment, _new_passphrase(session, file), managed=managed)
+    managed = passphrase.is_managed()
+    passphrase.provide(environment)
+    new = _new_passphrase(session, file)
+    count = session.backend(environment).change_passphrase(new, managed=managed)
     data = {"environment": environment.name, "secrets": count}
-    then = "" if managed else f"; from now on {stack_config.PASSPHRASE} must be the new one"
+    then = "" if managed else f"; from now on {passphrase.PASSPHRASE} must be the new one"
     session.console.result(
         data, lambda: session.console.line(f"{count} secrets are encrypted anew{then}")
     )

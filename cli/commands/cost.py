@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import environments, stack_config
+from cli import environments, passphrase, stack_config
 from cli.environments import Environment
 from cli.git import NoBranch
 from cli.options import Base, Branch, Json
@@ -182,7 +182,7 @@ def _standing(
 
     try:
         if environment.sandboxed:
-            stack_config.provide_passphrase(environment)
+            passphrase.provide(environment)
         backend = session.backend(environment)
         resources = backend.resources()
         shared = backend.plain().get(stack_config.RUNG_KEY) == stack_config.SHARED

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.environments import Environment
-from cli.options import Engine, Json, Yes, on_environment
+from cli.options import Json, Yes, on_environment
 from cli.phases import Phases
 from cli.session import Session
 from sandbox.errors import UserError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @on_environment
-def down(  # noqa: PLR0913 - one parameter for each option
+def down(
     ctx: typer.Context,
     environment: Environment,
     with_branches: Annotated[
@@ -38,7 +38,6 @@ def down(  # noqa: PLR0913 - one parameter for each option
     keep_sandbox: Annotated[
         bool, typer.Option("--keep-sandbox", help="Leave the sandbox up for the next `up`.")
     ] = False,
-    engine: Engine = None,
     yes: Yes = False,
     json: Json = False,
 ) -> None:

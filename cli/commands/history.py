@@ -1,14 +1,14 @@
 """`aerodrome history`: what was done to an environment, run by run."""
 
-import time
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
+from cli import passphrase
 from cli.environments import Environment
 from cli.options import Json, on_environment
 from cli.session import Session
-from sandbox.errors import UserError
 
 
 @on_environment
@@ -28,16 +28,9 @@ def history(
       aerodrome history --last 3 --json
     """
     session: Session = ctx.obj
-    if not environment.sandboxed:
-        raise UserError(
-            f'The history of "{environment.name}" is kept by Pulumi',
-            "It is where `pulumi login` says.",
-            f"pulumi stack history --stack {environment.name}",
-        )
-    # Imported late: it loads the engine.
-    from cli.embedded import EmbeddedBackend
-
-    runs = EmbeddedBackend(environment, None).history()[:last]
+    if environment.sandboxed:
+        passphrase.provide(environment)
+    runs = session.backend(environment).history()[:last]
     session.console.result({"history": runs}, lambda: _show(session, runs))
 
 
@@ -48,12 +41,22 @@ def _show(session: Session, runs: list[dict[str, Any]]) -> None:
     rows = [
         (
             str(run["version"]),
-            time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run["startTime"])),
+            _instant(run["startTime"]).astimezone().strftime("%Y-%m-%d %H:%M:%S"),
             run["kind"],
             run["result"],
-            f"{run['endTime'] - run['startTime']} s",
+            _took(run),
             ", ".join(f"{n} {kind}" for kind, n in sorted(run.get("resourceChanges", {}).items())),
         )
         for run in runs
     ]
     session.console.table(("run", "started", "kind", "result", "took", "changes"), rows)
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def _took(run: dict[str, Any]) -> str:
+    if not run.get("endTime"):
+        return ""
+    return f"{(_instant(run['endTime']) - _instant(run['startTime'])).total_seconds():.0f} s"

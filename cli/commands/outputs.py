@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli import stack_config
+from cli import passphrase
 from cli.backends import clear, masked
 from cli.environments import Environment
 from cli.options import Json, on_environment
@@ -28,7 +28,7 @@ def outputs(
     """
     session: Session = ctx.obj
     if environment.sandboxed:
-        stack_config.provide_passphrase(environment)
+        passphrase.provide(environment)
     found = session.backend(environment).outputs()
     visible = clear if show_secrets else masked
     data = {key: visible(value) for key, value in sorted(found.items())}

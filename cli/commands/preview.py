@@ -4,17 +4,15 @@ from contextlib import ExitStack
 
 import typer
 
-from cli import deployment, sandboxes, stack_config
+from cli import deployment, sandboxes
 from cli.deployment import Wish
 from cli.environments import Environment
-from cli.options import Engine, Json, on_environment
+from cli.options import Json, on_environment
 from cli.session import Session
 
 
 @on_environment
-def preview(
-    ctx: typer.Context, environment: Environment, engine: Engine = None, json: Json = False
-) -> None:
+def preview(ctx: typer.Context, environment: Environment, json: Json = False) -> None:
     """Show what `up` would change, and change nothing.
 
     Neither in the cloud nor on this machine: a new environment is configured for the time of the
@@ -29,7 +27,6 @@ def preview(
     with ExitStack() as trial:
         sandbox = None
         if environment.sandboxed:
-            trial.enter_context(stack_config.lent_passphrase(environment))
             sandbox = sandboxes.find(session)
         # Before the plan: who looks at a stack in a fresh clone gets its configuration back.
         backend = trial.enter_context(session.backend(environment, sandbox).trial())

@@ -4,7 +4,7 @@ from typing import Any
 
 import typer
 
-from cli import lifetime, sandboxes, stack_config
+from cli import lifetime, passphrase, sandboxes, stack_config
 from cli.environments import Environment
 from cli.live import Live
 from cli.options import Json, on_environment
@@ -24,7 +24,7 @@ def status(ctx: typer.Context, environment: Environment, json: Json = False) -> 
     session: Session = ctx.obj
     sandbox = sandboxes.find(session) if environment.sandboxed else None
     if environment.sandboxed:
-        stack_config.provide_passphrase(environment)
+        passphrase.provide(environment)
     backend = session.backend(environment, sandbox)
     deployed = backend.deployed()
     data: dict[str, Any] = {

@@ -8,7 +8,7 @@ from cli import deployment
 from cli.backends import Outcome
 from cli.deployment import Deployed, Wish
 from cli.environments import Environment
-from cli.options import Engine, Json, UiPort, Yes, on_environment
+from cli.options import Json, UiPort, Yes, on_environment
 from cli.phases import Phases
 from cli.session import Session
 from cli.stack_config import Rung
@@ -16,7 +16,7 @@ from sandbox.errors import UserError
 
 
 @on_environment
-def up(  # noqa: PLR0913 - one parameter for each option
+def up(
     ctx: typer.Context,
     environment: Environment,
     rung: Annotated[
@@ -38,7 +38,6 @@ def up(  # noqa: PLR0913 - one parameter for each option
         typer.Option("--proof/--no-proof", help="Run the example DAG; by default after a change."),
     ] = None,
     ui_port: UiPort = None,
-    engine: Engine = None,
     yes: Yes = False,
     json: Json = False,
 ) -> None:

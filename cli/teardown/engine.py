@@ -6,12 +6,7 @@ network interfaces that nodes left behind keep security groups and subnets: they
 the engine tries once more.
 """
 
-import os
 import re
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from cli.backends import Outcome
 from cli.cloud import ecr, rds, s3
@@ -94,8 +89,7 @@ def _twice(target: Target, report: Report) -> Outcome:
 
 def _destroy(target: Target) -> Outcome:
     try:
-        with _boxed(target.limits.destroy):
-            return target.backend.destroy(target.session.console.stderr)
+        return target.backend.destroy(target.session.console.stderr, seconds=target.limits.destroy)
     except UserError:
         raise
     except KitError as error:
@@ -135,29 +129,3 @@ def in_the_way(target: Target, report: Report) -> None:
         wanted=is_wanted,
         patience=Patience(target.limits.cluster, target.limits.settle, target.limits.pause),
     )
-
-
-@contextmanager
-def _boxed(seconds: float) -> Iterator[None]:
-    """Interrupts what runs inside when the time is up, as Ctrl-C would: the engine then saves and ends."""
-    over = threading.Event()
-
-    def interrupt() -> None:
-        over.set()
-        os.kill(os.getpid(), signal.SIGINT)
-
-    clock = threading.Timer(seconds, interrupt)
-    clock.daemon = True
-    clock.start()
-    try:
-        yield
-    except (KeyboardInterrupt, KitError) as error:
-        # The embedded engine takes the interruption, and says so in its own words.
-        if not over.is_set():
-            raise
-        raise KitError(
-            f"The engine is not done after {seconds / 60:.0f} minutes",
-            "What it has deleted is saved. The same command goes on from there.",
-        ) from error
-    finally:
-        clock.cancel()

@@ -9,7 +9,7 @@ cloud and cluster say that nothing is left is the stack removed.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from cli import sandboxes, stack_config
+from cli import passphrase, sandboxes, stack_config
 from cli.backends import Outcome
 from cli.environments import Environment
 from cli.lease import coming_up, held
@@ -99,7 +99,7 @@ def tear_down(
     """Takes an environment away. KitError that names what is left, if anything is."""
     sandbox = None
     if environment.sandboxed:
-        stack_config.provide_passphrase(environment)
+        passphrase.provide(environment)
         sandbox = sandboxes.find(session)
         if sandbox is None or _is_stale(environment, sandbox):
             return _forget(session, environment, phases, wish)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 
-from cli import lifetime, live, stack_config
+from cli import lifetime, live, passphrase, stack_config
 from cli.cloud.access import cloud_of
 from cli.cloud.errors import InUse
 from cli.cloud.resource import Client, Resource, Search
@@ -94,7 +94,7 @@ def _last_use(session: Session, verdict: Verdict) -> date | None:
     environment, today = Environment(verdict.environment), session.today()
     try:
         if environment.sandboxed:
-            stack_config.provide_passphrase(environment)
+            passphrase.provide(environment)
         if not session.backend(environment).deployed():
             return None
         with live.of(session, environment).airflow(PATIENCE) as airflow:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sandbox import tools
+from sandbox import pulumi, tools
 from sandbox.errors import KitError, UserError
 from sandbox.instance import cache_dir
 from sandbox.setup import base_image, debian, go_tools, python_env, runner
@@ -38,11 +38,20 @@ def tasks() -> list[Task]:
         Task("go", "Go toolchain", _go_ready, go_tools.make_go, ["uv"]),
         Task(
             "tools",
-            "Kubernetes, CoreDNS, Helm (5 minutes, once)",
+            "Kubernetes, CoreDNS, Helm (7 minutes, once)",
             tools.tools_dir().is_dir,
             go_tools.build,
             ["go", "lists"],
         ),
+        Task(
+            "pulumi",
+            "Pulumi (6 minutes, once)",
+            lambda: pulumi.on_path() is not None or tools.pulumi_dir().is_dir(),
+            go_tools.build_pulumi,
+            # Not side by side: they would compile what they share twice.
+            ["tools"],
+        ),
+        Task("aws-cli", "AWS CLI", (tools.aws_cli_path() / "aws").exists, _make_aws_cli, ["uv"]),
         Task("checkers", "Checkers", tools.checkers_dir().is_dir, _unpack_checkers, ["lists"]),
         Task(
             "actionlint",
@@ -73,7 +82,8 @@ def _unpack_checkers(log: Log) -> None:
 
 def _go_ready() -> bool:
     built = tools.tools_dir().is_dir() and tools.actionlint_dir().is_dir()
-    return built or bool(go_tools.go_on_path()) or tools.go_dir().is_dir()
+    has_pulumi = pulumi.on_path() is not None or tools.pulumi_dir().is_dir()
+    return (built and has_pulumi) or bool(go_tools.go_on_path()) or tools.go_dir().is_dir()
 
 
 def _environment_ready() -> bool:
@@ -92,6 +102,16 @@ def _make_ministack(log: Log) -> None:
     target = tools.ministack_dir()
     python_env.make_environment(log, target, "ministack.txt")
     python_env.compile_bytecode(target, log)
+
+
+def _make_aws_cli(log: Log) -> None:
+    target = tools.aws_cli_dir()
+    if not target.is_dir():
+        python_env.make_environment(log, target, "aws.txt")
+        python_env.compile_bytecode(target, log)
+    # A folder of its own: the environment's would put another `python` on the PATH.
+    tools.aws_cli_path().mkdir(exist_ok=True)
+    (tools.aws_cli_path() / "aws").symlink_to(target / "bin" / "aws")
 
 
 def check_machine() -> None:

@@ -26,7 +26,7 @@ def run(tasks: Sequence[Task], logs: Path) -> list[str]:
     waiting = [task for task in tasks if not task.done()]
     wanted = [task.name for task in waiting]
     finished: set[str] = {task.name for task in tasks} - set(wanted)
-    running: dict[Future[None], tuple[Task, float]] = {}
+    running: dict[Future[None], tuple[Task, float, Log]] = {}
     failures: list[KitError] = []
     with ThreadPoolExecutor(max_workers=len(tasks)) as pool:
         while waiting or running:
@@ -34,7 +34,7 @@ def run(tasks: Sequence[Task], logs: Path) -> list[str]:
                 waiting.remove(task)
                 say(f"  {task.title} ...")
                 log = Log(logs / f"{task.name}.log")
-                running[pool.submit(task.run, log)] = (task, time.monotonic())
+                running[pool.submit(task.run, log)] = (task, time.monotonic(), log)
             if not running:
                 break
             _collect(running, finished, failures)
@@ -46,14 +46,17 @@ def run(tasks: Sequence[Task], logs: Path) -> list[str]:
 
 
 def _collect(
-    running: dict[Future[None], tuple[Task, float]], finished: set[str], failures: list[KitError]
+    running: dict[Future[None], tuple[Task, float, Log]],
+    finished: set[str],
+    failures: list[KitError],
 ) -> None:
     ended, _ = wait(running, timeout=_HEARTBEAT_SECONDS, return_when=FIRST_COMPLETED)
     if not ended:
-        for task, since in running.values():
-            say(f"  {task.title}: still at it after {time.monotonic() - since:.0f} s")
+        for task, since, log in running.values():
+            done = log.progress() or "still at it"
+            say(f"  {task.title}: {done} after {time.monotonic() - since:.0f} s")
     for future in ended:
-        task, since = running.pop(future)
+        task, since, _ = running.pop(future)
         seconds = time.monotonic() - since
         error = future.exception()
         if error is None:

@@ -18,6 +18,8 @@ class Log:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
         self.path = path
+        self._expected = 0
+        self._before = 0
 
     def run(
         self, argv: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] = {}
@@ -41,6 +43,19 @@ class Log:
                 f"{Path(command[0]).name} failed with status {done.returncode}",
                 f"{self.last_lines()}\nAll of its output: {self.path}",
             )
+
+    def expect(self, packages: int) -> None:
+        """From here on the programs list what they have compiled: a package a line, so many in all."""
+        self._expected, self._before = packages, self._lines()
+
+    def progress(self) -> str:
+        """Like "1240 of 2766 packages"; empty if nothing was expected."""
+        if not self._expected:
+            return ""
+        return f"{min(self._lines() - self._before, self._expected)} of {self._expected} packages"
+
+    def _lines(self) -> int:
+        return self.path.read_bytes().count(b"\n")
 
     def last_lines(self, count: int = 15) -> str:
         """The end of the log, indented."""

@@ -1,0 +1,176 @@
+"""One run of the Pulumi CLI, from its start to its end.
+
+The CLI gets a process group of its own and files for its output. So Ctrl-C at the terminal
+reaches it once, through here, and not its plugins; and if this process is killed the CLI loses
+no pipe in the middle of a step: it is interrupted (Linux), saves its state and ends.
+"""
+
+import contextlib
+import ctypes
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from sandbox.errors import UserError
+
+PATIENCE_SECONDS = 300.0
+"""How long an interrupted CLI may take to end its steps before it is interrupted for good."""
+
+_POLL_SECONDS = 0.05
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run of the CLI ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+    interrupted: bool = False
+    """By the user."""
+
+    timed_out: bool = False
+
+    @property
+    def said(self) -> str:
+        """What it has to say about a failure."""
+        return self.stderr.strip() or self.stdout.strip()
+
+
+@dataclass(frozen=True)
+class Cli:
+    """How the CLI is started for one environment."""
+
+    executable: str
+    variables: Mapping[str, str]
+    """All of its environment variables."""
+
+    folder: Path
+    """Where it runs: that of a Pulumi.yaml."""
+
+    def run(
+        self,
+        *words: str,
+        given: str = "",
+        seconds: float | None = None,
+        look: Callable[[], None] | None = None,
+        note: Callable[[str], None] | None = None,
+    ) -> Ended:
+        """Runs it to its end; a failure is a result, not an exception.
+
+        `given` is its standard input: secrets go there, never among the words. `look` is called
+        again and again while it runs. After `seconds` it is interrupted.
+        """
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            try:
+                process = _start([self.executable, *words], self, given, out, err)
+            except OSError as error:
+                raise UserError(
+                    f"The Pulumi CLI cannot be started: {self.executable}",
+                    error.strerror or str(error),
+                    "./aerodrome doctor",
+                ) from error
+            waiting = _Waiting(process, seconds, look, note)
+            code = waiting.to_the_end()
+            return Ended(code, _text(out), _text(err), waiting.interrupted, waiting.timed_out)
+
+
+class _Waiting:
+    """For one process; passes interruptions on."""
+
+    def __init__(
+        self,
+        process: "subprocess.Popen[bytes]",
+        seconds: float | None,
+        look: Callable[[], None] | None,
+        note: Callable[[str], None] | None,
+    ) -> None:
+        self._process = process
+        self._until = None if seconds is None else time.monotonic() + seconds
+        self._look = look
+        self._note = note or (lambda text: None)
+        self._asked = 0.0
+        self.interrupted = False
+        self.timed_out = False
+
+    def to_the_end(self) -> int:
+        while True:
+            try:
+                return self._wait()
+            except KeyboardInterrupt:
+                self._note(
+                    "interrupted: Pulumi ends the steps that it has begun, and saves"
+                    if not self.interrupted
+                    else "interrupted again: Pulumi gives up the steps that it has begun"
+                )
+                self.interrupted = True
+                self._interrupt()
+
+    def _wait(self) -> int:
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(_POLL_SECONDS)
+                self._seen()
+                return code
+            self._seen()
+            now = time.monotonic()
+            if self._until is not None and now > self._until and not self._asked:
+                self.timed_out = True
+                self._interrupt()
+            elif self._asked and now - self._asked > PATIENCE_SECONDS:
+                self._interrupt()
+
+    def _seen(self) -> None:
+        if self._look is not None:
+            self._look()
+
+    def _interrupt(self) -> None:
+        self._asked = time.monotonic()
+        self._process.send_signal(signal.SIGINT)
+
+
+def _start(
+    command: Sequence[str], cli: Cli, given: str, out: IO[bytes], err: IO[bytes]
+) -> "subprocess.Popen[bytes]":
+    process = subprocess.Popen(
+        command,
+        cwd=cli.folder,
+        env=dict(cli.variables),
+        stdin=subprocess.PIPE if given else subprocess.DEVNULL,
+        stdout=out,
+        stderr=err,
+        start_new_session=True,
+        preexec_fn=_INTERRUPT_WITH_PARENT,
+    )
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError), process.stdin as stream:
+            stream.write(given.encode())
+    return process
+
+
+def _with_parent() -> Callable[[], None] | None:
+    """What lets a child be interrupted when this process ends, where the system can do that."""
+    if sys.platform != "linux":
+        return None
+    # Loaded here: between fork and exec nothing may be imported.
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def interrupt() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+
+    return interrupt
+
+
+_INTERRUPT_WITH_PARENT = _with_parent()
+
+
+def _text(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read().decode(errors="replace")

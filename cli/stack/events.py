@@ -1,0 +1,145 @@
+"""The engine's events: what `--event-log` writes, a JSON document a line, as typed values.
+
+The same stream that Pulumi's Automation API offers; its names are in the SDK's `apitype`.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_COLOR = re.compile(r"<\{%[^%]*%\}>")
+"""Pulumi's own marks for colours in messages."""
+
+QUIET = ("same", "read")
+"""Steps that leave everything as it is."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is done to one resource."""
+
+    op: str
+    urn: str
+    type: str
+    changed: Sequence[str] = ()
+    """Paths of the properties that differ; of an update or a replacement."""
+
+    @property
+    def name(self) -> str:
+        return name_of(self.urn)
+
+
+@dataclass(frozen=True)
+class Started:
+    """A step began."""
+
+    step: Step
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step ended well."""
+
+    step: Step
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A step did not."""
+
+    step: Step
+
+
+@dataclass(frozen=True)
+class Message:
+    """What the program, a provider or the engine says. `severity`: info, info#err, warning, error or debug."""
+
+    severity: str
+    text: str
+    urn: str = ""
+    ephemeral: bool = False
+
+    @property
+    def is_error(self) -> bool:
+        return self.severity == "error"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The end of an operation: steps by kind."""
+
+    changes: Mapping[str, int]
+    seconds: float
+
+
+Event = Started | Done | Failed | Message | Summary
+
+
+def name_of(urn: str) -> str:
+    """The resource's name in the program."""
+    return urn.rsplit("::", 1)[-1]
+
+
+def parse(document: Mapping[str, Any]) -> Event | None:
+    """None for an event that nobody here needs."""
+    for key, value in document.items():
+        match key:
+            case "resourcePreEvent":
+                return Started(_step(value["metadata"]))
+            case "resOutputsEvent":
+                return Done(_step(value["metadata"]))
+            case "resOpFailedEvent":
+                return Failed(_step(value["metadata"]))
+            case "diagnosticEvent":
+                return Message(
+                    str(value.get("severity", "info")),
+                    plain(f"{value.get('prefix', '')}{value.get('message', '')}").rstrip(),
+                    str(value.get("urn", "")),
+                    bool(value.get("ephemeral")),
+                )
+            case "summaryEvent":
+                counts = value.get("resourceChanges") or {}
+                changes = {str(kind): int(n) for kind, n in counts.items()}
+                return Summary(changes, float(value.get("durationSeconds") or 0))
+    return None
+
+
+def _step(metadata: Mapping[str, Any]) -> Step:
+    changed = metadata.get("detailedDiff") or metadata.get("diffs") or ()
+    return Step(
+        str(metadata["op"]),
+        str(metadata["urn"]),
+        str(metadata.get("type", "")),
+        tuple(sorted(changed)),
+    )
+
+
+def plain(text: str) -> str:
+    """A message without marks for colours."""
+    return _COLOR.sub("", text)
+
+
+@dataclass
+class EventLog:
+    """A file that the CLI writes; read as it grows."""
+
+    path: Path
+    _position: int = 0
+    _rest: bytes = field(default=b"", repr=False)
+
+    def new(self) -> Iterator[Event]:
+        """What came since the last call; a line that is not whole yet is kept for the next."""
+        try:
+            with self.path.open("rb") as stream:
+                stream.seek(self._position)
+                data = stream.read()
+        except FileNotFoundError:
+            return
+        self._position += len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if line.strip() and (event := parse(json.loads(line))) is not None:
+                yield event

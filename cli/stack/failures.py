@@ -1,0 +1,117 @@
+"""What a failed run of the Pulumi CLI means: who must act, why, and the next command.
+
+The CLI has one exit code for most failures. What tells them apart are its words, which are
+matched here and nowhere else, and whether anything was changed.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cli.stack.command import Ended
+from cli.stack.events import Message, name_of
+from sandbox.errors import KitError, UserError
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One kind of failure that has an explanation of its own."""
+
+    pattern: re.Pattern[str]
+    summary: str
+    detail: str = ""
+    command: str = ""
+
+
+def _kind(pattern: str, summary: str, detail: str = "", command: str = "") -> _Kind:
+    return _Kind(re.compile(pattern, re.IGNORECASE | re.DOTALL), summary, detail, command)
+
+
+_KINDS = (
+    _kind(
+        r"incorrect passphrase|passphrase must be set|unable to find either.*PASSPHRASE",
+        'The passphrase does not open the secrets of "{stack}"',
+        "The state and the configuration were encrypted with another one. Set\n"
+        "PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to that.",
+    ),
+    _kind(
+        r"currently locked by",
+        'Another run of Pulumi is at work on "{stack}"',
+        "{said}\nWait for it. If it is gone, and was on another machine:",
+        "pulumi cancel --stack {stack}",
+    ),
+    _kind(
+        r"no space left on device",
+        "The disk is full",
+        "{said}",
+        "df -h",
+    ),
+    _kind(
+        r"(could not deserialize|unmarshal|invalid character|unexpected end of JSON|load snapshot"
+        r"|unexpected EOF).*?(checkpoint|snapshot|deployment|stack|\.json)"
+        r"|checkpoint.*(invalid character|unexpected end)"
+        r"|failed to load.*(invalid character|unexpected end)",
+        'The state of "{stack}" is damaged',
+        "{said}\nPulumi keeps the one before the last change beside it (.bak).",
+        "pulumi stack export --stack {stack}",
+    ),
+    _kind(
+        r"could not parse .*Pulumi\.[^ ]+\.yaml|unable to load.*stack configuration"
+        r"|failed to (load|unmarshal|parse).*(ya?ml)",
+        'The configuration file of "{stack}" cannot be read',
+        "{said}",
+    ),
+    _kind(
+        r"no resource plugin|could not load plugin|failed to load (resource )?plugin"
+        r"|failed to load language plugin|no language plugin",
+        "A plugin of Pulumi is missing or does not start",
+        "{said}",
+        "./aerodrome doctor",
+    ),
+)
+
+
+def failure(
+    verb: str, stack: str, ended: Ended, messages: Sequence[Message], *, changed: bool, retry: str
+) -> KitError:
+    """The error of a run that ended with a code other than 0.
+
+    UserError (exit 2) only where nothing was changed and a person must act first.
+    """
+    said = _said(ended, messages)
+    kind = next((kind for kind in _KINDS if kind.pattern.search(said)), None)
+    if kind is not None:
+        words = {"stack": stack, "said": said}
+        made = KitError if changed else UserError
+        return made(
+            kind.summary.format(**words), kind.detail.format(**words), kind.command.format(**words)
+        )
+    errors = [message for message in messages if message.is_error]
+    if verb in ("up", "preview") and not changed and _is_the_programs(said):
+        return UserError("The program failed; nothing was changed", said, retry)
+    tail = "What had been done is in the state; the same command goes on from there."
+    detail = f"{said}\n{tail}" if changed else said
+    return KitError(_summary(verb, errors, ended.code), detail, retry)
+
+
+def _summary(verb: str, errors: Sequence[Message], code: int) -> str:
+    names = list(dict.fromkeys(name_of(error.urn) for error in errors if error.urn))
+    # The stack itself is named in the engine's own summary, which says nothing more.
+    names = [name for name in names if not name.startswith("aerodrome-")] or names
+    if names:
+        return f"`pulumi {verb}` failed at {', '.join(names[:3])}"
+    return f"`pulumi {verb}` failed with exit code {code}"
+
+
+def _said(ended: Ended, messages: Sequence[Message]) -> str:
+    errors = []
+    for message in messages:
+        if message.is_error and message.text.strip():
+            where = f"{name_of(message.urn)}: " if message.urn else ""
+            errors.append(f"{where}{message.text.strip()}")
+    lines = [line for line in ended.said.splitlines() if line.strip()]
+    return "\n".join(dict.fromkeys(errors)) or "\n".join(lines[-15:])
+
+
+def _is_the_programs(said: str) -> bool:
+    return "Program failed with an unhandled exception" in said or "program" in said.lower()

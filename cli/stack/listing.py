@@ -1,0 +1,27 @@
+"""The stacks that there are on AWS: those of the backend that `pulumi login` chose."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from cli.environments import ROOT, Environment
+from cli.stack.command import Cli
+from cli.stack.place import EXECUTABLE, QUIET
+
+
+def stacks(report: Callable[[str], None], folder: Path = ROOT) -> list[str]:
+    """The names of the project's stacks; none without the Pulumi CLI, or where it is not logged in."""
+    executable = shutil.which(EXECUTABLE)
+    if executable is None:
+        return []
+    ended = Cli(executable, {**os.environ, **QUIET}, folder).run(
+        "stack", "ls", "--json", "--non-interactive"
+    )
+    if ended.code != 0:
+        reason = ended.said.splitlines()[-1] if ended.said else "the Pulumi CLI gave no reason"
+        report(f"environments on AWS are not listed: {reason}")
+        return []
+    names = {str(stack["name"]).rpartition("/")[2] for stack in json.loads(ended.stdout or "[]")}
+    return sorted(name for name in names if not Environment(name).sandboxed)
