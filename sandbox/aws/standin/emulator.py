@@ -5,6 +5,7 @@ checked in one place. `prepare` must run before the first request.
 """
 
 import asyncio
+import base64
 import concurrent.futures
 import contextlib
 import json
@@ -13,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, unquote, urlsplit
 
 # These live in the emulator's own environment, where the type checker does not look.
 import ministack.app as _app  # type: ignore[import-not-found]
@@ -247,6 +248,44 @@ def verify_eks_token(token: str, cluster: str) -> Principal | None:
     if credential is None:
         return None
     return Principal(credential.principal_arn, credential.principal_id or credential.principal_arn)
+
+
+@dataclass(frozen=True)
+class _SignedHere:
+    """The address that a token was signed for, in the form that MiniStack checks STS's own."""
+
+    netloc: str
+    hostname: str
+    path: str
+
+
+def accept_tokens_for(address: str) -> None:
+    """Besides tokens for STS's own name, take those that are signed for `address` (host:port).
+
+    The AWS CLI signs for AWS_ENDPOINT_URL where that is set. All else is checked as for STS's name:
+    the signature (which covers the address), the age, the region and the cluster.
+    """
+    eks = service("eks")
+    decode = eks._decode_aws_iam_token
+
+    def decoded(token: object) -> Any:
+        found = decode(token)
+        if found is not None or not isinstance(token, str) or len(token) > 16384:
+            return found
+        try:
+            encoded = token.removeprefix(eks._EKS_TOKEN_PREFIX)
+            url = urlsplit(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode())
+            query = parse_qs(url.query, keep_blank_values=True)
+        except ValueError:
+            return None
+        if (url.scheme, url.netloc) != ("http", address) or url.path not in ("", "/"):
+            return None
+        scope = query.get("X-Amz-Credential", [""])[0].split("/")
+        if any(len(values) != 1 for values in query.values()) or len(scope) != 5:
+            return None
+        return _SignedHere(address, f"sts.{scope[2]}.amazonaws.com", url.path), query
+
+    eks._decode_aws_iam_token = decoded
 
 
 def access_entry(cluster: str, principal_arn: str) -> dict[str, Any] | None:

@@ -2,19 +2,27 @@
 
 import base64
 import json
+import os
+import subprocess
 import urllib.request
 
 import boto3
 import pytest
 from botocore.signers import RequestSigner
 
+from sandbox import tools
 from sandbox.instance import TOKEN_REVIEW_PATH
 
 CLUSTER = {"type": "cluster"}
 POLICY = "arn:aws:eks::aws:cluster-access-policy/"
 
 
-def eks_token(cluster: str, id: str, secret: str, token: str | None = None) -> str:
+STS = "https://sts.us-east-1.amazonaws.com"
+
+
+def eks_token(
+    cluster: str, id: str, secret: str, token: str | None = None, endpoint: str = STS
+) -> str:
     """What `aws eks get-token` makes."""
     session = boto3.Session(id, secret, token, region_name="us-east-1")
     client = session.client("sts")
@@ -29,8 +37,7 @@ def eks_token(cluster: str, id: str, secret: str, token: str | None = None) -> s
     url = signer.generate_presigned_url(
         {
             "method": "GET",
-            "url": "https://sts.us-east-1.amazonaws.com/"
-            "?Action=GetCallerIdentity&Version=2011-06-15",
+            "url": f"{endpoint}/?Action=GetCallerIdentity&Version=2011-06-15",
             "body": {},
             "headers": {"x-k8s-aws-id": cluster},
             "context": {},
@@ -182,3 +189,41 @@ def test_a_removed_entry_ends_the_access(emulator, cluster, review, entry):
         clusterName=cluster, principalArn="arn:aws:iam::000000000000:user/removed"
     )
     assert review(token) == {"authenticated": False}
+
+
+def test_the_aws_cli_signs_for_its_endpoint_and_is_let_in(emulator, cluster, review):
+    """With AWS_ENDPOINT_URL set, as in the sandbox, it does not sign for STS's own name."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "AWS_ENDPOINT_URL": emulator.url,
+        "AWS_ACCESS_KEY_ID": emulator.root["id"],
+        "AWS_SECRET_ACCESS_KEY": emulator.root["secret"],
+    }
+    words = ["eks", "get-token", "--region", "us-east-1", "--cluster-name", cluster]
+    done = subprocess.run(
+        [tools.aws_cli_path() / "aws", *words],
+        env=environment,
+        capture_output=True,
+        check=True,
+    )
+    token = json.loads(done.stdout)["status"]["token"]
+    assert review(token)["user"]["groups"] == ["system:masters"]
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://127.0.0.1:1", "http://sts.us-east-1.amazonaws.com", "https://127.0.0.1"]
+)
+def test_a_token_signed_for_another_address_is_refused(emulator, cluster, review, endpoint):
+    assert review(eks_token(cluster, **emulator.root, endpoint=endpoint)) == {
+        "authenticated": False
+    }
+
+
+def test_a_token_for_the_emulators_address_is_checked_as_any_other(emulator, cluster, review):
+    here = emulator.url
+    assert review(eks_token(cluster, **emulator.root, endpoint=here))["authenticated"]
+    wrong = [
+        eks_token("another", **emulator.root, endpoint=here),
+        eks_token(cluster, emulator.root["id"], "wrong", endpoint=here),
+    ]
+    assert [review(token) for token in wrong] == [{"authenticated": False}] * 2
