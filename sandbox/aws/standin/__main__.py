@@ -30,7 +30,7 @@ def main() -> None:
     if emulator.release() != emulator.RELEASE:
         sys.exit(f"MiniStack {emulator.release()} found, {emulator.RELEASE} needed")
     emulator.prepare(settings.root_key())
-    emulator.accept_tokens_for(f"{settings.host}:{settings.port}")
+    emulator.accept_tokens_for(settings.address)
     logging.getLogger("aerodrome.aws").setLevel(logging.INFO)
     config = Config()
     config.bind = [f"{settings.host}:{settings.port}"]

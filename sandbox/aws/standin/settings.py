@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sandbox.instance import ACCOUNT_ID, REGION, REGISTRY_PORT
 
@@ -55,6 +56,14 @@ class Settings:
 
     registry_url: str = f"http://127.0.0.1:{REGISTRY_PORT}"
     """The image registry that plays ECR's."""
+
+    @property
+    def address(self) -> str:
+        """How clients call it, as host:port. It listens on all addresses of the sandbox, whose
+        one that is seen from outside is the API server's, too."""
+        anywhere = self.host == "0.0.0.0"
+        host = urlsplit(self.cluster_endpoint).hostname if anywhere else self.host
+        return f"{host}:{self.port}"
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
