@@ -62,7 +62,7 @@ class FileBackend:
         empty: dict[str, Any] = {"resources": [], "outputs": {}, "plain": {}, "there": False}
         return empty | (json.loads(self.file.read_text()) if self.file.exists() else {})
 
-    def destroy(self, show: Any) -> Outcome:
+    def destroy(self, show: Any, *, seconds: float | None = None) -> Outcome:
         if self.refuses:
             raise self.refuses.pop(0)
         left = self._read()["resources"]
@@ -87,9 +87,6 @@ class FileBackend:
 
     def resources(self) -> list[Found]:
         return [Found(service, name, name, name) for service, name in self._read()["resources"]]
-
-    def get_ready(self) -> None:
-        """`up` alone asks for it."""
 
     def deployed(self) -> bool:
         return bool(self._read()["resources"])

@@ -18,7 +18,7 @@ from sandbox.errors import KitError, UserError
 from sandbox.tools import tool
 from tests.teardown import kit
 from tests.teardown.conftest import Cloud
-from tests.unit.sandbox.providers.kubernetes.conftest import api_server
+from tests.api_server import api_server
 
 __all__ = ["api_server"]
 

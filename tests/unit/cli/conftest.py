@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli import stack_config
+from cli import passphrase
 from cli.app import app
 from tests.unit.cli.fakes import FakeSession
 
@@ -18,10 +18,8 @@ Run = Callable[..., Result]
 @pytest.fixture(autouse=True)
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AERODROME_STATE", str(tmp_path / "state"))
-    for name in (stack_config.PASSPHRASE, stack_config.PASSPHRASE_FILE):
-        # First set, so that what the code under test writes there is taken back as well.
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
+    for name in (passphrase.PASSPHRASE, passphrase.PASSPHRASE_FILE):
+        monkeypatch.delenv(name, raising=False)
     for name in ("AERODROME_ENV", "AERODROME_BASE", "AERODROME_SANDBOX", "AERODROME_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path

@@ -18,9 +18,10 @@ from cli.environments import Environment
 from cli.lease_stores import FileStore
 from cli.session import Session
 from cli.teardown.limits import Limits
+from sandbox import pulumi
 from sandbox.errors import KitError, UserError
 from sandbox.instance import Instance
-from sandbox.wire.values import Secret
+from cli.values import Secret
 
 
 @dataclass
@@ -54,6 +55,9 @@ class FakeMachine:
             report(SimpleNamespace(step="Start etcd", state="started", seconds=0.0, detail=""))
             report(SimpleNamespace(step="Start etcd", state="done", seconds=1.5, detail=""))
         return self.sandbox
+
+    def tools_environment(self) -> dict[str, str]:
+        return pulumi.environment()
 
     def get(self, name: str) -> FakeSandbox:
         if self.sandbox is None:
@@ -102,17 +106,17 @@ class FakeBackend:
     def trial(self) -> Iterator["FakeBackend"]:
         yield replace(self, values=dict(self.values))
 
-    def preview(self, show: Any) -> Outcome:
-        self._called("preview")
+    def preview(self, show: Any, *, refresh: bool = False) -> Outcome:
+        self._called("preview --refresh" if refresh else "preview")
         return Outcome(self._steps(), 0.1)
 
-    def up(self, show: Any) -> Outcome:
-        self._called("up")
+    def up(self, show: Any, *, refresh: bool = False) -> Outcome:
+        self._called("up --refresh" if refresh else "up")
         steps = self._steps()
         self.there = self.wanted
         return Outcome(steps, 0.1, self.outputs())
 
-    def destroy(self, show: Any) -> Outcome:
+    def destroy(self, show: Any, *, seconds: float | None = None) -> Outcome:
         self._called("destroy")
         gone, self.there = self.there, 0
         return Outcome({"delete": gone}, 0.1)
@@ -145,8 +149,11 @@ class FakeBackend:
             for n in range(self.there)
         ]
 
-    def get_ready(self) -> None:
-        """There is nothing that takes long."""
+    def history(self) -> list[dict[str, Any]]:
+        return []
+
+    def change_passphrase(self, new: str, *, managed: bool) -> int:
+        return 0
 
     def deployed(self) -> bool:
         return self.there > 0

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sandbox.wire.values import Secret
+from cli.values import Secret
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeSession
 

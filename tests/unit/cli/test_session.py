@@ -10,7 +10,7 @@ from cli.lease_stores import FileStore
 from cli.session import Session
 from sandbox.errors import UserError
 from sandbox.instance import Instance
-from sandbox.wire.values import Secret
+from cli.values import Secret
 from tests.unit.cli.fakes import FakeSandbox
 
 

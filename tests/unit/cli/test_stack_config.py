@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 from cli import stack_config
 from cli.environments import Environment
 from sandbox.errors import UserError
-from sandbox.wire.values import Secret
+from cli.values import Secret
 from tests.unit.cli.fakes import FakeBackend
 
 ENVIRONMENT = Environment("sandbox")

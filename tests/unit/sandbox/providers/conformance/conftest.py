@@ -5,6 +5,5 @@ They are those of the providers' own tests.
 
 from tests.unit.sandbox.providers.aws.conftest import endpoint, registry
 from tests.unit.sandbox.providers.docker_build.conftest import registry_address, store
-from tests.unit.sandbox.providers.kubernetes.conftest import api_server
 
-__all__ = ["api_server", "endpoint", "registry", "registry_address", "store"]
+__all__ = ["endpoint", "registry", "registry_address", "store"]

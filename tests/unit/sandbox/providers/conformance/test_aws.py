@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.wire.protos import provider_pb2
 from sandbox.wire.values import UNKNOWN, Properties, Secret, reveal
-from tests.lifecycle.conformance.real_engine import RealEngine
+from tests.unit.sandbox.providers.conformance.real_engine import RealEngine
 
 BUCKET = "aws:s3/bucket:Bucket"
 USER, KEY = "aws:iam/user:User", "aws:iam/accessKey:AccessKey"

@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.wire.marshal import from_struct
 from sandbox.wire.values import UNKNOWN, Properties, ResourceReference, reveal
-from tests.lifecycle.conformance.real_engine import RealEngine, urn
+from tests.unit.sandbox.providers.conformance.real_engine import RealEngine, urn
 from tests.unit.sandbox.providers.eks.conftest import FakeEngine
 
 CLUSTER, WORKERS = "eks:index:Cluster", "eks:index:ManagedNodeGroup"

@@ -27,7 +27,7 @@ from sandbox.wire.protos import (
 )
 from sandbox.wire.values import Output, Properties, ResourceReference, Secret, has_unknowns
 
-BIN = Path(__file__).parents[3] / "sandbox" / "bin"
+BIN = Path(__file__).parents[5] / "sandbox" / "bin"
 NOBODY = "127.0.0.1:1"
 """An address of the engine's that no plugin of ours has reason to call."""
 

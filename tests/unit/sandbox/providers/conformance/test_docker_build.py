@@ -8,7 +8,7 @@ import pytest
 from sandbox.providers.docker_build.registry import ADDRESS_VARIABLE
 from sandbox.wire.protos import provider_pb2
 from sandbox.wire.values import UNKNOWN, Properties, Secret
-from tests.lifecycle.conformance.real_engine import RealEngine
+from tests.unit.sandbox.providers.conformance.real_engine import RealEngine
 
 IMAGE = "docker-build:index:Image"
 REPOSITORY = "000000000000.dkr.ecr.us-east-1.amazonaws.com/demo/tool"
