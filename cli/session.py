@@ -16,7 +16,9 @@ from cli import passphrase as passphrases
 from cli.console import Console
 from cli.environments import Environment
 from cli.git import Checkout
+from cli.settings import REGION_KEY
 from cli.teardown.limits import Limits
+from infra.naming import Names
 from sandbox.errors import UserError
 from sandbox.instance import REGION, Instance
 
@@ -136,7 +138,22 @@ class Session:
         """Finds in the cloud what an interrupted run of Pulumi may have made."""
         from cli.stack.found import looker
 
-        return looker(lambda region: self.client(sandbox, region), environment.name)
+        def client(service: str) -> Any:
+            # Made when it is needed: only what was interrupted is looked for.
+            region = self.backend(environment).plain().get(REGION_KEY) or REGION
+            return self.client(sandbox, region)(service)
+
+        def kubectl(namespace: str) -> "Kubectl":
+            outputs = dict(self.backend(environment).outputs())
+            if sandbox is None and not outputs.get("kubeconfig"):
+                from cli.cloud.eks import kubeconfig
+
+                region = self.backend(environment).plain().get(REGION_KEY) or REGION
+                cluster = Names(environment.name).cluster
+                outputs["kubeconfig"] = kubeconfig(client, cluster, region)
+            return self.kubectl(namespace, outputs, sandbox)
+
+        return looker(client, kubectl)
 
     def environments(self) -> list[Environment]:
         """Those that may be deployed: with a configuration here, or a stack where Pulumi keeps them."""

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from sandbox.errors import CloudError, UserError
 
-_GONE = re.compile(r"NotFound(Exception|Fault)?$|^NoSuch")
+_GONE = re.compile(r"NotFound(Exception|Fault)?$|^NoSuch|^404$")
 _LOGIN = frozenset(
     {
         "AuthFailure",

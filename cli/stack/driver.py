@@ -338,7 +338,7 @@ class Stack:
     def resources(self) -> list[Found]:
         return [
             Found(
-                type=str(item["type"]),
+                type=str(item.get("type", "")),
                 name=str(item["urn"]).rsplit("::", 1)[-1],
                 urn=str(item["urn"]),
                 id=str(item.get("id", "")),
@@ -346,7 +346,7 @@ class Stack:
                 inputs=item.get("inputs") or {},
             )
             for item in self._deployment().get("resources") or ()
-            if not str(item["type"]).startswith("pulumi:")
+            if not str(item.get("type", "")).startswith("pulumi:")
         ]
 
     def deployed(self) -> bool:

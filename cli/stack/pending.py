@@ -14,6 +14,9 @@ from typing import Any
 from cli.stack.events import name_of
 from sandbox.errors import UserError
 
+RELEASE = "kubernetes:helm.sh/v3:Release"
+"""Helm has a lock of its own, which `look` takes away."""
+
 
 @dataclass(frozen=True)
 class Pending:
@@ -48,8 +51,8 @@ class Repeatable:
     """The creation may simply be made again: nothing was made, or making it twice makes one."""
 
 
-Look = Callable[[Pending], Made | Repeatable | None]
-"""What became of a creation; None: nothing here knows its kind."""
+Look = Callable[[Pending, frozenset[str]], Made | Repeatable | None]
+"""What became of a creation, given the ids that the state knows; None: nothing here knows its kind."""
 
 
 @dataclass
@@ -92,15 +95,18 @@ def settle(deployment: Mapping[str, Any], look: Look) -> Settled:
     """Decides about each of them. UserError if one is of a kind that nothing here can look for."""
     resources = [dict(item) for item in deployment.get("resources") or ()]
     known = {str(item["urn"]) for item in resources}
+    ids = frozenset(str(item["id"]) for item in resources if item.get("id"))
     settled = Settled({**deployment, "resources": resources})
     settled.deployment.pop("pending_operations", None)
     for item in operations(deployment):
         if item.operation not in ("creating", "importing"):
+            if item.type == RELEASE:
+                look(item, ids)
             # A replacement's old one may be gone under the same URN: also then there is one to read.
             if item.urn in known:
                 settled.refresh.append(item.urn)
             continue
-        found = look(item)
+        found = look(item, ids)
         match found:
             case Made(id=identifier):
                 resources.append({**item.state, "id": identifier, "outputs": {}})
@@ -122,7 +128,7 @@ def _unknown(item: Pending) -> UserError:
     )
 
 
-def nowhere(item: Pending) -> Made | Repeatable | None:
+def nowhere(item: Pending, known: frozenset[str]) -> Made | Repeatable | None:
     """A look without a cloud: knows nothing."""
     return None
 

@@ -99,8 +99,8 @@ def run(arguments: list[str]) -> str:
             return json.dumps({"version": 3, "deployment": state})
         case ["config", "refresh", *_]:
             stack.write(stack.state()["checkpoint"]["latest"]["fake_config"])
-        case ["config", "set", *_]:
-            stack.set(arguments[-1], sys.stdin.read(), secret="--secret" in arguments)
+        case ["config", "set", kind, key, *_]:
+            stack.set(key, sys.stdin.read(), secret=kind == "--secret")
         case ["config", *_]:
             return json.dumps(stack.config())
         case _:

@@ -215,19 +215,17 @@ class TestRefused:
 
 
 def test_the_others_on_a_sandbox_are_looked_at_with_the_passphrase(
-    base: FakeSession, run_json: RunJson, monkeypatch: pytest.MonkeyPatch
+    base: FakeSession, run_json: RunJson
 ) -> None:
     seen = []
 
     class Looked(FakeBackend):
         def deployed(self) -> bool:
-            seen.append(stack_config.passphrase())
+            seen.append(passphrase.shared_file().exists())
             return super().deployed()
 
     run_json("up")
     base.fake_backends[NAME] = Looked(there=5, values=base.fake_backends[NAME].values)
-    # As in a new process.
-    monkeypatch.delenv(stack_config.PASSPHRASE_FILE)
     run_json("preview", "--env", "sandbox")
     assert seen
     assert all(seen)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from cli import stack_config
+from cli import passphrase, stack_config
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeSession
 
@@ -16,7 +16,7 @@ def test_secrets_and_settings_are_made_once(
     made = run_json("bootstrap", "sandbox", "--sandbox", "--set", "nodeMax=6")["made"]
     assert set(made) > SECRETS | {"aerodrome:nodeMax"}
     assert session.fake_backend.values["aerodrome:nodeMax"] == "6"
-    assert stack_config.passphrase_file().exists()
+    assert passphrase.shared_file().exists()
     before = dict(session.fake_backend.values)
     run_json("bootstrap", "sandbox", "--sandbox")
     assert session.fake_backend.values == before
@@ -41,5 +41,5 @@ def test_removing_takes_the_passphrase_with_the_last_environment(
     run("bootstrap", "sandbox", "--sandbox")
     removed = run_json("bootstrap", "sandbox", "--sandbox", "--remove")["removed"]
     assert "passphrase" in removed
-    assert not stack_config.passphrase_file().exists()
+    assert not passphrase.shared_file().exists()
     assert run_json("bootstrap", "sandbox", "--sandbox", "--remove")["removed"] == []
