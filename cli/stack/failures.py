@@ -103,10 +103,16 @@ def _summary(verb: str, errors: Sequence[Message], code: int) -> str:
     return f"`pulumi {verb}` failed with exit code {code}"
 
 
+_PROGRAM_ERROR = "info#err"
+"""The severity of what the program itself wrote to its standard error: tracebacks."""
+
+
 def _said(ended: Ended, messages: Sequence[Message]) -> str:
     errors = []
     for message in messages:
-        if message.is_error and message.text.strip():
+        if message.severity == _PROGRAM_ERROR and not message.ephemeral:
+            errors.append(message.text.rstrip())
+        elif message.is_error and message.text.strip():
             where = f"{name_of(message.urn)}: " if message.urn else ""
             errors.append(f"{where}{message.text.strip()}")
     lines = [line for line in ended.said.splitlines() if line.strip()]

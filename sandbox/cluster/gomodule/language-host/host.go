@@ -136,11 +136,12 @@ func (h *host) Run(ctx context.Context, request *pulumirpc.RunRequest) (*pulumir
 func (h *host) command(
 	ctx context.Context, environment string, request *pulumirpc.RunRequest,
 ) (*exec.Cmd, error) {
-	config, err := json.Marshal(request.Config)
+	// An empty map or list would be written as null, which the launcher does not take.
+	config, err := json.Marshal(orEmpty(request.Config))
 	if err != nil {
 		return nil, err
 	}
-	secret, err := json.Marshal(request.ConfigSecretKeys)
+	secret, err := json.Marshal(append([]string{}, request.ConfigSecretKeys...))
 	if err != nil {
 		return nil, err
 	}
@@ -175,6 +176,13 @@ func (h *host) command(
 	command.WaitDelay = grace
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return command, nil
+}
+
+func orEmpty(values map[string]string) map[string]string {
+	if values == nil {
+		return map[string]string{}
+	}
+	return values
 }
 
 // environmentOf finds the program's virtual environment: the option `virtualenv` of its Pulumi.yaml.
