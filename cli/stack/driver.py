@@ -302,6 +302,10 @@ class Stack:
         """Removes the lock of a CLI that is gone, where locks are files of this machine."""
         if self._place.state is None:
             return
+        for file in self._place.state.glob(".pulumi/**/*.attrs"):
+            # Of a CLI that was started by hand, without our address of the backend.
+            if file.stat().st_size == 0:
+                file.unlink(missing_ok=True)
         for holder in locks.remove_of_the_dead(self._place.state, self._place.stack):
             note(f"the stack was locked by {holder}, which is gone: unlocked")
 

@@ -32,6 +32,18 @@ QUIET = {
 }
 
 
+BACKEND = "PULUMI_BACKEND_URL"
+
+
+def backend_url(state: Path) -> str:
+    """Pulumi's file backend in a folder.
+
+    Without the metadata that it would write beside each file: it is not written in one step, and a CLI
+    that is killed in between leaves a stack that no later one can load.
+    """
+    return f"file://{state}?metadata=skip"
+
+
 @dataclass(frozen=True)
 class Place:
     """Where one stack is, and how the CLI reaches it."""
@@ -75,7 +87,7 @@ class Place:
 
     def in_state(self, state: Path) -> Self:
         """The same stack in another folder of states."""
-        moved = self.with_variables({"PULUMI_BACKEND_URL": f"file://{state}"})
+        moved = self.with_variables({BACKEND: backend_url(state)})
         return replace(moved, state=state)
 
     @property
@@ -102,7 +114,7 @@ def in_sandbox(
     variables = {key: value for key, value in os.environ.items() if key not in UNSET}
     variables |= sandbox
     variables |= QUIET
-    variables["PULUMI_BACKEND_URL"] = f"file://{state}"
+    variables[BACKEND] = backend_url(state)
     if passphrase_file is not None:
         variables[PASSPHRASE_FILE] = str(passphrase_file)
     return Place(

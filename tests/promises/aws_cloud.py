@@ -26,7 +26,7 @@ from cli.backends import Outcome
 from cli.environments import ROOT
 from cli.stack.driver import Stack
 from cli.stack.found import looker
-from cli.stack.place import QUIET, Place
+from cli.stack.place import BACKEND, QUIET, Place, backend_url
 from sandbox import pulumi, tools
 from sandbox.aws.processes import prepare, stand_in, stand_in_process
 from sandbox.instance import Instance
@@ -98,7 +98,7 @@ class AwsStack:
             **pulumi.environment(),
             **QUIET,
             "PULUMI_HOME": str(self.state / "home"),
-            "PULUMI_BACKEND_URL": f"file://{self.state}",
+            BACKEND: backend_url(self.state),
             "PULUMI_CONFIG_PASSPHRASE": "correct horse",
             # Two programs written within a second, of the same length: Python would take the
             # compiled form of the first for the second.

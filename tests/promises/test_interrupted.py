@@ -1,6 +1,7 @@
 """`kill -9` of the Pulumi CLI at any call to AWS: the next run ends well, and nothing is there twice."""
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -48,8 +49,9 @@ CREATIONS = [
 DELETIONS = ["DeleteSubnet", "DeleteVpc", "DELETE /logs-.*", "DeleteAccessKey", "DeleteUser"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """One for each test: what is left of one is not what another finds."""
     with running_emulator(tmp_path_factory.mktemp("interrupted") / "aws") as running:
         yield running
 
@@ -94,8 +96,6 @@ class Killer:
         self.process: subprocess.Popen[bytes] | None = None
 
     def __call__(self, operation: str) -> None:
-        import re
-
         if self.process is not None and re.fullmatch(self.fault, operation):
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
