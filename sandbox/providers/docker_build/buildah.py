@@ -55,7 +55,7 @@ class Buildah:
         """
         with self._workplace() as scratch:
             identifier = scratch / "image-id"
-            output = self._run(scratch, _build_arguments(name, build, scratch, identifier), build)
+            output = self._run(scratch, _build_arguments(build, scratch, identifier), build)
             if output.code != 0:
                 raise _failure(name, output.text)
             image = identifier.read_text().strip()
@@ -203,9 +203,11 @@ def _cancelled() -> CloudError:
     return CloudError("The build was cancelled")
 
 
-def _build_arguments(name: str, build: Build, scratch: Path, identifier: Path) -> list[str]:
+def _build_arguments(build: Build, scratch: Path, identifier: Path) -> list[str]:
     arguments = ["bud", "--layers", "--force-rm", "--isolation", "chroot", "--network", "host"]
-    arguments += ["--iidfile", str(identifier), "--tag", f"localhost/aerodrome/{name.lower()}"]
+    # No name: buildah reads the id of what it committed back by name, and would report, and
+    # have pushed, what another build gave that name in between.
+    arguments += ["--iidfile", str(identifier)]
     for mount in machine.mounts(scratch):
         arguments += ["--volume", f"{mount.source}:{mount.target}:ro"]
     # A name without a value: buildah takes the value from its environment.

@@ -1,8 +1,10 @@
 """Images: built by the real buildah, pushed to a real registry."""
 
+import json
 import os
 import threading
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -130,21 +132,36 @@ def test_a_push_that_fails_names_the_repository(
         create(arguments(folder))
 
 
-def test_builds_side_by_side(sandbox: str, folder: Path) -> None:
-    results: list[contract.CreateResult] = []
-    threads = [
-        threading.Thread(
-            target=lambda number=number: results.append(
-                create(arguments(folder, buildArgs={"who": str(number)}, noCache=True))
-            )
-        )
-        for number in range(3)
-    ]
+def test_builds_side_by_side_report_what_each_built(sandbox: str, folder: Path) -> None:
+    digests: dict[str, str] = {}
+
+    def build(who: str) -> None:
+        made = create(arguments(folder, buildArgs={"who": who}, noCache=True))
+        digests[who] = made.outputs["digest"]
+
+    threads = [threading.Thread(target=build, args=(str(number),)) for number in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len({result.outputs["digest"] for result in results}) == 3
+    assert {who: label(sandbox, digest) for who, digest in digests.items()} == {
+        "0": "0",
+        "1": "1",
+        "2": "2",
+    }
+
+
+def label(address: str, digest: str) -> str:
+    """The label `by` of the image that the registry has under `digest`."""
+    config = fetched(address, f"manifests/{digest}")["config"]["digest"]
+    return str(fetched(address, f"blobs/{config}")["config"]["Labels"]["by"])
+
+
+def fetched(address: str, path: str) -> dict[str, Any]:
+    accept = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
+    request = urllib.request.Request(f"http://{address}/v2/demo/tool/{path}", headers=accept)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return dict(json.load(answer))
 
 
 def test_cancelling_ends_the_build(sandbox: str, folder: Path) -> None:
