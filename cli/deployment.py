@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cli import bases, lease, lifetime, passphrase, stack_config
+from cli import bases, drift, lease, lifetime, passphrase, stack_config
 from cli.backends import Backend, Outcome
 from cli.environments import Environment
 from cli.live import Live
@@ -34,6 +34,9 @@ class Wish:
 
     agree: Callable[[Outcome], None] | None = None
     """Shown what would change on AWS; raises UserError if that is not wanted."""
+
+    refresh: bool = False
+    """Look first at what is really there, resource by resource."""
 
 
 @dataclass(frozen=True)
@@ -163,9 +166,10 @@ def _deployed(
     with phases.phase("deployment"):
         configure(session, planned, backend)
         if wish.agree:
-            wish.agree(backend.preview(session.console.stderr))
-        outcome = backend.up(session.console.stderr)
-    live = Live(session, environment, backend, outcome.outputs, sandbox)
+            wish.agree(backend.preview(session.console.stderr, refresh=wish.refresh))
+        outcome = backend.up(session.console.stderr, refresh=wish.refresh)
+        live = Live(session, environment, backend, outcome.outputs, sandbox)
+        outcome = _made_good(live, outcome, thorough=wish.refresh)
     expires = backend.plain().get(stack_config.EXPIRES_KEY, lifetime.NEVER)
     done = Deployed(outcome, planned.standing, expires, live.addresses)
     due = bool(outcome.changed) or (record is not None and not record.proof)
@@ -179,6 +183,26 @@ def _deployed(
     if record is not None:
         record.proved(proof).write(environment)
     return replace(done, proof=proof, proved_now=True)
+
+
+def _made_good(live: Live, outcome: Outcome, *, thorough: bool) -> Outcome:
+    """Repairs what somebody has deleted in the cluster (`thorough`: or edited) since it was deployed."""
+    resources = live.backend.resources()
+    found = drift.look(live.kubectl, resources, thorough=thorough)
+    if not found.labels:
+        return outcome
+    report = live.session.console.report
+    report(f"not as it was deployed: {', '.join(found.labels)}")
+    if found.gone:
+        # Only a look at each resource tells Pulumi that it is gone.
+        again = live.backend.up(live.session.console.stderr, refresh=True)
+        outcome = replace(again, seconds=outcome.seconds + again.seconds)
+        found = drift.look(live.kubectl, live.backend.resources(), thorough=thorough)
+    drift.repair(live.kubectl, found)
+    if repaired := len(found.missing) + len(found.changed):
+        report(f"made again as deployed: {', '.join(found.labels)}")
+        outcome = replace(outcome, changes={**outcome.changes, "repair": repaired})
+    return outcome
 
 
 def proved(live: Live) -> dict[str, Any]:

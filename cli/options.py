@@ -173,4 +173,9 @@ UiPort = Annotated[
 ]
 
 
+Refresh = Annotated[
+    bool,
+    typer.Option("--refresh", help="Look first at what is really there, resource by resource."),
+]
+
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing AWS.")]

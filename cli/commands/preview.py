@@ -7,12 +7,14 @@ import typer
 from cli import deployment, sandboxes
 from cli.deployment import Wish
 from cli.environments import Environment
-from cli.options import Json, on_environment
+from cli.options import Json, Refresh, on_environment
 from cli.session import Session
 
 
 @on_environment
-def preview(ctx: typer.Context, environment: Environment, json: Json = False) -> None:
+def preview(
+    ctx: typer.Context, environment: Environment, refresh: Refresh = False, json: Json = False
+) -> None:
     """Show what `up` would change, and change nothing.
 
     Neither in the cloud nor on this machine: a new environment is configured for the time of the
@@ -22,6 +24,7 @@ def preview(ctx: typer.Context, environment: Environment, json: Json = False) ->
     Example:
       aerodrome preview
       aerodrome preview --env dev --json
+      aerodrome preview --refresh
     """
     session: Session = ctx.obj
     with ExitStack() as trial:
@@ -34,7 +37,7 @@ def preview(ctx: typer.Context, environment: Environment, json: Json = False) ->
         if environment.sandboxed:
             sandboxes.running(session)
         deployment.configure(session, planned, backend)
-        outcome = backend.preview(session.console.stderr)
+        outcome = backend.preview(session.console.stderr, refresh=refresh)
     data = {
         "environment": environment.name,
         "changed": outcome.changed > 0,

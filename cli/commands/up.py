@@ -8,7 +8,7 @@ from cli import deployment
 from cli.backends import Outcome
 from cli.deployment import Deployed, Wish
 from cli.environments import Environment
-from cli.options import Json, UiPort, Yes, on_environment
+from cli.options import Json, Refresh, UiPort, Yes, on_environment
 from cli.phases import Phases
 from cli.session import Session
 from cli.stack_config import Rung
@@ -37,6 +37,7 @@ def up(
         bool | None,
         typer.Option("--proof/--no-proof", help="Run the example DAG; by default after a change."),
     ] = None,
+    refresh: Refresh = False,
     ui_port: UiPort = None,
     yes: Yes = False,
     json: Json = False,
@@ -53,6 +54,7 @@ def up(
       aerodrome up
       aerodrome up --branch feature/login --lifetime 7
       aerodrome up --env dev --yes
+      aerodrome up --refresh
     """
     session: Session = ctx.obj
     phases = Phases(
@@ -64,6 +66,7 @@ def up(
         rung.value if rung else None,
         lifetime,
         (lambda planned: _agree(session, planned)) if asks else None,
+        refresh,
     )
     done = deployment.deploy(session, environment, phases, wish)
     data: dict[str, Any] = {
@@ -112,7 +115,12 @@ def _show(session: Session, environment: Environment, done: Deployed, phases: Ph
         rows.append(("belongs to", f"branch {done.standing.branch or environment.name}{stands}"))
         rows.append(("kept until", f"{done.expires}, longer if it is used"))
     if done.proof:
-        rows.append(("run", f"{done.proof.get('run')} of DAG {done.proof.get('dag')}, green"))
+        rows.append(
+            (
+                "run",
+                f"{done.proof.get('run')} of DAG {done.proof.get('dag')}, green{'' if done.proved_now else ', an earlier one'}",
+            )
+        )
         rows.append(("log in S3", str(done.proof.get("log_uri"))))
     rows += [("next", open_it), ("", status), ("", down)]
     for name, value in rows:

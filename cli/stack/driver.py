@@ -24,7 +24,7 @@ from cli.stack.command import Cli, Ended
 from cli.stack.display import Display
 from cli.stack.events import Done, EventLog, Failed, Message, Step, Summary
 from cli.stack.outputs import Outputs, marked
-from cli.stack.place import Place
+from cli.stack.place import HOME, Place
 from cli.values import Secret
 from sandbox.errors import KitError, UserError
 
@@ -90,6 +90,8 @@ class Stack:
         self._ours = self._content()
 
     def _init(self, secrets_provider: str) -> None:
+        if self._place.state is not None:
+            self._place.state.mkdir(parents=True, exist_ok=True)
         self._quietly(
             *("stack", "init", self._place.stack, "--secrets-provider", secrets_provider),
             named=False,
@@ -167,6 +169,9 @@ class Stack:
                 shutil.copyfile(self._place.config_file, file)
             _project_file(file.parent, self._place.project)
             place = replace(self._place, config_file=file)
+            if HOME in place.variables:
+                # The CLI keeps a log of each run there.
+                place = place.with_variables({HOME: str(Path(folder) / "home")})
             phrase = place.variables.get(passphrase.PASSPHRASE_FILE)
             if phrase and not Path(phrase).exists():
                 # What a preview generates is nobody's secret.

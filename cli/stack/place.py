@@ -33,6 +33,7 @@ QUIET = {
 
 
 BACKEND = "PULUMI_BACKEND_URL"
+HOME = "PULUMI_HOME"
 
 
 def backend_url(state: Path) -> str:
@@ -110,7 +111,6 @@ def in_sandbox(
     `passphrase_file` is None where Pulumi's own variables of the user name the passphrase.
     """
     state = state_dir() / "stacks"
-    state.mkdir(parents=True, exist_ok=True)
     variables = {key: value for key, value in os.environ.items() if key not in UNSET}
     variables |= sandbox
     variables |= QUIET

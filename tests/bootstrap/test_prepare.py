@@ -49,7 +49,10 @@ def test_the_stack_is_configured_and_its_secrets_are_secret(account: Account) ->
     assert ["login", f"s3://{account.bucket}?region={account.region}", "--non-interactive"] in calls
     # The values came through standard input: a command line can be read by everybody.
     assert [
-        ["config", "set", "--stack", account.environment, "--secret", f"aerodrome:{name}"]
+        [
+            *("config", "set", "--secret", f"aerodrome:{name}"),
+            *("--stack", account.environment, "--non-interactive"),
+        ]
         for name in SECRETS
     ] == [call for call in calls if "--secret" in call]
 

@@ -18,10 +18,10 @@ from cli.environments import Environment
 from cli.lease_stores import FileStore
 from cli.session import Session
 from cli.teardown.limits import Limits
+from cli.values import Secret
 from sandbox import pulumi
 from sandbox.errors import KitError, UserError
 from sandbox.instance import Instance
-from cli.values import Secret
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cli import lease, stack_config
+from cli import lease, passphrase, stack_config
 from cli.environments import Environment
 from cli.git import NoBranch
 from infra.naming import CONTRACT, branch_environment

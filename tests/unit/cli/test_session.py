@@ -8,9 +8,9 @@ from cli.console import Console
 from cli.environments import Environment
 from cli.lease_stores import FileStore
 from cli.session import Session
+from cli.values import Secret
 from sandbox.errors import UserError
 from sandbox.instance import Instance
-from cli.values import Secret
 from tests.unit.cli.fakes import FakeSandbox
 
 

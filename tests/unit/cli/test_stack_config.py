@@ -6,45 +6,54 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from cli import stack_config
+from cli import passphrase, stack_config
 from cli.environments import Environment
-from sandbox.errors import UserError
 from cli.values import Secret
+from sandbox.errors import UserError
 from tests.unit.cli.fakes import FakeBackend
 
 ENVIRONMENT = Environment("sandbox")
 
 
 def test_the_passphrase_file_is_the_owners_alone() -> None:
-    variables: dict[str, str] = {}
-    stack_config.provide_passphrase(ENVIRONMENT, variables, make=True)
-    file = Path(variables[stack_config.PASSPHRASE_FILE])
+    passphrase.provide(ENVIRONMENT, make=True)
+    file = passphrase.shared_file()
+    assert passphrase.file(ENVIRONMENT) == file
     assert file.stat().st_mode & 0o777 == 0o600
     assert len(file.read_text().strip()) > 32
 
 
 def test_the_passphrase_stays() -> None:
-    stack_config.provide_passphrase(ENVIRONMENT, {}, make=True)
-    before = stack_config.passphrase_file().read_text()
-    stack_config.provide_passphrase(ENVIRONMENT, {}, make=True)
-    assert stack_config.passphrase_file().read_text() == before
-    assert len(list(stack_config.passphrase_file().parent.iterdir())) == 1
+    passphrase.provide(ENVIRONMENT, make=True)
+    before = passphrase.shared_file().read_text()
+    passphrase.provide(ENVIRONMENT, make=True)
+    assert passphrase.shared_file().read_text() == before
+    assert len(list(passphrase.shared_file().parent.iterdir())) == 1
 
 
-@pytest.mark.parametrize("name", [stack_config.PASSPHRASE, stack_config.PASSPHRASE_FILE])
-def test_pulumis_own_variables_win(name: str) -> None:
-    variables = {name: "given"}
-    stack_config.provide_passphrase(ENVIRONMENT, variables)
-    assert variables == {name: "given"}
-    assert not stack_config.passphrase_file().exists()
+@pytest.mark.parametrize("name", [passphrase.PASSPHRASE, passphrase.PASSPHRASE_FILE])
+def test_pulumis_own_variables_win(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "given").touch()
+    monkeypatch.setenv(name, str(tmp_path / "given"))
+    passphrase.provide(ENVIRONMENT, make=True)
+    assert passphrase.file(ENVIRONMENT) is None
+    assert not passphrase.shared_file().exists()
+
+
+def test_a_passphrase_file_of_the_users_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(passphrase.PASSPHRASE_FILE, "/nowhere/passphrase")
+    with pytest.raises(UserError, match="/nowhere/passphrase cannot be read"):
+        passphrase.provide(ENVIRONMENT)
 
 
 def test_a_lost_passphrase_is_not_replaced() -> None:
     ENVIRONMENT.config_file.parent.mkdir(parents=True)
     ENVIRONMENT.config_file.write_text("encryptionsalt: v1:abc\n")
     with pytest.raises(UserError, match="is missing"):
-        stack_config.provide_passphrase(ENVIRONMENT, {}, make=True)
-    assert not stack_config.passphrase_file().exists()
+        passphrase.provide(ENVIRONMENT, make=True)
+    assert not passphrase.shared_file().exists()
 
 
 def test_generated_secrets_are_what_airflow_takes() -> None:
