@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import environments, lease, sandboxes
+from cli import environments, lease, passphrase, sandboxes, shell
 from cli.commands.status import sandbox_data, show_sandbox
 from cli.environments import Environment
 from cli.options import Json, UiPort
@@ -115,6 +115,34 @@ def status(ctx: typer.Context, name: Name = None, json: Json = False) -> None:
     session.console.result(data, lambda: show_sandbox(session, data))
 
 
+def env(ctx: typer.Context, json: Json = False) -> None:
+    """Print the variables with which `pulumi`, `kubectl`, `helm` and `aws` work on the sandbox.
+
+    For the shell: the same Pulumi CLI, plugins, state and passphrase that this command uses, and the
+    sandbox's AWS account. The configuration of each environment is linked into the checkout, where
+    Pulumi looks for it.
+
+    \b
+    Example:
+      eval "$(aerodrome sandbox env)"
+      pulumi preview -s sandbox
+      kubectl get pods -A
+    """
+    session: Session = ctx.obj
+    sandbox = sandboxes.running(session)
+    base = Environment(environments.DEFAULT)
+    passphrase.provide(base)
+    variables = shell.variables(session.place(base, sandbox).variables)
+    linked = shell.link_configurations()
+
+    def show() -> None:
+        for line in shell.lines(variables):
+            session.console.line(line)
+
+    session.console.result({"variables": variables, "unset": shell.UNSET, "linked": linked}, show)
+
+
+app.command("env")(env)
 app.command("up")(up)
 app.command("down")(down)
 app.command("status")(status)

@@ -16,7 +16,7 @@ from sandbox.errors import UserError
 
 
 @on_environment
-def up(
+def up(  # noqa: PLR0913 - one parameter for each option
     ctx: typer.Context,
     environment: Environment,
     rung: Annotated[
@@ -115,12 +115,9 @@ def _show(session: Session, environment: Environment, done: Deployed, phases: Ph
         rows.append(("belongs to", f"branch {done.standing.branch or environment.name}{stands}"))
         rows.append(("kept until", f"{done.expires}, longer if it is used"))
     if done.proof:
-        rows.append(
-            (
-                "run",
-                f"{done.proof.get('run')} of DAG {done.proof.get('dag')}, green{'' if done.proved_now else ', an earlier one'}",
-            )
-        )
+        earlier = "" if done.proved_now else ", in an earlier proof"
+        run = f"{done.proof.get('run')} of DAG {done.proof.get('dag')}, green{earlier}"
+        rows.append(("run", run))
         rows.append(("log in S3", str(done.proof.get("log_uri"))))
     rows += [("next", open_it), ("", status), ("", down)]
     for name, value in rows:
