@@ -93,12 +93,6 @@ class CreateRequest:
     inputs: Properties
     preview: bool = False
     timeout: float = 0.0
-    token: str = ""
-    """Names this one creation, as an idempotence token; empty if the engine gives none."""
-
-    repeated: bool = False
-    """The engine was killed during an earlier call with this token: if that one made the
-    resource, answer with it instead of making a second one."""
 
 
 @dataclass(frozen=True)

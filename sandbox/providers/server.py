@@ -197,7 +197,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def Create(
         self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext
     ) -> provider_pb2.CreateResponse:
-        metadata = [tuple(item) for item in context.invocation_metadata() or ()]
         inputs = from_struct(request.properties)
         result = self.provider.create(
             contract.CreateRequest(
@@ -207,8 +206,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 inputs=reveal(inputs),
                 preview=request.preview,
                 timeout=request.timeout,
-                token=request.resource_status_token,
-                repeated=("aerodrome-repeated", "true") in metadata,
             )
         )
         outputs = to_struct(keep_secret(inputs, result.outputs), self._keep)

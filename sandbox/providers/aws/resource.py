@@ -8,7 +8,6 @@ provider translates them.
 
 import hashlib
 import re
-import uuid
 from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -17,9 +16,7 @@ from sandbox.errors import CloudError, EngineBug, KitError, PartiallyCreated
 from sandbox.providers import contract
 from sandbox.providers.aws import comparison
 from sandbox.providers.aws.clients import Aws
-from sandbox.providers.aws.refusals import absent, is_gone, translated
-from sandbox.providers.aws.retries import is_lost
-from sandbox.providers.aws.tags import MARKER
+from sandbox.providers.aws.refusals import is_gone, translated
 from sandbox.providers.aws.unsupported import asks_for_nothing
 from sandbox.wire.values import (
     UNKNOWN,
@@ -93,8 +90,8 @@ class Resource:
 
     # What a subclass writes.
 
-    def create(self, inputs: Properties, token: str) -> str | Created:
-        """Make it with one call if possible; the id. `token` names this one creation."""
+    def create(self, inputs: Properties) -> str | Created:
+        """Make it with one call if possible; the id. `tags` are there, if only as {}."""
         raise NotImplementedError(self.TYPE)
 
     def finish(self, known: Known) -> None:
@@ -129,26 +126,6 @@ class Resource:
     def validate(self, inputs: Properties) -> list[contract.CheckFailure]:
         """What else is wrong with checked inputs."""
         return []
-
-    def candidate(self, inputs: Properties) -> str | None:
-        """The id that these inputs will have, where their names decide it."""
-        return None
-
-    def all_tags(self, resource_id: str) -> Mapping[str, str]:
-        """Every tag, the marker included; of a `candidate`, which may not exist."""
-        raise NotImplementedError(self.TYPE)
-
-    def find(self, inputs: Properties, marker: str) -> str | None:
-        """The id of what an earlier, unanswered request with this marker made.
-
-        Asked only if the engine was killed during such a request.
-        """
-        candidate = self.candidate(inputs)
-        if candidate is not None:
-            with absent():
-                if self.all_tags(candidate).get(MARKER) == marker:
-                    return candidate
-        return None
 
     # What the provider calls.
 
@@ -197,13 +174,11 @@ class Resource:
     def make(self, request: contract.CreateRequest) -> contract.CreateResult:
         if request.preview:
             return contract.CreateResult("", self._foreseen(request.inputs))
-        # An engine that gives no token can not ask again for the same creation either.
-        token = request.token or uuid.uuid4().hex
-        marked = dict(request.inputs)
+        inputs = dict(request.inputs)
         if self.TAGGED:
-            marked["tags"] = {**(request.inputs.get("tags") or {}), MARKER: token}
-        found = self.find(marked, token) if request.repeated else None
-        made = found or self._create(marked, token)
+            inputs["tags"] = inputs.get("tags") or {}
+        with self.aws.retries.creating():
+            made = self.create(inputs)
         created = made if isinstance(made, Created) else Created(made, {})
         known = Known(created.id, request.inputs, created.outputs)
         try:
@@ -219,25 +194,6 @@ class Resource:
                 urn=request.urn,
                 operation="create",
             ) from error
-
-    def _create(self, marked: Properties, token: str) -> str | Created:
-        """Create it once, also where the answer is lost on the way.
-
-        What the marker does not find was not made: it is asked for again, with the same token.
-        """
-        patience = self.aws.retries.patience
-        for attempt in range(1, patience.attempts + 1):
-            try:
-                with self.aws.retries.creating():
-                    return self.create(marked, token)
-            except Exception as error:
-                if not is_lost(error) or attempt == patience.attempts:
-                    raise
-            self.aws.cancelled.wait(patience.pause(attempt))
-            found = self.find(marked, token)
-            if found is not None:
-                return found
-        raise EngineBug(f"{self.TYPE} was tried no time", "Patience has no attempts.")
 
     def _foreseen(self, inputs: Properties) -> Properties:
         """What is known of the outputs before anything is made."""

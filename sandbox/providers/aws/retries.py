@@ -2,13 +2,13 @@
 
 Registered with every client by `clients.py`, in place of the SDK's own rules: those repeat a
 creation whose answer was lost, which makes a second resource wherever there is no client token.
-`Resource.make` looks for the first one instead.
 """
 
 import random
+import re
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,8 @@ THROTTLED = frozenset(
 )
 """AWS' words for: not now. Such a request was not begun."""
 
-_READS = ("Describe", "Get", "Head", "List")
+_REPEATABLE = ("Describe", "Get", "Head", "List", "Put", "AddUser")
+_ATTACHES_POLICY = re.compile(r"Attach\w+Policy")
 _REFUSED_ATTEMPTS = 4
 """Where nobody listens, nobody will soon."""
 
@@ -60,17 +61,13 @@ class Retries:
 
     @contextmanager
     def creating(self, careful: bool = True) -> Iterator[None]:
-        """Within it, a change whose outcome is unknown is not repeated: the caller looks first."""
+        """Within it, a change whose outcome is unknown is repeated only if that does no harm."""
         before = self._careful
         self._thread.careful = careful
         try:
             yield
         finally:
             self._thread.careful = before
-
-    def repeatable(self) -> AbstractContextManager[None]:
-        """Within it, inside of a creation, every change may be made twice."""
-        return self.creating(careful=False)
 
     @property
     def _careful(self) -> bool:
@@ -99,9 +96,19 @@ class Retries:
             return None
         if is_throttled(error) or isinstance(error, exceptions.EndpointConnectionError):
             return self.patience.pause(attempts)
-        if is_lost(error) and not (self._careful and not operation.name.startswith(_READS)):
+        if is_lost(error) and (not self._careful or _may_come_twice(operation)):
             return self.patience.pause(attempts)
         return None
+
+
+def _may_come_twice(operation: Any) -> bool:
+    """Whether AWS takes a second request for the same, by its client token or by its nature."""
+    name = operation.name
+    return bool(
+        operation.idempotent_members
+        or name.startswith(_REPEATABLE)
+        or _ATTACHES_POLICY.fullmatch(name)
+    )
 
 
 def is_throttled(error: BaseException) -> bool:

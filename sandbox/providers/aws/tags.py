@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-MARKER = "aerodrome-sandbox:request"
-"""A tag of this stand-in's own, never shown to programs: the token of the creation. If the
-engine is killed before it hears the answer, it asks again, and what was made is found."""
+_FORMER_MARKER = "aerodrome-sandbox:request"
+"""On what earlier versions of this stand-in made: no tag of the program's."""
 
 
 def to_list(tags: Mapping[str, str] | None, key: str = "Key", value: str = "Value") -> Any:
@@ -21,9 +20,9 @@ def from_list(
 
 
 def visible(tags: Mapping[str, str] | None) -> dict[str, str]:
-    """Tags that a program set: neither AWS's own nor the marker."""
+    """Tags that a program set: not AWS's own."""
     return {
         key: value
         for key, value in sorted((tags or {}).items())
-        if key != MARKER and not key.startswith("aws:")
+        if key != _FORMER_MARKER and not key.startswith("aws:")
     }

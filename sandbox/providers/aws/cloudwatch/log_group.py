@@ -22,7 +22,7 @@ class LogGroup(Resource):
     NAME = "name"
     LONGEST_NAME = 512
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         optional = {
             "kmsKeyId": inputs.get("kmsKeyId"),
             "logGroupClass": inputs.get("logGroupClass"),
@@ -39,9 +39,6 @@ class LogGroup(Resource):
 
     def _arn(self, name: str) -> str:
         return self.aws.arn("logs", f"log-group:{name}")
-
-    def candidate(self, inputs: Properties) -> str | None:
-        return str(inputs["name"])
 
     def all_tags(self, resource_id: str) -> Mapping[str, str]:
         answer = self.client.list_tags_for_resource(resourceArn=self._arn(resource_id))

@@ -1,11 +1,10 @@
-"""What every EC2 resource shares: one way to describe, to tag and to find by marker."""
+"""What every EC2 resource shares: one way to describe and to tag."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from sandbox.providers.aws.resource import Known, Resource
-from sandbox.providers.aws.tags import MARKER, from_list, to_list
-from sandbox.wire.values import Properties
+from sandbox.providers.aws.tags import from_list, to_list
 
 _GONE = frozenset({"deleted", "deleting", "terminated", "shutting-down", "failed"})
 
@@ -29,13 +28,6 @@ class Ec2Resource(Resource):
         answer = getattr(self.client, self.DESCRIBE)(**{f"{self.ID}s": [resource_id]})
         return self._alive(answer[self.ITEMS])
 
-    def find(self, inputs: Properties, marker: str) -> str | None:
-        answer = getattr(self.client, self.DESCRIBE)(
-            Filters=[{"Name": f"tag:{MARKER}", "Values": [marker]}]
-        )
-        item = self._alive(answer[self.ITEMS])
-        return None if item is None else str(item[self.ID])
-
     def _alive(self, items: list[Any]) -> Any | None:
         for item in items:
             if str(item.get("State", "")).lower() not in _GONE:
@@ -44,6 +36,8 @@ class Ec2Resource(Resource):
 
     def tagged(self, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The TagSpecifications of a creating call."""
+        if not inputs["tags"]:
+            return []
         return [{"ResourceType": self.KIND, "Tags": to_list(inputs["tags"])}]
 
     def retag(self, known: Known, add: Mapping[str, str], remove: Collection[str]) -> None:

@@ -29,7 +29,7 @@ class Eip(Ec2Resource):
     DESCRIBE, ITEMS, ID = "describe_addresses", "Addresses", "AllocationId"
     KIND = "elastic-ip"
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         answer = self.client.allocate_address(
             Domain=inputs["domain"], TagSpecifications=self.tagged(inputs)
         )

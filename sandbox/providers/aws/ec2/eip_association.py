@@ -27,10 +27,7 @@ class EipAssociation(Ec2Resource):
     )
     TAGGED = False
 
-    def find(self, inputs: Properties, marker: str) -> str | None:
-        return None
-
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         optional = {
             "InstanceId": inputs.get("instanceId"),
             "NetworkInterfaceId": inputs.get("networkInterfaceId"),

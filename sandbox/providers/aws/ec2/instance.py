@@ -10,7 +10,7 @@ from sandbox.providers.aws.casing import camel, pascal
 from sandbox.providers.aws.ec2 import volumes
 from sandbox.providers.aws.ec2.base import Ec2Resource
 from sandbox.providers.aws.resource import Known
-from sandbox.providers.aws.tags import MARKER, to_list
+from sandbox.providers.aws.tags import to_list
 from sandbox.wire.values import Properties
 
 _SECONDS = 600.0
@@ -91,7 +91,7 @@ class Instance(Ec2Resource):
                 found.add("rootBlockDevice")
         return found
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         optional: dict[str, Any] = {
             "KeyName": inputs.get("keyName"),
             "UserData": _user_data(inputs),
@@ -111,7 +111,6 @@ class Instance(Ec2Resource):
             InstanceType=inputs.get("instanceType", "m1.small"),
             MinCount=1,
             MaxCount=1,
-            ClientToken=token,
             TagSpecifications=self.tagged(inputs) + self._volume_tags(inputs),
             **self._network(inputs),
             **{k: v for k, v in optional.items() if v},
@@ -148,11 +147,6 @@ class Instance(Ec2Resource):
         items = [item for one in answer["Reservations"] for item in one["Instances"]]
         alive = [i for i in items if i["State"]["Name"] not in ("shutting-down", "terminated")]
         return alive[0] if alive else None
-
-    def find(self, inputs: Properties, marker: str) -> str | None:
-        mine = [{"Name": f"tag:{MARKER}", "Values": [marker]}]
-        item = self._first(self.client.describe_instances(Filters=mine))
-        return None if item is None else str(item["InstanceId"])
 
     def finish(self, known: Known) -> None:
         def running() -> bool | None:

@@ -17,7 +17,7 @@ class InternetGateway(Ec2Resource):
     DESCRIBE, ITEMS = "describe_internet_gateways", "InternetGateways"
     ID, KIND = "InternetGatewayId", "internet-gateway"
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         answer = self.client.create_internet_gateway(TagSpecifications=self.tagged(inputs))
         return str(answer["InternetGateway"]["InternetGatewayId"])
 

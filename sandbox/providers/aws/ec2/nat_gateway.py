@@ -19,7 +19,7 @@ class NatGateway(Ec2Resource):
     COMPUTED = ("associationId", "networkInterfaceId", "privateIp", "publicIp")
     DESCRIBE, ITEMS, ID, KIND = "describe_nat_gateways", "NatGateways", "NatGatewayId", "natgateway"
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         optional = {
             "AllocationId": inputs.get("allocationId"),
             "PrivateIpAddress": inputs.get("privateIp"),
@@ -27,7 +27,6 @@ class NatGateway(Ec2Resource):
         answer = self.client.create_nat_gateway(
             SubnetId=inputs["subnetId"],
             ConnectivityType=inputs["connectivityType"],
-            ClientToken=token,
             TagSpecifications=self.tagged(inputs),
             **{k: v for k, v in optional.items() if v},
         )

@@ -24,19 +24,11 @@ class Route(Resource):
     COMPUTED = ("origin", "state")
     TAGGED = False
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         self.client.create_route(
             RouteTableId=inputs["routeTableId"], **routes.to_api(_inline(inputs))
         )
         return f"{inputs['routeTableId']}_{_destination(inputs)}"
-
-    def find(self, inputs: Properties, marker: str) -> str | None:
-        """A table has at most one route to a destination."""
-        route_id = f"{inputs['routeTableId']}_{_destination(inputs)}"
-        present = self._find(route_id)
-        wanted = routes.to_api(_inline(inputs))
-        same = present is not None and routes.to_api(routes.from_api(present)) == wanted
-        return route_id if same else None
 
     def _find(self, route_id: str) -> Any | None:
         table_id, _, wanted = route_id.partition("_")

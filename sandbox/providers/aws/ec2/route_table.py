@@ -23,7 +23,7 @@ class RouteTable(Ec2Resource):
         "route-table",
     )
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         answer = self.client.create_route_table(
             VpcId=inputs["vpcId"], TagSpecifications=self.tagged(inputs)
         )

@@ -17,7 +17,7 @@ class RouteTableAssociation(Resource):
     IN_PLACE = frozenset({"routeTableId"})
     TAGGED = False
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         held = {"SubnetId": inputs.get("subnetId"), "GatewayId": inputs.get("gatewayId")}
         answer = self.client.associate_route_table(
             RouteTableId=inputs["routeTableId"], **{k: v for k, v in held.items() if v}
@@ -35,14 +35,6 @@ class RouteTableAssociation(Resource):
                 if association.get(key) == value:
                     return association
         return None
-
-    def find(self, inputs: Properties, marker: str) -> str | None:
-        """A subnet has at most one; the same one is what an unanswered request made."""
-        subnet = inputs.get("subnetId")
-        found = self._find("association.subnet-id", subnet) if subnet else None
-        if found is None or found["RouteTableId"] != inputs["routeTableId"]:
-            return None
-        return str(found["RouteTableAssociationId"])
 
     def _locate(self, known: Known) -> Any | None:
         """By id, by SUBNET/TABLE, or by the subnet if AWS has given it another id since."""

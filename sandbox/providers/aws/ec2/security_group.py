@@ -33,7 +33,7 @@ class SecurityGroup(Ec2Resource):
         "security-group",
     )
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         optional = {"VpcId": inputs.get("vpcId")}
         answer = self.client.create_security_group(
             GroupName=inputs["name"],

@@ -39,7 +39,7 @@ class SecurityGroupRule(Resource):
     COMPUTED = ("securityGroupRuleId", "sourceSecurityGroupId")
     TAGGED = False
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         group = inputs["securityGroupId"]
         wanted = permissions.from_rules([inputs], group)
         if not wanted:
@@ -53,12 +53,6 @@ class SecurityGroupRule(Resource):
         }[inputs["type"]]
         call(GroupId=group, IpPermissions=[atom.to_api() for atom in sorted(wanted)])
         return _id_of(inputs)
-
-    def find(self, inputs: Properties, marker: str) -> str | None:
-        """Exactly these rules, description included, are what an unanswered request made."""
-        group = inputs["securityGroupId"]
-        wanted = permissions.from_rules([inputs], group)
-        return _id_of(inputs) if wanted and wanted <= self._present(inputs) else None
 
     def _present(self, inputs: Properties) -> set[Permission]:
         groups = self.client.describe_security_groups(GroupIds=[inputs["securityGroupId"]])

@@ -18,7 +18,7 @@ class Subnet(Ec2Resource):
     COMPUTED = ("arn", "availabilityZone", "availabilityZoneId", "ownerId")
     DESCRIBE, ITEMS, ID, KIND = "describe_subnets", "Subnets", "SubnetId", "subnet"
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         optional = {
             "AvailabilityZone": inputs.get("availabilityZone"),
             "AvailabilityZoneId": inputs.get("availabilityZoneId"),

@@ -34,7 +34,7 @@ class Vpc(Ec2Resource):
     )
     DESCRIBE, ITEMS, ID, KIND = "describe_vpcs", "Vpcs", "VpcId", "vpc"
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         answer = self.client.create_vpc(
             CidrBlock=inputs["cidrBlock"],
             InstanceTenancy=inputs["instanceTenancy"],

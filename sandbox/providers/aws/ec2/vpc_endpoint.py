@@ -48,7 +48,7 @@ class VpcEndpoint(Ec2Resource):
             set() if interface else changes & {"privateDnsEnabled"}
         )
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         optional: dict[str, Any] = {
             "PolicyDocument": inputs.get("policy"),
             "PrivateDnsEnabled": inputs.get("privateDnsEnabled"),
@@ -58,7 +58,6 @@ class VpcEndpoint(Ec2Resource):
             VpcId=inputs["vpcId"],
             ServiceName=inputs["serviceName"],
             VpcEndpointType=inputs["vpcEndpointType"],
-            ClientToken=token,
             TagSpecifications=self.tagged(inputs),
             **{k: v for k, v in optional.items() if v is not None},
         )

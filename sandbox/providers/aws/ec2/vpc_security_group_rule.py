@@ -30,7 +30,7 @@ class _Rule(Ec2Resource):
     def _revoke(self) -> Any:
         raise NotImplementedError(self.TYPE)
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         permission: dict[str, Any] = {"IpProtocol": inputs["ipProtocol"]}
         if inputs["ipProtocol"] != "-1":
             permission |= {"FromPort": inputs["fromPort"], "ToPort": inputs["toPort"]}

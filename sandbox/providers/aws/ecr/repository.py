@@ -26,7 +26,7 @@ class Repository(Resource):
     def stem(self, name: str) -> str:
         return super().stem(name).lower()
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         encryption = [
             {"encryptionType": one.get("encryptionType", "AES256")}
             | ({"kmsKey": one["kmsKey"]} if one.get("kmsKey") else {})
@@ -46,9 +46,6 @@ class Repository(Resource):
 
     def _arn(self, name: str) -> str:
         return self.aws.arn("ecr", f"repository/{name}")
-
-    def candidate(self, inputs: Properties) -> str | None:
-        return str(inputs["name"])
 
     def all_tags(self, resource_id: str) -> Mapping[str, str]:
         answer = self.client.list_tags_for_resource(resourceArn=self._arn(resource_id))

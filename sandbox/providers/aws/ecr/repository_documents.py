@@ -18,7 +18,7 @@ class LifecyclePolicy(Resource):
     TAGGED = False
     DELETE_FIRST = True
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         self.client.put_lifecycle_policy(
             repositoryName=inputs["repository"], lifecyclePolicyText=inputs["policy"]
         )
@@ -47,7 +47,7 @@ class RepositoryPolicy(Resource):
     JSON = frozenset({"policy"})
     TAGGED = False
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         self._set(inputs["repository"], inputs["policy"])
         return str(inputs["repository"])
 

@@ -1,6 +1,6 @@
 """aws:eks/accessEntry:AccessEntry."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from types import MappingProxyType
 from typing import Any
 
@@ -20,13 +20,12 @@ class AccessEntry(EksResource):
     DEFAULTS = MappingProxyType({"type": "STANDARD"})
     COMPUTED = ("accessEntryArn", "createdAt", "kubernetesGroups", "modifiedAt", "userName")
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         self.client.create_access_entry(
             clusterName=inputs["clusterName"],
             principalArn=inputs["principalArn"],
             type=inputs["type"],
             tags=inputs["tags"],
-            clientRequestToken=token,
             **pick(inputs, "kubernetesGroups"),
             **({"username": inputs["userName"]} if inputs.get("userName") else {}),
         )
@@ -34,12 +33,6 @@ class AccessEntry(EksResource):
 
     def _get(self, entry_id: str) -> Any:
         return self.client.describe_access_entry(**_names(entry_id))["accessEntry"]
-
-    def candidate(self, inputs: Properties) -> str | None:
-        return f"{inputs['clusterName']}:{inputs['principalArn']}"
-
-    def all_tags(self, resource_id: str) -> Mapping[str, str]:
-        return dict(self._get(resource_id).get("tags", {}))
 
     def tagged_arn(self, known: Known) -> str:
         return str(known.get("accessEntryArn"))

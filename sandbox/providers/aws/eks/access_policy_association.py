@@ -17,7 +17,7 @@ class AccessPolicyAssociation(EksResource):
     # old one, and the deletion of the old would then take the new away.
     DELETE_FIRST = True
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         scope = {k: v for k, v in inputs["accessScope"].items() if v}
         self.client.associate_access_policy(
             clusterName=inputs["clusterName"],

@@ -30,12 +30,11 @@ class Addon(PartOfCluster):
     FAILED = frozenset({"CREATE_FAILED", "UPDATE_FAILED", "DEGRADED"})
     JSON = frozenset({"configurationValues"})
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         self.client.create_addon(
             clusterName=inputs["clusterName"],
             addonName=inputs["addonName"],
             tags=inputs["tags"],
-            clientRequestToken=token,
             resolveConflicts=inputs.get("resolveConflictsOnCreate") or "NONE",
             **pick(
                 inputs,
@@ -49,9 +48,6 @@ class Addon(PartOfCluster):
 
     def _get(self, addon_id: str) -> Any:
         return self.client.describe_addon(**_names(addon_id))["addon"]
-
-    def candidate(self, inputs: Properties) -> str | None:
-        return f"{inputs['clusterName']}:{inputs['addonName']}"
 
     def read(self, known: Known) -> Properties | None:
         item = self._get(known.id)

@@ -1,4 +1,4 @@
-"""What EKS's resources share: tags by ARN, client tokens, and updates that take a while."""
+"""What EKS's resources share: tags by ARN, and updates that take a while."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -71,10 +71,6 @@ class PartOfCluster(EksResource):
         """As EKS describes it."""
         # Each kind has a call of its own.
         raise NotImplementedError
-
-    def all_tags(self, resource_id: str) -> Mapping[str, str]:
-        item = self._get(resource_id)
-        return {} if item["status"] == "DELETING" else item.get("tags", {})
 
     def finish(self, known: Known) -> None:
         def active() -> bool | None:

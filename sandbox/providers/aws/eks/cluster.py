@@ -1,6 +1,6 @@
 """aws:eks/cluster:Cluster."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from types import MappingProxyType
 from typing import Any
 
@@ -68,14 +68,13 @@ class Cluster(EksResource):
                 found.add(key)
         return found
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         self.client.create_cluster(
             name=inputs["name"],
             roleArn=inputs["roleArn"],
             resourcesVpcConfig=_vpc_config(inputs),
             bootstrapSelfManagedAddons=inputs["bootstrapSelfManagedAddons"],
             tags=inputs["tags"],
-            clientRequestToken=token,
             logging=_logging(inputs.get("enabledClusterLogTypes") or []),
             **pick(
                 inputs,
@@ -88,13 +87,6 @@ class Cluster(EksResource):
             **({"encryptionConfig": _encryption(inputs)} if _encryption(inputs) else {}),
         )
         return str(inputs["name"])
-
-    def candidate(self, inputs: Properties) -> str | None:
-        return str(inputs["name"])
-
-    def all_tags(self, resource_id: str) -> Mapping[str, str]:
-        item = self._get(resource_id)
-        return {} if item["status"] == "DELETING" else item.get("tags", {})
 
     def _get(self, name: str) -> Any:
         return self.client.describe_cluster(name=name)["cluster"]

@@ -64,7 +64,7 @@ class NodeGroup(PartOfCluster):
             found |= changes & {"launchTemplate"}
         return found
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         self.client.create_nodegroup(
             clusterName=inputs["clusterName"],
             nodegroupName=inputs["nodeGroupName"],
@@ -72,7 +72,6 @@ class NodeGroup(PartOfCluster):
             subnets=inputs["subnetIds"],
             scalingConfig=inputs["scalingConfig"],
             tags=inputs["tags"],
-            clientRequestToken=token,
             **pick(
                 inputs,
                 "amiType",
@@ -92,9 +91,6 @@ class NodeGroup(PartOfCluster):
 
     def _get(self, group_id: str) -> Any:
         return self.client.describe_nodegroup(**_names(group_id))["nodegroup"]
-
-    def candidate(self, inputs: Properties) -> str | None:
-        return f"{inputs['clusterName']}:{inputs['nodeGroupName']}"
 
     def read(self, known: Known) -> Properties | None:
         item = self._get(known.id)

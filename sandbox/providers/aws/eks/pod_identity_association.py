@@ -5,7 +5,7 @@ from typing import Any
 
 from sandbox.providers.aws.eks.base import EksResource
 from sandbox.providers.aws.resource import Known
-from sandbox.providers.aws.tags import MARKER, visible
+from sandbox.providers.aws.tags import visible
 from sandbox.wire.values import Properties
 
 
@@ -19,30 +19,15 @@ class PodIdentityAssociation(EksResource):
     IN_PLACE = frozenset({"disableSessionTags", "roleArn", "targetRoleArn"})
     COMPUTED = ("associationArn", "associationId", "externalId", "disableSessionTags")
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         answer = self.client.create_pod_identity_association(
             clusterName=inputs["clusterName"],
             namespace=inputs["namespace"],
             serviceAccount=inputs["serviceAccount"],
             tags=inputs["tags"],
-            clientRequestToken=token,
             **_settings(inputs),
         )
         return f"{inputs['clusterName']},{answer['association']['associationId']}"
-
-    def find(self, inputs: Properties, marker: str) -> str | None:
-        """A service account has at most one association."""
-        cluster = inputs["clusterName"]
-        answer = self.client.list_pod_identity_associations(
-            clusterName=cluster,
-            namespace=inputs["namespace"],
-            serviceAccount=inputs["serviceAccount"],
-        )
-        for summary in answer["associations"]:
-            found = f"{cluster},{summary['associationId']}"
-            if self._get(found).get("tags", {}).get(MARKER) == marker:
-                return found
-        return None
 
     def _get(self, association_id: str) -> Any:
         answer = self.client.describe_pod_identity_association(**_names(association_id))

@@ -18,8 +18,7 @@ class AccessKey(IamResource):
     """CreateAccessKey, UpdateAccessKey, ListAccessKeys, ListUsers, DeleteAccessKey.
 
     AWS tells the secret half once, in the answer to CreateAccessKey. If that answer is lost
-    the key is useless: IAM lets a user have two, so another is made beside it, and
-    forceDestroy of the user takes away both.
+    the key is useless; forceDestroy of the user takes it away.
     """
 
     TYPE = "aws:iam/accessKey:AccessKey"
@@ -29,7 +28,7 @@ class AccessKey(IamResource):
     COMPUTED = ("createDate", *_TOLD_ONCE)
     TAGGED = False
 
-    def create(self, inputs: Properties, token: str) -> Created:
+    def create(self, inputs: Properties) -> Created:
         key = self.client.create_access_key(UserName=inputs["user"])["AccessKey"]
         secret = key["SecretAccessKey"]
         return Created(

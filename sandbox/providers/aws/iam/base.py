@@ -7,7 +7,6 @@ from urllib.parse import unquote
 
 from sandbox.providers.aws.resource import Known, Resource
 from sandbox.providers.aws.tags import from_list, to_list
-from sandbox.wire.values import Properties
 
 
 class IamResource(Resource):
@@ -33,12 +32,6 @@ class TaggedIamResource(IamResource):
         method, item = self.GET
         answer = getattr(self.client, method)(**{self.KEY: resource_id})
         return answer[item]
-
-    def candidate(self, inputs: Properties) -> str | None:
-        return str(inputs[self.NAME]) if self.NAME else None
-
-    def all_tags(self, resource_id: str) -> Mapping[str, str]:
-        return {tag["Key"]: tag["Value"] for tag in self.get(resource_id).get("Tags") or ()}
 
     def retag(self, known: Known, add: Mapping[str, str], remove: Collection[str]) -> None:
         tag, untag = self.TAG

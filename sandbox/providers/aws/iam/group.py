@@ -4,7 +4,6 @@ from collections.abc import Set
 from types import MappingProxyType
 
 from sandbox.providers.aws.iam.base import IamResource
-from sandbox.providers.aws.refusals import absent
 from sandbox.providers.aws.resource import Known
 from sandbox.wire.values import Properties
 
@@ -21,19 +20,12 @@ class Group(IamResource):
     LONGEST_NAME = 128
     TAGGED = False
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         self.client.create_group(GroupName=inputs["name"], Path=inputs["path"])
         return str(inputs["name"])
 
     def derive(self, inputs: Properties) -> Properties:
         return {"arn": self.global_arn(f"group{inputs['path']}{inputs['name']}")}
-
-    def find(self, inputs: Properties, marker: str) -> str | None:
-        """Without tags the name must do: who asks again was not refused the first time."""
-        with absent():
-            self.client.get_group(GroupName=inputs["name"])
-            return str(inputs["name"])
-        return None
 
     def read(self, known: Known) -> Properties | None:
         item = self.client.get_group(GroupName=known.id)["Group"]

@@ -36,7 +36,7 @@ class _InlinePolicy(IamResource):
         owner, _, name = known_id.rpartition(":")
         return {f"{self.OWNER.capitalize()}Name": owner, "PolicyName": name}
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         resource_id = f"{inputs[self.OWNER]}:{inputs['name']}"
         self.put()(**self._names(resource_id), PolicyDocument=inputs["policy"])
         return resource_id

@@ -24,7 +24,7 @@ class InstanceProfile(TaggedIamResource):
     TAG = ("tag_instance_profile", "untag_instance_profile")
     KEY = "InstanceProfileName"
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         self.client.create_instance_profile(
             InstanceProfileName=inputs["name"],
             Path=inputs["path"],

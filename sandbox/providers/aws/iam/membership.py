@@ -32,7 +32,7 @@ class GroupMembership(_Membership):
     IN_PLACE = frozenset({"users"})
     NAME = "name"
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         self._add((user, inputs["group"]) for user in inputs["users"])
         return str(inputs["name"])
 
@@ -70,7 +70,7 @@ class UserGroupMembership(_Membership):
     REPLACE_ON = frozenset({"user"})
     IN_PLACE = frozenset({"groups"})
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         user = inputs["user"]
         self._add((user, group) for group in inputs["groups"])
         return "/".join([user, *sorted(inputs["groups"])])

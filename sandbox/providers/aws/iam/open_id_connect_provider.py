@@ -24,7 +24,7 @@ class OpenIdConnectProvider(TaggedIamResource):
     def get(self, resource_id: str) -> Any:
         return self.client.get_open_id_connect_provider(OpenIDConnectProviderArn=resource_id)
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         url = inputs["url"]
         answer = self.client.create_open_id_connect_provider(
             Url=url if "://" in url else f"https://{url}",
@@ -39,9 +39,6 @@ class OpenIdConnectProvider(TaggedIamResource):
 
     def _arn(self, inputs: Properties) -> str:
         return self.global_arn(f"oidc-provider/{inputs['url'].removeprefix('https://')}")
-
-    def candidate(self, inputs: Properties) -> str | None:
-        return self._arn(inputs)
 
     def read(self, known: Known) -> Properties | None:
         item = self.get(known.id)

@@ -27,7 +27,7 @@ class Policy(TaggedIamResource):
     GET, TAG = ("get_policy", "Policy"), ("tag_policy", "untag_policy")
     KEY = "PolicyArn"
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         optional = {"Description": inputs.get("description")}
         answer = self.client.create_policy(
             PolicyName=inputs["name"],
@@ -43,9 +43,6 @@ class Policy(TaggedIamResource):
 
     def _arn(self, inputs: Properties) -> str:
         return self.global_arn(f"policy{inputs['path']}{inputs['name']}")
-
-    def candidate(self, inputs: Properties) -> str | None:
-        return self._arn(inputs)
 
     def read(self, known: Known) -> Properties | None:
         item = self.get(known.id)

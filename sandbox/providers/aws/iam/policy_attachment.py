@@ -27,7 +27,7 @@ class _PolicyAttachment(IamResource):
     def _owner(self, name: str) -> dict[str, str]:
         return {f"{self.OWNER.capitalize()}Name": name}
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         owner, arn = inputs[self.OWNER], inputs["policyArn"]
         self.attach()(**self._owner(owner), PolicyArn=arn)
         return f"{owner}/{arn}"

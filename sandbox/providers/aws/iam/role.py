@@ -35,7 +35,7 @@ class Role(TaggedIamResource):
     NAME = "name"
     GET, TAG, KEY = ("get_role", "Role"), ("tag_role", "untag_role"), "RoleName"
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         optional = {
             "Description": inputs.get("description"),
             "PermissionsBoundary": inputs.get("permissionsBoundary"),

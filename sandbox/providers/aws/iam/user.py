@@ -24,7 +24,7 @@ class User(TaggedIamResource):
     NAME = "name"
     GET, TAG, KEY = ("get_user", "User"), ("tag_user", "untag_user"), "UserName"
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         optional = {"PermissionsBoundary": inputs.get("permissionsBoundary")}
         self.client.create_user(
             UserName=inputs["name"],

@@ -22,18 +22,12 @@ class Alias(Resource):
     def stem(self, name: str) -> str:
         return f"alias/{super().stem(name)}"
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         self.client.create_alias(AliasName=inputs["name"], TargetKeyId=inputs["targetKeyId"])
         return str(inputs["name"])
 
     def derive(self, inputs: Properties) -> Properties:
         return {"arn": self.aws.arn("kms", inputs["name"])}
-
-    def find(self, inputs: Properties, marker: str) -> str | None:
-        """The same alias of the same key is what an unanswered request made."""
-        item = self._get(inputs["name"])
-        target = item and item.get("TargetKeyId")
-        return str(inputs["name"]) if target and self._is(target, inputs) else None
 
     def _is(self, target: str, inputs: Properties) -> bool:
         return str(inputs["targetKeyId"]).rpartition("/")[2] == target

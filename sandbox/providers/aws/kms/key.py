@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Set
 from types import MappingProxyType
 
 from sandbox.providers.aws.resource import Known, Resource
-from sandbox.providers.aws.tags import MARKER, from_list, to_list
+from sandbox.providers.aws.tags import from_list, to_list
 from sandbox.wire.values import Properties
 
 
@@ -38,7 +38,7 @@ class Key(Resource):
     COMPUTED = ("arn", "description", "keyId", "policy", "rotationPeriodInDays")
     JSON = frozenset({"policy"})
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         optional = {"Description": inputs.get("description"), "Policy": inputs.get("policy")}
         answer = self.client.create_key(
             KeyUsage=inputs["keyUsage"],
@@ -48,16 +48,6 @@ class Key(Resource):
             **{k: v for k, v in optional.items() if v},
         )
         return str(answer["KeyMetadata"]["KeyId"])
-
-    def find(self, inputs: Properties, marker: str) -> str | None:
-        """KMS gives keys no names; there are few enough to look at each."""
-        for page in self.client.get_paginator("list_keys").paginate():
-            for key in page["Keys"]:
-                tags = self.client.list_resource_tags(KeyId=key["KeyId"]).get("Tags", [])
-                mine = {"TagKey": MARKER, "TagValue": marker} in tags
-                if mine and self.read(Known(key["KeyId"], {}, {})):
-                    return str(key["KeyId"])
-        return None
 
     def finish(self, known: Known) -> None:
         wanted = known.inputs

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 
 from sandbox.providers.aws.resource import Known, Resource
 from sandbox.providers.aws.tags import to_list
-from sandbox.wire.values import Properties
 
 
 class RdsResource(Resource):
@@ -17,9 +16,6 @@ class RdsResource(Resource):
 
     def stem(self, name: str) -> str:
         return super().stem(name).lower()
-
-    def candidate(self, inputs: Properties) -> str | None:
-        return str(inputs[self.NAME])
 
     def all_tags(self, resource_id: str) -> Mapping[str, str]:
         answer = self.client.list_tags_for_resource(ResourceName=self.arn_of(resource_id))

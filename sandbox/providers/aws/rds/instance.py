@@ -112,7 +112,7 @@ class Instance(RdsResource):
         reason = "Give one, or set skipFinalSnapshot; else it could not be deleted"
         return [contract.CheckFailure("finalSnapshotIdentifier", reason)]
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         names = _AT_BIRTH | _ANY_TIME
         given = {
             name: inputs[key] for key, name in names.items() if inputs.get(key) not in (None, [])
@@ -121,10 +121,6 @@ class Instance(RdsResource):
             DBInstanceIdentifier=inputs["identifier"], Tags=to_list(inputs["tags"]), **given
         )
         return str(answer["DBInstance"]["DbiResourceId"])
-
-    def find(self, inputs: Properties, marker: str) -> str | None:
-        found = super().find(inputs, marker)
-        return None if found is None else str(self._get(found)["DbiResourceId"])
 
     def arn_of(self, resource_id: str) -> str:
         return str(self._get(resource_id)["DBInstanceArn"])

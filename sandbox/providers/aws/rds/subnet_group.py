@@ -21,7 +21,7 @@ class SubnetGroup(RdsResource):
     NAME = "name"
     LONGEST_NAME = 255
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         self.client.create_db_subnet_group(
             DBSubnetGroupName=inputs["name"],
             DBSubnetGroupDescription=inputs["description"],

@@ -44,7 +44,7 @@ class Bucket(Resource):
             return [contract.CheckFailure("bucket", "A name has between 3 and 63 characters")]
         return []
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         name = inputs["bucket"]
         where: dict[str, Any] = {}
         if self.aws.region != "us-east-1":
@@ -59,10 +59,10 @@ class Bucket(Resource):
                 "It was not made by this resource. Choose another name, or import it.",
                 code="BucketAlreadyOwnedByYou",
             )
-        # Both may be said twice: that the bucket did not exist is known.
-        with self.aws.retries.repeatable():
+        # May be said twice: that the bucket did not exist is known.
+        with self.aws.retries.creating(careful=False):
             self.client.create_bucket(Bucket=name, **where)
-            # The marker first, so that a bucket made in vain is known again.
+        if inputs["tags"]:
             self._put_tags(name, inputs["tags"])
         return str(name)
 
@@ -77,9 +77,6 @@ class Bucket(Resource):
             self.client.put_bucket_tagging(Bucket=name, Tagging={"TagSet": to_list(tags)})
         else:
             self.client.delete_bucket_tagging(Bucket=name)
-
-    def candidate(self, inputs: Properties) -> str | None:
-        return str(inputs["bucket"])
 
     def all_tags(self, resource_id: str) -> Mapping[str, str]:
         with absent():

@@ -16,7 +16,7 @@ class BucketSetting(Resource):
     def put(self, bucket: str, inputs: Properties) -> None:
         raise NotImplementedError(self.TYPE)
 
-    def create(self, inputs: Properties, token: str) -> str:
+    def create(self, inputs: Properties) -> str:
         self.put(inputs["bucket"], inputs)
         return str(inputs["bucket"])
 

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -16,10 +15,9 @@ from sandbox.providers.aws.comparison import project, same
 from sandbox.providers.aws.ec2.vpc import Vpc
 from sandbox.providers.aws.provider import AwsProvider
 from sandbox.providers.aws.registry import resources
-from sandbox.providers.aws.tags import MARKER
 from sandbox.wire.marshal import from_struct, to_struct
 from sandbox.wire.protos import provider_pb2, provider_pb2_grpc
-from sandbox.wire.values import UNKNOWN, ResourceReference, Secret, reveal
+from sandbox.wire.values import UNKNOWN, ResourceReference, Secret
 
 ROOT = Path(__file__).parents[5]
 USER = "aws:iam/user:User"
@@ -96,41 +94,6 @@ def test_unknowns_stay_unknown(engine):
     assert inputs == {"role": UNKNOWN, "policyArn": UNKNOWN}
     request = contract.CreateRequest("urn", USER, "ann", {"name": UNKNOWN, "path": "/"}, True)
     assert engine.provider.create(request).outputs["arn"] is UNKNOWN
-
-
-LOST = {
-    "aws:ec2/vpc:Vpc": {"cidrBlock": "10.77.0.0/16"},
-    "aws:ec2/eip:Eip": {},
-    "aws:ec2/internetGateway:InternetGateway": {},
-    "aws:ec2/instance:Instance": {"ami": "ami-12345678"},
-    "aws:iam/user:User": {},
-    "aws:iam/group:Group": {},
-    "aws:iam/policy:Policy": {
-        "policy": '{"Version":"2012-10-17","Statement":[{"Effect":"Deny",'
-        '"Action":"*","Resource":"*"}]}'
-    },
-    "aws:s3/bucket:Bucket": {},
-    "aws:ecr/repository:Repository": {},
-    "aws:kms/key:Key": {},
-    "aws:cloudwatch/logGroup:LogGroup": {},
-}
-
-
-@pytest.mark.parametrize("kind", LOST)
-def test_a_lost_answer_does_not_leave_a_second_resource(engine, kind):
-    inputs = engine.check(kind, "lost", LOST[kind], seed=kind.encode())
-    first = contract.CreateRequest("urn", kind, "lost", inputs, token=f"token-{kind}")
-    made = engine.provider.create(first)
-    again = replace(first, repeated=True)
-    assert engine.provider.create(again).id == made.id
-    assert MARKER not in made.outputs.get("tagsAll", {})
-    request = contract.DeleteRequest("urn", kind, made.id, inputs, reveal(made.outputs))
-    engine.provider.delete(request)
-    # Once it is gone, the same creation makes another; where there are client tokens, one
-    # with a token of its own does: EC2 answers the same token with what was terminated.
-    by_token = kind == "aws:ec2/instance:Instance"
-    other = engine.provider.create(replace(again, token="new") if by_token else again)
-    engine.provider.delete(replace(request, id=other.id))
 
 
 def test_nobody_is_given_what_another_made(engine):
