@@ -154,7 +154,7 @@ def up_and_destroy(account: Account, session: Session, branch: Program) -> None:
 def _make(kind: Resource, each: Registration, inputs: Properties) -> Made:
     checked = kind.check(contract.CheckRequest(each.urn, each.type, each.name, {}, inputs), {})
     assert not checked.failures, checked.failures
-    request = contract.CreateRequest(each.urn, each.type, each.name, checked.inputs, token="t")
+    request = contract.CreateRequest(each.urn, each.type, each.name, checked.inputs)
     result = kind.make(request)
     known = Known(result.id, checked.inputs, result.outputs)
     assert kind.look(known)
