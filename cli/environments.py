@@ -1,7 +1,7 @@
 """Names of environments: checked in one place, used for stacks, files and messages.
 
 An environment is a Pulumi stack. Those named `sandbox` or `sandbox-...` are deployed on
-this machine by the embedded engine; all others go to AWS with the Pulumi CLI. A git branch has
+this machine; all others go to AWS. A git branch has
 one of its own on a base environment; the main branch has none, it is the base itself.
 """
 

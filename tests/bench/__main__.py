@@ -1,7 +1,7 @@
 """`make bench`: the figures of docs/performance.md, measured here and now.
 
-Two parts: the embedded engine on programs whose cost under Pulumi's own engine is known, and
-the kit in a sandbox of its own, by the command line. Prints a table, or JSON with `--json`.
+The kit in a sandbox of its own, by the command line, beside `pulumi` typed by hand. Prints a table, or
+JSON with `--json`.
 Nothing here fails on a figure: a benchmark is no test.
 """
 
@@ -14,10 +14,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import engine, kit
+from tests.bench import kit
 from tests.bench.figures import Figure, table
-
-PARTS = ("engine", "kit")
 
 
 def main() -> None:
@@ -35,23 +33,15 @@ def main() -> None:
 
 
 def _measure(options: argparse.Namespace, folder: Path) -> Iterator[Figure]:
-    parts = options.only or PARTS
-    runs = max(1, options.runs)
-    if "engine" in parts:
-        yield from engine.measure(folder, runs)
-    if "kit" in parts:
-        yield from kit.measure(folder, runs, cold=options.cold)
+    yield from kit.measure(folder, max(1, options.runs), cold=options.cold)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument(
-        "--only", action="append", choices=PARTS, help="this part alone; may be repeated"
-    )
     parser.add_argument("--runs", type=int, default=3, help="runs of each, of which the median")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument(
-        "--cold", action="store_true", help="the kit also with empty caches (10 minutes)"
+        "--cold", action="store_true", help="the kit also with empty caches (15 minutes)"
     )
     return parser
 

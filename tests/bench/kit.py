@@ -50,6 +50,20 @@ class Kit:
         # Go keeps its modules read-only otherwise, and they could not be removed.
         self.environment["GOFLAGS"] = "-modcacherw"
 
+    def by_hand(self) -> dict[str, str]:
+        """The environment of somebody who types `pulumi`."""
+        told = subprocess.run(
+            ["./aerodrome", "sandbox", "env", "--json"],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found = json.loads(told.stdout)
+        kept = {key: value for key, value in self.environment.items() if key not in found["unset"]}
+        return kept | dict(found["variables"])
+
     def memory(self) -> float:
         """GiB held by the sandbox's processes, page cache not counted."""
         status = subprocess.run(
@@ -75,7 +89,9 @@ def measure(folder: Path, runs: int, *, cold: bool) -> Iterator[Figure]:
     try:
         if cold:
             kit.use_no_cache(folder / "cold")
-            yield median("make up, nothing cached", 600, [kit.seconds("make", "up")])
+            yield median(
+                "make up, nothing cached, no pulumi there", 780, [kit.seconds("make", "up")]
+            )
             kit.seconds("make", "down")
         kit.seconds("make", "setup")
         ups, downs = [], []
@@ -84,7 +100,7 @@ def measure(folder: Path, runs: int, *, cold: bool) -> Iterator[Figure]:
             if run == runs - 1:
                 yield from _standing(kit)
             downs.append(kit.seconds("make", "down"))
-        yield median("make up, built things cached, sandbox down", 90, ups)
+        yield median("make up, built things cached, sandbox down", 75, ups)
         yield median("make down", 40, downs)
     finally:
         kit.down()
@@ -93,12 +109,37 @@ def measure(folder: Path, runs: int, *, cold: bool) -> Iterator[Figure]:
 def _standing(kit: Kit) -> Iterator[Figure]:
     """What is measured while the environment stands."""
     time.sleep(_SETTLED_SECONDS)
-    yield median("memory of the idle sandbox, Airflow included", 2.5, [kit.memory()], "GiB")
+    yield median("memory of the idle sandbox, Airflow included", 1.9, [kit.memory()], "GiB")
     # By name: on a branch's checkout the plain command means the branch.
     base = ["--env", "sandbox"]
-    yield kit.several("aerodrome up with nothing to change", 4, ["./aerodrome", "up", *base])
-    yield kit.several("preview of the whole program", 4, ["./aerodrome", "preview", *base])
+    yield from _beside_pulumi(
+        kit,
+        "up with nothing to change",
+        6,
+        ["./aerodrome", "up", *base],
+        ["pulumi", "up", "--skip-preview", "--yes", "-s", "sandbox", "--non-interactive"],
+    )
+    yield from _beside_pulumi(
+        kit,
+        "preview of the whole program",
+        5,
+        ["./aerodrome", "preview", *base],
+        ["pulumi", "preview", "-s", "sandbox", "--non-interactive"],
+    )
     yield from _branch(kit)
+
+
+def _beside_pulumi(
+    kit: Kit, what: str, goal: float, ours: Sequence[str], theirs: Sequence[str]
+) -> Iterator[Figure]:
+    """A command, and what somebody types who does without it: turn by turn, for the ratio."""
+    by_hand = kit.by_hand()
+    pairs = [
+        (cost(ours, kit.environment).wall, cost(theirs, by_hand).wall) for _ in range(kit.runs)
+    ]
+    yield median(f"aerodrome: {what}", goal, [mine for mine, _ in pairs])
+    yield median(f"pulumi by hand: {what}", goal, [hand for _, hand in pairs])
+    yield median(f"ratio: {what}", 1.15, [mine / hand for mine, hand in pairs], "x")
 
 
 def _branch(kit: Kit) -> Iterator[Figure]:
@@ -108,7 +149,7 @@ def _branch(kit: Kit) -> Iterator[Figure]:
     for run in range(kit.runs):
         ups.append(kit.seconds(*up))
         if run == 0:
-            yield kit.several("branch: up with nothing to change", 3, up)
+            yield kit.several("branch: up with nothing to change", 6, up)
         downs.append(kit.seconds("./aerodrome", "down", *_BRANCH))
-    yield median("branch: from nothing to a scheduler that runs tasks", 45, ups)
+    yield median("branch: from nothing to a scheduler that runs tasks", 32, ups)
     yield median("branch: down, empty inventory included", 20, downs)

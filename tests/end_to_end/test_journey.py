@@ -11,7 +11,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -275,26 +274,16 @@ class TestBadInput:
         self.refused(done, str(kit.checkpoint), text)
 
     def test_a_lock_that_is_held(self, kit: Kit) -> None:
-        code = (
-            "import sys, pathlib\n"
-            "from sandbox.engine.state.lock import hold\n"
-            "from sandbox.engine.state.store import StackStore\n"
-            "with hold(StackStore(pathlib.Path(sys.argv[1]), 'aerodrome', 'sandbox')):\n"
-            "    print('held', flush=True)\n"
-            "    sys.stdin.read()\n"
-        )
-        with subprocess.Popen(
-            [sys.executable, "-c", code, str(kit.state / "stacks")],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as holder:
-            assert holder.stdout is not None
-            assert holder.stdout.readline() == "held\n"
+        with subprocess.Popen(["sleep", "600"]) as holder:
+            lock = kit.state / "stacks/.pulumi/locks/organization/aerodrome/sandbox/held.json"
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            content = {"pid": holder.pid, "username": "ada", "hostname": socket.gethostname()}
+            lock.write_text(json.dumps(content | {"timestamp": "2027-01-01T00:00:00Z"}))
             done = kit.run("up")
-            holder.communicate("")
-        self.refused(done, "locked", f"Process {holder.pid}", "since", "kill -INT")
+            holder.kill()
+        self.refused(done, "Another run of Pulumi is at work", f"pid {holder.pid}", "pulumi cancel")
+        # It is gone now: the next run removes its lock by itself.
+        assert "unlocked" in kit.run("up").stderr
 
     def test_another_user(self, kit: Kit) -> None:
         done = subprocess.run(

@@ -16,9 +16,9 @@ from cli.teardown.operation import TornDown, Wish, tear_down
 from infra.naming import Names
 from sandbox.errors import KitError, UserError
 from sandbox.tools import tool
+from tests.api_server import api_server
 from tests.teardown import kit
 from tests.teardown.conftest import Cloud
-from tests.api_server import api_server
 
 __all__ = ["api_server"]
 

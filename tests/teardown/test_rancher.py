@@ -20,9 +20,9 @@ from cli.teardown.report import Report
 from cli.teardown.target import target_of
 from infra.naming import Names
 from sandbox.tools import tool
+from tests.api_server import api_server
 from tests.teardown import kit
 from tests.teardown.conftest import Cloud
-from tests.api_server import api_server
 
 __all__ = ["api_server"]
 
