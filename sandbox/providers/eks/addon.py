@@ -1,31 +1,22 @@
 """eks:index:Addon, and the add-ons that a cluster brings by itself."""
 
 import json
-from dataclasses import dataclass
+from typing import Any, Final
+
+import pulumi
+from pulumi.provider import ConstructResult
 
 from sandbox.errors import Unsupported, UserError
-from sandbox.providers.contract import ConstructRequest, ConstructResult
-from sandbox.providers.eks import inputs as given
-from sandbox.providers.eks.monitor import Component, Monitor, Registered
-from sandbox.providers.eks.values import combine, plain
-from sandbox.wire.values import UNKNOWN, Output, Properties, ResourceReference, Value
+from sandbox.providers.eks.resources import AwsResource, Cluster, Request, aws, output
 
 TYPE = "eks:index:Addon"
+_PASSED_ON = ("resolveConflictsOnCreate", "resolveConflictsOnUpdate", "serviceAccountRoleArn")
 SUPPORTED = frozenset(
-    {
-        "addonName",
-        "addonVersion",
-        "cluster",
-        "configurationValues",
-        "preserve",
-        "resolveConflictsOnCreate",
-        "resolveConflictsOnUpdate",
-        "serviceAccountRoleArn",
-    }
+    {*_PASSED_ON, "addonName", "addonVersion", "cluster", "configurationValues", "preserve"}
 )
 
 # Existing objects are taken over, and changes of the defaults by others undone.
-_CONFLICTS: Properties = {
+_CONFLICTS: Final = {
     "resolveConflictsOnCreate": "OVERWRITE",
     "resolveConflictsOnUpdate": "OVERWRITE",
 }
@@ -45,147 +36,104 @@ _CNI_ENVIRONMENT = {
 _CNI_INIT_ENVIRONMENT = {"DISABLE_TCP_EARLY_DEMUX": "false"}
 
 
-def construct(monitor: Monitor, request: ConstructRequest) -> ConstructResult:
+def construct(request: Request) -> ConstructResult:
     """An add-on of a cluster, registered under that cluster whatever parent the program named."""
-    inputs = given.read(request, SUPPORTED)
-    name = inputs.require("addonName")
-    cluster = _cluster(monitor, inputs.require("cluster"))
-    component = monitor.component(
-        TYPE,
-        request.name,
-        parent=_reference(inputs.require("cluster")).urn,
-        providers=request.providers,
-        depends_on=request.dependencies,
-    )
-    monitor.resource(
-        "aws:eks/addon:Addon",
-        request.name,
-        {
-            "addonName": name,
-            "addonVersion": inputs.get("addonVersion")
-            or _latest(monitor, name, cluster["version"], component),
-            "clusterName": cluster["name"],
-            "preserve": inputs.get("preserve", True),
-            **_CONFLICTS,
-            **inputs.only(
-                "resolveConflictsOnCreate", "resolveConflictsOnUpdate", "serviceAccountRoleArn"
-            ),
-            **_configuration(inputs),
-        },
-        parent=component,
-        depends_on=request.dependencies,
-    )
-    monitor.outputs(component, {})
+    request.refuse_others(TYPE, SUPPORTED)
+    name, owner = request.require("addonName"), request.require("cluster")
+    if not isinstance(owner, Cluster):
+        raise UserError("'cluster' must be an eks.Cluster")
+    component = request.component(TYPE, parent=owner.as_parent)
+    cluster = output(owner, "eksCluster")
+    wanted = {
+        "preserve": request.inputs.get("preserve", True),
+        **request.only("addonVersion", *_PASSED_ON),
+    }
+    if "configurationValues" in request.inputs:
+        wanted["configurationValues"] = pulumi.Output.from_input(
+            request.inputs["configurationValues"]
+        ).apply(_as_text)
+    _register(name, request.name, cluster, wanted, component, request.options.depends_on)
+    component.register_outputs({})
     return ConstructResult(component.urn, {})
 
 
-def kube_proxy(
-    monitor: Monitor, name: str, cluster: Registered, tags: Value, parent: Component
-) -> Registered:
+def kube_proxy(request: Request, cluster: AwsResource, parent: pulumi.Resource) -> AwsResource:
     """The add-on for Services, which every cluster needs."""
-    return monitor.resource(
-        "aws:eks/addon:Addon",
-        f"{name}-kube-proxy",
-        {
-            "addonName": "kube-proxy",
-            "addonVersion": _latest(monitor, "kube-proxy", cluster["version"], parent),
-            "clusterName": cluster["name"],
-            "preserve": True,
-            **_CONFLICTS,
-            **_tags(tags),
-        },
-        parent=parent,
-    )
-
-
-@dataclass(frozen=True)
-class VpcCni:
-    """The cluster's network add-on as its program wants it."""
-
-    name: str
-    cluster: Registered
-    tags: Value
-    options: Value
+    name = f"{request.name}-kube-proxy"
+    wanted = {"preserve": True, **request.only("tags")}
+    return _register("kube-proxy", name, cluster, wanted, parent)
 
 
 def vpc_cni(
-    monitor: Monitor, wanted: VpcCni, parent: Component, providers: dict[str, str]
-) -> Component:
+    request: Request,
+    cluster: AwsResource,
+    parent: pulumi.Resource,
+    kubernetes: pulumi.ProviderResource,
+) -> pulumi.ComponentResource:
     """The add-on that gives pods their addresses; a component of its own."""
-    logical, cluster = f"{wanted.name}-vpc-cni", wanted.cluster
-    component = monitor.component(
-        "eks:index:VpcCniAddon", logical, parent=parent.urn, providers=providers
-    )
+    name = f"{request.name}-vpc-cni"
+    options = pulumi.ResourceOptions(parent=parent, providers=[kubernetes])
+    component = pulumi.ComponentResource("eks:index:VpcCniAddon", name, {}, options)
     configuration = {
         "env": _CNI_ENVIRONMENT,
         "init": {"env": _CNI_INIT_ENVIRONMENT},
-        **_network_policy(wanted.options),
+        **network_policy(request),
     }
-    addon = monitor.resource(
-        "aws:eks/addon:Addon",
-        logical,
-        {
-            "addonName": "vpc-cni",
-            "addonVersion": _latest(monitor, "vpc-cni", cluster["version"], component),
-            "clusterName": cluster["name"],
-            "configurationValues": json.dumps(configuration, sort_keys=True),
-            "preserve": True,
-            **_CONFLICTS,
-            **_tags(wanted.tags),
-        },
-        parent=component,
-        depends_on=[cluster.urn],
-    )
-    monitor.outputs(component, {"addon": addon.reference})
+    wanted = {
+        "configurationValues": _as_text(configuration),
+        "preserve": True,
+        **request.only("tags"),
+    }
+    addon = _register("vpc-cni", name, cluster, wanted, component, [cluster])
+    component.register_outputs({"addon": addon})
     return component
 
 
-def _network_policy(options: Value) -> dict[str, str]:
+def network_policy(request: Request) -> dict[str, str]:
     """The one option of the CNI that the sandbox knows; the add-on's own schema has it as a text."""
-    given = dict(plain(options) or {})
-    enabled = plain(given.pop("enableNetworkPolicy", None))
+    given = request.inputs.get("vpcCniOptions", {})
     # The SDK adds what is done about conflicts, as it is done without options.
-    if given.items() - _CONFLICTS.items():
+    if not isinstance(given, dict) or given.items() - _CONFLICTS.items() - {
+        ("enableNetworkPolicy", True),
+        ("enableNetworkPolicy", False),
+    }:
         raise Unsupported(
-            "The sandbox's eks:index:Cluster knows the vpcCniOption enableNetworkPolicy only"
+            "The sandbox's eks:index:Cluster knows the vpcCniOption enableNetworkPolicy only",
+            "It must be true or false, and known before `up`.",
         )
+    enabled = given.get("enableNetworkPolicy")
     return {} if enabled is None else {"enableNetworkPolicy": "true" if enabled else "false"}
 
 
-def _latest(monitor: Monitor, name: Value, kubernetes: Value, parent: Component) -> Value:
-    """The newest version that fits the cluster's; not asked for before that is known."""
-    found = monitor.invoke(
-        "aws:eks/getAddonVersion:getAddonVersion",
-        {"addonName": name, "kubernetesVersion": kubernetes, "mostRecent": True},
-        parent,
-    )
-    return UNKNOWN if found is UNKNOWN else found["version"]
+def _register(
+    addon: Any,
+    name: str,
+    cluster: AwsResource | pulumi.Output[Any],
+    wanted: dict[str, Any],
+    parent: pulumi.Resource,
+    depends_on: Any = None,
+) -> AwsResource:
+    """An add-on of the newest version that fits the cluster's, if none is wanted."""
+    found: pulumi.Output[Any] = pulumi.Output.from_input(cluster)
+    inputs = {
+        "addonName": addon,
+        "clusterName": found.apply(lambda cluster: output(cluster, "name")),
+        **_CONFLICTS,
+        **wanted,
+    }
+    if "addonVersion" not in inputs:
+        version = found.apply(lambda cluster: output(cluster, "version"))
+        arguments = {"addonName": addon, "kubernetesVersion": version, "mostRecent": True}
+        newest = aws("eks/getAddonVersion:getAddonVersion", arguments, parent)
+        inputs["addonVersion"] = newest["version"]
+    return AwsResource("aws:eks/addon:Addon", name, inputs, parent, depends_on=depends_on)
 
 
-def _configuration(inputs: given.Inputs) -> Properties:
-    if "configurationValues" not in inputs:
-        return {}
-    as_text = combine(
-        lambda values: json.dumps(values, sort_keys=True), inputs.get("configurationValues")
-    )
-    return {"configurationValues": as_text}
+def _as_text(values: Any) -> str:
+    return json.dumps(json.loads(json.dumps(values), parse_float=_number), sort_keys=True)
 
 
-def _tags(tags: Value) -> Properties:
-    return {"tags": tags} if tags is not None else {}
-
-
-def _cluster(monitor: Monitor, value: Value) -> Registered:
-    """The EKS cluster behind an eks:index:Cluster."""
-    component = monitor.lookup(_reference(value))
-    inner = plain(component["eksCluster"])
-    if not isinstance(inner, ResourceReference):
-        raise UserError("'cluster' must be an eks.Cluster")
-    return monitor.lookup(inner)
-
-
-def _reference(value: Value) -> ResourceReference:
-    inner = value.value if isinstance(value, Output) else value
-    if not isinstance(inner, ResourceReference):
-        raise UserError("'cluster' must be an eks.Cluster")
-    return inner
+def _number(text: str) -> float:
+    """Every number travels as a float; the schema of an add-on wants its whole numbers back."""
+    number = float(text)
+    return int(number) if number.is_integer() else number

@@ -1,17 +1,18 @@
 """eks:index:Cluster: a control plane with its role, security groups and first add-ons."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi.provider import ConstructResult
 
 from sandbox.errors import Unsupported
-from sandbox.providers.contract import CallRequest, ConstructRequest, ConstructResult
 from sandbox.providers.eks import addon, security_groups, service_role
-from sandbox.providers.eks import inputs as given
 from sandbox.providers.eks.kubeconfig import kubeconfig
-from sandbox.providers.eks.monitor import Component, Monitor, Registered
-from sandbox.providers.eks.security_groups import NodeGroupRules, name_and_tags
-from sandbox.providers.eks.values import combine, dependencies, plain
-from sandbox.wire.values import Output, Properties, ResourceReference, Value
+from sandbox.providers.eks.resources import AwsResource, Request, aws, name_and_tags, output
+from sandbox.providers.eks.security_groups import NodeGroupRules
 
 TYPE = "eks:index:Cluster"
 GET_KUBECONFIG = "eks:index:Cluster/getKubeconfig"
@@ -46,248 +47,211 @@ OIDC_THUMBPRINT = "0" * 40
 sandbox has no such issuer, and AWS itself stopped looking at the value (docs/limits.md)."""
 
 # Set by AWS once; a later difference must not replace the cluster.
-_SET_ONCE = ("accessConfig.bootstrapClusterCreatorAdminPermissions", "bootstrapSelfManagedAddons")
+_SET_ONCE = ["accessConfig.bootstrapClusterCreatorAdminPermissions", "bootstrapSelfManagedAddons"]
+_READ = ("arn", "certificateAuthority", "endpoint", "identities", "name", "version")
 
 
 @dataclass(frozen=True)
 class _Parts:
     """What a cluster consists of."""
 
-    role: Registered
-    cluster: Registered
-    control_plane_group: Registered
+    role: AwsResource
+    cluster: AwsResource
+    control_plane_group: AwsResource
     node_rules: NodeGroupRules
-    kubernetes: Registered
-    vpc_cni: Component
-    oidc_provider: Registered | None
+    kubernetes: pulumi.ProviderResource
+    vpc_cni: pulumi.ComponentResource
+    oidc_provider: AwsResource | None
 
 
-def construct(monitor: Monitor, request: ConstructRequest) -> ConstructResult:
-    """Everything of one cluster, in the order in which each needs the other."""
-    inputs = given.read(request, SUPPORTED)
-    _refuse_other_kinds(inputs)
-    component = monitor.component(
-        TYPE,
-        request.name,
-        parent=request.parent,
-        providers=request.providers,
-        depends_on=request.dependencies,
-    )
-    parts = _register(monitor, request, inputs, component)
-    outputs = _outputs(parts, inputs)
-    monitor.outputs(component, outputs)
-    return ConstructResult(
-        component.urn,
-        outputs,
-        {key: sorted(dependencies(value)) for key, value in outputs.items()},
-    )
+def construct(request: Request) -> ConstructResult:
+    """Everything of one cluster."""
+    request.refuse_others(TYPE, SUPPORTED)
+    _refuse_other_kinds(request)
+    component = request.component(TYPE)
+    parts = _register(request, component)
+    outputs = _outputs(parts, request)
+    component.register_outputs(outputs)
+    return ConstructResult(component.urn, outputs)
 
 
-def get_kubeconfig(monitor: Monitor, request: CallRequest) -> Properties:
+def get_kubeconfig(arguments: Mapping[str, Any]) -> pulumi.Inputs:
     """The kubeconfig for another AWS profile or role."""
-    this = request.arguments["__self__"]
-    reference = plain(monitor.lookup(this)["eksCluster"])
-    cluster = monitor.lookup(reference)
-    result = combine(
-        lambda cluster, profile, role: json.dumps(
-            kubeconfig(cluster, profile=profile, role_arn=role)
-        ),
-        Output(cluster.outputs),
-        request.arguments.get("profileName"),
-        request.arguments.get("roleArn"),
-    )
-    return {"result": result}
+    this = pulumi.Output.from_input(arguments["__self__"])
+    cluster = this.apply(lambda found: output(found, "eksCluster"))
+    return {
+        "result": _kubeconfig_text(cluster, arguments.get("profileName"), arguments.get("roleArn"))
+    }
 
 
-def _refuse_other_kinds(inputs: given.Inputs) -> None:
+def _refuse_other_kinds(request: Request) -> None:
     """Before anything is registered."""
-    mode = plain(inputs.get("authenticationMode"))
+    mode = request.inputs.get("authenticationMode")
     if mode != "API":
         raise Unsupported(
             f"The sandbox's {TYPE} does not know authenticationMode {mode or 'CONFIG_MAP'}",
             'Set authenticationMode to "API": access entries instead of a ConfigMap.',
         )
-    if not inputs.flag("skipDefaultNodeGroup", default=False):
+    if not request.flag("skipDefaultNodeGroup"):
         raise Unsupported(
             f"The sandbox's {TYPE} does not make the default node group",
             "Set skipDefaultNodeGroup to true and add an eks.ManagedNodeGroup.",
         )
+    request.flag("createOidcProvider")
+    request.require("vpcId")
+    addon.network_policy(request)
 
 
-def _register(
-    monitor: Monitor, request: ConstructRequest, inputs: given.Inputs, component: Component
-) -> _Parts:
+def _register(request: Request, component: pulumi.ComponentResource) -> _Parts:
     name = request.name
-    partition = monitor.invoke("aws:index/getPartition:getPartition", {}, component)
     role = service_role.register(
-        monitor,
-        service_role.Wanted(
-            name=f"{name}-eksRole",
-            service=f"eks.{_service_suffix(partition)}",
-            description="Allows EKS to manage clusters on your behalf.",
-            policies=[f"arn:{partition['partition']}:iam::aws:policy/AmazonEKSClusterPolicy"],
-        ),
+        f"{name}-eksRole",
+        "eks",
+        "Allows EKS to manage clusters on your behalf.",
+        ["AmazonEKSClusterPolicy"],
         component,
+        aws("index/getPartition:getPartition", {}, component),
     )
-    group = security_groups.for_control_plane(monitor, name, inputs, component)
-    cluster = monitor.resource(
+    group = security_groups.for_control_plane(request, component)
+    cluster = AwsResource(
         "aws:eks/cluster:Cluster",
         f"{name}-eksCluster",
-        _cluster_inputs(name, inputs, role.role, group),
-        parent=component,
-        depends_on=[*role.attached, *request.dependencies],
+        _cluster_inputs(request, role.role, group),
+        component,
+        outputs=_READ,
+        depends_on=[*role.attached, *_as_list(request.options.depends_on)],
         ignore_changes=_SET_ONCE,
     )
-    tags = inputs.get("tags")
-    addon.kube_proxy(monitor, name, cluster, tags, component)
-    kubernetes = monitor.resource(
-        "pulumi:providers:kubernetes",
+    addon.kube_proxy(request, cluster, component)
+    kubernetes = pulumi.ProviderResource(
+        "kubernetes",
         f"{name}-eks-k8s",
-        {"kubeconfig": _kubeconfig_text(cluster)},
-        parent=component,
+        {"kubeconfig": _kubeconfig_text(pulumi.Output.from_input(cluster))},
+        pulumi.ResourceOptions(parent=component),
     )
-    rules = security_groups.for_nodes(monitor, name, inputs, cluster, group, component)
-    providers = {
-        **component.providers,
-        "kubernetes": f"{kubernetes.urn}::{plain(kubernetes.id)}",
-    }
     return _Parts(
         role=role.role,
         cluster=cluster,
         control_plane_group=group,
-        node_rules=rules,
+        node_rules=security_groups.for_nodes(request, cluster, group, component),
         kubernetes=kubernetes,
-        vpc_cni=addon.vpc_cni(
-            monitor,
-            addon.VpcCni(name, cluster, tags, inputs.get("vpcCniOptions")),
-            component,
-            providers,
-        ),
-        oidc_provider=_oidc_provider(monitor, name, inputs, cluster, component),
+        vpc_cni=addon.vpc_cni(request, cluster, component, kubernetes),
+        oidc_provider=_oidc_provider(request, cluster, component),
     )
 
 
-def _cluster_inputs(
-    name: str, inputs: given.Inputs, role: Registered, group: Registered
-) -> Properties:
-    wanted: Properties = {
+def _cluster_inputs(request: Request, role: AwsResource, group: AwsResource) -> dict[str, Any]:
+    wanted = {
         "accessConfig": {
-            "authenticationMode": inputs.get("authenticationMode"),
+            "authenticationMode": request.inputs["authenticationMode"],
             "bootstrapClusterCreatorAdminPermissions": True,
         },
         "bootstrapSelfManagedAddons": True,
         "roleArn": role["arn"],
-        "tags": name_and_tags(f"{name}-eksCluster", inputs, "clusterTags"),
+        "tags": name_and_tags(f"{request.name}-eksCluster", request, "clusterTags"),
         "vpcConfig": {
-            "securityGroupIds": [group.id_output],
-            "subnetIds": _subnet_ids(inputs),
-            **inputs.only("endpointPrivateAccess", "endpointPublicAccess", "publicAccessCidrs"),
+            "securityGroupIds": [group.id],
+            "subnetIds": _subnet_ids(request),
+            **request.only("endpointPrivateAccess", "endpointPublicAccess", "publicAccessCidrs"),
         },
-        **inputs.only("deletionProtection", "enabledClusterLogTypes", "name", "version"),
+        **request.only("deletionProtection", "enabledClusterLogTypes", "name", "version"),
     }
-    if "encryptionConfigKeyArn" in inputs:
+    if "encryptionConfigKeyArn" in request.inputs:
         wanted["encryptionConfig"] = {
-            "provider": {"keyArn": inputs.get("encryptionConfigKeyArn")},
+            "provider": {"keyArn": request.inputs["encryptionConfigKeyArn"]},
             "resources": ["secrets"],
         }
     return wanted
 
 
-def _subnet_ids(inputs: given.Inputs) -> Value:
+def _subnet_ids(request: Request) -> Any:
     """Public subnets come first."""
-    if "subnetIds" in inputs:
-        return inputs.get("subnetIds")
-    return combine(
-        lambda public, private: [*(public or []), *(private or [])],
-        inputs.get("publicSubnetIds"),
-        inputs.get("privateSubnetIds"),
+    if "subnetIds" in request.inputs:
+        return request.inputs["subnetIds"]
+    both = (request.inputs.get(key, []) for key in ("publicSubnetIds", "privateSubnetIds"))
+    return pulumi.Output.all(*both).apply(lambda known: [*known[0], *known[1]])
+
+
+def _kubeconfig_text(
+    cluster: pulumi.Output[Any], profile: Any = None, role_arn: Any = None
+) -> pulumi.Output[str]:
+    needed = ("arn", "certificateAuthority", "endpoint", "name")
+    outputs = cluster.apply(lambda found: {key: output(found, key) for key in needed})
+    return pulumi.Output.all(outputs, profile, role_arn).apply(
+        lambda known: json.dumps(kubeconfig(known[0], profile=known[1], role_arn=known[2]))
     )
-
-
-def _kubeconfig_text(cluster: Registered) -> Output:
-    return combine(
-        lambda outputs: json.dumps(kubeconfig(outputs)),
-        Output(_needed_for_kubeconfig(cluster), dependencies=frozenset({cluster.urn})),
-    )
-
-
-def _needed_for_kubeconfig(cluster: Registered) -> Properties:
-    keys = ("arn", "name", "endpoint", "certificateAuthority")
-    return {key: cluster[key].value for key in keys}
 
 
 def _oidc_provider(
-    monitor: Monitor, name: str, inputs: given.Inputs, cluster: Registered, parent: Component
-) -> Registered | None:
-    if not inputs.flag("createOidcProvider", default=False):
+    request: Request, cluster: AwsResource, parent: pulumi.Resource
+) -> AwsResource | None:
+    if not request.flag("createOidcProvider"):
         return None
-    return monitor.resource(
+    return AwsResource(
         "aws:iam/openIdConnectProvider:OpenIdConnectProvider",
-        f"{name}-oidcProvider",
+        f"{request.name}-oidcProvider",
         {
             "url": _issuer(cluster),
             "clientIdLists": ["sts.amazonaws.com"],
             "thumbprintLists": [OIDC_THUMBPRINT],
         },
-        parent=parent,
+        parent,
+        outputs=["arn"],
     )
 
 
-def _issuer(cluster: Registered) -> Output:
-    return combine(lambda found: found[0]["oidcs"][0]["issuer"], cluster["identities"])
+def _issuer(cluster: AwsResource) -> pulumi.Output[Any]:
+    return cluster["identities"].apply(lambda found: found[0]["oidcs"][0]["issuer"])
 
 
-def _service_suffix(partition: Properties) -> str:
-    return str(partition.get("dnsSuffix", "amazonaws.com"))
-
-
-def _outputs(parts: _Parts, inputs: given.Inputs) -> Properties:
+def _outputs(parts: _Parts, request: Request) -> dict[str, Any]:
     """What pulumi-eks's SDKs declare as outputs of a cluster."""
-    text = _kubeconfig_text(parts.cluster)
+    text = _kubeconfig_text(pulumi.Output.from_input(parts.cluster))
     group, nodes = parts.control_plane_group, parts.node_rules
-    outputs: Properties = {
-        "clusterIngressRuleId": nodes.cluster_ingress.id_output,
-        "clusterSecurityGroup": group.reference,
-        "clusterSecurityGroupId": group.id_output,
-        "core": _core(parts, inputs, text),
-        "eksCluster": parts.cluster.reference,
-        "eksClusterIngressRule": nodes.cluster_ingress.reference,
+    return {
+        "clusterIngressRuleId": nodes.cluster_ingress.id,
+        "clusterSecurityGroup": group,
+        "clusterSecurityGroupId": group.id,
+        "core": _core(parts, request, text),
+        "eksCluster": parts.cluster,
+        "eksClusterIngressRule": nodes.cluster_ingress,
         "instanceRoles": [],
-        "kubeconfig": combine(json.loads, text),
+        "kubeconfig": text.apply(json.loads),
         "kubeconfigJson": text,
-        "nodeSecurityGroup": nodes.group.reference,
-        "nodeSecurityGroupId": nodes.group.id_output,
+        "nodeSecurityGroup": nodes.group,
+        "nodeSecurityGroupId": nodes.group.id,
         # Empty, not absent: the SDKs declare them for every cluster.
         "autoModeNodeRoleName": "",
         "defaultNodeGroupAsgName": "",
         "fargateProfileId": "",
         "fargateProfileStatus": "",
-        "oidcIssuer": combine(lambda url: url.removeprefix("https://"), _issuer(parts.cluster)),
-        "oidcProviderArn": "",
+        "oidcIssuer": _issuer(parts.cluster).apply(lambda url: url.removeprefix("https://")),
+        "oidcProviderArn": parts.oidc_provider["arn"] if parts.oidc_provider else "",
         "oidcProviderUrl": _issuer(parts.cluster),
     }
-    if parts.oidc_provider:
-        outputs["oidcProviderArn"] = parts.oidc_provider["arn"]
-    return outputs
 
 
-def _core(parts: _Parts, inputs: given.Inputs, text: Output) -> Properties:
+def _core(parts: _Parts, request: Request, text: pulumi.Output[str]) -> dict[str, Any]:
     """What node groups need to know of their cluster."""
-    core: Properties = {
-        "cluster": parts.cluster.reference,
-        "clusterIamRole": parts.role.reference,
-        "clusterSecurityGroup": parts.control_plane_group.reference,
+    core = {
+        "cluster": parts.cluster,
+        "clusterIamRole": parts.role,
+        "clusterSecurityGroup": parts.control_plane_group,
         "endpoint": parts.cluster["endpoint"],
         "instanceRoles": [],
-        "kubeconfig": combine(json.loads, text),
+        "kubeconfig": text.apply(json.loads),
         "nodeGroupOptions": {},
-        "provider": ResourceReference(parts.kubernetes.urn, parts.kubernetes.id),
+        "provider": parts.kubernetes,
         "storageClasses": {},
-        "subnetIds": _subnet_ids(inputs),
-        "vpcCni": parts.vpc_cni.reference,
-        "vpcId": inputs.require("vpcId"),
-        **inputs.only("nodeSecurityGroupTags", "privateSubnetIds", "publicSubnetIds", "tags"),
+        "subnetIds": _subnet_ids(request),
+        "vpcCni": parts.vpc_cni,
+        "vpcId": request.require("vpcId"),
+        **request.only("nodeSecurityGroupTags", "privateSubnetIds", "publicSubnetIds", "tags"),
     }
     if parts.oidc_provider:
-        core["oidcProvider"] = parts.oidc_provider.reference
+        core["oidcProvider"] = parts.oidc_provider
     return core
+
+
+def _as_list(depends_on: Any) -> list[Any]:
+    return list(depends_on or ())

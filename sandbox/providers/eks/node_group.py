@@ -2,11 +2,11 @@
 
 from typing import Any
 
+import pulumi
+from pulumi.provider import ConstructResult
+
 from sandbox.errors import UserError
-from sandbox.providers.contract import ConstructRequest, ConstructResult
-from sandbox.providers.eks import inputs as given
-from sandbox.providers.eks.monitor import Monitor, Registered
-from sandbox.wire.values import Output, ResourceReference, Value, reveal
+from sandbox.providers.eks.resources import AwsResource, Cluster, Request, output
 
 TYPE = "eks:index:ManagedNodeGroup"
 _PASSED_ON = (
@@ -21,67 +21,58 @@ _PASSED_ON = (
     "subnetIds",
     "tags",
     "taints",
+    "version",
 )
-SUPPORTED = frozenset(
-    {*_PASSED_ON, "cluster", "nodeRole", "nodeRoleArn", "scalingConfig", "version"}
-)
+SUPPORTED = frozenset({*_PASSED_ON, "cluster", "nodeRole", "nodeRoleArn", "scalingConfig"})
 
 _SCALING = {"desiredSize": 2, "minSize": 1, "maxSize": 2}
 
 
-def construct(monitor: Monitor, request: ConstructRequest) -> ConstructResult:
+def construct(request: Request) -> ConstructResult:
     """The component and its only child."""
-    inputs = given.read(request, SUPPORTED)
-    if ("nodeRole" in inputs) == ("nodeRoleArn" in inputs):
+    request.refuse_others(TYPE, SUPPORTED)
+    if ("nodeRole" in request.inputs) == ("nodeRoleArn" in request.inputs):
         raise UserError("Exactly one of 'nodeRole' and 'nodeRoleArn' must be given")
-    core = _core(monitor, inputs.require("cluster"))
-    cluster = _look_up(monitor, core.get("cluster"))
-    component = monitor.component(
-        TYPE,
-        request.name,
-        parent=request.parent,
-        providers=request.providers,
-        depends_on=request.dependencies,
-    )
-    group = monitor.resource(
+    given = pulumi.Output.from_input(request.require("cluster"))
+    cluster = given.apply(_cluster)
+    component = request.component(TYPE)
+    group = AwsResource(
         "aws:eks/nodeGroup:NodeGroup",
         request.name,
         {
-            "clusterName": cluster["name"],
-            "nodeRoleArn": _role_arn(monitor, inputs),
-            "scalingConfig": inputs.get("scalingConfig", _SCALING),
-            "subnetIds": core.get("subnetIds"),
-            "version": inputs.get("version", cluster["version"]),
-            **inputs.only(*_PASSED_ON),
+            "clusterName": cluster.apply(lambda found: output(found, "name")),
+            "nodeRoleArn": _role_arn(request),
+            "scalingConfig": request.inputs.get("scalingConfig", _SCALING),
+            "subnetIds": given.apply(_core).apply(lambda core: core["subnetIds"]),
+            "version": cluster.apply(lambda found: output(found, "version")),
+            **request.only(*_PASSED_ON),
         },
-        parent=component,
-        depends_on=request.dependencies,
+        component,
+        depends_on=request.options.depends_on,
     )
-    outputs = {"nodeGroup": group.reference}
-    monitor.outputs(component, outputs)
-    return ConstructResult(component.urn, outputs, {"nodeGroup": [group.urn]})
+    outputs: dict[str, Any] = {"nodeGroup": group}
+    component.register_outputs(outputs)
+    return ConstructResult(component.urn, outputs)
 
 
-def _core(monitor: Monitor, value: Value) -> dict[str, Any]:
+def _cluster(given: Any) -> Any:
     """A cluster is given as the component, or as its `core`."""
-    # Not `plain`: in a preview parts of the core are unknown, its references are not.
-    cluster = reveal(value)
-    if isinstance(cluster, ResourceReference):
-        cluster = reveal(monitor.lookup(cluster)["core"])
-    if not isinstance(cluster, dict):
+    # Not the component's `core`: in a preview it is unknown as soon as a part of it is.
+    if isinstance(given, Cluster):
+        return output(given, "eksCluster")
+    return _core(given)["cluster"]
+
+
+def _core(given: Any) -> Any:
+    if isinstance(given, Cluster):
+        return output(given, "core")
+    if not isinstance(given, dict) or "cluster" not in given:
         raise UserError("'cluster' must be an eks.Cluster or its core")
-    return cluster
+    return given
 
 
-def _look_up(monitor: Monitor, value: Value) -> Registered:
-    if not isinstance(value, ResourceReference):
-        raise UserError("'cluster' must be an eks.Cluster or its core")
-    return monitor.lookup(value)
-
-
-def _role_arn(monitor: Monitor, inputs: given.Inputs) -> Value:
-    if "nodeRoleArn" in inputs:
-        return inputs.get("nodeRoleArn")
-    role = inputs.get("nodeRole")
-    inner = role.value if isinstance(role, Output) else role
-    return _look_up(monitor, inner)["arn"]
+def _role_arn(request: Request) -> Any:
+    if "nodeRoleArn" in request.inputs:
+        return request.inputs["nodeRoleArn"]
+    role = pulumi.Output.from_input(request.inputs["nodeRole"])
+    return role.apply(lambda found: output(found, "arn"))

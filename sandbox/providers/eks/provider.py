@@ -1,24 +1,21 @@
 """pulumi-eks's component provider: which component answers which request."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
-from sandbox.providers.contract import (
-    CallRequest,
-    ConstructRequest,
-    ConstructResult,
-    Provider,
-)
-from sandbox.providers.eks import addon, cluster, node_group
-from sandbox.providers.eks.monitor import Monitor
-from sandbox.wire.values import Properties
+import pulumi
+from pulumi.provider import CallResult, ConstructResult, Provider
 
-_COMPONENTS: Final[Mapping[str, Callable[[Monitor, ConstructRequest], ConstructResult]]] = {
+from sandbox.errors import KitError, Unsupported
+from sandbox.providers.eks import addon, cluster, node_group, resources
+from sandbox.providers.eks.resources import Request
+
+_COMPONENTS: Final[Mapping[str, Callable[[Request], ConstructResult]]] = {
     addon.TYPE: addon.construct,
     cluster.TYPE: cluster.construct,
     node_group.TYPE: node_group.construct,
 }
-_METHODS: Final[Mapping[str, Callable[[Monitor, CallRequest], Properties]]] = {
+_METHODS: Final[Mapping[str, Callable[[Mapping[str, Any]], pulumi.Inputs]]] = {
     cluster.GET_KUBECONFIG: cluster.get_kubeconfig,
 }
 
@@ -26,19 +23,40 @@ _METHODS: Final[Mapping[str, Callable[[Monitor, CallRequest], Properties]]] = {
 class EksProvider(Provider):
     """Holds nothing between requests, so they may come at the same time."""
 
-    package = "eks"
-    version = "4.4.0"
+    def __init__(self) -> None:
+        super().__init__("4.4.0")
+        resources.rehydrate()
 
-    def construct(self, request: ConstructRequest) -> ConstructResult:
-        component = _COMPONENTS.get(request.type)
-        if component is None:
-            raise self._refuse("component", request.type)
-        with Monitor(request.monitor_address) as monitor:
-            return component(monitor, request)
+    def construct(
+        self,
+        name: str,
+        resource_type: str,
+        inputs: pulumi.Inputs,
+        options: pulumi.ResourceOptions | None = None,
+    ) -> ConstructResult:
+        try:
+            component = _COMPONENTS.get(resource_type)
+            if component is None:
+                raise _unknown("component", resource_type)
+            given = {key: value for key, value in inputs.items() if value is not None}
+            return component(Request(name, given, options or pulumi.ResourceOptions()))
+        except KitError as error:
+            raise _refusal(error) from error
 
-    def call(self, request: CallRequest) -> Properties:
-        method = _METHODS.get(request.token)
+    def call(self, token: str, args: pulumi.Inputs) -> CallResult:
+        method = _METHODS.get(token)
         if method is None:
-            raise self._refuse("method", request.token)
-        with Monitor(request.monitor_address) as monitor:
-            return method(monitor, request)
+            raise _refusal(_unknown("method", token))
+        return CallResult(method(args))
+
+
+def _unknown(kind: str, name: str) -> Unsupported:
+    return Unsupported(
+        f"The sandbox's eks provider does not know the {kind} {name}",
+        "What it does not do as the real provider does, it refuses.",
+    )
+
+
+def _refusal(error: KitError) -> pulumi.InputPropertiesError:
+    """The one error that the SDK's host passes on without a traceback."""
+    return pulumi.InputPropertiesError(str(error), [])

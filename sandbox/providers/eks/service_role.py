@@ -4,58 +4,71 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sandbox.providers.eks.monitor import Component, Monitor, Registered
+import pulumi
+
+from sandbox.providers.eks.resources import AwsResource
 
 
 @dataclass(frozen=True)
 class ServiceRole:
-    """`attached` are the URNs of the attachments: what needs the role needs them too."""
+    """What needs the role needs its attachments too."""
 
-    role: Registered
-    attached: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the role is for."""
-
-    name: str
-    service: str
-    description: str
-    policies: Sequence[str]
-    """ARNs of managed policies."""
+    role: AwsResource
+    attached: list[AwsResource]
 
 
-def register(monitor: Monitor, wanted: Wanted, parent: Component) -> ServiceRole:
-    """The component, the role below it, and one attachment for each policy."""
-    component = monitor.component(
-        "eks:index:ServiceRole", wanted.name, parent=parent.urn, providers=parent.providers
+def register(
+    name: str,
+    service: str,
+    description: str,
+    policies: Sequence[str],
+    parent: pulumi.Resource,
+    partition: pulumi.Output[Any],
+) -> ServiceRole:
+    """The component, the role below it, and one attachment for each of AWS' own policies."""
+    component = pulumi.ComponentResource(
+        "eks:index:ServiceRole", name, {}, pulumi.ResourceOptions(parent=parent)
     )
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Action": ["sts:AssumeRole", "sts:TagSession"],
-                "Effect": "Allow",
-                "Principal": {"Service": wanted.service},
-            }
-        ],
-    }
-    role = monitor.resource(
+    role = AwsResource(
         "aws:iam/role:Role",
-        f"{wanted.name}-role",
-        {"assumeRolePolicy": json.dumps(trust), "description": wanted.description},
-        parent=component,
+        f"{name}-role",
+        {
+            "assumeRolePolicy": partition.apply(lambda found: _trust(service, found["dnsSuffix"])),
+            "description": description,
+        },
+        component,
+        outputs=["arn"],
     )
-    attached = tuple(
-        monitor.resource(
+    attached = [
+        AwsResource(
             "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
-            f"{wanted.name}-{hashlib.sha1(policy.encode(), usedforsecurity=False).hexdigest()[:8]}",
-            {"policyArn": policy, "role": role.reference},
-            parent=component,
-        ).urn
-        for policy in wanted.policies
-    )
-    monitor.outputs(component, {"directRole": role.reference, "resolvedRole": role.reference})
+            f"{name}-{_suffix(policy)}",
+            {
+                "policyArn": pulumi.Output.format(
+                    "arn:{0}:iam::aws:policy/{1}", partition["partition"], policy
+                ),
+                "role": role,
+            },
+            component,
+        )
+        for policy in policies
+    ]
+    component.register_outputs({"directRole": role, "resolvedRole": role})
     return ServiceRole(role, attached)
+
+
+def _trust(service: str, dns_suffix: str) -> str:
+    statement = {
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+        "Effect": "Allow",
+        "Principal": {"Service": f"{service}.{dns_suffix}"},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _suffix(policy: str) -> str:
+    """The real component names an attachment by its policy's ARN, in AWS' first partition always."""
+    arn = f"arn:aws:iam::aws:policy/{policy}"
+    return hashlib.sha1(arn.encode(), usedforsecurity=False).hexdigest()[:8]

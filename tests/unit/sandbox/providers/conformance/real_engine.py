@@ -82,6 +82,7 @@ class RealEngine:
         monitor: resource_pb2_grpc.ResourceMonitorServicer | None = None,
     ) -> None:
         self.package = package
+        self.monitor = monitor
         self.executable = BIN / f"pulumi-resource-{package}"
         self.service = EngineService()
         self._server = grpc.server(ThreadPoolExecutor(8))
@@ -407,17 +408,19 @@ class RealEngine:
             ),
             timeout=120,
         )
-        assert answer.urn == urn(type_, name)
+        assert answer.urn.endswith(f"{type_}::{name}")
         assert set(answer.stateDependencies) <= set(answer.state.fields)
         if not dry_run:
             _known(answer.state)
         return answer
 
-    def call(self, token: str, self_: ResourceReference, *, dry_run: bool = False) -> Properties:
+    def call(
+        self, token: str, self_: ResourceReference, *, dry_run: bool = False, **arguments: str
+    ) -> Properties:
         answer = self.stub.Call(
             provider_pb2.CallRequest(
                 tok=token,
-                args=to_struct({"__self__": self_}, COMPONENTS),
+                args=to_struct({"__self__": self_, **arguments}, COMPONENTS),
                 argDependencies={
                     "__self__": provider_pb2.CallRequest.ArgumentDependencies(urns=[self_.urn])
                 },

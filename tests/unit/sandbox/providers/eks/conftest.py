@@ -1,19 +1,19 @@
-"""An engine that only keeps what is registered, reached over gRPC as the real one is."""
+"""The plugin as a process, and an engine's monitor that only keeps what is registered."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import grpc
 import pytest
 from google.protobuf import empty_pb2
 
-from sandbox.providers.contract import ConstructRequest, ConstructResult
-from sandbox.providers.eks.provider import EksProvider
 from sandbox.wire.marshal import from_struct, to_struct
-from sandbox.wire.protos import resource_pb2, resource_pb2_grpc
-from sandbox.wire.values import Properties, reveal
+from sandbox.wire.protos import provider_pb2, resource_pb2, resource_pb2_grpc
+from sandbox.wire.values import Properties, ResourceReference, reveal
+from tests.unit.sandbox.providers.conformance.real_engine import RealEngine
+
+FEATURES = range(16)
+"""What the engine said that it supports: all but moves of state."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,14 @@ class FakeEngine(resource_pb2_grpc.ResourceMonitorServicer):
         getattr(response, "return").CopyFrom(to_struct(answer))
         return response
 
+    def GetDeploymentInfo(self, request: Any, context: Any) -> Any:
+        return resource_pb2.DeploymentInfo(supportedFeatures=list(FEATURES))
+
+    def forget(self) -> None:
+        self.preview = False
+        for kept in (self.registrations, self.component_outputs, self.states, self.invokes):
+            kept.clear()
+
     def one(self, name: str, type_: str = "") -> Registration:
         found = [r for r in self.registrations if r.name == name and r.type.endswith(type_)]
         assert len(found) == 1, [(r.type, r.name) for r in self.registrations]
@@ -120,16 +128,35 @@ def computed(type_: str, name: str) -> Properties:
 
 @dataclass
 class Bench:
-    """The provider and the engine that it talks to."""
+    """The plugin and the engine that it talks to."""
 
     engine: FakeEngine
-    request: ConstructRequest
-    provider: EksProvider = field(default_factory=EksProvider)
+    plugin: RealEngine
 
-    def construct(self, type_: str, name: str, **changes: Any) -> ConstructResult:
-        return self.provider.construct(replace(self.request, type=type_, name=name, **changes))
+    def construct(
+        self,
+        type_: str,
+        name: str,
+        inputs: Properties,
+        dependencies: Mapping[str, Sequence[str]] | None = None,
+        providers: Mapping[str, str] | None = None,
+    ) -> provider_pb2.ConstructResponse:
+        return self.plugin.construct(
+            type_,
+            name,
+            inputs,
+            dry_run=self.engine.preview,
+            dependencies=dependencies or {},
+            providers=providers or {},
+        )
 
-    def cluster(self, **inputs: Any) -> ConstructResult:
+    def cluster(
+        self,
+        *,
+        dependencies: Mapping[str, Sequence[str]] | None = None,
+        providers: Mapping[str, str] | None = None,
+        **inputs: Any,
+    ) -> provider_pb2.ConstructResponse:
         """A cluster as infra/ asks for it, with these inputs changed or added."""
         wanted = {
             "authenticationMode": "API",
@@ -140,38 +167,29 @@ class Bench:
             "publicSubnetIds": ["public-a", "public-b"],
             "privateSubnetIds": ["private-a", "private-b"],
         }
-        return self.construct("eks:index:Cluster", "c", inputs=wanted | inputs)
+        return self.construct("eks:index:Cluster", "c", wanted | inputs, dependencies, providers)
 
-    def state(self, result: ConstructResult) -> Properties:
-        revealed: Properties = reveal(result.state)
+    def state(self, answer: provider_pb2.ConstructResponse) -> Properties:
+        revealed: Properties = reveal(from_struct(answer.state))
         return revealed
+
+    def call(self, cluster: ResourceReference, **arguments: Any) -> Properties:
+        """The cluster's only method."""
+        token = "eks:index:Cluster/getKubeconfig"
+        return self.plugin.call(token, cluster, dry_run=self.engine.preview, **arguments)
+
+
+@pytest.fixture(scope="session")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealEngine]:
+    """One process for all tests: it holds nothing between requests. Without handshake and
+    configuration, as pulumi-eks is used."""
+    with RealEngine("eks", tmp_path_factory.mktemp("eks"), {}, FakeEngine()) as engine:
+        yield engine
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
-    engine = FakeEngine()
-    server = grpc.server(ThreadPoolExecutor(4))
-    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(engine, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield Bench(
-        engine,
-        ConstructRequest(
-            type="",
-            name="",
-            project="test",
-            stack="dev",
-            organization="organization",
-            config={},
-            config_secret_keys=(),
-            dry_run=False,
-            parallel=4,
-            monitor_address=f"127.0.0.1:{port}",
-            parent="",
-            inputs={},
-            input_dependencies={},
-            dependencies=(),
-            providers={},
-        ),
-    )
-    server.stop(0)
+def bench(plugin: RealEngine) -> Bench:
+    engine = plugin.monitor
+    assert isinstance(engine, FakeEngine)
+    engine.forget()
+    return Bench(engine, plugin)
