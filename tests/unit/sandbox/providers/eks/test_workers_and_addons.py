@@ -1,6 +1,7 @@
 """eks:index:ManagedNodeGroup and eks:index:Addon find their cluster by reference."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -125,3 +126,22 @@ def test_an_add_on_of_a_given_version_asks_nobody(bench: Any) -> None:
         inputs={"cluster": CLUSTER, "addonName": "coredns", "addonVersion": "v1.12"},
     )
     assert bench.engine.invokes == []
+
+
+def test_several_at_once_do_not_meet(bench: Any) -> None:
+    """The engine asks for all that are ready; the SDK keeps its settings by request."""
+    bench.cluster()
+    names = [f"addon-{number}" for number in range(8)]
+
+    def construct(name: str) -> str:
+        inputs = {"cluster": CLUSTER, "addonName": name, "addonVersion": f"v-{name}"}
+        urn: str = bench.construct("eks:index:Addon", name, inputs).urn
+        return urn
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        urns = list(pool.map(construct, names))
+    assert urns == [urn("eks:index:Addon", name, "eks:index:Cluster$") for name in names]
+    for name, component in zip(names, urns, strict=True):
+        addon = bench.engine.one(name, "addon:Addon")
+        assert (addon.inputs["addonName"], addon.inputs["addonVersion"]) == (name, f"v-{name}")
+        assert addon.parent == component
