@@ -4,12 +4,11 @@
 `sandbox.wire.values` and `sandbox.errors`. Fields carry upstream's meaning
 (proto/pulumi/provider.proto); the comments say only what that leaves open.
 
-Secrets: check, diff, create, read, update, delete and invoke get values without Secret or
-Output wrappers. The server marks what they return: a top-level key that was secret in the
+Secrets: check, diff, create, read, update, delete and invoke get values without Secret
+wrappers. The server marks what they return: a top-level key that was secret in the
 inputs (for read and update: in the old outputs too) is secret in the answer, inner marks
 kept where the value is unchanged. A provider wraps in Secret only what is secret by its
-nature (a made password) or what it copies to another key. Construct and call get and give
-values as they travel: Secret, Output, ResourceReference, UNKNOWN.
+nature (a made password) or what it copies to another key.
 
 Statuses: CloudError is UNKNOWN, PartiallyCreated UNKNOWN with Pulumi's
 ErrorResourceInitFailed as detail, UserError INVALID_ARGUMENT, Unsupported UNIMPLEMENTED,
@@ -17,7 +16,7 @@ anything else INTERNAL and said to be our bug. The status message is the error's
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sandbox.errors import Unsupported
@@ -158,54 +157,6 @@ class InvokeRequest:
     arguments: Properties
 
 
-@dataclass(frozen=True)
-class ConstructRequest:
-    """A remote component, to be registered with the engine's own resource monitor."""
-
-    type: str
-    name: str
-    project: str
-    stack: str
-    organization: str
-    config: Mapping[str, str]
-    config_secret_keys: Sequence[str]
-    dry_run: bool
-    parallel: int
-    monitor_address: str
-    parent: str
-    inputs: Properties
-    input_dependencies: Mapping[str, Sequence[str]]
-    dependencies: Sequence[str]
-    providers: Mapping[str, str]
-    aliases: Sequence[str] = ()
-    protect: bool = False
-
-
-@dataclass(frozen=True)
-class ConstructResult:
-    """The component's URN and outputs, and what each output depends on."""
-
-    urn: str
-    state: Properties
-    state_dependencies: Mapping[str, Sequence[str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class CallRequest:
-    """A method of a remote component; `arguments` holds `__self__`."""
-
-    token: str
-    arguments: Properties
-    project: str
-    stack: str
-    organization: str
-    config: Mapping[str, str]
-    config_secret_keys: Sequence[str]
-    dry_run: bool
-    parallel: int
-    monitor_address: str
-
-
 class Provider:
     """The base of every provider: refuses by name what a subclass does not answer.
 
@@ -218,9 +169,6 @@ class Provider:
 
     text_properties: frozenset[str] = frozenset()
     """Provider inputs that are text even where they look like JSON, such as a kubeconfig."""
-
-    engine_address = ""
-    """Where the Engine service (logging) of whoever started the plugin answers."""
 
     def check_config(self, request: CheckRequest) -> CheckResult:
         """Provider inputs, checked; the default takes them as they are."""
@@ -257,12 +205,6 @@ class Provider:
 
     def invoke(self, request: InvokeRequest) -> Properties:
         raise self._refuse("function", request.token)
-
-    def construct(self, request: ConstructRequest) -> ConstructResult:
-        raise self._refuse("component", request.type)
-
-    def call(self, request: CallRequest) -> Properties:
-        raise self._refuse("method", request.token)
 
     def cancel(self) -> None:
         """Give up what is under way, soon. May be called from another thread."""

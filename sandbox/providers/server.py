@@ -1,8 +1,8 @@
 """Serves any `contract.Provider` over Pulumi's ResourceProvider gRPC protocol.
 
-A plugin executable calls `serve(provider, sys.argv[1:])`. From then on the engine, ours or
-Pulumi's own, speaks to it; this module alone turns messages into the contract's dataclasses
-and errors into gRPC statuses. It ends when its parent, the engine, ends.
+A plugin executable calls `serve(provider)`. From then on Pulumi's engine speaks to it; this
+module alone turns messages into the contract's dataclasses, and `failures.py` what is raised
+into statuses. It ends when its parent, the engine, ends. Why it is not the SDK's: ADR 9.
 """
 
 import os
@@ -19,7 +19,7 @@ from google.protobuf import empty_pb2
 from sandbox.providers import contract
 from sandbox.providers.differences import differences
 from sandbox.providers.failures import answers
-from sandbox.providers.translation import construct_request, decode, keep_secret, plain, type_of
+from sandbox.providers.translation import decode, keep_secret, plain, type_of
 from sandbox.wire.marshal import Keep, from_struct, to_struct
 from sandbox.wire.protos import plugin_pb2, provider_pb2, provider_pb2_grpc
 from sandbox.wire.values import reveal
@@ -31,7 +31,7 @@ _MAX_MESSAGE = 400 * 1024 * 1024
 _GRACE_SECONDS = 0.5
 
 
-def serve(provider: contract.Provider, argv: list[str]) -> None:
+def serve(provider: contract.Provider) -> None:
     """Answer on a loopback port, printed as the first line, until the engine is gone."""
     parent = os.getppid()
     server = grpc.server(
@@ -42,14 +42,12 @@ def serve(provider: contract.Provider, argv: list[str]) -> None:
             ("grpc.so_reuseport", 0),
         ],
     )
-    engine_address = argv[0] if argv else ""
-    servicer = Servicer(provider, engine_address)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(provider), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     ended = threading.Event()
     # Pulumi's engine ends its plugins with SIGINT, one after the other, and waits up to five
-    # seconds for each. Ctrl-C does not come here: both engines give plugins their own group.
+    # seconds for each. Ctrl-C does not come here: it gives plugins their own group.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     threading.Thread(target=_watch_parent, args=(parent, ended), daemon=True).start()
@@ -78,20 +76,15 @@ def _watch_parent(parent: int, ended: threading.Event) -> None:
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     """Pulumi's ResourceProvider, answered by `provider`."""
 
-    def __init__(self, provider: contract.Provider, engine_address: str = "") -> None:
+    def __init__(self, provider: contract.Provider) -> None:
         self.provider = provider
-        self.provider.engine_address = engine_address
         self._keep = Keep()
 
     @answers
     def Handshake(
         self, request: provider_pb2.ProviderHandshakeRequest, context: grpc.ServicerContext
     ) -> provider_pb2.ProviderHandshakeResponse:
-        if request.engine_address:
-            self.provider.engine_address = request.engine_address
-        return provider_pb2.ProviderHandshakeResponse(
-            accept_secrets=True, accept_resources=True, accept_outputs=True
-        )
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, accept_resources=True)
 
     @answers
     def GetPluginInfo(
@@ -119,7 +112,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         inputs = decode(plain(request.args), self.provider.text_properties)
         self.provider.configure(contract.ConfigureRequest(inputs=inputs, urn=request.urn))
         return provider_pb2.ConfigureResponse(
-            acceptSecrets=True, supportsPreview=True, acceptResources=True, acceptOutputs=True
+            acceptSecrets=True, supportsPreview=True, acceptResources=True
         )
 
     @answers
@@ -286,43 +279,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         marked = keep_secret(arguments, result)
         # The field is called `return`, which Python can not write as an attribute.
         getattr(response, "return").CopyFrom(to_struct(marked, self._keep))
-        return response
-
-    @answers
-    def Construct(
-        self, request: provider_pb2.ConstructRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.ConstructResponse:
-        result = self.provider.construct(construct_request(request))
-        dependencies = {
-            key: provider_pb2.ConstructResponse.PropertyDependencies(urns=list(urns))
-            for key, urns in result.state_dependencies.items()
-        }
-        return provider_pb2.ConstructResponse(
-            urn=result.urn,
-            state=to_struct(result.state, self._keep),
-            stateDependencies=dependencies,
-        )
-
-    @answers
-    def Call(
-        self, request: provider_pb2.CallRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.CallResponse:
-        result = self.provider.call(
-            contract.CallRequest(
-                token=request.tok,
-                arguments=from_struct(request.args),
-                project=request.project,
-                stack=request.stack,
-                organization=request.organization,
-                config=dict(request.config),
-                config_secret_keys=list(request.configSecretKeys),
-                dry_run=request.dryRun,
-                parallel=request.parallel,
-                monitor_address=request.monitorEndpoint,
-            )
-        )
-        response = provider_pb2.CallResponse()
-        getattr(response, "return").CopyFrom(to_struct(result, self._keep))
         return response
 
     @answers

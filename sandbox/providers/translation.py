@@ -7,13 +7,8 @@ from typing import Any
 
 from google.protobuf import struct_pb2
 
-from sandbox.providers import contract
 from sandbox.wire.marshal import from_struct
-from sandbox.wire.protos import provider_pb2
 from sandbox.wire.values import Properties, Secret, has_secrets, reveal
-
-INPUTS = "__inputs"
-"""Where some providers keep a copy of the inputs among the outputs."""
 
 
 def keep_secret(before: Mapping[str, Any], after: Properties) -> Properties:
@@ -23,14 +18,8 @@ def keep_secret(before: Mapping[str, Any], after: Properties) -> Properties:
     as a whole.
     """
     marked = dict(after)
-    copy = marked.get(INPUTS)
-    if isinstance(copy, dict):
-        # Its keys are those of the inputs, one level down: secret as a whole, it would make
-        # secrets of every name in it.
-        original = before.get(INPUTS)
-        marked[INPUTS] = keep_secret(original if isinstance(original, dict) else before, copy)
     for key, original in before.items():
-        if key == INPUTS or key not in marked or isinstance(marked[key], Secret):
+        if key not in marked or isinstance(marked[key], Secret):
             continue
         if not has_secrets(original):
             continue
@@ -60,27 +49,3 @@ def type_of(request: Any) -> str:
         return str(request.type)
     # urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME; older engines send only this.
     return str(request.urn.split("::")[2].rpartition("$")[2])
-
-
-def construct_request(request: provider_pb2.ConstructRequest) -> contract.ConstructRequest:
-    return contract.ConstructRequest(
-        type=request.type,
-        name=request.name,
-        project=request.project,
-        stack=request.stack,
-        organization=request.organization,
-        config=dict(request.config),
-        config_secret_keys=list(request.configSecretKeys),
-        dry_run=request.dryRun,
-        parallel=request.parallel,
-        monitor_address=request.monitorEndpoint,
-        parent=request.parent,
-        inputs=from_struct(request.inputs),
-        input_dependencies={
-            key: list(value.urns) for key, value in request.inputDependencies.items()
-        },
-        dependencies=list(request.dependencies),
-        providers=dict(request.providers),
-        aliases=[alias.urn for alias in request.aliases if alias.urn],
-        protect=request.protect,
-    )

@@ -6,16 +6,12 @@ SIGNATURE stands for something that JSON cannot say.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from google.protobuf import struct_pb2
 
-from sandbox.errors import EngineBug
+from sandbox.errors import EngineBug, Unsupported
 from sandbox.wire.values import (
     UNKNOWN,
-    Archive,
-    Asset,
-    Output,
     Properties,
     ResourceReference,
     Secret,
@@ -25,10 +21,6 @@ from sandbox.wire.values import (
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
 RESOURCE = "5cf8f73096256a8f31e491e813e4eb8e"
-OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
-ASSET = "c44067f5952c0a294b673a41bacd8c17"
-ARCHIVE = "0def7320c3a5731c473e5ecbe6d01bc7"
-
 UNKNOWN_STRING = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What stands for a value that is not known, whatever its type."""
 
@@ -52,7 +44,6 @@ class Keep:
 
     secrets: bool = True
     resources: bool = True
-    outputs: bool = False
 
 
 def to_struct(properties: Mapping[str, Value], keep: Keep = Keep()) -> struct_pb2.Struct:
@@ -61,13 +52,6 @@ def to_struct(properties: Mapping[str, Value], keep: Keep = Keep()) -> struct_pb
     for key, value in properties.items():
         _write(struct.fields[key], value, keep)
     return struct
-
-
-def to_value(value: Value, keep: Keep = Keep()) -> struct_pb2.Value:
-    """One value as a protobuf Value."""
-    target = struct_pb2.Value()
-    _write(target, value, keep)
-    return target
 
 
 def from_struct(struct: struct_pb2.Struct) -> Properties:
@@ -99,38 +83,19 @@ def _from_object(struct: struct_pb2.Struct) -> Value:
     signature = plain.get(SIGNATURE)
     if signature is None:
         return plain
-    match signature:
-        case _ if signature == SECRET:
-            inner = plain.get("value")
-            return inner if isinstance(inner, Secret) else Secret(inner)
-        case _ if signature == RESOURCE:
-            # An empty id is how a preview says "custom, but not known yet".
-            resource_id = plain.get("id")
-            if resource_id == "":
-                resource_id = UNKNOWN
-            return ResourceReference(plain["urn"], resource_id, plain.get("packageVersion", ""))
-        case _ if signature == OUTPUT:
-            return Output(
-                plain.get("value", UNKNOWN),
-                bool(plain.get("secret", False)),
-                frozenset(plain.get("dependencies", ())),
-            )
-        case _ if signature == ASSET:
-            return Asset(
-                plain.get("text"),
-                plain.get("path"),
-                plain.get("uri"),
-                plain.get("hash", ""),
-            )
-        case _ if signature == ARCHIVE:
-            assets = plain.get("assets")
-            return Archive(
-                None if assets is None else tuple(assets.items()),
-                plain.get("path"),
-                plain.get("uri"),
-                plain.get("hash", ""),
-            )
-    raise EngineBug("Unknown value signature", str(signature))
+    if signature == SECRET:
+        inner = plain.get("value")
+        return inner if isinstance(inner, Secret) else Secret(inner)
+    if signature == RESOURCE:
+        # An empty id is how a preview says "custom, but not known yet".
+        resource_id = plain.get("id")
+        if resource_id == "":
+            resource_id = UNKNOWN
+        return ResourceReference(plain["urn"], resource_id, plain.get("packageVersion", ""))
+    raise Unsupported(
+        "The sandbox's providers do not take values of every kind",
+        f"This one has the signature {signature}: an asset or an archive, it may be.",
+    )
 
 
 def _write(target: struct_pb2.Value, value: Value, keep: Keep) -> None:  # noqa: PLR0912 - one case a kind
@@ -159,60 +124,19 @@ def _write(target: struct_pb2.Value, value: Value, keep: Keep) -> None:  # noqa:
                 _write(target, {SIGNATURE: SECRET, "value": value.value}, keep)
             else:
                 _write(target, value.value, keep)
-        case Output():
-            _write_output(target, value, keep)
         case ResourceReference():
             _write_reference(target, value, keep)
-        case Asset():
-            _write(target, _asset_fields(value), keep)
-        case Archive():
-            _write(target, _archive_fields(value), keep)
         case _:
             raise EngineBug("A value of this type cannot travel", type(value).__name__)
-
-
-def _write_output(target: struct_pb2.Value, value: Output, keep: Keep) -> None:
-    if not keep.outputs:
-        plain = Secret(value.value) if value.secret else value.value
-        _write(target, plain, keep)
-        return
-    fields: dict[str, Any] = {SIGNATURE: OUTPUT}
-    if value.value is not UNKNOWN:
-        fields["value"] = value.value
-    if value.secret:
-        fields["secret"] = True
-    if value.dependencies:
-        fields["dependencies"] = sorted(value.dependencies)
-    _write(target, fields, keep)
 
 
 def _write_reference(target: struct_pb2.Value, value: ResourceReference, keep: Keep) -> None:
     if not keep.resources:
         _write(target, value.urn if value.resource_id is None else value.resource_id, keep)
         return
-    fields: dict[str, Any] = {SIGNATURE: RESOURCE, "urn": value.urn}
+    fields: Properties = {SIGNATURE: RESOURCE, "urn": value.urn}
     if value.resource_id is not None:
         fields["id"] = "" if value.resource_id is UNKNOWN else value.resource_id
     if value.package_version:
         fields["packageVersion"] = value.package_version
     _write(target, fields, keep)
-
-
-def _asset_fields(asset: Asset) -> Properties:
-    fields = {
-        "text": asset.text,
-        "path": asset.path,
-        "uri": asset.uri,
-        "hash": asset.sha256 or None,
-    }
-    return {SIGNATURE: ASSET} | {k: v for k, v in fields.items() if v is not None}
-
-
-def _archive_fields(archive: Archive) -> Properties:
-    fields = {
-        "assets": None if archive.assets is None else dict(archive.assets),
-        "path": archive.path,
-        "uri": archive.uri,
-        "hash": archive.sha256 or None,
-    }
-    return {SIGNATURE: ARCHIVE} | {k: v for k, v in fields.items() if v is not None}

@@ -8,7 +8,7 @@ state writes them without a fraction. Standard library only.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 Value: TypeAlias = Any
@@ -52,39 +52,6 @@ class ResourceReference:
     package_version: str = ""
 
 
-@dataclass(frozen=True)
-class Output:
-    """A value together with the URNs that it depends on (Pulumi's output value).
-
-    `value` is UNKNOWN when not known; secretness is its own flag on the wire and is
-    kept as `secret` here.
-    """
-
-    value: Value
-    secret: bool = False
-    dependencies: frozenset[str] = field(default_factory=frozenset)
-
-
-@dataclass(frozen=True)
-class Asset:
-    """A file-like value: exactly one of text, path and uri is set."""
-
-    text: str | None = None
-    path: str | None = None
-    uri: str | None = None
-    sha256: str = ""
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A folder-like value: exactly one of assets, path and uri is set."""
-
-    assets: tuple[tuple[str, Asset | Archive], ...] | None = None
-    path: str | None = None
-    uri: str | None = None
-    sha256: str = ""
-
-
 def walk(value: Value) -> Iterator[Value]:
     """`value` and everything inside it, outermost first."""
     yield value
@@ -95,7 +62,7 @@ def walk(value: Value) -> Iterator[Value]:
         case list():
             for inner in value:
                 yield from walk(inner)
-        case Secret() | Output():
+        case Secret():
             yield from walk(value.value)
 
 
@@ -108,8 +75,6 @@ def transform(value: Value, change: Callable[[Value], Value]) -> Value:
             value = [transform(inner, change) for inner in value]
         case Secret():
             value = Secret(transform(value.value, change))
-        case Output():
-            value = Output(transform(value.value, change), value.secret, value.dependencies)
     return change(value)
 
 
@@ -120,16 +85,13 @@ def has_unknowns(value: Value) -> bool:
 
 def has_secrets(value: Value) -> bool:
     """Whether anything inside `value` is secret."""
-    return any(
-        isinstance(inner, Secret) or (isinstance(inner, Output) and inner.secret)
-        for inner in walk(value)
-    )
+    return any(isinstance(inner, Secret) for inner in walk(value))
 
 
 def reveal(value: Value) -> Value:
-    """`value` without its secret and output wrappers: for the cloud, never for people."""
+    """`value` without its secret wrappers: for the cloud, never for people."""
 
     def unwrap(node: Value) -> Value:
-        return node.value if isinstance(node, Secret | Output) else node
+        return node.value if isinstance(node, Secret) else node
 
     return transform(value, unwrap)

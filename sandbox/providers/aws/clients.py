@@ -14,10 +14,8 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from sandbox.errors import CloudError, UserError
+from sandbox.providers.addresses import SANDBOXES
 from sandbox.providers.aws.retries import Patience, Retries
-
-_BRIDGES = ipaddress.ip_network("10.213.0.0/16")
-"""Where sandboxes have their ends of the veth pairs, see `sandbox.instance`."""
 
 _PATIENCE = Patience()
 _FIRST_PAUSE = 0.05
@@ -47,7 +45,7 @@ def checked_endpoint(environment: Mapping[str, str]) -> str:
     if host != "localhost" and not _is_ours(host):
         raise UserError(
             f"AWS_ENDPOINT_URL leads out of the sandbox: {endpoint}",
-            f"It must be on loopback or in {_BRIDGES}. On AWS, use Pulumi's own provider.",
+            f"It must be on loopback or in {SANDBOXES}. On AWS, use Pulumi's own provider.",
         )
     return endpoint
 
@@ -57,7 +55,7 @@ def _is_ours(host: str) -> bool:
         address = ipaddress.ip_address(host)
     except ValueError:
         return False
-    return address.is_loopback or address in _BRIDGES
+    return address.is_loopback or address in SANDBOXES
 
 
 class Aws:

@@ -1,9 +1,7 @@
 """The plugin executable `pulumi-resource-docker-build`."""
 
-import sys
-
 from sandbox.providers.docker_build.provider import DockerBuildProvider
 from sandbox.providers.server import serve
 
 if __name__ == "__main__":
-    serve(DockerBuildProvider(), sys.argv[1:])
+    serve(DockerBuildProvider())

@@ -1,7 +1,7 @@
 """aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule, and the same for egress."""
 
 from collections.abc import Set
-from typing import Any
+from typing import Any, ClassVar
 
 from sandbox.providers.aws.ec2.base import Ec2Resource
 from sandbox.providers.aws.resource import Known
@@ -24,11 +24,8 @@ class _Rule(Ec2Resource):
     DESCRIBE, ITEMS = "describe_security_group_rules", "SecurityGroupRules"
     ID, KIND = "SecurityGroupRuleId", "security-group-rule"
 
-    def _authorize(self) -> Any:
-        raise NotImplementedError(self.TYPE)
-
-    def _revoke(self) -> Any:
-        raise NotImplementedError(self.TYPE)
+    WAY: ClassVar[str]
+    """How the client's methods for this direction end."""
 
     def create(self, inputs: Properties) -> str:
         permission: dict[str, Any] = {"IpProtocol": inputs["ipProtocol"]}
@@ -40,7 +37,7 @@ class _Rule(Ec2Resource):
                 if inputs.get("description"):
                     peer["Description"] = inputs["description"]
                 permission[group] = [peer]
-        answer = self._authorize()(
+        answer = getattr(self.client, f"authorize_{self.WAY}")(
             GroupId=inputs["securityGroupId"],
             IpPermissions=[permission],
             TagSpecifications=self.tagged(inputs),
@@ -89,28 +86,19 @@ class _Rule(Ec2Resource):
     def delete(self, known: Known) -> None:
         item = self.describe(known.id)
         if item is not None:
-            self._revoke()(GroupId=item["GroupId"], SecurityGroupRuleIds=[known.id])
+            revoke = getattr(self.client, f"revoke_{self.WAY}")
+            revoke(GroupId=item["GroupId"], SecurityGroupRuleIds=[known.id])
 
 
 class SecurityGroupIngressRule(_Rule):
     """AuthorizeSecurityGroupIngress, RevokeSecurityGroupIngress."""
 
     TYPE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
-
-    def _authorize(self) -> Any:
-        return self.client.authorize_security_group_ingress
-
-    def _revoke(self) -> Any:
-        return self.client.revoke_security_group_ingress
+    WAY = "security_group_ingress"
 
 
 class SecurityGroupEgressRule(_Rule):
     """AuthorizeSecurityGroupEgress, RevokeSecurityGroupEgress."""
 
     TYPE = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
-
-    def _authorize(self) -> Any:
-        return self.client.authorize_security_group_egress
-
-    def _revoke(self) -> Any:
-        return self.client.revoke_security_group_egress
+    WAY = "security_group_egress"

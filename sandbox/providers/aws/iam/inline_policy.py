@@ -9,13 +9,12 @@ from sandbox.wire.values import Properties
 
 
 class _InlinePolicy(IamResource):
-    """Putting is idempotent, so that an unanswered request can just be made again.
-
-    Id: OWNER:NAME.
-    """
+    """Id: OWNER:NAME."""
 
     OWNER: ClassVar[str]
-    """`role`, `user` or `group`: the input, and part of every name of the API."""
+    """`role`, `user` or `group`: the input, and the beginning of the API's parameter."""
+    CALLS: ClassVar[tuple[str, str, str]]
+    """The client's methods that put, get and delete."""
 
     IN_PLACE = frozenset({"policy"})
     JSON = frozenset({"policy"})
@@ -23,14 +22,8 @@ class _InlinePolicy(IamResource):
     LONGEST_NAME = 128
     TAGGED = False
 
-    def put(self) -> Any:
-        raise NotImplementedError(self.TYPE)
-
-    def get(self) -> Any:
-        raise NotImplementedError(self.TYPE)
-
-    def drop(self) -> Any:
-        raise NotImplementedError(self.TYPE)
+    def _call(self, number: int, resource_id: str, **more: str) -> Any:
+        return getattr(self.client, self.CALLS[number])(**self._names(resource_id), **more)
 
     def _names(self, known_id: str) -> dict[str, str]:
         owner, _, name = known_id.rpartition(":")
@@ -38,11 +31,11 @@ class _InlinePolicy(IamResource):
 
     def create(self, inputs: Properties) -> str:
         resource_id = f"{inputs[self.OWNER]}:{inputs['name']}"
-        self.put()(**self._names(resource_id), PolicyDocument=inputs["policy"])
+        self._call(0, resource_id, PolicyDocument=inputs["policy"])
         return resource_id
 
     def read(self, known: Known) -> Properties | None:
-        item = self.get()(**self._names(known.id))
+        item = self._call(1, known.id)
         owner, _, name = known.id.rpartition(":")
         return {
             self.OWNER: owner,
@@ -52,10 +45,10 @@ class _InlinePolicy(IamResource):
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         if "policy" in changes:
-            self.put()(**self._names(known.id), PolicyDocument=inputs["policy"])
+            self._call(0, known.id, PolicyDocument=inputs["policy"])
 
     def delete(self, known: Known) -> None:
-        self.drop()(**self._names(known.id))
+        self._call(2, known.id)
 
 
 class RolePolicy(_InlinePolicy):
@@ -64,15 +57,7 @@ class RolePolicy(_InlinePolicy):
     TYPE = "aws:iam/rolePolicy:RolePolicy"
     OWNER = "role"
     REPLACE_ON = frozenset({"name", "role"})
-
-    def put(self) -> Any:
-        return self.client.put_role_policy
-
-    def get(self) -> Any:
-        return self.client.get_role_policy
-
-    def drop(self) -> Any:
-        return self.client.delete_role_policy
+    CALLS = "put_role_policy", "get_role_policy", "delete_role_policy"
 
 
 class UserPolicy(_InlinePolicy):
@@ -81,15 +66,7 @@ class UserPolicy(_InlinePolicy):
     TYPE = "aws:iam/userPolicy:UserPolicy"
     OWNER = "user"
     REPLACE_ON = frozenset({"name", "user"})
-
-    def put(self) -> Any:
-        return self.client.put_user_policy
-
-    def get(self) -> Any:
-        return self.client.get_user_policy
-
-    def drop(self) -> Any:
-        return self.client.delete_user_policy
+    CALLS = "put_user_policy", "get_user_policy", "delete_user_policy"
 
 
 class GroupPolicy(_InlinePolicy):
@@ -98,12 +75,4 @@ class GroupPolicy(_InlinePolicy):
     TYPE = "aws:iam/groupPolicy:GroupPolicy"
     OWNER = "group"
     REPLACE_ON = frozenset({"group", "name"})
-
-    def put(self) -> Any:
-        return self.client.put_group_policy
-
-    def get(self) -> Any:
-        return self.client.get_group_policy
-
-    def drop(self) -> Any:
-        return self.client.delete_group_policy
+    CALLS = "put_group_policy", "get_group_policy", "delete_group_policy"

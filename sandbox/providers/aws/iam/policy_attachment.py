@@ -8,40 +8,34 @@ from sandbox.wire.values import Properties
 
 
 class _PolicyAttachment(IamResource):
-    """Attaching is idempotent. Id: OWNER/ARN."""
+    """Id: OWNER/ARN."""
 
     OWNER: ClassVar[str]
-    """`role`, `user` or `group`."""
+    """`role`, `user` or `group`: the input, and the beginning of the API's parameter."""
+    CALLS: ClassVar[tuple[str, str, str]]
+    """The client's methods that attach, list what is attached, and detach."""
 
     TAGGED = False
 
-    def attach(self) -> Any:
-        raise NotImplementedError(self.TYPE)
-
-    def attached(self) -> Any:
-        raise NotImplementedError(self.TYPE)
-
-    def detach(self) -> Any:
-        raise NotImplementedError(self.TYPE)
-
-    def _owner(self, name: str) -> dict[str, str]:
-        return {f"{self.OWNER.capitalize()}Name": name}
+    def _call(self, number: int, owner: str, **more: str) -> Any:
+        names = {f"{self.OWNER.capitalize()}Name": owner}
+        return getattr(self.client, self.CALLS[number])(**names, **more)
 
     def create(self, inputs: Properties) -> str:
         owner, arn = inputs[self.OWNER], inputs["policyArn"]
-        self.attach()(**self._owner(owner), PolicyArn=arn)
+        self._call(0, owner, PolicyArn=arn)
         return f"{owner}/{arn}"
 
     def read(self, known: Known) -> Properties | None:
         owner, _, arn = known.id.partition("/")
-        answer = self.attached()(**self._owner(owner))
+        answer = self._call(1, owner)
         if arn not in {policy["PolicyArn"] for policy in answer["AttachedPolicies"]}:
             return None
         return {self.OWNER: owner, "policyArn": arn}
 
     def delete(self, known: Known) -> None:
         owner, _, arn = known.id.partition("/")
-        self.detach()(**self._owner(owner), PolicyArn=arn)
+        self._call(2, owner, PolicyArn=arn)
 
 
 class RolePolicyAttachment(_PolicyAttachment):
@@ -50,15 +44,7 @@ class RolePolicyAttachment(_PolicyAttachment):
     TYPE = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
     OWNER = "role"
     REPLACE_ON = frozenset({"policyArn", "role"})
-
-    def attach(self) -> Any:
-        return self.client.attach_role_policy
-
-    def attached(self) -> Any:
-        return self.client.list_attached_role_policies
-
-    def detach(self) -> Any:
-        return self.client.detach_role_policy
+    CALLS = "attach_role_policy", "list_attached_role_policies", "detach_role_policy"
 
 
 class UserPolicyAttachment(_PolicyAttachment):
@@ -67,15 +53,7 @@ class UserPolicyAttachment(_PolicyAttachment):
     TYPE = "aws:iam/userPolicyAttachment:UserPolicyAttachment"
     OWNER = "user"
     REPLACE_ON = frozenset({"policyArn", "user"})
-
-    def attach(self) -> Any:
-        return self.client.attach_user_policy
-
-    def attached(self) -> Any:
-        return self.client.list_attached_user_policies
-
-    def detach(self) -> Any:
-        return self.client.detach_user_policy
+    CALLS = "attach_user_policy", "list_attached_user_policies", "detach_user_policy"
 
 
 class GroupPolicyAttachment(_PolicyAttachment):
@@ -84,12 +62,4 @@ class GroupPolicyAttachment(_PolicyAttachment):
     TYPE = "aws:iam/groupPolicyAttachment:GroupPolicyAttachment"
     OWNER = "group"
     REPLACE_ON = frozenset({"group", "policyArn"})
-
-    def attach(self) -> Any:
-        return self.client.attach_group_policy
-
-    def attached(self) -> Any:
-        return self.client.list_attached_group_policies
-
-    def detach(self) -> Any:
-        return self.client.detach_group_policy
+    CALLS = "attach_group_policy", "list_attached_group_policies", "detach_group_policy"

@@ -17,7 +17,7 @@ from sandbox.providers import contract
 from sandbox.providers.server import Servicer
 from sandbox.wire.marshal import from_struct, to_struct
 from sandbox.wire.protos import provider_pb2, provider_pb2_grpc, status_pb2
-from sandbox.wire.values import UNKNOWN, Output, Properties, Secret
+from sandbox.wire.values import UNKNOWN, Properties, Secret
 
 URN = "urn:pulumi:dev::demo::aws:iam/user:User::ann"
 ROOT = Path(__file__).parents[4]
@@ -65,10 +65,6 @@ class Recorder(contract.Provider):
 
     def invoke(self, request: contract.InvokeRequest) -> Properties:
         return {"echo": request.arguments, "token": request.token}
-
-    def construct(self, request: contract.ConstructRequest) -> contract.ConstructResult:
-        self.seen.append(request)
-        return contract.ConstructResult(URN, {"out": Secret(1)}, {"out": [URN]})
 
 
 @pytest.fixture
@@ -238,24 +234,17 @@ def test_invoke(stub):
     assert from_struct(getattr(answer, "return")) == {"echo": {"a": 1}, "token": "t"}
 
 
-def test_components_get_values_as_they_travel(stub, recorder):
-    request = provider_pb2.ConstructRequest(type="a:b:C", name="n", dryRun=True)
-    sent = {"a": Output(UNKNOWN, True, frozenset({URN})), "b": Secret(1)}
-    from sandbox.wire.marshal import Keep
-
-    request.inputs.CopyFrom(to_struct(sent, Keep(outputs=True)))
-    request.inputDependencies["a"].urns.append(URN)
-    answer = stub.Construct(request)
-    assert recorder.seen[-1].inputs == sent
-    assert recorder.seen[-1].input_dependencies == {"a": [URN]}
-    assert from_struct(answer.state) == {"out": Secret(1)}
-    assert list(answer.stateDependencies["out"].urns) == [URN]
+def test_assets_are_refused_by_name(stub):
+    asset = {"4dabf18193072939515e22adb298388d": "c44067f5952c0a294b673a41bacd8c17", "text": "a"}
+    with pytest.raises(grpc.RpcError) as caught:
+        create(stub, {"file": asset})
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert "an asset or an archive" in caught.value.details()
 
 
 PLUGIN = """
-import sys
 from sandbox.providers import contract, server
-server.serve(contract.Provider(), sys.argv[1:])
+server.serve(contract.Provider())
 """
 PARENT = f"""
 import subprocess, sys
@@ -289,3 +278,20 @@ def _state(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return "Z"
+
+
+@pytest.mark.parametrize("package", ["aws", "docker_build"])
+def test_nothing_heavy_is_loaded_before_the_port_is_said(package):
+    loaded = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import sys, sandbox.providers.{package}.provider, sandbox.providers.server\n"
+            "print(*{'boto3', 'botocore', 'pulumi'} & sys.modules.keys())",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert loaded.stdout.strip() == ""

@@ -17,7 +17,7 @@ from typing import Any, Self
 import grpc
 from google.protobuf import empty_pb2, struct_pb2
 
-from sandbox.wire.marshal import UNKNOWN_STRING, Keep, from_struct, to_struct
+from sandbox.wire.marshal import SIGNATURE, UNKNOWN_STRING, Keep, from_struct, to_struct
 from sandbox.wire.protos import (
     engine_pb2,
     engine_pb2_grpc,
@@ -25,9 +25,11 @@ from sandbox.wire.protos import (
     provider_pb2_grpc,
     resource_pb2_grpc,
 )
-from sandbox.wire.values import Output, Properties, ResourceReference, Secret, has_unknowns
+from sandbox.wire.values import UNKNOWN, Properties, ResourceReference, Secret, has_unknowns
 
 BIN = Path(__file__).parents[5] / "sandbox" / "bin"
+OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
+"""The signature of an output value."""
 NOBODY = "127.0.0.1:1"
 """An address of the engine's that no plugin of ours has reason to call."""
 
@@ -37,8 +39,7 @@ END_SECONDS = 2
 CALL_SECONDS = 60
 STACK, PROJECT = "dev", "test"
 DEFAULT_ID = "5b2b9a05-57e4-4d6e-9b3c-3b1a5b8f1e8d"
-WIRE = Keep(secrets=True, resources=True, outputs=False)
-COMPONENTS = Keep(secrets=True, resources=True, outputs=True)
+WIRE = Keep(secrets=True, resources=True)
 
 
 def urn(type_: str, name: str, parent_types: str = "") -> str:
@@ -390,12 +391,10 @@ class RealEngine:
                 parent=urn("pulumi:pulumi:Stack", f"{PROJECT}-{STACK}"),
                 inputs=to_struct(
                     {
-                        key: Output(value, dependencies=frozenset(dependencies[key]))
-                        if dependencies.get(key)
-                        else value
+                        key: _output(value, dependencies.get(key, ()))
                         for key, value in inputs.items()
                     },
-                    COMPONENTS,
+                    WIRE,
                 ),
                 inputDependencies={
                     key: provider_pb2.ConstructRequest.PropertyDependencies(urns=list(urns))
@@ -420,7 +419,7 @@ class RealEngine:
         answer = self.stub.Call(
             provider_pb2.CallRequest(
                 tok=token,
-                args=to_struct({"__self__": self_, **arguments}, COMPONENTS),
+                args=to_struct({"__self__": self_, **arguments}, WIRE),
                 argDependencies={
                     "__self__": provider_pb2.CallRequest.ArgumentDependencies(urns=[self_.urn])
                 },
@@ -431,6 +430,14 @@ class RealEngine:
         )
         assert not answer.failures
         return from_struct(getattr(answer, "return"))
+
+
+def _output(value: Any, dependencies: Sequence[str]) -> Any:
+    """A value with what it depends on, as only components get it."""
+    if not dependencies:
+        return value
+    known = {} if value is UNKNOWN else {"value": value}
+    return {SIGNATURE: OUTPUT, **known, "dependencies": sorted(dependencies)}
 
 
 def _run(address: str, dry_run: bool) -> dict[str, Any]:
