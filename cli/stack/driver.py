@@ -44,6 +44,7 @@ class _Watched:
     display: Display
     changes: Mapping[str, int] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
     touched: bool = False
     """Whether a step that changes something has ended, well or not."""
 
@@ -55,7 +56,10 @@ class _Watched:
                     self.messages.append(event)
                 case Summary(changes=changes):
                     self.changes = changes
-                case Done(step) | Failed(step):
+                case Failed(step):
+                    self.failed.append(event)
+                    self.touched = self.touched or _changes_something(step)
+                case Done(step):
                     self.touched = self.touched or _changes_something(step)
 
 
@@ -278,6 +282,8 @@ class Stack:
         if ended.code != 0:
             if self._unlocked(ended, note):
                 return self._run(verb, options, show, seconds)
+            if verb != "preview":
+                self._settle_lost(watched, note)
             raise self._failure(verb, ended, watched)
         return Outcome(watched.changes, time.monotonic() - started)
 
@@ -319,15 +325,32 @@ class Stack:
         note = _writer(show)
         self._settle_lock(note)
         exported = self._exported()
-        if not pending.operations(exported.get("deployment") or {}):
+        if unfinished := pending.operations(exported.get("deployment") or {}):
+            note(f"an interrupted run left {len(unfinished)} step(s) unfinished: looking for them")
+            self._take(exported, exported["deployment"], note)
+
+    def _settle_lost(self, watched: _Watched, note: Callable[[str], None]) -> None:
+        """Finds out what became of the steps whose plugin died: Pulumi forgets them."""
+        if not watched.failed:
             return
-        settled = pending.settle(exported["deployment"], self._look or pending.nowhere)
+        exported = self._exported()
+        deployment = pending.lost(
+            exported.get("deployment") or {}, watched.failed, watched.messages
+        )
+        if deployment is not None:
+            note("a plugin died: looking for what it had begun")
+            self._take(exported, deployment, note)
+
+    def _take(
+        self,
+        exported: Mapping[str, Any],
+        deployment: Mapping[str, Any],
+        note: Callable[[str], None],
+    ) -> None:
+        settled = pending.settle(deployment, self._look or pending.nowhere)
         for line in settled.lines():
             note(line)
         self._import({**exported, "deployment": settled.deployment})
-        if settled.refresh:
-            targets = [word for urn in settled.refresh for word in ("--target", urn)]
-            self._run("refresh", ["--yes", "--skip-preview", *targets], show)
 
     # -- what is known ---------------------------------------------------------------------
 
@@ -484,6 +507,8 @@ class Stack:
         """Runs a command that takes a moment; what it prints."""
         chosen = ("--stack", self._place.stack) if named else ()
         ended = self._cli().run(*words, *chosen, *_BATCH, given=given)
+        if ended.code != 0 and self._unlocked(ended, lambda text: None):
+            ended = self._cli().run(*words, *chosen, *_BATCH, given=given)
         if ended.code != 0:
             raise self._failure(" ".join(words[:2]), ended)
         return ended.stdout

@@ -51,6 +51,8 @@ class Failed:
     """A step did not."""
 
     step: Step
+    state: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The resource as it would have been, or was; secrets are masked."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ def parse(document: Mapping[str, Any]) -> Event | None:
             case "resOutputsEvent":
                 return Done(_step(value["metadata"]))
             case "resOpFailedEvent":
-                return Failed(_step(value["metadata"]))
+                metadata = value["metadata"]
+                return Failed(_step(metadata), metadata.get("new") or metadata.get("old") or {})
             case "diagnosticEvent":
                 return Message(
                     str(value.get("severity", "info")),

@@ -4,14 +4,21 @@ Three ways lead to an answer. A name in the inputs: it exists, or not. Tags: eac
 own `Name` beside those of its environment, from its first moment. And what is attached to
 something else, which is asked. Ids are in the form in which Pulumi's provider imports.
 
-Some creations are safe to repeat: settings that are put, attachments, objects in Kubernetes.
+Some creations are safe to repeat: settings that are put, attachments, objects in Kubernetes. Others
+go on in the cloud after whoever asked for them is gone: these are waited for.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
+from botocore.exceptions import WaiterError
+
+from cli.cloud import ownership
 from cli.cloud.errors import gone_is_fine, translated, unless_gone
+from cli.cloud.resource import pairs
 from cli.kubernetes import Kubectl
 from cli.stack import helm_releases
 from cli.stack.pending import RELEASE, Look, Made, Pending, Repeatable
@@ -31,6 +38,13 @@ class Asked:
     known: frozenset[str]
     """Ids that the state has already: they are other resources."""
 
+    since: datetime | None = None
+    """When the state was last written before the run was interrupted; None if it does not say."""
+
+
+class _Undecidable(Exception):
+    """Nothing in the inputs is this resource's alone."""
+
 
 Row = Callable[[Asked], str | None]
 """The id of what was made; None if nothing was."""
@@ -46,20 +60,35 @@ def _named(service: str, call: str, argument: str, key: str = "name") -> Row:
     def row(asked: Asked) -> str | None:
         operation = getattr(asked.client(service), call)
         found = unless_gone(operation, **{argument: asked.inputs[key]})
-        return None if found is None else str(asked.inputs[key])
+        return None if found is None or _foreign(found, asked) else str(asked.inputs[key])
 
     return row
+
+
+def _foreign(answer: Mapping[str, Any], asked: Asked) -> bool:
+    """Whether it bears the name, but is another environment's, or nobody's: then AWS refuses the creation."""
+    wanted = _tags_of(asked).get(ownership.TAG_ENVIRONMENT)
+    for part in (answer, *answer.values()):
+        for each in part if isinstance(part, list) else [part]:
+            for key in ("Tags", "tags", "TagList"):
+                if isinstance(each, dict) and key in each:
+                    has = each[key] if isinstance(each[key], dict) else pairs(each[key])
+                    return wanted is not None and has.get(ownership.TAG_ENVIRONMENT) != wanted
+    return False
+
+
+def _tags_of(asked: Asked) -> Mapping[str, Any]:
+    return asked.inputs.get("tagsAll") or asked.inputs.get("tags") or {}
 
 
 def _tagged(call: str, answer_key: str, id_key: str) -> Row:
     """One of EC2's, by all of its tags."""
 
     def row(asked: Asked) -> str | None:
-        tags = asked.inputs.get("tagsAll") or asked.inputs.get("tags") or {}
+        tags = _tags_of(asked)
         filters = [{"Name": f"tag:{key}", "Values": [str(value)]} for key, value in tags.items()]
         if "Name" not in tags:
-            # Its tags are not its own alone.
-            return None
+            raise _Undecidable
         # NatGateways name their argument in another way than all others.
         argument = "Filter" if call == "describe_nat_gateways" else "Filters"
         answer = getattr(asked.client("ec2"), call)(**{argument: filters})
@@ -100,12 +129,18 @@ def _access_key(asked: Asked) -> None:
     """Its secret was shown once, to who is gone: the key is deleted, and another one made."""
     iam, user = asked.client("iam"), asked.inputs["user"]
     for key in iam.list_access_keys(UserName=user)["AccessKeyMetadata"]:
-        if key["AccessKeyId"] not in asked.known:
+        older = asked.since and key["CreateDate"] < asked.since - _BEFORE
+        # An older one is somebody else's.
+        if key["AccessKeyId"] not in asked.known and not older:
             iam.delete_access_key(UserName=user, AccessKeyId=key["AccessKeyId"])
 
 
+_BEFORE = timedelta(hours=1)
+"""How long before the last change of the state the creation may have begun, with clocks that differ."""
+
+
 def _key(asked: Asked) -> str | None:
-    kms, wanted = asked.client("kms"), asked.inputs.get("tagsAll") or asked.inputs.get("tags") or {}
+    kms, wanted = asked.client("kms"), _tags_of(asked)
     for page in kms.get_paginator("list_keys").paginate():
         for key in page["Keys"]:
             if key["KeyId"] in asked.known:
@@ -266,6 +301,33 @@ ROWS: Mapping[str, Row] = {
 }
 
 
+_READY: Mapping[str, tuple[str, str, Callable[[str], Mapping[str, Any]]]] = {
+    "aws:ec2/instance:Instance": ("ec2", "instance_running", lambda id: {"InstanceIds": [id]}),
+    "aws:ec2/natGateway:NatGateway": (
+        "ec2",
+        "nat_gateway_available",
+        lambda id: {"NatGatewayIds": [id]},
+    ),
+    "aws:eks/addon:Addon": (
+        "eks",
+        "addon_active",
+        lambda id: {"clusterName": id.split(":")[0], "addonName": id.split(":")[1]},
+    ),
+    "aws:eks/cluster:Cluster": ("eks", "cluster_active", lambda id: {"name": id}),
+    "aws:eks/nodeGroup:NodeGroup": (
+        "eks",
+        "nodegroup_active",
+        lambda id: {"clusterName": id.split(":")[0], "nodegroupName": id.split(":")[1]},
+    ),
+    "aws:rds/instance:Instance": (
+        "rds",
+        "db_instance_available",
+        lambda id: {"DBInstanceIdentifier": id},
+    ),
+}
+"""Service, waiter and its arguments: what cannot be used, and not be deleted, before it is ready."""
+
+
 REPEATABLE_PACKAGES = ("kubernetes:", "pulumi:")
 """Pulumi's kubernetes provider applies objects: one that is there already is taken over."""
 
@@ -275,14 +337,33 @@ def looker(client: Client, kubectl: Callable[[str], Kubectl]) -> Look:
 
     def look(item: Pending, known: frozenset[str]) -> Made | Repeatable | None:
         if item.type == RELEASE:
-            helm_releases.unlock(item, kubectl)
+            return helm_releases.look(item, kubectl)
         if item.type.startswith(REPEATABLE_PACKAGES):
             return Repeatable()
         row = ROWS.get(item.type)
         if row is None:
             return None
-        with translated(f"look for {item.label}"):
-            found = row(Asked(client, item.inputs, known))
+        asked = Asked(client, item.inputs, known, _instant(item.since))
+        try:
+            with translated(f"look for {item.label}"):
+                found = row(asked)
+                if found and found not in known:
+                    _until_ready(client, item.type, found)
+        except (_Undecidable, KeyError):
+            return None
         return Made(found) if found else Repeatable()
 
     return look
+
+
+def _until_ready(client: Client, type_: str, identifier: str) -> None:
+    if type_ not in _READY:
+        return
+    service, waiter, arguments = _READY[type_]
+    # One that has failed is there, too: Pulumi reads how it is.
+    with suppress(WaiterError):
+        client(service).get_waiter(waiter).wait(**arguments(identifier))
+
+
+def _instant(text: str) -> datetime | None:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None

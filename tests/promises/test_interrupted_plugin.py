@@ -1,0 +1,104 @@
+"""`kill -9` of a plugin in the middle of a call: Pulumi forgets what it was creating; the kit does not."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.errors import KitError
+from tests.promises.aws_cloud import AwsStack, Emulator, Proxy, running_emulator
+from tests.promises.test_interrupted import NOTHING, PROGRAM, WHOLE, world
+
+OPERATIONS = ["CreateVpc", "CreateSubnet", "PUT /logs-.*", "CreateUser", "CreateAccessKey"]
+
+
+@pytest.fixture
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """One for each test: what is left of one is not what another finds."""
+    with running_emulator(tmp_path_factory.mktemp("interrupted") / "aws") as running:
+        yield running
+
+
+def plugins() -> list[int]:
+    """The AWS plugins that this process has started, by way of the CLI."""
+    return [
+        int(folder.name)
+        for folder in Path("/proc").iterdir()
+        if folder.name.isdigit()
+        and b"sandbox.providers.aws" in _read(folder / "cmdline")
+        and os.getpid() in _ancestors(int(folder.name))
+    ]
+
+
+def _ancestors(pid: int) -> Iterator[int]:
+    while pid > 1:
+        fields = _read(Path(f"/proc/{pid}/stat")).rpartition(b")")[2].split()
+        pid = int(fields[1]) if fields else 0
+        yield pid
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
+class PluginKiller:
+    """Kills the plugin when the emulator has carried out an operation, before the answer goes out."""
+
+    def __init__(self, operation: str) -> None:
+        self.operation = operation
+
+    def __call__(self, operation: str) -> None:
+        if re.fullmatch(self.operation, operation):
+            for pid in plugins():
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_up_whose_plugin_was_killed_is_finished_by_the_next(
+    tmp_path: Path, emulator: Emulator, proxy: Proxy, operation: str
+) -> None:
+    stack = AwsStack(tmp_path, emulator, proxy.url)
+    stack.program(PROGRAM)
+    proxy.after = PluginKiller(operation)
+    with pytest.raises(KitError):
+        stack.up()
+    proxy.after = lambda operation: None
+    assert "a plugin died" in stack.shown.getvalue()
+    stack.up()
+    assert world(emulator.client) == WHOLE
+    assert stack.up().changed == 0
+    stack.destroy()
+    assert world(emulator.client) == NOTHING
+
+
+def test_what_a_killed_plugin_made_is_taken_away_by_destroy(
+    tmp_path: Path, emulator: Emulator, proxy: Proxy
+) -> None:
+    stack = AwsStack(tmp_path, emulator, proxy.url)
+    stack.program(PROGRAM)
+    proxy.after = PluginKiller("CreateSecurityGroup")
+    with pytest.raises(KitError):
+        stack.up()
+    proxy.after = lambda operation: None
+    stack.destroy()
+    assert world(emulator.client) == NOTHING
+
+
+def test_a_destroy_whose_plugin_was_killed_is_finished_by_the_next(
+    tmp_path: Path, emulator: Emulator, proxy: Proxy
+) -> None:
+    stack = AwsStack(tmp_path, emulator, proxy.url)
+    stack.program(PROGRAM)
+    stack.up()
+    proxy.after = PluginKiller("DeleteSubnet")
+    with pytest.raises(KitError):
+        stack.destroy()
+    proxy.after = lambda operation: None
+    stack.destroy()
+    assert world(emulator.client) == NOTHING
