@@ -19,7 +19,7 @@ from cli.backends import Found, Outcome
 from cli.environments import ROOT, Environment
 from cli.exported import without_cluster
 from cli.record import write_atomically
-from cli.stack import failures, locks, pending
+from cli.stack import failures, locks, pending, plugins
 from cli.stack.command import Cli, Ended
 from cli.stack.display import Display
 from cli.stack.events import Done, EventLog, Failed, Message, Step, Summary
@@ -304,7 +304,7 @@ class Stack:
         """Whether only the lock of a CLI that is gone was in the way; then it is removed."""
         gone = locks.of_the_dead(ended.said)
         for holder in gone:
-            note(f"the stack was locked by {holder}, which is gone: unlocked")
+            _unlock(holder, note)
         if gone:
             self._quietly("cancel", "--yes")
         return bool(gone)
@@ -318,7 +318,7 @@ class Stack:
             if file.stat().st_size == 0:
                 file.unlink(missing_ok=True)
         for holder in locks.remove_of_the_dead(self._place.state, self._place.stack):
-            note(f"the stack was locked by {holder}, which is gone: unlocked")
+            _unlock(holder, note)
 
     def _settle(self, show: TextIO) -> None:
         """Finds out what became of the steps of an interrupted run, and takes that into the state."""
@@ -552,6 +552,12 @@ def _check_origin(file: Path, urn: str, stack: str) -> None:
             f"The state file {file} belongs to another stack",
             f"It holds {urn}; this is {stack} of the project aerodrome.",
         )
+
+
+def _unlock(holder: locks.Holder, note: Callable[[str], None]) -> None:
+    note(f"the stack was locked by {holder}, which is gone: unlocked")
+    if count := plugins.end_those_of(holder.pid):
+        note(f"{count} plugin(s) of it were still at work: ended")
 
 
 def _writer(show: TextIO) -> Callable[[str], None]:

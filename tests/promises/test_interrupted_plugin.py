@@ -1,8 +1,6 @@
 """`kill -9` of a plugin in the middle of a call: Pulumi forgets what it was creating; the kit does not."""
 
-import os
 import re
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import pytest
 
 from sandbox.errors import KitError
 from tests.promises.aws_cloud import AwsStack, Emulator, Proxy, running_emulator
+from tests.promises.processes import kill_descendants
 from tests.promises.test_interrupted import NOTHING, PROGRAM, WHOLE, world
 
 OPERATIONS = ["CreateVpc", "CreateSubnet", "PUT /logs-.*", "CreateUser", "CreateAccessKey"]
@@ -22,31 +21,6 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
         yield running
 
 
-def plugins() -> list[int]:
-    """The AWS plugins that this process has started, by way of the CLI."""
-    return [
-        int(folder.name)
-        for folder in Path("/proc").iterdir()
-        if folder.name.isdigit()
-        and b"sandbox.providers.aws" in _read(folder / "cmdline")
-        and os.getpid() in _ancestors(int(folder.name))
-    ]
-
-
-def _ancestors(pid: int) -> Iterator[int]:
-    while pid > 1:
-        fields = _read(Path(f"/proc/{pid}/stat")).rpartition(b")")[2].split()
-        pid = int(fields[1]) if fields else 0
-        yield pid
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError:
-        return b""
-
-
 class PluginKiller:
     """Kills the plugin when the emulator has carried out an operation, before the answer goes out."""
 
@@ -55,8 +29,7 @@ class PluginKiller:
 
     def __call__(self, operation: str) -> None:
         if re.fullmatch(self.operation, operation):
-            for pid in plugins():
-                os.kill(pid, signal.SIGKILL)
+            assert kill_descendants("sandbox.providers.aws")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
