@@ -7,14 +7,26 @@ KUBERNETES = "kubernetes:"
 
 
 def without_cluster(deployment: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
-    """The state without what lived in a cluster, and how many that were.
+    """The state without what lived in a cluster, and how many that were; unfinished steps included.
 
     For a cluster that is gone: an engine would ask it about each object, and wait for an answer.
     """
     resources = list(deployment.get("resources") or ())
     gone = {str(item["urn"]) for item in resources if str(item["type"]).startswith(KUBERNETES)}
     kept = [_freed(item, gone) for item in resources if item["urn"] not in gone]
-    return {**deployment, "resources": kept}, len(gone)
+    freed: dict[str, Any] = {**deployment, "resources": kept}
+    if unfinished := list(deployment.get("pending_operations") or ()):
+        gone |= {
+            str(item["resource"]["urn"])
+            for item in unfinished
+            if str(item["resource"]["type"]).startswith(KUBERNETES)
+        }
+        freed["pending_operations"] = [
+            {**item, "resource": _freed(item["resource"], gone)}
+            for item in unfinished
+            if item["resource"]["urn"] not in gone
+        ]
+    return freed, len(gone)
 
 
 def _freed(item: Mapping[str, Any], gone: set[str]) -> dict[str, Any]:

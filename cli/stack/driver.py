@@ -155,7 +155,8 @@ class Stack:
         exported = self._exported()
         deployment, count = without_cluster(exported.get("deployment") or {})
         if count:
-            self._import({**exported, "deployment": deployment})
+            # What else is unfinished would be forgotten in the import.
+            self._take(exported, deployment, lambda text: None)
         return count
 
     # -- operations ------------------------------------------------------------------------

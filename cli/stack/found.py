@@ -4,8 +4,8 @@ Three ways lead to an answer. A name in the inputs: it exists, or not. Tags: eac
 own `Name` beside those of its environment, from its first moment. And what is attached to
 something else, which is asked. Ids are in the form in which Pulumi's provider imports.
 
-Some creations are safe to repeat: settings that are put, attachments, objects in Kubernetes. Others
-go on in the cloud after whoever asked for them is gone: these are waited for.
+Some creations are safe to repeat: settings that are put, and attachments. Others go on in the cloud
+after whoever asked for them is gone: these are waited for.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +20,7 @@ from cli.cloud import ownership
 from cli.cloud.errors import gone_is_fine, translated, unless_gone
 from cli.cloud.resource import pairs
 from cli.kubernetes import Kubectl
-from cli.stack import helm_releases
+from cli.stack import helm_releases, objects
 from cli.stack.pending import RELEASE, Look, Made, Pending, Repeatable
 
 Client = Callable[[str], Any]
@@ -328,8 +328,9 @@ _READY: Mapping[str, tuple[str, str, Callable[[str], Mapping[str, Any]]]] = {
 """Service, waiter and its arguments: what cannot be used, and not be deleted, before it is ready."""
 
 
-REPEATABLE_PACKAGES = ("kubernetes:", "pulumi:")
-"""Pulumi's kubernetes provider applies objects: one that is there already is taken over."""
+_IN_CLUSTER = "kubernetes:"
+_PULUMIS_OWN = "pulumi:"
+"""Providers: nothing in a cloud."""
 
 
 def looker(client: Client, kubectl: Callable[[str], Kubectl]) -> Look:
@@ -338,7 +339,9 @@ def looker(client: Client, kubectl: Callable[[str], Kubectl]) -> Look:
     def look(item: Pending, known: frozenset[str]) -> Made | Repeatable | None:
         if item.type == RELEASE:
             return helm_releases.look(item, kubectl)
-        if item.type.startswith(REPEATABLE_PACKAGES):
+        if item.type.startswith(_IN_CLUSTER):
+            return objects.look(item, kubectl)
+        if item.type.startswith(_PULUMIS_OWN):
             return Repeatable()
         row = ROWS.get(item.type)
         if row is None:

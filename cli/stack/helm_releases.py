@@ -33,7 +33,7 @@ def look(item: Pending, kubectl: Callable[[str], Kubectl]) -> Made | Repeatable:
     last = max(revisions, key=lambda secret: int(secret["metadata"]["labels"]["version"]))
     if last["metadata"]["labels"].get("status") in CUT_OFF:
         _replace(client, marked_as_failed(last))
-    return Made(f"{namespace}/{name}", unfinished=True)
+    return Made(f"{namespace}/{name}", unfinished=True, outputs=item.inputs)
 
 
 def marked_as_failed(secret: Mapping[str, Any]) -> dict[str, Any]:

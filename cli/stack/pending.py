@@ -58,6 +58,9 @@ class Made:
     unfinished: bool = False
     """Whether Pulumi must update it in any case: reading it does not show what it lacks."""
 
+    outputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What its provider must know of it; with none, the provider reads it by its id, as in an import."""
+
 
 class Repeatable:
     """The creation may simply be made again: nothing was made, or making it twice makes one."""
@@ -151,9 +154,7 @@ def _ids(settled: Settled, type_: str) -> frozenset[str]:
 
 def _take(resources: list[dict[str, Any]], item: Pending, made: Made) -> None:
     """Puts what a creation has made among the resources, as Pulumi does at its end."""
-    # Without outputs a provider reads it by its id alone, as in an import.
-    outputs = dict(item.inputs) if made.unfinished else {}
-    entry = {**item.state, "id": made.id, "outputs": outputs, **_mark(made)}
+    entry = {**item.state, "id": made.id, "outputs": dict(made.outputs), **_mark(made)}
     for index, old in enumerate(resources):
         if old["urn"] != item.urn or old.get("delete"):
             continue

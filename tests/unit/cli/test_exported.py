@@ -38,3 +38,19 @@ def test_what_lived_in_the_cluster_goes_and_nobody_depends_on_it() -> None:
         },
     ]
     assert without_cluster(after) == (after, 0)
+
+
+def test_unfinished_steps_in_the_cluster_go_too() -> None:
+    secret = {"urn": f"{URN}secret", "type": "kubernetes:core/v1:Secret"}
+    role = {"urn": f"{URN}role", "type": "aws:iam/role:Role", "dependencies": [f"{URN}secret"]}
+    before = {
+        "pending_operations": [
+            {"type": "creating", "resource": secret},
+            {"type": "creating", "resource": role},
+        ]
+    }
+    after, count = without_cluster(before)
+    assert count == 1
+    assert after["pending_operations"] == [
+        {"type": "creating", "resource": {**role, "dependencies": []}}
+    ]
