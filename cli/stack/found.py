@@ -155,6 +155,14 @@ def _key(asked: Asked) -> str | None:
     return None
 
 
+def _alias(asked: Asked) -> str | None:
+    name = str(asked.inputs["name"])
+    for page in asked.client("kms").get_paginator("list_aliases").paginate():
+        if any(alias["AliasName"] == name for alias in page["Aliases"]):
+            return name
+    return None
+
+
 def _route(asked: Asked) -> str | None:
     table = asked.inputs["routeTableId"]
     wanted = (asked.inputs.get(key) for key in _DESTINATIONS)
@@ -201,6 +209,36 @@ def _security_group_rule(asked: Asked) -> None:
         revoke(GroupId=group, IpPermissions=[permission])
 
 
+def _vpc_rule(egress: bool) -> Row:
+    """A rule with an id of its own, told by all that it says."""
+
+    def row(asked: Asked) -> str | None:
+        inputs = asked.inputs
+        listed = asked.client("ec2").describe_security_group_rules(
+            Filters=[{"Name": "group-id", "Values": [inputs["securityGroupId"]]}]
+        )["SecurityGroupRules"]
+        for rule in listed:
+            other = rule.get("ReferencedGroupInfo", {}).get("GroupId")
+            if (
+                rule["IsEgress"] == egress
+                and rule["IpProtocol"] == str(inputs["ipProtocol"])
+                and _ports(rule.get("FromPort"), rule.get("ToPort"))
+                == _ports(inputs.get("fromPort"), inputs.get("toPort"))
+                and rule.get("CidrIpv4") == inputs.get("cidrIpv4")
+                and rule.get("CidrIpv6") == inputs.get("cidrIpv6")
+                and other == inputs.get("referencedSecurityGroupId")
+            ):
+                return str(rule["SecurityGroupRuleId"])
+        return None
+
+    return row
+
+
+def _ports(first: Any, last: Any) -> tuple[int, int]:
+    """All of them are -1 to AWS, and not said in a program."""
+    return (int(-1 if first is None else first), int(-1 if last is None else last))
+
+
 def _eks(call: str, argument: str, key: str) -> Row:
     """A part of a cluster; its id is `CLUSTER:PART`."""
 
@@ -221,6 +259,20 @@ def _pod_identity(asked: Asked) -> str | None:
         serviceAccount=inputs["serviceAccount"],
     )["associations"]
     return f"{inputs['clusterName']},{listed[0]['associationId']}" if listed else None
+
+
+def _inline_policy(of: str) -> Row:
+    """A policy in a role, a user or a group; its id is `OWNER:POLICY`."""
+
+    def row(asked: Asked) -> str | None:
+        owner, policy = asked.inputs[of.lower()], asked.inputs["name"]
+        # Given as a whole resource, or by its name.
+        name = owner["id"] if isinstance(owner, dict) else owner
+        operation = getattr(asked.client("iam"), f"get_{of.lower()}_policy")
+        found = unless_gone(operation, **{f"{of}Name": name, "PolicyName": policy})
+        return None if found is None else f"{name}:{policy}"
+
+    return row
 
 
 def _log_group(asked: Asked) -> str | None:
@@ -272,6 +324,8 @@ ROWS: Mapping[str, Row] = {
     "aws:eks/nodeGroup:NodeGroup": _eks("describe_nodegroup", "nodegroupName", "nodeGroupName"),
     "aws:eks/podIdentityAssociation:PodIdentityAssociation": _pod_identity,
     "aws:iam/accessKey:AccessKey": _access_key,
+    "aws:iam/groupMembership:GroupMembership": _repeat,
+    "aws:iam/groupPolicy:GroupPolicy": _inline_policy("Group"),
     "aws:iam/group:Group": _named("iam", "get_group", "GroupName"),
     "aws:iam/groupPolicyAttachment:GroupPolicyAttachment": _repeat,
     "aws:iam/instanceProfile:InstanceProfile": _named(
@@ -280,10 +334,13 @@ ROWS: Mapping[str, Row] = {
     "aws:iam/openIdConnectProvider:OpenIdConnectProvider": _oidc_provider,
     "aws:iam/policy:Policy": _policy,
     "aws:iam/role:Role": _named("iam", "get_role", "RoleName"),
-    "aws:iam/rolePolicy:RolePolicy": _repeat,
+    "aws:iam/rolePolicy:RolePolicy": _inline_policy("Role"),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": _repeat,
+    "aws:iam/userPolicy:UserPolicy": _inline_policy("User"),
+    "aws:iam/userPolicyAttachment:UserPolicyAttachment": _repeat,
     "aws:iam/user:User": _named("iam", "get_user", "UserName"),
     "aws:iam/userGroupMembership:UserGroupMembership": _repeat,
+    "aws:kms/alias:Alias": _alias,
     "aws:kms/key:Key": _key,
     "aws:rds/instance:Instance": _named(
         "rds", "describe_db_instances", "DBInstanceIdentifier", "identifier"
@@ -293,10 +350,13 @@ ROWS: Mapping[str, Row] = {
     ),
     "aws:s3/bucket:Bucket": _named("s3", "head_bucket", "Bucket", "bucket"),
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": _repeat,
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": _repeat,
     "aws:s3/bucketPolicy:BucketPolicy": _repeat,
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": _repeat,
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": _repeat,
     "aws:s3/bucketVersioning:BucketVersioning": _repeat,
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": _vpc_rule(egress=True),
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": _vpc_rule(egress=False),
     "docker-build:index:Image": _repeat,
 }
 
