@@ -147,9 +147,11 @@ class Session:
             outputs = dict(self.backend(environment).outputs())
             if sandbox is None and not outputs.get("kubeconfig"):
                 from cli.cloud.eks import kubeconfig
+                from cli.stack_config import BASE_KEY
 
-                region = self.backend(environment).plain().get(REGION_KEY) or REGION
-                cluster = Names(environment.name).cluster
+                plain = self.backend(environment).plain()
+                region = plain.get(REGION_KEY) or REGION
+                cluster = Names(plain.get(BASE_KEY) or environment.name).cluster
                 outputs["kubeconfig"] = kubeconfig(client, cluster, region)
             return self.kubectl(namespace, outputs, sandbox)
 
