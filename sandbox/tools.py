@@ -17,9 +17,15 @@ from sandbox.instance import cache_dir
 
 ROOT = Path(__file__).resolve().parent.parent
 GO_MODULE = ROOT / "sandbox" / "cluster" / "gomodule"
+LANGUAGE_HOST = GO_MODULE / "language-host"
 PROVIDER_MODULE = ROOT / "sandbox" / "pulumi" / "kubernetes_provider"
 CHECKERS_MODULE = ROOT / "sandbox" / "setup" / "gomodule"
 REQUIREMENTS = ROOT / "requirements"
+
+OWN_PROGRAMS = ("kube", "coredns", "pause")
+"""Folders of GO_MODULE with the main packages that the cluster runs on."""
+
+_GO_VERSIONS = (GO_MODULE / "go.mod", GO_MODULE / "go.sum")
 
 KUBERNETES_PROGRAMS = (
     "kube-apiserver",
@@ -95,15 +101,22 @@ def _python() -> str:
 @cache
 def tools_dir() -> Path:
     """Programs of the sandbox: Kubernetes, CoreDNS, Helm, etcd, containerd, runc, registry."""
-    inputs = digest(GO_MODULE, *UNPACKED_PACKAGES, platform.machine())
+    programs = (GO_MODULE / name for name in OWN_PROGRAMS)
+    inputs = digest(*_GO_VERSIONS, *programs, *UNPACKED_PACKAGES, platform.machine())
     return cache_dir() / "tools" / inputs
 
 
 @cache
 def pulumi_dir() -> Path:
-    """Pulumi's CLI, language host and kubernetes provider, where the machine has no CLI of its own."""
-    inputs = digest(GO_MODULE, PROVIDER_MODULE, sdk_version("pulumi-kubernetes"))
-    return cache_dir() / "pulumi" / inputs
+    """Pulumi's CLI and its language host, where the machine has no CLI of its own."""
+    return cache_dir() / "pulumi" / digest(*_GO_VERSIONS, LANGUAGE_HOST, platform.machine())
+
+
+@cache
+def kubernetes_plugin_dir() -> Path:
+    """Pulumi's provider for Kubernetes, where the machine's own CLI does not have it."""
+    inputs = digest(PROVIDER_MODULE, sdk_version("pulumi-kubernetes"), platform.machine())
+    return cache_dir() / "kubernetes-plugin" / inputs
 
 
 @cache

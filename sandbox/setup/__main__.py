@@ -43,13 +43,14 @@ def tasks() -> list[Task]:
             go_tools.build,
             ["go", "lists"],
         ),
+        # One after the other: side by side they would compile what they share twice.
+        Task("pulumi", "Pulumi (4 minutes, once)", _has_pulumi, go_tools.build_pulumi, ["tools"]),
         Task(
-            "pulumi",
-            "Pulumi (6 minutes, once)",
-            lambda: pulumi.on_path() is not None or tools.pulumi_dir().is_dir(),
-            go_tools.build_pulumi,
-            # Not side by side: they would compile what they share twice.
-            ["tools"],
+            "kubernetes-plugin",
+            "Pulumi's kubernetes plugin (4 minutes, once)",
+            _has_kubernetes_plugin,
+            go_tools.get_kubernetes_plugin,
+            ["pulumi"],
         ),
         Task("aws-cli", "AWS CLI", (tools.aws_cli_path() / "aws").exists, _make_aws_cli, ["uv"]),
         Task("checkers", "Checkers", tools.checkers_dir().is_dir, _unpack_checkers, ["lists"]),
@@ -80,10 +81,19 @@ def _unpack_checkers(log: Log) -> None:
         debian.unpack(log, tools.CHECKER_PACKAGES, folder / "debian")
 
 
+def _has_pulumi() -> bool:
+    return pulumi.find().there
+
+
+def _has_kubernetes_plugin() -> bool:
+    return pulumi.has_kubernetes_plugin() or tools.kubernetes_plugin_dir().is_dir()
+
+
 def _go_ready() -> bool:
     built = tools.tools_dir().is_dir() and tools.actionlint_dir().is_dir()
-    has_pulumi = pulumi.on_path() is not None or tools.pulumi_dir().is_dir()
-    return (built and has_pulumi) or bool(go_tools.go_on_path()) or tools.go_dir().is_dir()
+    if built and _has_pulumi() and _has_kubernetes_plugin():
+        return True
+    return bool(go_tools.go_on_path()) or tools.go_dir().is_dir()
 
 
 def _environment_ready() -> bool:

@@ -49,13 +49,16 @@ class Log:
         self._expected, self._before = packages, self._lines()
 
     def progress(self) -> str:
-        """Like "1240 of 2766 packages"; empty if nothing was expected."""
+        """Like "1,240 of 2,766 packages"; empty if nothing was expected."""
         if not self._expected:
             return ""
-        return f"{min(self._lines() - self._before, self._expected)} of {self._expected} packages"
+        done = min(self._lines() - self._before, self._expected)
+        return f"{done:,} of {self._expected:,} packages"
 
     def _lines(self) -> int:
-        return self.path.read_bytes().count(b"\n")
+        """Those that name a package: not the command itself, nor what Go says, for example of a download."""
+        lines = self.path.read_bytes().splitlines()
+        return sum(not line.startswith((b"$ ", b"go: ", b"# ")) for line in lines)
 
     def last_lines(self, count: int = 15) -> str:
         """The end of the log, indented."""

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,14 +20,17 @@ import (
 )
 
 const (
-	// healthSeconds is how often the engine is asked whether it lives.
-	healthSeconds = 5 * time.Minute
+	// parentCheck is how often it is looked whether the engine lives.
+	parentCheck = time.Second
 	// grace is how long an interrupted program may take to end.
 	grace = 5 * time.Second
 	// toldTheUser is the launcher's exit code after it has explained a failure itself.
 	toldTheUser = 32
 	// version is what `pulumi about` shows of this plugin.
 	version = "1.0.0"
+	// noDebugger refuses what would otherwise be waited for without an end.
+	noDebugger = "this language host, which Aerodrome's set-up has built, attaches no debugger; " +
+		"put Pulumi's own release on the PATH, with its pulumi-language-python"
 )
 
 type host struct {
@@ -34,6 +38,14 @@ type host struct {
 
 	engine   string
 	launcher string
+	// cancelled ends with Cancel, and the programs that run then with it.
+	cancelled context.Context
+	cancel    context.CancelFunc
+}
+
+func newHost(launcher string) *host {
+	cancelled, cancel := context.WithCancel(context.Background())
+	return &host{launcher: launcher, cancelled: cancelled, cancel: cancel}
 }
 
 func (h *host) Handshake(
@@ -48,7 +60,7 @@ func (h *host) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.Plugin
 }
 
 // GetRequiredPackages names none: the plugins of the sandbox are on the PATH, and
-// the engine starts each when a resource first needs it.
+// the engine starts each when a resource first needs it. So no Python is started to ask.
 func (h *host) GetRequiredPackages(
 	context.Context, *pulumirpc.GetRequiredPackagesRequest,
 ) (*pulumirpc.GetRequiredPackagesResponse, error) {
@@ -105,25 +117,38 @@ func (h *host) InstallDependencies(
 	return err
 }
 
+// Cancel ends the programs that run. The engine cancels a host that it has no more use for.
 func (h *host) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
+	h.cancel()
 	return &emptypb.Empty{}, nil
 }
 
 // Run runs the program to its end. A failure of the program is an answer, not an error.
 func (h *host) Run(ctx context.Context, request *pulumirpc.RunRequest) (*pulumirpc.RunResponse, error) {
+	if request.AttachDebugger {
+		return &pulumirpc.RunResponse{Error: noDebugger}, nil
+	}
 	environment, err := environmentOf(request.Info)
 	if err != nil {
 		return &pulumirpc.RunResponse{Error: err.Error()}, nil
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(h.cancelled, cancel)()
 	command, err := h.command(ctx, environment, request)
 	if err != nil {
 		return nil, err
 	}
+	// The program is killed with the thread that started it (Pdeathsig): it must stay.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	err = command.Run()
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
 		return &pulumirpc.RunResponse{}, nil
+	case ctx.Err() != nil:
+		return &pulumirpc.RunResponse{Error: "the program was cancelled"}, nil
 	case errors.As(err, &exit) && exit.ExitCode() == toldTheUser:
 		return &pulumirpc.RunResponse{Bail: true}, nil
 	case errors.As(err, &exit):

@@ -5,10 +5,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -22,31 +22,19 @@ func main() {
 	}
 }
 
-// serve prints its port, then answers until the engine is gone.
+// serve prints its port, then answers until the engine, its parent, is gone.
 func serve(arguments []string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	host := &host{launcher: filepath.Join(filepath.Dir(self), "pulumi-language-python-exec")}
+	host := newHost(filepath.Join(filepath.Dir(self), "pulumi-language-python-exec"))
 	// The engine's address comes last; newer engines say it in the handshake, too.
 	if len(arguments) > 0 {
 		host.engine = arguments[len(arguments)-1]
 	}
-	ended, end := context.WithCancel(context.Background())
-	defer end()
-	stop := make(chan bool)
-	go func() {
-		<-ended.Done()
-		close(stop)
-	}()
-	if host.engine != "" {
-		if err := rpcutil.Healthcheck(ended, host.engine, healthSeconds, end); err != nil {
-			return fmt.Errorf("the engine at %s does not answer: %w", host.engine, err)
-		}
-	}
+	go endWithParent()
 	handle, err := rpcutil.ServeWithOptions(rpcutil.ServeOptions{
-		Cancel: stop,
 		Init: func(server *grpc.Server) error {
 			pulumirpc.RegisterLanguageRuntimeServer(server, host)
 			return nil
@@ -57,4 +45,14 @@ func serve(arguments []string) error {
 	}
 	fmt.Println(handle.Port)
 	return <-handle.Done
+}
+
+// endWithParent ends this process when it has got another parent. An engine that ends
+// properly interrupts its plugins; a killed one cannot, and must leave none behind.
+func endWithParent() {
+	parent := os.Getppid()
+	for os.Getppid() == parent {
+		time.Sleep(parentCheck)
+	}
+	os.Exit(1)
 }
