@@ -6,6 +6,7 @@ import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sandbox import pulumi
 from sandbox.instance import cache_dir, state_dir
 
 NEEDED_BYTES = 10 * 1024**3
@@ -32,6 +33,7 @@ def checks(ui_port: int, *, sandbox_up: bool) -> list[Check]:
         _memory(Path("/proc/meminfo")),
         *(_program(name, package) for name, package in PROGRAMS.items()),
         _port(ui_port, sandbox_up=sandbox_up),
+        _pulumi(pulumi.find(), pulumi.look()),
         *_set_up(),
     ]
 
@@ -88,6 +90,17 @@ def _port(port: int, *, sandbox_up: bool) -> Check:
     return Check(name, True, "free")
 
 
+def _pulumi(used: pulumi.Pulumi, seen: pulumi.Pulumi | pulumi.Unfit | None) -> Check:
+    """Which Pulumi CLI deploys, and why it is not the machine's own."""
+    origin = "built by set-up" if used.built else "the machine's own"
+    found = f"{used.version}, {origin}, in {used.folder}"
+    if not used.there:
+        found = "not there yet: set-up builds it"
+    if isinstance(seen, pulumi.Unfit):
+        found += f"; {seen.executable} is not used: {seen.reason}"
+    return Check("pulumi", used.there, found, "make setup")
+
+
 def _set_up() -> list[Check]:
     """What set-up makes, by set-up's own list."""
     from sandbox.setup.__main__ import tasks
@@ -95,6 +108,6 @@ def _set_up() -> list[Check]:
     return [
         Check(task.title, done, "there" if done else "missing", "make setup")
         for task in tasks()
-        if task.name not in ("lists", "uv", "go")
+        if task.name not in ("lists", "uv", "go", "pulumi")
         for done in (task.done(),)
     ]
