@@ -20,7 +20,7 @@ DOCUMENTS = [
 FENCE = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)")
-COMMAND = re.compile(r"(?:^|(?<=[\s`(=]))(?:\./)?aerodrome (?P<words>[a-z-][^`#\n|&;>]*)")
+COMMAND = re.compile(r"(?:^|(?<=[\s`(=]))(?:\./)?aerodrome (?P<words>[a-z-][^`#\n|&;>)]*)")
 MAKE = re.compile(r"(?:^|[`(] ?|^ +)make(?: -C \S+)? (?P<target>[a-z][a-z-]*)", re.MULTILINE)
 PYTHON_MODULE = re.compile(r"python3? -m ((?:cli|sandbox|infra|tests)[\w.]*)")
 PLACEHOLDER = re.compile(r"[A-Z]{3,}|[<{*]|\.\.\.")

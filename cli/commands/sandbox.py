@@ -124,6 +124,7 @@ def env(ctx: typer.Context, json: Json = False) -> None:
 
     \b
     Example:
+      aerodrome sandbox env
       eval "$(aerodrome sandbox env)"
       pulumi preview -s sandbox
       kubectl get pods -A

@@ -56,7 +56,8 @@ def test_up_on_a_branch_makes_its_environment_on_the_base(
         "aerodrome:used": "2027-03-01",
         "aws:region": "us-east-1",
     }
-    assert base.fake_kubectl.namespaces == [f"airflow-{NAME}"]
+    # Each was looked into once: the base when it was deployed, the branch now.
+    assert base.fake_kubectl.namespaces == ["airflow", f"airflow-{NAME}"]
 
 
 def test_its_secrets_are_its_own(base: FakeSession, run_json: RunJson) -> None:
@@ -414,7 +415,8 @@ def test_logs_come_from_its_own_namespace(base: FakeSession, run_json: RunJson) 
     assert run_json("logs", "scheduler")["lines"] == [
         "log of app.kubernetes.io/component=scheduler"
     ]
-    assert base.fake_kubectl.namespaces == [f"airflow-{NAME}"]
+    # Each was looked into once: the base when it was deployed, the branch now.
+    assert base.fake_kubectl.namespaces == ["airflow", f"airflow-{NAME}"]
 
 
 def test_an_up_that_failed_half_way_can_be_looked_into(
@@ -424,7 +426,8 @@ def test_an_up_that_failed_half_way_can_be_looked_into(
     base.fake_backends[NAME].outputs = dict  # type: ignore[method-assign]
     base.fake_kubectl.namespaces.clear()
     assert run_json("logs", "scheduler")["lines"]
-    assert base.fake_kubectl.namespaces == [f"airflow-{NAME}"]
+    # Each was looked into once: the base when it was deployed, the branch now.
+    assert base.fake_kubectl.namespaces == ["airflow", f"airflow-{NAME}"]
 
 
 def test_status_tells_of_the_branch(base: FakeSession, run: Run, run_json: RunJson) -> None:
