@@ -415,8 +415,7 @@ def test_logs_come_from_its_own_namespace(base: FakeSession, run_json: RunJson) 
     assert run_json("logs", "scheduler")["lines"] == [
         "log of app.kubernetes.io/component=scheduler"
     ]
-    # Each was looked into once: the base when it was deployed, the branch now.
-    assert base.fake_kubectl.namespaces == ["airflow", f"airflow-{NAME}"]
+    assert base.fake_kubectl.namespaces == [f"airflow-{NAME}"]
 
 
 def test_an_up_that_failed_half_way_can_be_looked_into(
@@ -426,8 +425,7 @@ def test_an_up_that_failed_half_way_can_be_looked_into(
     base.fake_backends[NAME].outputs = dict  # type: ignore[method-assign]
     base.fake_kubectl.namespaces.clear()
     assert run_json("logs", "scheduler")["lines"]
-    # Each was looked into once: the base when it was deployed, the branch now.
-    assert base.fake_kubectl.namespaces == ["airflow", f"airflow-{NAME}"]
+    assert base.fake_kubectl.namespaces == [f"airflow-{NAME}"]
 
 
 def test_status_tells_of_the_branch(base: FakeSession, run: Run, run_json: RunJson) -> None:
