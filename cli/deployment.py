@@ -3,6 +3,7 @@ the backends. How an environment goes is in `cli.teardown`.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,7 +18,7 @@ from cli.session import Sandbox, Session
 from cli.settings import REGION_KEY
 from cli.stack_config import Standing
 from infra.naming import secrets_provider
-from sandbox.errors import UserError
+from sandbox.errors import KitError, UserError
 from sandbox.instance import REGION
 
 
@@ -167,9 +168,13 @@ def _deployed(
         configure(session, planned, backend)
         if wish.agree:
             wish.agree(backend.preview(session.console.stderr, refresh=wish.refresh))
-        outcome = backend.up(session.console.stderr, refresh=wish.refresh)
+        with ThreadPoolExecutor(1) as pool:
+            # Beside Pulumi, which takes longer: most runs change nothing.
+            early = pool.submit(_looked, session, environment, sandbox, thorough=wish.refresh)
+            outcome = backend.up(session.console.stderr, refresh=wish.refresh)
         live = Live(session, environment, backend, outcome.outputs, sandbox)
-        outcome = _made_good(live, outcome, thorough=wish.refresh)
+        found = early.result() if not outcome.changed else None
+        outcome = _made_good(live, outcome, found, thorough=wish.refresh)
     expires = backend.plain().get(stack_config.EXPIRES_KEY, lifetime.NEVER)
     done = Deployed(outcome, planned.standing, expires, live.addresses)
     due = bool(outcome.changed) or (record is not None and not record.proof)
@@ -185,10 +190,27 @@ def _deployed(
     return replace(done, proof=proof, proved_now=True)
 
 
-def _made_good(live: Live, outcome: Outcome, *, thorough: bool) -> Outcome:
+def _looked(
+    session: Session, environment: Environment, sandbox: Sandbox | None, *, thorough: bool
+) -> drift.Drift | None:
+    """What is not as it was deployed; None if there is nothing yet to look at, or no way to it."""
+    try:
+        backend = session.backend(environment, sandbox)
+        if not (resources := backend.resources()):
+            return None
+        live = Live(session, environment, backend, backend.outputs(), sandbox)
+        return drift.look(live.kubectl, resources, thorough=thorough)
+    except KitError:
+        # What is wrong will show when it is looked at again.
+        return None
+
+
+def _made_good(
+    live: Live, outcome: Outcome, found: drift.Drift | None, *, thorough: bool
+) -> Outcome:
     """Repairs what somebody has deleted in the cluster (`thorough`: or edited) since it was deployed."""
-    resources = live.backend.resources()
-    found = drift.look(live.kubectl, resources, thorough=thorough)
+    if found is None:
+        found = drift.look(live.kubectl, live.backend.resources(), thorough=thorough)
     if not found.labels:
         return outcome
     report = live.session.console.report
