@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from dataclasses import dataclass, field
+from importlib import metadata
 from typing import Any
 
 import pulumi
@@ -10,6 +11,8 @@ import pulumi_aws as aws
 
 from infra.naming import TAG_EXPIRES, TAG_USED, TAGGABLE_TYPES, Names, labels, tags
 from infra.settings import Secrets, Settings, SettingsError, load
+
+AWS_VERSION = metadata.version("pulumi_aws")
 
 ZONES = 2
 """EKS asks for subnets in two zones at least; a third would cost transfer and bring little."""
@@ -66,10 +69,10 @@ class Stack:
 
 
 def open_stack() -> Stack:
-    """The stack that runs now; from here on every AWS resource gets its tags."""
+    """The stack that runs now; from here on every AWS resource gets its tags and its provider."""
     settings, secrets = _read_settings()
     stack = Stack(settings, secrets, _find_place())
-    _tag_everything(stack.tags)
+    _adapt_everything(stack.tags)
     return stack
 
 
@@ -97,18 +100,36 @@ def _find_place() -> Place:
     )
 
 
-def _tag_everything(wanted: dict[str, str]) -> None:
-    """A transform, because it reaches the resources that pulumi-eks's components make as well."""
+def _adapt_everything(wanted: dict[str, str]) -> None:
+    """Transforms, because they reach the resources that pulumi-eks's components make as well.
 
-    def add_tags(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
-        if args.type_ not in TAGGABLE_TYPES:
+    Those get the stack's tags, and the aws provider of this program: of its own version, which
+    pulumi-eks asks for, Pulumi would load one more, a process of some hundred megabytes.
+    """
+
+    def adapt(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
+        props, options = args.props, args.opts
+        if args.type_ in TAGGABLE_TYPES:
+            props = {**props, "tags": _with_tags(props.get("tags"), wanted)}
+        if args.type_.startswith("aws:") and options.version != AWS_VERSION:
+            ours = pulumi.ResourceOptions(version=AWS_VERSION)
+            options = pulumi.ResourceOptions.merge(options, ours)
+        if props is args.props and options is args.opts:
             return None
-        own: Any = args.props.get("tags")
-        if isinstance(own, pulumi.Output):
-            # Secret, or not known before `up`.
-            merged: Any = own.apply(lambda given: {**(given or {}), **wanted})
-        else:
-            merged = {**(own or {}), **wanted}
-        return pulumi.ResourceTransformResult({**args.props, "tags": merged}, args.opts)
+        return pulumi.ResourceTransformResult(props, options)
 
-    pulumi.runtime.register_resource_transform(add_tags)
+    def adapt_call(args: pulumi.InvokeTransformArgs) -> pulumi.InvokeTransformResult | None:
+        if not args.token.startswith("aws:") or args.opts.version == AWS_VERSION:
+            return None
+        args.opts.version = AWS_VERSION
+        return pulumi.InvokeTransformResult(args.args, args.opts)
+
+    pulumi.runtime.register_resource_transform(adapt)
+    pulumi.runtime.register_invoke_transform(adapt_call)
+
+
+def _with_tags(own: Any, wanted: dict[str, str]) -> Any:
+    if isinstance(own, pulumi.Output):
+        # Secret, or not known before `up`.
+        return own.apply(lambda given: {**(given or {}), **wanted})
+    return {**(own or {}), **wanted}

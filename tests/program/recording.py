@@ -62,6 +62,7 @@ class Aws(pulumi_mocks.Mocks):
 
     def __init__(self) -> None:
         self.transforms: list[Any] = []
+        self.invoke_transforms: list[Any] = []
 
     def call(self, args: pulumi_mocks.MockCallArgs) -> dict[str, Any]:  # type: ignore[override]
         match args.token:
@@ -82,6 +83,9 @@ class Aws(pulumi_mocks.Mocks):
 
     def register_transform(self, transform: Any) -> None:
         self.transforms.append(transform)
+
+    def register_invoke_transform(self, transform: Any) -> None:
+        self.invoke_transforms.append(transform)
 
 
 class Monitor(pulumi_mocks.MockMonitor):
@@ -203,6 +207,8 @@ class Program:
     resources: list[Registration]
     outputs: Mapping[str, Any]
     secret_outputs: frozenset[str]
+    transforms: list[Any]
+    invoke_transforms: list[Any]
 
     def of_type(self, type_: str) -> list[Registration]:
         found = [resource for resource in self.resources if resource.type == type_]
@@ -265,6 +271,8 @@ def run_program(
             secret_outputs=frozenset(
                 [name for name, output in resolved.items() if await output.is_secret()]
             ),
+            transforms=aws.transforms,
+            invoke_transforms=aws.invoke_transforms,
         )
 
     return loop.run_until_complete(run())

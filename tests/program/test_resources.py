@@ -2,9 +2,12 @@
 
 import json
 import re
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import jsonschema
+import pulumi
 import pulumi_aws as aws
 import pytest
 
@@ -42,6 +45,26 @@ def test_disks_that_aws_makes_by_itself_are_tagged_too(program: Program) -> None
     # None that changes from day to day: the class, and every disk's claim, would be replaced.
     lasting = {key: value for key, value in TAGS.items() if key != "aerodrome:expires"}
     assert given == {f"{key}={value}" for key, value in lasting.items()}
+
+
+def test_components_of_pulumi_eks_get_the_provider_of_the_program(program: Program) -> None:
+    version = metadata.version("pulumi_aws")
+    (adapt,), (adapt_call,) = program.transforms, program.invoke_transforms
+
+    def adapted(type_: str, asked_for: str) -> Any:
+        options = pulumi.ResourceOptions(version=asked_for, protect=True)
+        return adapt(pulumi.ResourceTransformArgs(True, type_, "x", {"role": "r"}, options))
+
+    child = adapted("aws:eks/addon:Addon", "7.25.0")
+    assert child.opts.version == version
+    assert child.opts.protect
+    assert child.props.keys() == {"role", "tags"}
+    assert adapted("aws:iam/rolePolicyAttachment:RolePolicyAttachment", version) is None
+    assert adapted("kubernetes:core/v1:Secret", "4.0.0") is None
+    asked = pulumi.InvokeOptions(version="7.25.0")
+    function = "aws:eks/getAddonVersion:getAddonVersion"
+    assert adapt_call(pulumi.InvokeTransformArgs(function, {}, asked)).opts.version == version
+    assert adapt_call(pulumi.InvokeTransformArgs(function, {}, asked)) is None
 
 
 def test_the_program_reads_as_a_list() -> None:
