@@ -19,7 +19,7 @@ from cli.backends import Found, Outcome
 from cli.environments import ROOT, Environment
 from cli.exported import without_cluster
 from cli.record import write_atomically
-from cli.stack import failures, locks, pending, plugins
+from cli.stack import checkpoint, failures, locks, pending, plugins
 from cli.stack.command import Cli, Ended
 from cli.stack.display import Display
 from cli.stack.events import Done, EventLog, Failed, Message, Step, Summary
@@ -407,7 +407,7 @@ class Stack:
         if file is None:
             exported: dict[str, Any] = json.loads(self._quietly("stack", "export"))
             return exported
-        return _read(file, self._place.stack)
+        return checkpoint.read(file, self._place.stack)
 
     def _import(self, exported: Mapping[str, Any]) -> None:
         self._quietly("stack", "import", given=json.dumps(exported))
@@ -472,12 +472,12 @@ class Stack:
 
     def _encrypted(self, new: str) -> dict[Path, str]:
         """State and configuration as they are with another passphrase: changed on copies."""
-        checkpoint = self._place.checkpoint
-        assert checkpoint is not None and self._place.state is not None
-        files = (self._place.config_file, checkpoint)
+        stored = self._place.checkpoint
+        assert stored is not None and self._place.state is not None
+        files = (self._place.config_file, stored)
         with tempfile.TemporaryDirectory(prefix="aerodrome-passphrase-") as name:
             state = Path(name) / "state"
-            copies = (Path(name) / files[0].name, state / checkpoint.relative_to(self._place.state))
+            copies = (Path(name) / files[0].name, state / stored.relative_to(self._place.state))
             copies[1].parent.mkdir(parents=True)
             for original, copy in zip(files, copies, strict=True):
                 shutil.copyfile(original, copy)
@@ -527,32 +527,6 @@ def _project_file(folder: Path, project: Path) -> None:
 
 
 _NAME_ONLY = "name: aerodrome\nruntime: python\n"
-
-
-def _read(file: Path, stack: str) -> dict[str, Any]:
-    """A checkpoint in the form of `pulumi stack export`."""
-    try:
-        document = json.loads(file.read_bytes())
-        latest = document["checkpoint"].get("latest") or {}
-    except FileNotFoundError:
-        return {"version": 3, "deployment": {}}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"The state file {file} cannot be read",
-            f"{error}\nPulumi keeps the one before the last change beside it, as {file.name}.bak.",
-        ) from error
-    for resource in latest.get("resources") or ():
-        _check_origin(file, str(resource.get("urn", "")), stack)
-    return {"version": document["version"], "deployment": latest}
-
-
-def _check_origin(file: Path, urn: str, stack: str) -> None:
-    parts = urn.split("::")
-    if len(parts) < 4 or (parts[0], parts[1]) != (f"urn:pulumi:{stack}", "aerodrome"):
-        raise UserError(
-            f"The state file {file} belongs to another stack",
-            f"It holds {urn}; this is {stack} of the project aerodrome.",
-        )
 
 
 def _unlock(holder: locks.Holder, note: Callable[[str], None]) -> None:

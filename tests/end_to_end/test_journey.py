@@ -245,7 +245,7 @@ class TestBadInput:
         self.refused(kit.run("up", f"--env={name}"), f'"{name}" is no name for an environment')
 
     def test_a_wrong_passphrase(self, kit: Kit) -> None:
-        self.refused(kit.run("up", PULUMI_CONFIG_PASSPHRASE="wrong"), "Wrong passphrase")
+        self.refused(kit.run("up", PULUMI_CONFIG_PASSPHRASE="wrong"), "does not open the secrets")
 
     def test_a_lost_passphrase(self, kit: Kit) -> None:
         file = kit.state / "passphrase"
