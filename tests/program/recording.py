@@ -4,7 +4,7 @@ import asyncio
 import json
 import runpy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -207,8 +207,8 @@ class Program:
     resources: list[Registration]
     outputs: Mapping[str, Any]
     secret_outputs: frozenset[str]
-    transforms: list[Any]
-    invoke_transforms: list[Any]
+    transforms: list[Any] = field(default_factory=list)
+    invoke_transforms: list[Any] = field(default_factory=list)
 
     def of_type(self, type_: str) -> list[Registration]:
         found = [resource for resource in self.resources if resource.type == type_]
