@@ -7,6 +7,7 @@ reboot. It finds out which, does what is missing, and returns a sandbox that wor
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +108,8 @@ def down(name: str = DEFAULT, *, report: Callable[[Progress], None]) -> list[Lef
         if root.exists():
             stopping.stop(layout, report)
             stopping.remove_folder(layout, report)
+            # The CLI's logs of each run; what it needs again it makes again.
+            shutil.rmtree(pulumi.home(), ignore_errors=True)
         with step(report, "Look for leftovers"):
             return leftovers.find(instance)
 

@@ -19,10 +19,11 @@ from cli.backends import Found, Outcome
 from cli.environments import ROOT, Environment
 from cli.exported import without_cluster
 from cli.record import write_atomically
-from cli.stack import checkpoint, failures, locks, pending, plugins
+from cli.stack import checkpoint, failures, locks, pending, plugins, run_folder
 from cli.stack.command import Cli, Ended
 from cli.stack.display import Display
 from cli.stack.events import Done, EventLog, Failed, Message, Step, Summary
+from cli.stack.failures import Extent
 from cli.stack.outputs import Outputs, marked
 from cli.stack.place import HOME, Place
 from cli.values import Secret
@@ -45,8 +46,7 @@ class _Watched:
     changes: Mapping[str, int] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
-    touched: bool = False
-    """Whether a step that changes something has ended, well or not."""
+    extent: Extent = Extent()
 
     def see(self, log: EventLog) -> None:
         for event in log.new():
@@ -58,9 +58,11 @@ class _Watched:
                     self.changes = changes
                 case Failed(step):
                     self.failed.append(event)
-                    self.touched = self.touched or _changes_something(step)
+                    if _changes_something(step):
+                        self.extent = replace(self.extent, touched=True)
                 case Done(step):
-                    self.touched = self.touched or _changes_something(step)
+                    if _changes_something(step):
+                        self.extent = Extent(done=True, touched=True)
 
 
 def _changes_something(step: Step) -> bool:
@@ -255,14 +257,14 @@ class Stack:
         started = time.monotonic()
         note = _writer(show)
         self._settle_lock(note)
-        with tempfile.TemporaryDirectory(prefix="aerodrome-pulumi-") as folder:
-            log = EventLog(Path(folder) / "events.jsonl")
+        with run_folder.made() as folder:
+            log = EventLog(folder / "events.jsonl")
             words = [verb, *options, "--stack", self._place.stack, "--event-log", str(log.path)]
             if self._place.apart:
                 words += ["--config-file", str(self._place.config_file)]
             watched = _Watched(Display(show, f"{TITLES[verb]} {self._place.stack}"))
             try:
-                ended = self._program().run(
+                ended = self._program(folder).run(
                     *words,
                     *("--non-interactive", "--color", "never"),
                     seconds=seconds,
@@ -295,7 +297,7 @@ class Stack:
             self._place.stack,
             ended,
             watched.messages if watched else (),
-            changed=bool(watched and watched.touched),
+            extent=watched.extent if watched and verb != "preview" else Extent(),
             retry=f"./aerodrome {retry} --env {self._place.stack}"
             if verb in TITLES
             else f"pulumi {verb} --stack {self._place.stack}",
@@ -492,9 +494,12 @@ class Stack:
 
     # -- the CLI ---------------------------------------------------------------------------
 
-    def _program(self) -> Cli:
-        """For what runs the program, or may."""
-        return Cli(self._place.executable, self._place.variables, self._place.project)
+    def _program(self, temporary: Path | None = None) -> Cli:
+        """For what runs the program, or may; what its plugins leave in `temporary` goes with that."""
+        variables = dict(self._place.variables)
+        if temporary is not None:
+            variables["TMPDIR"] = str(temporary)
+        return Cli(self._place.executable, variables, self._place.project)
 
     def _cli(self) -> Cli:
         """For what needs the configuration file alone, which Pulumi looks for beside a Pulumi.yaml."""

@@ -21,13 +21,24 @@ class _Kind:
     summary: str
     detail: str = ""
     command: str = ""
+    harmless: bool = False
+    """Whether the step that fails with it has changed nothing."""
 
 
-def _kind(pattern: str, summary: str, detail: str = "", command: str = "") -> _Kind:
-    return _Kind(re.compile(pattern, re.IGNORECASE | re.DOTALL), summary, detail, command)
+def _kind(
+    pattern: str, summary: str, detail: str = "", command: str = "", *, harmless: bool = False
+) -> _Kind:
+    return _Kind(re.compile(pattern, re.IGNORECASE | re.DOTALL), summary, detail, command, harmless)
 
 
 _KINDS = (
+    _kind(
+        r"DAG \S+ does not import",
+        "A DAG does not import; the image was not built, and nothing was rolled out",
+        "{said}",
+        "./aerodrome up --env {stack}",
+        harmless=True,
+    ),
     _kind(
         r"incorrect passphrase|passphrase must be set|unable to find either.*PASSPHRASE",
         'The passphrase does not open the secrets of "{stack}"',
@@ -71,23 +82,41 @@ _KINDS = (
 )
 
 
+@dataclass(frozen=True)
+class Extent:
+    """How far a run came that failed."""
+
+    done: bool = False
+    """Whether a step that changes something was carried out."""
+
+    touched: bool = False
+    """The same, or whether one failed, which may have changed something first."""
+
+
 def failure(
-    verb: str, stack: str, ended: Ended, messages: Sequence[Message], *, changed: bool, retry: str
+    verb: str,
+    stack: str,
+    ended: Ended,
+    messages: Sequence[Message],
+    *,
+    extent: Extent = Extent(),
+    retry: str,
 ) -> KitError:
     """The error of a run that ended with a code other than 0.
 
     UserError (exit 2) only where nothing was changed and a person must act first.
     """
+    changed = extent.touched
     said = _said(ended, messages)
     kind = next((kind for kind in _KINDS if kind.pattern.search(said)), None)
     if kind is not None:
         words = {"stack": stack, "said": said}
-        made = KitError if changed else UserError
+        made = KitError if (extent.done if kind.harmless else changed) else UserError
         return made(
             kind.summary.format(**words), kind.detail.format(**words), kind.command.format(**words)
         )
     errors = [message for message in messages if message.is_error]
-    if verb in ("up", "preview") and not changed and _is_the_programs(said):
+    if verb in ("up", "preview") and not changed and _are_the_programs(errors):
         return UserError("The program failed; nothing was changed", said, retry)
     tail = "What had been done is in the state; the same command goes on from there."
     detail = f"{said}\n{tail}" if changed else said
@@ -119,5 +148,9 @@ def _said(ended: Ended, messages: Sequence[Message]) -> str:
     return "\n".join(dict.fromkeys(errors)) or "\n".join(lines[-15:])
 
 
-def _is_the_programs(said: str) -> bool:
-    return "Program failed with an unhandled exception" in said or "program" in said.lower()
+def _are_the_programs(errors: Sequence[Message]) -> bool:
+    """Whether no resource failed, only what registers them."""
+    return bool(errors) and all(not error.urn or _STACK in error.urn for error in errors)
+
+
+_STACK = "::pulumi:pulumi:Stack::"

@@ -113,6 +113,11 @@ def has_kubernetes_plugin() -> bool:
     return on_path() is not None and (plugin / "pulumi-resource-kubernetes").exists()
 
 
+def home() -> Path:
+    """Where a CLI that set-up has built keeps logs, and nothing that is needed again."""
+    return state_dir() / "pulumi"
+
+
 def environment(variables: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The variables with which `pulumi` is this one, and finds the sandbox's plugins and tools."""
     found = find()
@@ -125,6 +130,6 @@ def environment(variables: Mapping[str, str] = os.environ) -> dict[str, str]:
     made = {"PATH": os.pathsep.join(path)}
     if found.built:
         # Its home is ours: no login, selected stack or plugin of the user's is in it.
-        made["PULUMI_HOME"] = str(state_dir() / "pulumi")
+        made["PULUMI_HOME"] = str(home())
         made["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
     return made

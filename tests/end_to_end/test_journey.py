@@ -196,9 +196,21 @@ def _resources(checkpoint: Path) -> dict[str, Any]:
     # Where in which checkout it was registered, and when it was looked at, may change.
     unimportant = {"sourcePosition", "stackTrace", "modified", "created"}
     return {
-        resource["urn"]: {key: resource[key] for key in resource.keys() - unimportant}
+        resource["urn"]: _in_order({key: resource[key] for key in resource.keys() - unimportant})
         for resource in latest["resources"]
     }
+
+
+def _in_order(resource: dict[str, Any]) -> dict[str, Any]:
+    """With what it depends on sorted: the engine writes these lists in any order."""
+    sorted_ = {
+        "dependencies": sorted(resource.get("dependencies") or ()),
+        "propertyDependencies": {
+            key: sorted(urns or ())
+            for key, urns in (resource.get("propertyDependencies") or {}).items()
+        },
+    }
+    return resource | sorted_
 
 
 class TestBadInput:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 import pulumi
@@ -15,6 +16,7 @@ from sandbox.providers.eks.resources import AwsResource, Request, aws, name_and_
 from sandbox.providers.eks.security_groups import NodeGroupRules
 
 TYPE = "eks:index:Cluster"
+_KUBERNETES_VERSION = metadata.version("pulumi_kubernetes")
 GET_KUBECONFIG = "eks:index:Cluster/getKubeconfig"
 
 SUPPORTED = frozenset(
@@ -127,7 +129,8 @@ def _register(request: Request, component: pulumi.ComponentResource) -> _Parts:
         "kubernetes",
         f"{name}-eks-k8s",
         {"kubeconfig": _kubeconfig_text(pulumi.Output.from_input(cluster))},
-        pulumi.ResourceOptions(parent=component),
+        # Left out, the engine would choose one when the state has another provider of the package already.
+        pulumi.ResourceOptions(parent=component, version=_KUBERNETES_VERSION),
     )
     return _Parts(
         role=role.role,

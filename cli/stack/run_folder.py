@@ -1,0 +1,32 @@
+"""A folder for what one run of the Pulumi CLI writes besides its state: the events, and files of its plugins.
+
+Pulumi's kubernetes provider leaves a kubeconfig there for each of its clients. The folder bears the number of
+this process, so that one that was killed is known by its folder, which the next run removes.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_PREFIX = "aerodrome-pulumi-"
+
+
+@contextmanager
+def made() -> Iterator[Path]:
+    """One that is gone when the block ends."""
+    _remove_of_the_dead(Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(
+        prefix=f"{_PREFIX}{os.getpid()}-", ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
+
+
+def _remove_of_the_dead(parent: Path) -> None:
+    for folder in parent.glob(f"{_PREFIX}*"):
+        owner = re.match(rf"{_PREFIX}(\d+)-", folder.name)
+        if owner and not Path(f"/proc/{owner[1]}").exists() and Path("/proc/self").exists():
+            shutil.rmtree(folder, ignore_errors=True)
