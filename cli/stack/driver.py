@@ -46,7 +46,7 @@ class _Watched:
     changes: Mapping[str, int] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
-    extent: Extent = Extent()
+    extent: Extent = field(default_factory=Extent)
 
     def see(self, log: EventLog) -> None:
         for event in log.new():
