@@ -6,10 +6,10 @@ no pipe in the middle of a step: it is interrupted (Linux), saves its state and 
 """
 
 import contextlib
-import ctypes
+import os
+import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,6 @@ PATIENCE_SECONDS = 300.0
 """How long an interrupted CLI may take to end its steps before it is interrupted for good."""
 
 _POLL_SECONDS = 0.05
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -68,15 +67,15 @@ class Cli:
         `given` is its standard input: secrets go there, never among the words. `look` is called
         again and again while it runs. After `seconds` it is interrupted.
         """
+        executable = shutil.which(self.executable, path=self.variables.get("PATH", os.defpath))
+        if executable is None:
+            raise UserError(
+                f"The Pulumi CLI cannot be started: {self.executable}",
+                "There is no such program, or it may not be run.",
+                "./aerodrome doctor",
+            )
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            try:
-                process = _start([self.executable, *words], self, given, out, err)
-            except OSError as error:
-                raise UserError(
-                    f"The Pulumi CLI cannot be started: {self.executable}",
-                    error.strerror or str(error),
-                    "./aerodrome doctor",
-                ) from error
+            process = _start([executable, *words], self, given, out, err)
             waiting = _Waiting(process, seconds, look, note)
             code = waiting.to_the_end()
             return Ended(code, _text(out), _text(err), waiting.interrupted, waiting.timed_out)
@@ -140,14 +139,13 @@ def _start(
     command: Sequence[str], cli: Cli, given: str, out: IO[bytes], err: IO[bytes]
 ) -> "subprocess.Popen[bytes]":
     process = subprocess.Popen(
-        command,
+        [*_with_parent(), *command],
         cwd=cli.folder,
         env=dict(cli.variables),
         stdin=subprocess.PIPE if given else subprocess.DEVNULL,
         stdout=out,
         stderr=err,
         start_new_session=True,
-        preexec_fn=_INTERRUPT_WITH_PARENT,
     )
     if process.stdin is not None:
         with contextlib.suppress(BrokenPipeError), process.stdin as stream:
@@ -155,20 +153,13 @@ def _start(
     return process
 
 
-def _with_parent() -> Callable[[], None] | None:
-    """What lets a child be interrupted when this process ends, where the system can do that."""
-    if sys.platform != "linux":
-        return None
-    # Loaded here: between fork and exec nothing may be imported.
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
+def _with_parent() -> list[str]:
+    """What lets a program be interrupted when this process ends, where the system has it (Linux).
 
-    def interrupt() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-
-    return interrupt
-
-
-_INTERRUPT_WITH_PARENT = _with_parent()
+    Not between fork and exec of our own: libraries with threads, gRPC's above all, do not survive a fork.
+    """
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "INT", "--"] if setpriv else []
 
 
 def _text(stream: IO[bytes]) -> str:

@@ -19,7 +19,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("AERODROME_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-    caches = (pulumi.look, tools.pulumi_dir, tools.kubernetes_plugin_dir, tools.aws_cli_dir)
+    # Every folder that is asked for meanwhile is below this test's own.
+    caches = [pulumi.look, *(each for each in vars(tools).values() if hasattr(each, "cache_clear"))]
     for cached in caches:
         cached.cache_clear()
     yield folder
