@@ -22,7 +22,7 @@ import (
 const (
 	// parentCheck is how often it is looked whether the engine lives.
 	parentCheck = time.Second
-	// grace is how long an interrupted program may take to end.
+	// grace is how long a cancelled program may take to end.
 	grace = 5 * time.Second
 	// toldTheUser is the launcher's exit code after it has explained a failure itself.
 	toldTheUser = 32
@@ -196,8 +196,9 @@ func (h *host) command(
 		"PATH="+filepath.Join(environment, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"),
 	)
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
-	// The engine gives up a run by cancelling the call: the program may end what it is doing.
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	// The engine gives up a run by cancelling the call, as after a resource that failed. Python would
+	// answer SIGINT with a traceback, which would stand beside the true reason.
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = grace
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return command, nil

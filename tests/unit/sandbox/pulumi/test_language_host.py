@@ -3,8 +3,10 @@
 import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,16 +34,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.fixture(scope="module")
-def host(folder: Path) -> Iterator[language_pb2_grpc.LanguageRuntimeStub]:
+@contextlib.contextmanager
+def serving(
+    folder: Path, errors: int | None = None
+) -> Iterator[language_pb2_grpc.LanguageRuntimeStub]:
+    command = [folder / HOST, "127.0.0.1:1"]
     with (
-        subprocess.Popen([folder / HOST, "127.0.0.1:1"], stdout=subprocess.PIPE, text=True) as ours,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as ours,
         contextlib.ExitStack() as stack,
     ):
         stack.callback(ours.terminate)
         assert ours.stdout is not None
         channel = grpc.insecure_channel(f"127.0.0.1:{int(ours.stdout.readline())}")
         yield language_pb2_grpc.LanguageRuntimeStub(stack.enter_context(channel))
+
+
+@pytest.fixture(scope="module")
+def host(folder: Path) -> Iterator[language_pb2_grpc.LanguageRuntimeStub]:
+    with serving(folder) as stub:
+        yield stub
 
 
 def info(root: Path, **options: str) -> language_pb2.ProgramInfo:
@@ -87,6 +98,28 @@ def test_a_project_without_an_environment_is_refused(
         with pytest.raises(grpc.RpcError) as refused:
             host.About(language_pb2.AboutRequest(info=info(tmp_path, **options)))
         assert reason in refused.value.details()
+
+
+def test_a_cancelled_program_adds_no_traceback(folder: Path, tmp_path: Path) -> None:
+    # The engine cancels the call when a resource has failed, while the program still waits for it.
+    started, python = tmp_path / "started", tmp_path / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    waiting = (
+        f"import os, time; print(os.getpid(), file=open({str(started)!r}, 'w', 1)); time.sleep(300)"
+    )
+    python.write_text(f"#!/bin/sh\nexec {shlex.join([sys.executable, '-c', waiting])}\n")
+    python.chmod(0o755)
+    run = language_pb2.RunRequest(info=info(tmp_path, virtualenv="venv"), pwd=str(tmp_path))
+    with (tmp_path / "errors").open("wb") as errors, serving(folder, errors.fileno()) as stub:
+        call = stub.Run.future(run)
+        until = time.monotonic() + 60
+        while not (started.exists() and started.read_text()):
+            assert not call.done(), call.result()
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        call.cancel()
+        assert gone(int(started.read_text()))
+    assert (tmp_path / "errors").read_text() == ""
 
 
 def test_it_ends_with_its_parent(folder: Path) -> None:
