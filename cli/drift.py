@@ -10,7 +10,7 @@ import base64
 import gzip
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,23 +27,41 @@ Key = tuple[str, str]
 """Kind and name: what is compared is in one namespace, or in none."""
 
 
+@dataclass(frozen=True)
+class Object:
+    """One object of a manifest."""
+
+    namespace: str
+    """Where it belongs: its own, or its release's. What has no namespace is found with any."""
+
+    document: Document
+
+    @property
+    def key(self) -> Key:
+        return str(self.document["kind"]), str(self.document["metadata"]["name"])
+
+    @property
+    def label(self) -> str:
+        return " ".join(self.key)
+
+
 @dataclass
 class Drift:
     """What is not as it was deployed."""
 
-    missing: list[Document] = field(default_factory=list)
+    missing: list[Object] = field(default_factory=list)
     """Objects of a release's manifest."""
 
     gone: list[str] = field(default_factory=list)
     """Releases, and objects of the program itself, that only Pulumi can make again."""
 
-    changed: list[Document] = field(default_factory=list)
+    changed: list[Object] = field(default_factory=list)
     """Objects of a manifest that somebody has edited; only looked for on request."""
 
     @property
     def labels(self) -> list[str]:
         """Each as `Deployment airflow-scheduler`."""
-        return [*self.gone, *(_label(each) for each in [*self.missing, *self.changed])]
+        return [*self.gone, *(each.label for each in [*self.missing, *self.changed])]
 
 
 def look(kubectl: Kubectl, resources: Sequence[Found], *, thorough: bool = False) -> Drift:
@@ -61,36 +79,36 @@ def look(kubectl: Kubectl, resources: Sequence[Found], *, thorough: bool = False
 
 def repair(kubectl: Kubectl, drift: Drift) -> None:
     """Makes again what is missing, and takes back what was edited, as the manifest has it."""
-    documents = [*drift.missing, *drift.changed]
-    if not documents:
-        return
-    with _file(documents) as path:
-        kubectl.run(
-            *("apply", "--server-side", "--force-conflicts", "--field-manager=helm"),
-            f"--filename={path}",
-        )
+    for namespace, objects in _by_namespace([*drift.missing, *drift.changed]).items():
+        with _file(objects) as path:
+            kubectl.run(
+                *("apply", "--server-side", "--force-conflicts", "--field-manager=helm"),
+                f"--filename={path}",
+                namespace=namespace,
+            )
 
 
 def _look_at_release(kubectl: Kubectl, release: Found, drift: Drift, *, thorough: bool) -> None:
     namespace, _, name = release.id.rpartition("/")
-    documents = _manifest(kubectl, name, namespace)
-    if not documents:
+    manifest = _manifest(kubectl, name, namespace)
+    if not manifest:
         drift.gone.append(f"Helm release {name}")
-        return
-    with _file(documents) as path:
-        found = kubectl.run("get", f"--filename={path}", "--ignore-not-found", "--output=json")
-        there = {_key(item) for item in _items(found)}
-        drift.missing += [each for each in documents if _key(each) not in there]
-        if thorough and not drift.missing:
-            edited = _edited(kubectl, path)
-            drift.changed += [each for each in documents if _key(each) in edited]
+    for where, objects in _by_namespace(manifest).items():
+        with _file(objects) as path:
+            there = _there(kubectl, path, where)
+            missing = [each for each in objects if each.key not in there]
+            drift.missing += missing
+            if thorough and not missing:
+                edited = _edited(kubectl, path, where)
+                drift.changed += [each for each in objects if each.key in edited]
 
 
-def _edited(kubectl: Kubectl, path: Path) -> set[Key]:
+def _edited(kubectl: Kubectl, path: Path, namespace: str) -> set[Key]:
     """Kind and name of the objects whose fields differ from those in the file."""
     code, out, _ = kubectl.answer(
         *("diff", "--server-side", "--force-conflicts", "--field-manager=helm"),
         f"--filename={path}",
+        namespace=namespace,
     )
     found = set()
     for line in out.splitlines() if code == 1 else ():
@@ -102,7 +120,7 @@ def _edited(kubectl: Kubectl, path: Path) -> set[Key]:
     return found
 
 
-def _manifest(kubectl: Kubectl, name: str, namespace: str) -> list[Document]:
+def _manifest(kubectl: Kubectl, name: str, namespace: str) -> list[Object]:
     """The objects of a release's last revision, as Helm has stored them; [] if there is no release."""
     import yaml
 
@@ -119,12 +137,15 @@ def _manifest(kubectl: Kubectl, name: str, namespace: str) -> list[Document]:
     for document in documents:
         marks = {"meta.helm.sh/release-name": name, "meta.helm.sh/release-namespace": namespace}
         document["metadata"].setdefault("annotations", {}).update(marks)
-    return documents
+    return [
+        Object(document["metadata"].get("namespace") or namespace, document)
+        for document in documents
+    ]
 
 
 def _gone(kubectl: Kubectl, resources: Sequence[Found]) -> Iterator[str]:
     """Objects of the program itself that are not there."""
-    by_namespace: dict[str, list[Document]] = {}
+    objects = []
     for resource in resources:
         if resource.type.startswith(_KUBERNETES) and resource.type != RELEASE:
             namespace, _, name = resource.id.rpartition("/")
@@ -135,15 +156,28 @@ def _gone(kubectl: Kubectl, resources: Sequence[Found]) -> Iterator[str]:
                 "kind": kind,
                 "metadata": {"name": name},
             }
-            by_namespace.setdefault(namespace, []).append(document)
-    for namespace, documents in by_namespace.items():
-        with _file(documents) as path:
-            found = kubectl.run(
-                *("get", f"--filename={path}", "--ignore-not-found", "--output=json"),
-                namespace=namespace or None,
-            )
-        there = {_key(item) for item in _items(found)}
-        yield from (_label(each) for each in documents if _key(each) not in there)
+            objects.append(Object(namespace, document))
+    for namespace, group in _by_namespace(objects).items():
+        with _file(group) as path:
+            there = _there(kubectl, path, namespace)
+        yield from (each.label for each in group if each.key not in there)
+
+
+def _by_namespace(objects: Iterable[Object]) -> dict[str, list[Object]]:
+    """For calls that are each about one namespace."""
+    groups: dict[str, list[Object]] = {}
+    for each in objects:
+        groups.setdefault(each.namespace, []).append(each)
+    return groups
+
+
+def _there(kubectl: Kubectl, path: Path, namespace: str) -> set[Key]:
+    """Which of a file's objects the cluster has."""
+    found = kubectl.run(
+        *("get", f"--filename={path}", "--ignore-not-found", "--output=json"),
+        namespace=namespace or None,
+    )
+    return {Object(namespace, item).key for item in _items(found)}
 
 
 def _items(text: str) -> list[Any]:
@@ -153,18 +187,11 @@ def _items(text: str) -> list[Any]:
     return list(found["items"]) if found.get("kind") == "List" else [found]
 
 
-def _key(document: Document) -> Key:
-    return str(document["kind"]), str(document["metadata"]["name"])
-
-
-def _label(document: Document) -> str:
-    return f"{document['kind']} {document['metadata']['name']}"
-
-
 @contextmanager
-def _file(documents: Sequence[Document]) -> Iterator[Path]:
+def _file(objects: Sequence[Object]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="aerodrome-manifest-") as folder:
         path = Path(folder) / "objects.json"
-        path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(documents)}))
+        items = [each.document for each in objects]
+        path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
         path.chmod(0o600)
         yield path

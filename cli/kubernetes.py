@@ -184,9 +184,9 @@ class Kubectl:
         with self._command(arguments, self.namespace) as command:
             return subprocess.run(command, env=self._environment, check=False).returncode
 
-    def answer(self, *arguments: str) -> tuple[int, str, str]:
+    def answer(self, *arguments: str, namespace: str | None = None) -> tuple[int, str, str]:
         """Runs kubectl to its end, however long that takes: exit code, output and errors."""
-        with self._command(arguments, self.namespace) as command:
+        with self._command(arguments, namespace or self.namespace) as command:
             done = subprocess.run(
                 command,
                 env=self._environment,
