@@ -36,6 +36,8 @@ class Ended:
     """By the user."""
 
     timed_out: bool = False
+    stopped: bool = False
+    """Because `look` wanted it."""
 
     @property
     def said(self) -> str:
@@ -59,13 +61,13 @@ class Cli:
         *words: str,
         given: str = "",
         seconds: float | None = None,
-        look: Callable[[], None] | None = None,
+        look: Callable[[], bool] | None = None,
         note: Callable[[str], None] | None = None,
     ) -> Ended:
         """Runs it to its end; a failure is a result, not an exception.
 
         `given` is its standard input: secrets go there, never among the words. `look` is called
-        again and again while it runs. After `seconds` it is interrupted.
+        again and again while it runs; when it answers True, or after `seconds`, the CLI is interrupted.
         """
         executable = shutil.which(self.executable, path=self.variables.get("PATH", os.defpath))
         if executable is None:
@@ -78,7 +80,14 @@ class Cli:
             process = _start([executable, *words], self, given, out, err)
             waiting = _Waiting(process, seconds, look, note)
             code = waiting.to_the_end()
-            return Ended(code, _text(out), _text(err), waiting.interrupted, waiting.timed_out)
+            return Ended(
+                code,
+                _text(out),
+                _text(err),
+                waiting.interrupted,
+                waiting.timed_out,
+                waiting.stopped,
+            )
 
 
 class _Waiting:
@@ -88,7 +97,7 @@ class _Waiting:
         self,
         process: "subprocess.Popen[bytes]",
         seconds: float | None,
-        look: Callable[[], None] | None,
+        look: Callable[[], bool] | None,
         note: Callable[[str], None] | None,
     ) -> None:
         self._process = process
@@ -98,6 +107,7 @@ class _Waiting:
         self._asked = 0.0
         self.interrupted = False
         self.timed_out = False
+        self.stopped = False
 
     def to_the_end(self) -> int:
         while True:
@@ -127,8 +137,10 @@ class _Waiting:
                 self._interrupt()
 
     def _seen(self) -> None:
-        if self._look is not None:
-            self._look()
+        if self._look is not None and self._look() and not self.stopped:
+            self.stopped = True
+            if self._process.poll() is None:
+                self._interrupt()
 
     def _interrupt(self) -> None:
         self._asked = time.monotonic()

@@ -94,10 +94,12 @@ class Display:
     def _message(self, message: Message) -> None:
         if message.ephemeral or message.severity == "debug" or not message.text.strip():
             return
-        if any(noise in message.text for noise in _NOISE):
+        if message.is_consequence or any(noise in message.text for noise in _NOISE):
             return
         where = f"{name_of(message.urn)}: " if message.urn else ""
-        for line in f"{where}{message.text}".splitlines():
+        lines = f"{where}{message.text}".splitlines()
+        # The end of a failed run says all of an error.
+        for line in lines[:1] if message.is_error else lines:
             self._line(f"     {line}")
 
     def _progress(self) -> list[str]:

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self, TextIO
@@ -26,6 +26,8 @@ from cli.stack.events import Done, EventLog, Failed, Message, Step, Summary
 from cli.stack.failures import Extent
 from cli.stack.outputs import Outputs, marked
 from cli.stack.place import HOME, Place
+from cli.stack.room import COMMAND as ROOM_COMMAND
+from cli.stack.room import Room, kept
 from cli.values import Secret
 from sandbox.errors import KitError, UserError
 
@@ -257,18 +259,24 @@ class Stack:
         started = time.monotonic()
         note = _writer(show)
         self._settle_lock(note)
-        with run_folder.made() as folder:
+        changes = verb != "preview"
+        with self._room() if changes else nullcontext() as room, run_folder.made() as folder:
             log = EventLog(folder / "events.jsonl")
             words = [verb, *options, "--stack", self._place.stack, "--event-log", str(log.path)]
             if self._place.apart:
                 words += ["--config-file", str(self._place.config_file)]
             watched = _Watched(Display(show, f"{TITLES[verb]} {self._place.stack}"))
+
+            def look() -> bool:
+                watched.see(log)
+                return room is not None and room.is_used_up()
+
             try:
                 ended = self._program(folder).run(
                     *words,
                     *("--non-interactive", "--color", "never"),
                     seconds=seconds,
-                    look=lambda: watched.see(log),
+                    look=look,
                     note=note,
                 )
             finally:
@@ -282,10 +290,17 @@ class Stack:
                 f"`pulumi {verb}` was interrupted: its time was up",
                 "What it has done is saved. The same command goes on from there.",
             )
+        if ended.stopped:
+            raise KitError(
+                "The disk is full",
+                f"{self._place.state} had no room left, and `pulumi {verb}` was interrupted.\n"
+                "What it has done is saved. Make room; the same command goes on from there.",
+                f"{ROOM_COMMAND} {self._place.state}",
+            )
         if ended.code != 0:
             if self._unlocked(ended, note):
                 return self._run(verb, options, show, seconds)
-            if verb != "preview":
+            if changes:
                 self._settle_lost(watched, note)
             raise self._failure(verb, ended, watched)
         return Outcome(watched.changes, time.monotonic() - started)
@@ -301,6 +316,7 @@ class Stack:
             retry=f"./aerodrome {retry} --env {self._place.stack}"
             if verb in TITLES
             else f"pulumi {verb} --stack {self._place.stack}",
+            executable=self._place.executable,
         )
 
     def _unlocked(self, ended: Ended, note: Callable[[str], None]) -> bool:
@@ -412,7 +428,12 @@ class Stack:
         return checkpoint.read(file, self._place.stack)
 
     def _import(self, exported: Mapping[str, Any]) -> None:
-        self._quietly("stack", "import", given=json.dumps(exported))
+        with self._room():
+            self._quietly("stack", "import", given=json.dumps(exported))
+
+    def _room(self) -> AbstractContextManager[Room | None]:
+        """For the state, where that is on this machine."""
+        return nullcontext() if self._place.state is None else kept(self._place.state)
 
     # -- configuration ---------------------------------------------------------------------
 

@@ -13,6 +13,12 @@ from typing import Any
 _COLOR = re.compile(r"<\{%[^%]*%\}>")
 """Pulumi's own marks for colours in messages."""
 
+_GIVEN_UP = re.compile(
+    r"resource monitor (has terminated, shutting down|shut down)|^(update|preview|destroy) failed$",
+    re.IGNORECASE,
+)
+"""What a program says, mostly in a traceback, whose engine has ended the run."""
+
 QUIET = ("same", "read")
 """Steps that leave everything as it is."""
 
@@ -67,6 +73,11 @@ class Message:
     @property
     def is_error(self) -> bool:
         return self.severity == "error"
+
+    @property
+    def is_consequence(self) -> bool:
+        """Whether it only says that the engine has given up, for a reason that another message has."""
+        return bool(_GIVEN_UP.search(self.text))
 
 
 @dataclass(frozen=True)

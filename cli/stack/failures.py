@@ -5,6 +5,7 @@ matched here and nowhere else, and whether anything was changed.
 """
 
 import re
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,8 @@ def _kind(
 ) -> _Kind:
     return _Kind(re.compile(pattern, re.IGNORECASE | re.DOTALL), summary, detail, command, harmless)
 
+
+_PLUGIN_DIED = re.compile(r"exited prematurely|could not read plugin \[.*?\]: exit")
 
 _KINDS = (
     _kind(
@@ -73,6 +76,12 @@ _KINDS = (
         "{said}",
     ),
     _kind(
+        _PLUGIN_DIED.pattern,
+        "A plugin of Pulumi died at its work: {plugin}",
+        "{said}",
+        "{retry}",
+    ),
+    _kind(
         r"no resource plugin|could not load plugin|failed to load (resource )?plugin"
         r"|failed to load language plugin|no language plugin",
         "A plugin of Pulumi is missing or does not start",
@@ -80,6 +89,10 @@ _KINDS = (
         "./aerodrome doctor",
     ),
 )
+
+
+_PLUGIN = re.compile(r"pulumi-(?:resource|language)-([\w-]+)")
+_GOES_ON = "What had been done is in the state; the same command goes on from there."
 
 
 @dataclass(frozen=True)
@@ -101,6 +114,7 @@ def failure(
     *,
     extent: Extent = Extent(),
     retry: str,
+    executable: str,
 ) -> KitError:
     """The error of a run that ended with a code other than 0.
 
@@ -108,9 +122,21 @@ def failure(
     """
     changed = extent.touched
     said = _said(ended, messages)
+    if not messages and (reason := _unusable(ended)):
+        return UserError(
+            f"The Pulumi CLI does not work: {reason}",
+            f"{executable}\n{said}".rstrip(),
+            "./aerodrome doctor",
+        )
     kind = next((kind for kind in _KINDS if kind.pattern.search(said)), None)
     if kind is not None:
-        words = {"stack": stack, "said": said}
+        plugin = _PLUGIN.search(said)
+        words = {
+            "stack": stack,
+            "said": f"{said}\n{_GOES_ON}" if changed else said,
+            "retry": retry,
+            "plugin": plugin[1] if plugin else "?",
+        }
         made = KitError if (extent.done if kind.harmless else changed) else UserError
         return made(
             kind.summary.format(**words), kind.detail.format(**words), kind.command.format(**words)
@@ -118,9 +144,24 @@ def failure(
     errors = [message for message in messages if message.is_error]
     if verb in ("up", "preview") and not changed and _are_the_programs(errors):
         return UserError("The program failed; nothing was changed", said, retry)
-    tail = "What had been done is in the state; the same command goes on from there."
-    detail = f"{said}\n{tail}" if changed else said
+    detail = f"{said}\n{_GOES_ON}" if changed else said
     return KitError(_summary(verb, errors, ended.code), detail, retry)
+
+
+def _unusable(ended: Ended) -> str:
+    """Why it looks as if it were no working Pulumi, or one that is too old; empty if it does not."""
+    if ended.code < 0:
+        return f"it was ended by {signal.Signals(-ended.code).name}"
+    if ended.code in _NOT_STARTED:
+        return f"it ended with exit code {ended.code}"
+    old = _TOO_OLD.search(ended.said)
+    return f"it is too old ({old[0]})" if old else ""
+
+
+_NOT_STARTED = (126, 127, 132, 139)
+"""What shells say: not executable, not found; and of programs that died of SIGILL or SIGSEGV."""
+
+_TOO_OLD = re.compile(r"unknown (flag|shorthand flag|command):? \S+")
 
 
 def _summary(verb: str, errors: Sequence[Message], code: int) -> str:
@@ -138,7 +179,7 @@ _PROGRAM_ERROR = "info#err"
 
 def _said(ended: Ended, messages: Sequence[Message]) -> str:
     errors = []
-    for message in messages:
+    for message in _reasons(messages):
         if message.severity == _PROGRAM_ERROR and not message.ephemeral:
             errors.append(message.text.rstrip())
         elif message.is_error and message.text.strip():
@@ -146,6 +187,18 @@ def _said(ended: Ended, messages: Sequence[Message]) -> str:
             errors.append(f"{where}{message.text.strip()}")
     lines = [line for line in ended.said.splitlines() if line.strip()]
     return "\n".join(dict.fromkeys(errors)) or "\n".join(lines[-15:])
+
+
+def _reasons(messages: Sequence[Message]) -> Sequence[Message]:
+    """Without what only follows from another error."""
+    reasons = [message for message in messages if not message.is_consequence]
+    if any(_PLUGIN_DIED.search(message.text) for message in reasons):
+        # Whatever the program asked of it has failed, too.
+        reasons = [each for each in reasons if not each.text.startswith(_TRACEBACK)]
+    return reasons if any(each.is_error for each in reasons) else messages
+
+
+_TRACEBACK = "error: Program failed with an unhandled exception"
 
 
 def _are_the_programs(errors: Sequence[Message]) -> bool:

@@ -1,0 +1,81 @@
+"""Room on the disk for the state of a run: some is kept back, so that a full disk never cuts the state short.
+
+Pulumi's file backend puts a state in place that it could not write whole (3.276, as its `.bak`), and
+tries for half a minute before it says so. So a run does not begin without room. If the disk gets
+full meanwhile, what was kept back is set free, and Pulumi stops while it can still save.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.errors import UserError
+
+KEPT_BACK = 16 * 1024**2
+"""Bytes: some twenty times the state of a base with its `.bak` and a copy in Pulumi's history."""
+
+LOW = 2 * 1024**2
+"""With fewer bytes free than this the disk is full."""
+
+COMMAND = "df -h"
+
+
+@dataclass
+class Room:
+    """What is kept back in one folder."""
+
+    folder: Path
+    _file: Path
+    used_up: bool = False
+
+    def is_used_up(self) -> bool:
+        """Whether the disk has got full; what was kept back is free then."""
+        if not self.used_up and _free(self.folder) < LOW:
+            self._file.unlink(missing_ok=True)
+            self.used_up = True
+        return self.used_up
+
+
+@contextmanager
+def kept(folder: Path) -> Iterator[Room]:
+    """Keeps room in a folder while the block lasts. UserError if there is too little, or none may be used."""
+    file = folder / f".room-{os.getpid()}"
+    _remove_of_the_dead(folder)
+    free = _free(folder)
+    if free < KEPT_BACK + LOW:
+        raise UserError(
+            "The disk is full",
+            f"{folder} has {free // 1024**2} MB free. A run of Pulumi needs {(KEPT_BACK + LOW) // 1024**2} MB "
+            "for its state; nothing was begun.",
+            f"{COMMAND} {folder}",
+        )
+    try:
+        _keep(file)
+        yield Room(folder, file)
+    finally:
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
+
+
+def _keep(file: Path) -> None:
+    try:
+        with file.open("wb") as stream:
+            os.posix_fallocate(stream.fileno(), 0, KEPT_BACK)
+    except OSError as error:
+        raise UserError(
+            f"The state cannot be written to {file.parent}", error.strerror or "", COMMAND
+        ) from error
+
+
+def _free(folder: Path) -> int:
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+def _remove_of_the_dead(folder: Path) -> None:
+    for file in folder.glob(".room-*"):
+        if not Path(f"/proc/{file.name.rpartition('-')[2]}").exists():
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
