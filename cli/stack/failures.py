@@ -150,13 +150,15 @@ def failure(
 
 def _unusable(ended: Ended) -> str:
     """Why it looks as if it were no working Pulumi, or one that is too old; empty if it does not."""
-    if ended.code < 0:
-        return f"it was ended by {signal.Signals(-ended.code).name}"
+    if -ended.code in _CRASHES:
+        return f"it was ended by {_signal(ended.code)}"
     if ended.code in _NOT_STARTED:
         return f"it ended with exit code {ended.code}"
     old = _TOO_OLD.search(ended.said)
     return f"it is too old ({old[0]})" if old else ""
 
+
+_CRASHES = (signal.SIGILL, signal.SIGBUS, signal.SIGSEGV, signal.SIGSYS)
 
 _NOT_STARTED = (126, 127, 132, 139)
 """What shells say: not executable, not found; and of programs that died of SIGILL or SIGSEGV."""
@@ -170,7 +172,14 @@ def _summary(verb: str, errors: Sequence[Message], code: int) -> str:
     names = [name for name in names if not name.startswith("aerodrome-")] or names
     if names:
         return f"`pulumi {verb}` failed at {', '.join(names[:3])}"
+    if code < 0:
+        return f"`pulumi {verb}` was ended by {_signal(code)}"
     return f"`pulumi {verb}` failed with exit code {code}"
+
+
+def _signal(code: int) -> str:
+    """Python's exit code of a process that a signal ended."""
+    return signal.Signals(-code).name
 
 
 _PROGRAM_ERROR = "info#err"
