@@ -25,8 +25,6 @@ _NAMES = {
     "aws:ec2/routeTable:RouteTable": "propagatingVgws",
     "aws:ec2/route:Route": "carrierGatewayId coreNetworkArn localGatewayId odbNetworkArn",
     "aws:ec2/securityGroup:SecurityGroup": "namePrefix",
-    "aws:ec2/vpcEndpoint:VpcEndpoint": "autoAccept dnsOptions ipAddressType resourceConfigurationArn serviceNetworkArn "
-    "serviceRegion subnetConfigurations",
     "aws:ec2/instance:Instance": "capacityReservationSpecification cpuOptions creditSpecification disableApiStop "
     "ebsBlockDevices ebsOptimized enablePrimaryIpv6 enclaveOptions "
     "ephemeralBlockDevices forceDestroy getPasswordData hibernation hostId "
@@ -38,9 +36,7 @@ _NAMES = {
     "aws:iam/role:Role": "namePrefix",
     "aws:iam/rolePolicy:RolePolicy": "namePrefix",
     "aws:iam/policy:Policy": "delayAfterPolicyCreationInMs namePrefix",
-    "aws:iam/userPolicy:UserPolicy": "namePrefix",
     "aws:iam/accessKey:AccessKey": "pgpKey",
-    "aws:iam/groupPolicy:GroupPolicy": "namePrefix",
     "aws:iam/instanceProfile:InstanceProfile": "namePrefix",
     "aws:ecr/repository:Repository": "imageTagMutabilityExclusionFilters",
     "aws:s3/bucket:Bucket": "accelerationStatus acl bucketNamespace bucketPrefix corsRules grants "
@@ -69,7 +65,6 @@ _NAMES = {
     "restoreToPointInTime s3Import snapshotIdentifier storageThroughput timezone "
     "upgradeStorageConfig warningEventCategories",
     "aws:kms/key:Key": "bypassPolicyLockoutSafetyCheck customKeyStoreId xksKeyId",
-    "aws:kms/alias:Alias": "namePrefix",
     "aws:cloudwatch/logGroup:LogGroup": "deletionProtectionEnabled namePrefix",
 }
 """By type: what its class in the SDK takes and ours does not."""
@@ -82,7 +77,6 @@ _DEFAULTS: Mapping[str, Mapping[str, Value]] = MappingProxyType(
         },
         "aws:ec2/natGateway:NatGateway": {"availabilityMode": "zonal"},
         "aws:ec2/subnet:Subnet": {"privateDnsHostnameTypeOnLaunch": "ip-name"},
-        "aws:ec2/vpcEndpoint:VpcEndpoint": {"ipAddressType": "ipv4"},
         "aws:rds/instance:Instance": {
             "backupTarget": "region",
             "monitoringInterval": 0,

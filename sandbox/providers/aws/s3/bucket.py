@@ -1,4 +1,4 @@
-"""aws:s3/bucket:Bucket (and its former name aws:s3/bucketV2:BucketV2)."""
+"""aws:s3/bucket:Bucket."""
 
 from collections.abc import Collection, Mapping, Set
 from types import MappingProxyType

@@ -173,26 +173,6 @@ def test_a_group_starts_without_the_rule_that_lets_everything_out(engine, vpc):
         engine.delete(one)
 
 
-@pytest.mark.parametrize("way", ["Ingress", "Egress"])
-def test_a_rule_with_an_id_of_its_own(engine, vpc, way):
-    group = engine.create("aws:ec2/securityGroup:SecurityGroup", "ruled", vpcId=vpc.id)
-    made = engine.create(
-        f"aws:vpc/securityGroup{way}Rule:SecurityGroup{way}Rule",
-        "rule",
-        securityGroupId=group.id,
-        ipProtocol="tcp",
-        fromPort=80,
-        toPort=80,
-        cidrIpv4="10.0.0.0/8",
-        description="In",
-    )
-    assert made.id.startswith("sgr-")
-    engine.imported(made)
-    engine.update(made, fromPort=81, toPort=81)
-    engine.delete(made)
-    engine.delete(group)
-
-
 def test_an_instance_and_its_address(engine, vpc, subnet):
     role = engine.create(
         "aws:iam/role:Role",
@@ -257,17 +237,4 @@ def test_an_address_that_an_instance_holds(engine, subnet):
     address = engine.create("aws:ec2/eip:Eip", "held", instance=made.id)
     assert address["instance"] == made.id
     engine.delete(address)
-    engine.delete(made)
-
-
-def test_an_endpoint(engine, vpc):
-    made = engine.create(
-        "aws:ec2/vpcEndpoint:VpcEndpoint",
-        "s3",
-        vpcId=vpc.id,
-        serviceName="com.amazonaws.us-east-1.s3",
-        routeTableIds=[vpc["mainRouteTableId"]],
-    )
-    engine.imported(made)
-    engine.update(made, routeTableIds=[])
     engine.delete(made)

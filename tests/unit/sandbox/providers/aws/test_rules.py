@@ -49,18 +49,6 @@ RULES = {
         "cidrBlocks fromPort ipv6CidrBlocks prefixListIds protocol securityGroupId self sourceSecurityGroupId toPort type",
         "description",
     ),
-    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": (
-        "securityGroupId",
-        "cidrIpv4 cidrIpv6 description fromPort ipProtocol prefixListId referencedSecurityGroupId toPort",
-    ),
-    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": (
-        "securityGroupId",
-        "cidrIpv4 cidrIpv6 description fromPort ipProtocol prefixListId referencedSecurityGroupId toPort",
-    ),
-    "aws:ec2/vpcEndpoint:VpcEndpoint": (
-        "serviceName vpcEndpointType vpcId",
-        "policy privateDnsEnabled routeTableIds securityGroupIds subnetIds",
-    ),
     "aws:ec2/instance:Instance": (
         "ami associatePublicIpAddress availabilityZone keyName privateIp subnetId",
         "disableApiTermination iamInstanceProfile instanceType metadataOptions monitoring rootBlockDevice sourceDestCheck userData userDataBase64 userDataReplaceOnChange volumeTags vpcSecurityGroupIds",
@@ -73,13 +61,9 @@ RULES = {
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ("policyArn role", ""),
     "aws:iam/policy:Policy": ("description name path", "policy"),
     "aws:iam/user:User": ("name", "forceDestroy path permissionsBoundary"),
-    "aws:iam/userPolicy:UserPolicy": ("name user", "policy"),
-    "aws:iam/userPolicyAttachment:UserPolicyAttachment": ("policyArn user", ""),
     "aws:iam/accessKey:AccessKey": ("user", "status"),
     "aws:iam/group:Group": ("name", "path"),
-    "aws:iam/groupPolicy:GroupPolicy": ("group name", "policy"),
     "aws:iam/groupPolicyAttachment:GroupPolicyAttachment": ("group policyArn", ""),
-    "aws:iam/groupMembership:GroupMembership": ("group name", "users"),
     "aws:iam/userGroupMembership:UserGroupMembership": ("user", "groups"),
     "aws:iam/instanceProfile:InstanceProfile": ("name path", "role"),
     "aws:iam/openIdConnectProvider:OpenIdConnectProvider": ("url", "clientIdLists thumbprintLists"),
@@ -88,7 +72,6 @@ RULES = {
         "forceDelete imageScanningConfiguration imageTagMutability",
     ),
     "aws:ecr/lifecyclePolicy:LifecyclePolicy": ("policy repository", ""),
-    "aws:ecr/repositoryPolicy:RepositoryPolicy": ("repository", "policy"),
     "aws:s3/bucket:Bucket": ("bucket objectLockEnabled", "forceDestroy"),
     "aws:s3/bucketVersioning:BucketVersioning": ("bucket", "versioningConfiguration"),
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": (
@@ -101,7 +84,6 @@ RULES = {
     ),
     "aws:s3/bucketPolicy:BucketPolicy": ("bucket", "policy"),
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": ("bucket", "rules"),
-    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": ("bucket", "rule"),
     "aws:eks/cluster:Cluster": (
         "bootstrapSelfManagedAddons name roleArn",
         "accessConfig deletionProtection enabledClusterLogTypes encryptionConfig kubernetesNetworkConfig upgradePolicy version vpcConfig",
@@ -135,7 +117,6 @@ RULES = {
         "customerMasterKeySpec keyUsage multiRegion",
         "deletionWindowInDays description enableKeyRotation isEnabled policy rotationPeriodInDays",
     ),
-    "aws:kms/alias:Alias": ("name", "targetKeyId"),
     "aws:cloudwatch/logGroup:LogGroup": (
         "logGroupClass name",
         "kmsKeyId retentionInDays skipDestroy",
@@ -192,7 +173,6 @@ INSIDE = [
         True,
     ),
     ("aws:ec2/instance:Instance", "userData", "a", "b", False),
-    ("aws:ec2/vpcEndpoint:VpcEndpoint", "privateDnsEnabled", False, True, True),
 ]
 """Properties that replace only in part: type, key, old, new, whether it replaces."""
 
