@@ -31,36 +31,22 @@ class Instance(Ec2Resource):
     [Association], DescribeIamInstanceProfileAssociations, CreateTags, TerminateInstances."""
 
     TYPE = "aws:ec2/instance:Instance"
-    REPLACE_ON = frozenset(
-        {
-            "ami",
-            "associatePublicIpAddress",
-            "availabilityZone",
-            "keyName",
-            "privateIp",
-            "subnetId",
-        }
-    )
+    REPLACE_ON = frozenset({"ami", "subnetId"})
     IN_PLACE = frozenset(
         {
-            "disableApiTermination",
             "iamInstanceProfile",
             "instanceType",
             "metadataOptions",
-            "monitoring",
             "rootBlockDevice",
             "sourceDestCheck",
             "userData",
-            "userDataBase64",
             "userDataReplaceOnChange",
-            "volumeTags",
             "vpcSecurityGroupIds",
         }
     )
     DEFAULTS = MappingProxyType({"sourceDestCheck": True, "userDataReplaceOnChange": False})
     COMPUTED = (
         "arn",
-        "associatePublicIpAddress",
         "availabilityZone",
         "instanceState",
         "instanceType",
@@ -83,7 +69,7 @@ class Instance(Ec2Resource):
         """User data only if asked to; the root device for what can not be resized."""
         found = set(super().replaces(old, new, changes))
         if new.get("userDataReplaceOnChange"):
-            found |= changes & {"userData", "userDataBase64"}
+            found |= changes & {"userData"}
         if "rootBlockDevice" in changes:
             before, after = (side.get("rootBlockDevice") or {} for side in (old, new))
             fixed = (before.keys() | after.keys()) - volumes.RESIZABLE - {"tags"}
@@ -93,16 +79,13 @@ class Instance(Ec2Resource):
 
     def create(self, inputs: Properties) -> str:
         optional: dict[str, Any] = {
-            "KeyName": inputs.get("keyName"),
-            "UserData": _user_data(inputs),
+            "UserData": inputs.get("userData"),
             "MetadataOptions": pascal(_plain(inputs.get("metadataOptions"), _METADATA)),
+            "SubnetId": inputs.get("subnetId"),
+            "SecurityGroupIds": inputs.get("vpcSecurityGroupIds"),
         }
         if inputs.get("iamInstanceProfile"):
             optional["IamInstanceProfile"] = {"Name": inputs["iamInstanceProfile"]}
-        if inputs.get("monitoring") is not None:
-            optional["Monitoring"] = {"Enabled": inputs["monitoring"]}
-        if inputs.get("availabilityZone"):
-            optional["Placement"] = {"AvailabilityZone": inputs["availabilityZone"]}
         if inputs.get("rootBlockDevice"):
             device = self._root_device(inputs["ami"])
             optional["BlockDeviceMappings"] = [volumes.to_api(device, inputs["rootBlockDevice"])]
@@ -112,28 +95,12 @@ class Instance(Ec2Resource):
             MinCount=1,
             MaxCount=1,
             TagSpecifications=self.tagged(inputs) + self._volume_tags(inputs),
-            **self._network(inputs),
             **{k: v for k, v in optional.items() if v},
         )
         return str(answer["Instances"][0]["InstanceId"])
 
-    def _network(self, inputs: Properties) -> dict[str, Any]:
-        optional = {
-            "SubnetId": inputs.get("subnetId"),
-            "PrivateIpAddress": inputs.get("privateIp"),
-        }
-        place = {key: value for key, value in optional.items() if value}
-        groups = inputs.get("vpcSecurityGroupIds") or []
-        public = inputs.get("associatePublicIpAddress")
-        if public is None:
-            return place | ({"SecurityGroupIds": groups} if groups else {})
-        # EC2 takes this choice only for an interface that is spelt out.
-        interface = {"DeviceIndex": 0, "AssociatePublicIpAddress": public, **place}
-        return {"NetworkInterfaces": [interface | ({"Groups": groups} if groups else {})]}
-
     def _volume_tags(self, inputs: Properties) -> list[dict[str, Any]]:
-        root = (inputs.get("rootBlockDevice") or {}).get("tags") or {}
-        tags = root or inputs.get("volumeTags") or {}
+        tags = (inputs.get("rootBlockDevice") or {}).get("tags")
         return [{"ResourceType": "volume", "Tags": to_list(tags)}] if tags else []
 
     def _root_device(self, ami: str) -> str:
@@ -175,7 +142,6 @@ class Instance(Ec2Resource):
             "subnetId": item.get("SubnetId"),
             "vpcSecurityGroupIds": [group["GroupId"] for group in item.get("SecurityGroups", [])],
             "iamInstanceProfile": profile.rpartition("/")[2] or None,
-            "keyName": item.get("KeyName") or None,
             "metadataOptions": _plain(camel(item.get("MetadataOptions")), _METADATA),
             "privateDns": item.get("PrivateDnsName", ""),
             "privateIp": item.get("PrivateIpAddress"),
@@ -203,8 +169,6 @@ class Instance(Ec2Resource):
         if not encoded:
             # Nothing, or not told: MiniStack never does. Then the state's word is kept.
             return {}
-        if "userDataBase64" in known.inputs:
-            return {"userDataBase64": encoded}
         return {"userData": base64.b64decode(encoded).decode()}
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
@@ -217,14 +181,11 @@ class Instance(Ec2Resource):
             self._modify(known.id, Groups=inputs["vpcSecurityGroupIds"])
         if "sourceDestCheck" in changes:
             self._modify(known.id, SourceDestCheck={"Value": inputs["sourceDestCheck"]})
-        if "disableApiTermination" in changes:
-            wanted = bool(inputs.get("disableApiTermination"))
-            self._modify(known.id, DisableApiTermination={"Value": wanted})
         if "iamInstanceProfile" in changes:
             self._change_profile(known.id, inputs.get("iamInstanceProfile"))
         if "rootBlockDevice" in changes:
             self._change_root(known.id, inputs["rootBlockDevice"])
-        if changes & {"instanceType", "userData", "userDataBase64"}:
+        if changes & {"instanceType", "userData"}:
             self._change_stopped(known.id, inputs, changes)
 
     def _modify(self, instance: str, **attribute: Any) -> None:
@@ -261,8 +222,9 @@ class Instance(Ec2Resource):
         self._await_state(instance, "stopped")
         if "instanceType" in changes:
             self._modify(instance, InstanceType={"Value": inputs["instanceType"]})
-        if changes & {"userData", "userDataBase64"}:
-            self._modify(instance, UserData={"Value": _user_data(inputs)})
+        if "userData" in changes:
+            # Encoded by botocore here, as in RunInstances.
+            self._modify(instance, UserData={"Value": inputs.get("userData") or ""})
         self.client.start_instances(InstanceIds=[instance])
         self._await_state(instance, "running")
 
@@ -280,13 +242,6 @@ class Instance(Ec2Resource):
             lambda: True if self.describe(known.id) is None else None,
             _SECONDS,
         )
-
-
-def _user_data(inputs: Properties) -> bytes:
-    """What to launch with; botocore encodes it itself."""
-    if inputs.get("userDataBase64"):
-        return base64.b64decode(inputs["userDataBase64"])
-    return str(inputs.get("userData") or "").encode()
 
 
 def _plain(settings: Any, keys: tuple[str, ...]) -> Properties:

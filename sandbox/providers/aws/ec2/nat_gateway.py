@@ -1,7 +1,5 @@
 """aws:ec2/natGateway:NatGateway."""
 
-from types import MappingProxyType
-
 from sandbox.errors import CloudError
 from sandbox.providers.aws.ec2.base import Ec2Resource
 from sandbox.providers.aws.resource import Known
@@ -14,21 +12,15 @@ class NatGateway(Ec2Resource):
     """CreateNatGateway, DescribeNatGateways, DeleteNatGateway."""
 
     TYPE = "aws:ec2/natGateway:NatGateway"
-    REPLACE_ON = frozenset({"allocationId", "connectivityType", "subnetId", "privateIp"})
-    DEFAULTS = MappingProxyType({"connectivityType": "public"})
+    REPLACE_ON = frozenset({"allocationId", "subnetId"})
     COMPUTED = ("associationId", "networkInterfaceId", "privateIp", "publicIp")
     DESCRIBE, ITEMS, ID, KIND = "describe_nat_gateways", "NatGateways", "NatGatewayId", "natgateway"
 
     def create(self, inputs: Properties) -> str:
-        optional = {
-            "AllocationId": inputs.get("allocationId"),
-            "PrivateIpAddress": inputs.get("privateIp"),
-        }
         answer = self.client.create_nat_gateway(
+            AllocationId=inputs["allocationId"],
             SubnetId=inputs["subnetId"],
-            ConnectivityType=inputs["connectivityType"],
             TagSpecifications=self.tagged(inputs),
-            **{k: v for k, v in optional.items() if v},
         )
         return str(answer["NatGateway"]["NatGatewayId"])
 
@@ -49,7 +41,6 @@ class NatGateway(Ec2Resource):
         return {
             "allocationId": address.get("AllocationId"),
             "associationId": address.get("AssociationId"),
-            "connectivityType": item.get("ConnectivityType", "public"),
             "networkInterfaceId": address.get("NetworkInterfaceId"),
             "privateIp": address.get("PrivateIp"),
             "publicIp": address.get("PublicIp"),

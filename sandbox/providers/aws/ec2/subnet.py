@@ -12,22 +12,19 @@ class Subnet(Ec2Resource):
     """CreateSubnet, ModifySubnetAttribute, DescribeSubnets, DeleteSubnet."""
 
     TYPE = "aws:ec2/subnet:Subnet"
-    REPLACE_ON = frozenset({"vpcId", "cidrBlock", "availabilityZone", "availabilityZoneId"})
+    REPLACE_ON = frozenset({"vpcId", "cidrBlock", "availabilityZone"})
     IN_PLACE = frozenset({"mapPublicIpOnLaunch"})
     DEFAULTS = MappingProxyType({"mapPublicIpOnLaunch": False})
     COMPUTED = ("arn", "availabilityZone", "availabilityZoneId", "ownerId")
     DESCRIBE, ITEMS, ID, KIND = "describe_subnets", "Subnets", "SubnetId", "subnet"
 
     def create(self, inputs: Properties) -> str:
-        optional = {
-            "AvailabilityZone": inputs.get("availabilityZone"),
-            "AvailabilityZoneId": inputs.get("availabilityZoneId"),
-        }
+        zone = inputs.get("availabilityZone")
         answer = self.client.create_subnet(
             VpcId=inputs["vpcId"],
             CidrBlock=inputs["cidrBlock"],
             TagSpecifications=self.tagged(inputs),
-            **{k: v for k, v in optional.items() if v},
+            **({"AvailabilityZone": zone} if zone else {}),
         )
         return str(answer["Subnet"]["SubnetId"])
 

@@ -8,6 +8,8 @@ from sandbox.providers.aws.resource import Known
 from sandbox.providers.aws.tags import visible
 from sandbox.wire.values import Properties
 
+_SENT = ("addonVersion", "configurationValues", "serviceAccountRoleArn")
+
 
 class Addon(PartOfCluster):
     """CreateAddon, UpdateAddon, DescribeUpdate, DescribeAddon, DeleteAddon. Id: CLUSTER:ADDON."""
@@ -15,15 +17,7 @@ class Addon(PartOfCluster):
     TYPE = "aws:eks/addon:Addon"
     REPLACE_ON = frozenset({"addonName", "clusterName"})
     IN_PLACE = frozenset(
-        {
-            "addonVersion",
-            "configurationValues",
-            "podIdentityAssociations",
-            "preserve",
-            "resolveConflictsOnCreate",
-            "resolveConflictsOnUpdate",
-            "serviceAccountRoleArn",
-        }
+        {"preserve", "resolveConflictsOnCreate", "resolveConflictsOnUpdate", *_SENT}
     )
     COMPUTED = ("addonVersion", "arn", "configurationValues", "createdAt", "modifiedAt")
     KIND = "add-on"
@@ -36,13 +30,7 @@ class Addon(PartOfCluster):
             addonName=inputs["addonName"],
             tags=inputs["tags"],
             resolveConflicts=inputs.get("resolveConflictsOnCreate") or "NONE",
-            **pick(
-                inputs,
-                "addonVersion",
-                "configurationValues",
-                "podIdentityAssociations",
-                "serviceAccountRoleArn",
-            ),
+            **pick(inputs, *_SENT),
         )
         return f"{inputs['clusterName']}:{inputs['addonName']}"
 
@@ -66,18 +54,12 @@ class Addon(PartOfCluster):
         }
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
-        sent = {
-            "addonVersion",
-            "configurationValues",
-            "podIdentityAssociations",
-            "serviceAccountRoleArn",
-        }
-        if changes & sent:
+        if changes & set(_SENT):
             names = _names(known.id)
             answer = self.client.update_addon(
                 **names,
                 resolveConflicts=inputs.get("resolveConflictsOnUpdate") or "NONE",
-                **pick(inputs, *sorted(sent)),
+                **pick(inputs, *_SENT),
             )
             self.finish_update(
                 answer["update"], name=names["clusterName"], addonName=names["addonName"]

@@ -23,7 +23,6 @@ class NodeGroup(PartOfCluster):
             "instanceTypes",
             "nodeGroupName",
             "nodeRoleArn",
-            "remoteAccess",
             "subnetIds",
         }
     )
@@ -31,11 +30,9 @@ class NodeGroup(PartOfCluster):
         {
             "forceUpdateVersion",
             "labels",
-            "launchTemplate",
             "releaseVersion",
             "scalingConfig",
             "taints",
-            "updateConfig",
             "version",
         }
     )
@@ -48,21 +45,11 @@ class NodeGroup(PartOfCluster):
         "diskSize",
         "instanceTypes",
         "releaseVersion",
-        "resources",
         "status",
-        "updateConfig",
         "version",
     )
     ORDERED = frozenset({"instanceTypes"})
     NAME = "nodeGroupName"
-
-    def replaces(self, old: Properties, new: Properties, changes: Set[str]) -> Set[str]:
-        """A launch template's version can change, the template itself can not."""
-        found = set(super().replaces(old, new, changes))
-        before, after = (side.get("launchTemplate") or {} for side in (old, new))
-        if any(before.get(key) != after.get(key) for key in ("id", "name")):
-            found |= changes & {"launchTemplate"}
-        return found
 
     def create(self, inputs: Properties) -> str:
         self.client.create_nodegroup(
@@ -79,11 +66,8 @@ class NodeGroup(PartOfCluster):
                 "diskSize",
                 "instanceTypes",
                 "labels",
-                "launchTemplate",
                 "releaseVersion",
-                "remoteAccess",
                 "taints",
-                "updateConfig",
                 "version",
             ),
         )
@@ -96,7 +80,6 @@ class NodeGroup(PartOfCluster):
         item = self._get(known.id)
         if item["status"] == "DELETING":
             return None
-        resources = item.get("resources") or {}
         return {
             "arn": item["nodegroupArn"],
             "clusterName": item["clusterName"],
@@ -109,33 +92,24 @@ class NodeGroup(PartOfCluster):
             "diskSize": item.get("diskSize"),
             "instanceTypes": item.get("instanceTypes"),
             "labels": item.get("labels") or None,
-            "launchTemplate": item.get("launchTemplate"),
             "releaseVersion": item.get("releaseVersion"),
-            "remoteAccess": item.get("remoteAccess"),
             "taints": item.get("taints") or None,
-            "updateConfig": item.get("updateConfig"),
             "version": item.get("version"),
             "status": item["status"],
-            "resources": [
-                {
-                    "autoscalingGroups": resources.get("autoScalingGroups", []),
-                    "remoteAccessSecurityGroupId": resources.get("remoteAccessSecurityGroup"),
-                }
-            ],
             "tags": visible(item.get("tags")),
         }
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         names = _names(known.id)
-        if changes & {"version", "releaseVersion", "launchTemplate"}:
+        if changes & {"version", "releaseVersion"}:
             answer = self.client.update_nodegroup_version(
                 **names,
                 force=bool(inputs.get("forceUpdateVersion")),
-                **pick(inputs, "launchTemplate", "releaseVersion", "version"),
+                **pick(inputs, "releaseVersion", "version"),
             )
             self._finished(known, answer)
-        if changes & {"labels", "scalingConfig", "taints", "updateConfig"}:
-            config = pick(inputs, "scalingConfig", "updateConfig")
+        if changes & {"labels", "scalingConfig", "taints"}:
+            config = pick(inputs, "scalingConfig")
             old, new = (side.get("labels") or {} for side in (known.inputs, inputs))
             if old != new:
                 gone = sorted(old.keys() - new.keys())

@@ -16,16 +16,16 @@ class PodIdentityAssociation(EksResource):
 
     TYPE = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
     REPLACE_ON = frozenset({"clusterName", "namespace", "serviceAccount"})
-    IN_PLACE = frozenset({"disableSessionTags", "roleArn", "targetRoleArn"})
-    COMPUTED = ("associationArn", "associationId", "externalId", "disableSessionTags")
+    IN_PLACE = frozenset({"roleArn"})
+    COMPUTED = ("associationArn", "associationId")
 
     def create(self, inputs: Properties) -> str:
         answer = self.client.create_pod_identity_association(
             clusterName=inputs["clusterName"],
             namespace=inputs["namespace"],
             serviceAccount=inputs["serviceAccount"],
+            roleArn=inputs["roleArn"],
             tags=inputs["tags"],
-            **_settings(inputs),
         )
         return f"{inputs['clusterName']},{answer['association']['associationId']}"
 
@@ -45,23 +45,17 @@ class PodIdentityAssociation(EksResource):
             "namespace": item["namespace"],
             "serviceAccount": item["serviceAccount"],
             "roleArn": item["roleArn"],
-            "targetRoleArn": item.get("targetRoleArn") or None,
-            "externalId": item.get("externalId"),
-            "disableSessionTags": item.get("disableSessionTags", False),
             "tags": visible(item.get("tags")),
         }
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         if changes:
-            self.client.update_pod_identity_association(**_names(known.id), **_settings(inputs))
+            self.client.update_pod_identity_association(
+                **_names(known.id), roleArn=inputs["roleArn"]
+            )
 
     def delete(self, known: Known) -> None:
         self.client.delete_pod_identity_association(**_names(known.id))
-
-
-def _settings(inputs: Properties) -> dict[str, Any]:
-    keys = ("disableSessionTags", "roleArn", "targetRoleArn")
-    return {key: inputs[key] for key in keys if inputs.get(key) is not None}
 
 
 def _names(association_id: str) -> dict[str, str]:

@@ -16,10 +16,8 @@ _SECONDS = 2400.0
 _FAILED = frozenset({"failed", "incompatible-network", "incompatible-parameters", "storage-full"})
 
 _AT_BIRTH = {
-    "availabilityZone": "AvailabilityZone",
     "dbName": "DBName",
     "engine": "Engine",
-    "kmsKeyId": "KmsKeyId",
     "storageEncrypted": "StorageEncrypted",
     "username": "MasterUsername",
 }
@@ -27,21 +25,13 @@ _ANY_TIME = {
     "allocatedStorage": "AllocatedStorage",
     "autoMinorVersionUpgrade": "AutoMinorVersionUpgrade",
     "backupRetentionPeriod": "BackupRetentionPeriod",
-    "backupWindow": "PreferredBackupWindow",
-    "caCertIdentifier": "CACertificateIdentifier",
     "copyTagsToSnapshot": "CopyTagsToSnapshot",
     "dbSubnetGroupName": "DBSubnetGroupName",
     "deletionProtection": "DeletionProtection",
     "engineVersion": "EngineVersion",
-    "iamDatabaseAuthenticationEnabled": "EnableIAMDatabaseAuthentication",
     "instanceClass": "DBInstanceClass",
-    "maintenanceWindow": "PreferredMaintenanceWindow",
-    "maxAllocatedStorage": "MaxAllocatedStorage",
     "multiAz": "MultiAZ",
-    "parameterGroupName": "DBParameterGroupName",
     "password": "MasterUserPassword",
-    "performanceInsightsEnabled": "EnablePerformanceInsights",
-    "port": "Port",
     "publiclyAccessible": "PubliclyAccessible",
     "storageType": "StorageType",
     "vpcSecurityGroupIds": "VpcSecurityGroupIds",
@@ -77,24 +67,14 @@ class Instance(RdsResource):
         "address",
         "allocatedStorage",
         "arn",
-        "availabilityZone",
         "backupRetentionPeriod",
-        "backupWindow",
-        "caCertIdentifier",
         "dbName",
         "dbSubnetGroupName",
         "deletionProtection",
         "endpoint",
         "engineVersion",
         "engineVersionActual",
-        "hostedZoneId",
-        "iamDatabaseAuthenticationEnabled",
-        "kmsKeyId",
-        "maintenanceWindow",
-        "maxAllocatedStorage",
         "multiAz",
-        "parameterGroupName",
-        "performanceInsightsEnabled",
         "port",
         "resourceId",
         "status",
@@ -147,13 +127,12 @@ class Instance(RdsResource):
             return None
         endpoint = item.get("Endpoint") or {}
         address, port = endpoint.get("Address"), endpoint.get("Port")
-        parameters = item.get("DBParameterGroups") or [{}]
         version = item.get("EngineVersion", "")
         wanted = str(known.inputs.get("engineVersion") or "")
         plain = {
             key: item.get(name)
             for key, name in (_AT_BIRTH | _ANY_TIME).items()
-            if key not in ("password", "dbSubnetGroupName", "vpcSecurityGroupIds", "port")
+            if key not in ("password", "dbSubnetGroupName", "vpcSecurityGroupIds")
         }
         state = {key: value for key, value in plain.items() if value is not None} | {
             "id": item["DbiResourceId"],
@@ -162,12 +141,10 @@ class Instance(RdsResource):
             "address": address,
             "port": port,
             "endpoint": f"{address}:{port}",
-            "hostedZoneId": endpoint.get("HostedZoneId"),
             "dbSubnetGroupName": (item.get("DBSubnetGroup") or {}).get("DBSubnetGroupName"),
             "vpcSecurityGroupIds": [
                 group["VpcSecurityGroupId"] for group in item.get("VpcSecurityGroups", [])
             ],
-            "parameterGroupName": parameters[0].get("DBParameterGroupName"),
             # `15` asks for the newest 15.x; that it is 15.4 is no difference.
             "engineVersion": wanted if _within(version, wanted) else version,
             "engineVersionActual": version,
@@ -181,8 +158,6 @@ class Instance(RdsResource):
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         changed = {name: inputs.get(key) for key, name in _ANY_TIME.items() if key in changes}
-        if "Port" in changed:
-            changed["DBPortNumber"] = changed.pop("Port")
         if changed:
             self.client.modify_db_instance(
                 DBInstanceIdentifier=self._name_of(known.id),

@@ -51,17 +51,6 @@ def test_white_space_and_order_in_a_policy_are_no_difference(engine):
     engine.delete(made)
 
 
-def test_policies_that_a_role_lists_itself(engine):
-    made = role(
-        engine,
-        "listing",
-        managedPolicyArns=[READ_ONLY],
-        inlinePolicies=[{"name": "one", "policy": policy()}],
-    )
-    engine.update(made, inlinePolicies=[{"name": "two", "policy": policy("s3:PutObject")}])
-    engine.delete(made)
-
-
 def test_a_policy_of_a_role(engine):
     owner = role(engine, "owner")
     # pulumi-eks gives the role itself, not its name.
@@ -124,10 +113,7 @@ def test_the_secret_of_an_access_key_is_kept(engine):
     key = engine.create("aws:iam/accessKey:AccessKey", "key", user="keyed")
     assert key.id.startswith("AKIA") or key.id.startswith("LKIA")
     assert len(key["secret"]) >= 20
-    assert len(key["sesSmtpPasswordV4"]) == 44
-    secret = key["secret"]
-    engine.update(key, status="Inactive")
-    assert key["secret"] == secret
+    assert engine.read(key).outputs["secret"] == key["secret"]
     engine.imported(key)
     engine.delete(key)
     engine.delete(user)

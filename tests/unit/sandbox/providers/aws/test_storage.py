@@ -168,7 +168,6 @@ def test_a_repository(engine):
         name="team/images",
         imageTagMutability="IMMUTABLE",
         imageScanningConfiguration={"scanOnPush": True},
-        encryptionConfigurations=[{"encryptionType": "AES256"}],
         forceDelete=True,
     )
     host = "000000000000.dkr.ecr.us-east-1.amazonaws.com"

@@ -37,8 +37,9 @@ subnets = [
 out = aws.ec2.InternetGateway("out", vpc_id=vpc.id)
 address = aws.ec2.Eip("nat", domain="vpc")
 nat = aws.ec2.NatGateway("nat", allocation_id=address.id, subnet_id=subnets[0].id)
-public = aws.ec2.RouteTable(
-    "public", vpc_id=vpc.id, routes=[{"cidr_block": "0.0.0.0/0", "gateway_id": out.id}])
+public = aws.ec2.RouteTable("public", vpc_id=vpc.id)
+aws.ec2.Route(
+    "public", route_table_id=public.id, destination_cidr_block="0.0.0.0/0", gateway_id=out.id)
 private = aws.ec2.RouteTable("private", vpc_id=vpc.id)
 aws.ec2.Route(
     "private", route_table_id=private.id, destination_cidr_block="0.0.0.0/0", nat_gateway_id=nat.id)
