@@ -27,6 +27,9 @@ from sandbox.wire.values import (
     transform,
 )
 
+_EMPTY: tuple[Value, ...] = (None, "", [], {})
+"""What says that a setting is not set."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -72,6 +75,8 @@ class Resource:
     """The same for keys inside of an input that is an object."""
     JSON: ClassVar[frozenset[str]] = frozenset()
     """Inputs that are JSON documents: compared by what they say."""
+    FIELDS: ClassVar[Mapping[str, str]] = {}
+    """What AWS tells of it in the form that Pulumi has: property -> name in AWS's description."""
     ORDERED: ClassVar[frozenset[str]] = frozenset()
     """Lists whose order means something. That of all others does not."""
     NAME: ClassVar[str] = ""
@@ -106,6 +111,13 @@ class Resource:
         `id` is there if what was imported is not the id.
         """
         raise NotImplementedError(self.TYPE)
+
+    def described(self, item: Mapping[str, Any]) -> Properties:
+        """The part of the state that FIELDS names."""
+        return {
+            key: None if item.get(name) in _EMPTY else item[name]
+            for key, name in self.FIELDS.items()
+        }
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         """Change the inputs named in `changes`, which are all of IN_PLACE."""
@@ -286,7 +298,7 @@ class Resource:
             return {
                 key: value
                 for key in sorted(self.supported)
-                if (value := state.get(key, self.DEFAULTS.get(key))) not in (None, {}, [], "")
+                if (value := state.get(key, self.DEFAULTS.get(key))) not in _EMPTY
             }
         inputs = {}
         for key, value in old.items():

@@ -16,24 +16,15 @@ class Eip(Ec2Resource):
     COMPUTED = ("allocationId", "arn", "publicIp")
     DESCRIBE, ITEMS, ID = "describe_addresses", "Addresses", "AllocationId"
     KIND = "elastic-ip"
+    FIELDS = MappingProxyType(
+        {"allocationId": "AllocationId", "domain": "Domain", "publicIp": "PublicIp"}
+    )
 
     def create(self, inputs: Properties) -> str:
         answer = self.client.allocate_address(
             Domain=inputs["domain"], TagSpecifications=self.tagged(inputs)
         )
         return str(answer["AllocationId"])
-
-    def read(self, known: Known) -> Properties | None:
-        item = self.describe(known.id)
-        if item is None:
-            return None
-        return {
-            "allocationId": item["AllocationId"],
-            "arn": self.arn(known.id),
-            "domain": item.get("Domain", "vpc"),
-            "publicIp": item["PublicIp"],
-            "tags": self.tags(item),
-        }
 
     def delete(self, known: Known) -> None:
         association = (self.describe(known.id) or {}).get("AssociationId")

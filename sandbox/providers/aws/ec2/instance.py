@@ -51,7 +51,6 @@ class Instance(Ec2Resource):
         "instanceState",
         "instanceType",
         "metadataOptions",
-        "primaryNetworkInterfaceId",
         "privateDns",
         "privateIp",
         "publicDns",
@@ -62,6 +61,17 @@ class Instance(Ec2Resource):
     )
     COMPUTED_INSIDE = MappingProxyType(
         {"metadataOptions": _METADATA, "rootBlockDevice": volumes.COMPUTED}
+    )
+    FIELDS = MappingProxyType(
+        {
+            "ami": "ImageId",
+            "instanceType": "InstanceType",
+            "privateDns": "PrivateDnsName",
+            "privateIp": "PrivateIpAddress",
+            "publicDns": "PublicDnsName",
+            "publicIp": "PublicIpAddress",
+            "subnetId": "SubnetId",
+        }
     )
     DESCRIBE, ITEMS, ID, KIND = "describe_instances", "Instances", "InstanceId", "instance"
 
@@ -127,32 +137,16 @@ class Instance(Ec2Resource):
         if not known.outputs and not known.inputs["sourceDestCheck"]:
             self._modify(known.id, SourceDestCheck={"Value": False})
 
-    def read(self, known: Known) -> Properties | None:
-        item = self.describe(known.id)
-        if item is None:
-            return None
-        interfaces = item.get("NetworkInterfaces") or []
+    def details(self, known: Known, item: Any) -> Properties:
         profile = (item.get("IamInstanceProfile") or {}).get("Arn", "")
         return {
-            "arn": self.arn(known.id),
-            "ami": item["ImageId"],
-            "instanceType": item["InstanceType"],
             "instanceState": item["State"]["Name"],
             "availabilityZone": item["Placement"]["AvailabilityZone"],
-            "subnetId": item.get("SubnetId"),
             "vpcSecurityGroupIds": [group["GroupId"] for group in item.get("SecurityGroups", [])],
             "iamInstanceProfile": profile.rpartition("/")[2] or None,
             "metadataOptions": _plain(camel(item.get("MetadataOptions")), _METADATA),
-            "privateDns": item.get("PrivateDnsName", ""),
-            "privateIp": item.get("PrivateIpAddress"),
-            "publicDns": item.get("PublicDnsName", ""),
-            "publicIp": item.get("PublicIpAddress", ""),
-            "primaryNetworkInterfaceId": interfaces[0].get("NetworkInterfaceId")
-            if interfaces
-            else None,
             "rootBlockDevice": self._root_volume(item),
             "sourceDestCheck": item.get("SourceDestCheck", True),
-            "tags": self.tags(item),
             **self._user_data_state(known),
         }
 

@@ -1,5 +1,8 @@
 """aws:ec2/natGateway:NatGateway."""
 
+from types import MappingProxyType
+from typing import Any
+
 from sandbox.errors import CloudError
 from sandbox.providers.aws.ec2.base import Ec2Resource
 from sandbox.providers.aws.resource import Known
@@ -14,6 +17,7 @@ class NatGateway(Ec2Resource):
     TYPE = "aws:ec2/natGateway:NatGateway"
     REPLACE_ON = frozenset({"allocationId", "subnetId"})
     COMPUTED = ("associationId", "networkInterfaceId", "privateIp", "publicIp")
+    FIELDS = MappingProxyType({"subnetId": "SubnetId"})
     DESCRIBE, ITEMS, ID, KIND = "describe_nat_gateways", "NatGateways", "NatGatewayId", "natgateway"
 
     def create(self, inputs: Properties) -> str:
@@ -33,10 +37,7 @@ class NatGateway(Ec2Resource):
 
         self.aws.wait(f"NAT gateway {known.id} becomes available", available, _SECONDS)
 
-    def read(self, known: Known) -> Properties | None:
-        item = self.describe(known.id)
-        if item is None:
-            return None
+    def details(self, known: Known, item: Any) -> Properties:
         address = (item.get("NatGatewayAddresses") or [{}])[0]
         return {
             "allocationId": address.get("AllocationId"),
@@ -44,8 +45,6 @@ class NatGateway(Ec2Resource):
             "networkInterfaceId": address.get("NetworkInterfaceId"),
             "privateIp": address.get("PrivateIp"),
             "publicIp": address.get("PublicIp"),
-            "subnetId": item["SubnetId"],
-            "tags": self.tags(item),
         }
 
     def delete(self, known: Known) -> None:

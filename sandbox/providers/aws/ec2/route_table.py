@@ -1,5 +1,7 @@
 """aws:ec2/routeTable:RouteTable. Its routes are resources of their own."""
 
+from types import MappingProxyType
+
 from sandbox.providers.aws.ec2.base import Ec2Resource
 from sandbox.providers.aws.resource import Known
 from sandbox.wire.values import Properties
@@ -10,7 +12,8 @@ class RouteTable(Ec2Resource):
 
     TYPE = "aws:ec2/routeTable:RouteTable"
     REPLACE_ON = frozenset({"vpcId"})
-    COMPUTED = ("arn", "ownerId")
+    COMPUTED = ("arn",)
+    FIELDS = MappingProxyType({"vpcId": "VpcId"})
     DESCRIBE, ITEMS, ID, KIND = (
         "describe_route_tables",
         "RouteTables",
@@ -23,17 +26,6 @@ class RouteTable(Ec2Resource):
             VpcId=inputs["vpcId"], TagSpecifications=self.tagged(inputs)
         )
         return str(answer["RouteTable"]["RouteTableId"])
-
-    def read(self, known: Known) -> Properties | None:
-        item = self.describe(known.id)
-        if item is None:
-            return None
-        return {
-            "arn": self.arn(known.id),
-            "vpcId": item["VpcId"],
-            "ownerId": item.get("OwnerId", self.aws.account_id),
-            "tags": self.tags(item),
-        }
 
     def delete(self, known: Known) -> None:
         item = self.describe(known.id)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Set
 from types import MappingProxyType
+from typing import Any
 
 from sandbox.providers.aws.ec2 import permissions
 from sandbox.providers.aws.ec2.base import Ec2Resource
@@ -23,7 +24,8 @@ class SecurityGroup(Ec2Resource):
     REPLACE_ON = frozenset({"name", "description", "vpcId"})
     IN_PLACE = frozenset({"ingress", "egress", "revokeRulesOnDelete"})
     DEFAULTS = MappingProxyType({"description": "Managed by Pulumi", "revokeRulesOnDelete": False})
-    COMPUTED = ("arn", "egress", "ingress", "ownerId", "vpcId")
+    COMPUTED = ("arn", "egress", "ingress", "vpcId")
+    FIELDS = MappingProxyType({"description": "Description", "name": "GroupName", "vpcId": "VpcId"})
     NAME = "name"
     LONGEST_NAME = 255
     DESCRIBE, ITEMS, ID, KIND = (
@@ -71,22 +73,10 @@ class SecurityGroup(Ec2Resource):
             }[direction]
             call(GroupId=group, IpPermissions=[atom.to_api() for atom in sorted(atoms)])
 
-    def read(self, known: Known) -> Properties | None:
-        item = self.describe(known.id)
-        if item is None:
-            return None
-        rules = {
+    def details(self, known: Known, item: Any) -> Properties:
+        return {
             direction: permissions.to_rules(permissions.from_api(item.get(listed, [])), known.id)
             for direction, listed in _DIRECTIONS.items()
-        }
-        return {
-            "arn": self.arn(known.id),
-            "name": item["GroupName"],
-            "description": item["Description"],
-            "vpcId": item.get("VpcId"),
-            "ownerId": item.get("OwnerId", self.aws.account_id),
-            "tags": self.tags(item),
-            **rules,
         }
 
     def same(self, key: str, one: Value, other: Value) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Set
 from types import MappingProxyType
+from typing import Any
 
 from sandbox.providers.aws.ec2.base import Ec2Resource
 from sandbox.providers.aws.resource import Known
@@ -20,7 +21,8 @@ class Vpc(Ec2Resource):
     REPLACE_ON = frozenset({"cidrBlock"})
     IN_PLACE = frozenset(_ATTRIBUTES)
     DEFAULTS = MappingProxyType({"enableDnsSupport": True})
-    COMPUTED = ("arn", "enableDnsHostnames", "ownerId")
+    COMPUTED = ("arn", "enableDnsHostnames")
+    FIELDS = MappingProxyType({"cidrBlock": "CidrBlock"})
     DESCRIBE, ITEMS, ID, KIND = "describe_vpcs", "Vpcs", "VpcId", "vpc"
 
     def create(self, inputs: Properties) -> str:
@@ -40,17 +42,8 @@ class Vpc(Ec2Resource):
         answer = self.client.describe_vpc_attribute(VpcId=vpc, Attribute=key)
         return bool(answer.get(_ATTRIBUTES[key], {}).get("Value", False))
 
-    def read(self, known: Known) -> Properties | None:
-        item = self.describe(known.id)
-        if item is None:
-            return None
-        return {
-            "arn": self.arn(known.id),
-            "cidrBlock": item["CidrBlock"],
-            **{key: self._attribute(known.id, key) for key in _ATTRIBUTES},
-            "ownerId": item.get("OwnerId", self.aws.account_id),
-            "tags": self.tags(item),
-        }
+    def details(self, known: Known, item: Any) -> Properties:
+        return {key: self._attribute(known.id, key) for key in _ATTRIBUTES}
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         """`finish`, which follows, sets what differs."""
