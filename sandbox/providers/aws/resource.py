@@ -27,7 +27,7 @@ from sandbox.wire.values import (
     transform,
 )
 
-_EMPTY: tuple[Value, ...] = (None, "", [], {})
+EMPTY: tuple[Value, ...] = (None, "", [], {})
 """What says that a setting is not set."""
 
 
@@ -115,7 +115,7 @@ class Resource:
     def described(self, item: Mapping[str, Any]) -> Properties:
         """The part of the state that FIELDS names."""
         return {
-            key: None if item.get(name) in _EMPTY else item[name]
+            key: None if item.get(name) in EMPTY else item[name]
             for key, name in self.FIELDS.items()
         }
 
@@ -298,7 +298,7 @@ class Resource:
             return {
                 key: value
                 for key in sorted(self.supported)
-                if (value := state.get(key, self.DEFAULTS.get(key))) not in _EMPTY
+                if (value := state.get(key, self.DEFAULTS.get(key))) not in EMPTY
             }
         inputs = {}
         for key, value in old.items():

@@ -1,11 +1,11 @@
 """aws:eks/addon:Addon."""
 
 from collections.abc import Set
+from types import MappingProxyType
 from typing import Any
 
 from sandbox.providers.aws.eks.base import PartOfCluster, pick
 from sandbox.providers.aws.resource import Known
-from sandbox.providers.aws.tags import visible
 from sandbox.wire.values import Properties
 
 _SENT = ("addonVersion", "configurationValues", "serviceAccountRoleArn")
@@ -19,7 +19,9 @@ class Addon(PartOfCluster):
     IN_PLACE = frozenset(
         {"preserve", "resolveConflictsOnCreate", "resolveConflictsOnUpdate", *_SENT}
     )
-    COMPUTED = ("addonVersion", "arn", "configurationValues", "createdAt", "modifiedAt")
+    COMPUTED = ("addonVersion", "arn", "configurationValues")
+    OURS = frozenset({"preserve", "resolveConflictsOnCreate", "resolveConflictsOnUpdate"})
+    FIELDS = MappingProxyType({"arn": "addonArn"})
     KIND = "add-on"
     FAILED = frozenset({"CREATE_FAILED", "UPDATE_FAILED", "DEGRADED"})
     JSON = frozenset({"configurationValues"})
@@ -36,22 +38,6 @@ class Addon(PartOfCluster):
 
     def _get(self, addon_id: str) -> Any:
         return self.client.describe_addon(**_names(addon_id))["addon"]
-
-    def read(self, known: Known) -> Properties | None:
-        item = self._get(known.id)
-        if item["status"] == "DELETING":
-            return None
-        return {
-            "arn": item["addonArn"],
-            "clusterName": item["clusterName"],
-            "addonName": item["addonName"],
-            "addonVersion": item.get("addonVersion"),
-            "configurationValues": item.get("configurationValues") or None,
-            "serviceAccountRoleArn": item.get("serviceAccountRoleArn") or None,
-            "createdAt": item["createdAt"].isoformat(),
-            "modifiedAt": item["modifiedAt"].isoformat(),
-            "tags": visible(item.get("tags")),
-        }
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         if changes & set(_SENT):

@@ -7,7 +7,6 @@ from typing import Any
 from sandbox.errors import CloudError
 from sandbox.providers.aws.eks.base import SECONDS, EksResource, pick
 from sandbox.providers.aws.resource import Known
-from sandbox.providers.aws.tags import visible
 from sandbox.wire.values import Properties
 
 _LOG_TYPES = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
@@ -30,11 +29,11 @@ class Cluster(EksResource):
         }
     )
     DEFAULTS = MappingProxyType({"bootstrapSelfManagedAddons": True})
+    OURS = frozenset({"bootstrapSelfManagedAddons"})
     COMPUTED = (
         "accessConfig",
         "arn",
         "certificateAuthority",
-        "createdAt",
         "deletionProtection",
         "endpoint",
         "identities",
@@ -98,25 +97,14 @@ class Cluster(EksResource):
             if one.get("enabled")
             for kind in one.get("types", [])
         ]
-        return {
-            "arn": item["arn"],
-            "name": item["name"],
-            "roleArn": item["roleArn"],
-            "version": item["version"],
-            "platformVersion": item.get("platformVersion"),
-            "status": item["status"],
-            "endpoint": item.get("endpoint"),
-            "createdAt": item["createdAt"].isoformat(),
-            "certificateAuthority": item.get("certificateAuthority"),
+        return self.described(item) | {
             "identities": [{"oidcs": [{"issuer": item["identity"]["oidc"]["issuer"]}]}]
             if item.get("identity")
             else None,
-            "accessConfig": item.get("accessConfig"),
             "vpcConfig": item["resourcesVpcConfig"],
             "enabledClusterLogTypes": sorted(logs),
             "encryptionConfig": _encryption_state(item),
             "deletionProtection": item.get("deletionProtection", False),
-            "tags": visible(item.get("tags")),
         }
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:

@@ -1,11 +1,11 @@
 """aws:eks/nodeGroup:NodeGroup."""
 
 from collections.abc import Set
+from types import MappingProxyType
 from typing import Any
 
 from sandbox.providers.aws.eks.base import PartOfCluster, pick
 from sandbox.providers.aws.resource import Known
-from sandbox.providers.aws.tags import visible
 from sandbox.wire.values import Properties
 
 
@@ -48,6 +48,15 @@ class NodeGroup(PartOfCluster):
         "status",
         "version",
     )
+    OURS = frozenset({"forceUpdateVersion"})
+    FIELDS = MappingProxyType(
+        {
+            "arn": "nodegroupArn",
+            "nodeGroupName": "nodegroupName",
+            "nodeRoleArn": "nodeRole",
+            "subnetIds": "subnets",
+        }
+    )
     ORDERED = frozenset({"instanceTypes"})
     NAME = "nodeGroupName"
 
@@ -75,29 +84,6 @@ class NodeGroup(PartOfCluster):
 
     def _get(self, group_id: str) -> Any:
         return self.client.describe_nodegroup(**_names(group_id))["nodegroup"]
-
-    def read(self, known: Known) -> Properties | None:
-        item = self._get(known.id)
-        if item["status"] == "DELETING":
-            return None
-        return {
-            "arn": item["nodegroupArn"],
-            "clusterName": item["clusterName"],
-            "nodeGroupName": item["nodegroupName"],
-            "nodeRoleArn": item["nodeRole"],
-            "subnetIds": item["subnets"],
-            "scalingConfig": item["scalingConfig"],
-            "amiType": item.get("amiType"),
-            "capacityType": item.get("capacityType"),
-            "diskSize": item.get("diskSize"),
-            "instanceTypes": item.get("instanceTypes"),
-            "labels": item.get("labels") or None,
-            "releaseVersion": item.get("releaseVersion"),
-            "taints": item.get("taints") or None,
-            "version": item.get("version"),
-            "status": item["status"],
-            "tags": visible(item.get("tags")),
-        }
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         names = _names(known.id)

@@ -5,7 +5,6 @@ from typing import Any
 
 from sandbox.providers.aws.eks.base import EksResource
 from sandbox.providers.aws.resource import Known
-from sandbox.providers.aws.tags import visible
 from sandbox.wire.values import Properties
 
 
@@ -37,16 +36,7 @@ class PodIdentityAssociation(EksResource):
         return str(known.get("associationArn"))
 
     def read(self, known: Known) -> Properties | None:
-        item = self._get(known.id)
-        return {
-            "associationArn": item["associationArn"],
-            "associationId": item["associationId"],
-            "clusterName": item["clusterName"],
-            "namespace": item["namespace"],
-            "serviceAccount": item["serviceAccount"],
-            "roleArn": item["roleArn"],
-            "tags": visible(item.get("tags")),
-        }
+        return self.described(self._get(known.id))
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         if changes:

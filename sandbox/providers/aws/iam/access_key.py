@@ -16,7 +16,7 @@ class AccessKey(IamResource):
 
     TYPE = "aws:iam/accessKey:AccessKey"
     REPLACE_ON = frozenset({"user"})
-    COMPUTED = ("createDate", "secret")
+    COMPUTED = ("secret",)
     TAGGED = False
 
     def create(self, inputs: Properties) -> Created:
@@ -43,11 +43,7 @@ class AccessKey(IamResource):
         if item is None:
             return None
         told = {"secret": known.outputs["secret"]} if "secret" in known.outputs else {}
-        return {
-            "user": item["UserName"],
-            "createDate": item["CreateDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
-            **told,
-        }
+        return {"user": item["UserName"], **told}
 
     def delete(self, known: Known) -> None:
         self.client.delete_access_key(UserName=known.get("user"), AccessKeyId=known.id)

@@ -1,7 +1,8 @@
 """aws:iam/role:Role."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from types import MappingProxyType
+from typing import Any
 
 from sandbox.providers.aws.iam.base import TaggedIamResource, document
 from sandbox.providers.aws.resource import Known
@@ -24,7 +25,17 @@ class Role(TaggedIamResource):
         }
     )
     DEFAULTS = MappingProxyType({"path": "/", "maxSessionDuration": 3600})
-    COMPUTED = ("arn", "createDate", "uniqueId")
+    COMPUTED = ("arn", "uniqueId")
+    FIELDS = MappingProxyType(
+        {
+            "arn": "Arn",
+            "description": "Description",
+            "maxSessionDuration": "MaxSessionDuration",
+            "name": "RoleName",
+            "path": "Path",
+            "uniqueId": "RoleId",
+        }
+    )
     JSON = frozenset({"assumeRolePolicy"})
     NAME = "name"
     GET, TAG, KEY = ("get_role", "Role"), ("tag_role", "untag_role"), "RoleName"
@@ -44,21 +55,11 @@ class Role(TaggedIamResource):
         )
         return str(inputs["name"])
 
-    def read(self, known: Known) -> Properties | None:
-        item = self.get(known.id)
+    def details(self, item: Mapping[str, Any]) -> Properties:
+        boundary = item.get("PermissionsBoundary") or {}
         return {
-            "arn": item["Arn"],
-            "name": item["RoleName"],
-            "path": item["Path"],
-            "uniqueId": item["RoleId"],
-            "createDate": item["CreateDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
             "assumeRolePolicy": document(item["AssumeRolePolicyDocument"]),
-            "description": item.get("Description") or None,
-            "maxSessionDuration": item.get("MaxSessionDuration", 3600),
-            "permissionsBoundary": (item.get("PermissionsBoundary") or {}).get(
-                "PermissionsBoundaryArn"
-            ),
-            "tags": self.tags(item),
+            "permissionsBoundary": boundary.get("PermissionsBoundaryArn"),
         }
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:

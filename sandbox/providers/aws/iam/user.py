@@ -20,6 +20,9 @@ class User(TaggedIamResource):
     IN_PLACE = frozenset({"forceDestroy", "path"})
     DEFAULTS = MappingProxyType({"forceDestroy": False, "path": "/"})
     COMPUTED = ("arn", "uniqueId")
+    FIELDS = MappingProxyType(
+        {"arn": "Arn", "name": "UserName", "path": "Path", "uniqueId": "UserId"}
+    )
     NAME = "name"
     GET, TAG, KEY = ("get_user", "User"), ("tag_user", "untag_user"), "UserName"
 
@@ -31,16 +34,6 @@ class User(TaggedIamResource):
 
     def derive(self, inputs: Properties) -> Properties:
         return {"arn": self.global_arn(f"user{inputs['path']}{inputs['name']}")}
-
-    def read(self, known: Known) -> Properties | None:
-        item = self.get(known.id)
-        return {
-            "arn": item["Arn"],
-            "name": item["UserName"],
-            "path": item["Path"],
-            "uniqueId": item["UserId"],
-            "tags": self.tags(item),
-        }
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         if "path" in changes:
