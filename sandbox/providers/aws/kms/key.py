@@ -10,7 +10,8 @@ from sandbox.wire.values import Properties
 
 class Key(Resource):
     """CreateKey, UpdateKeyDescription, {Enable,Disable}KeyRotation, GetKeyRotationStatus,
-    {Enable,Disable}Key, DescribeKey, ListResourceTags, ScheduleKeyDeletion. A key that waits for its deletion counts as gone."""
+    {Enable,Disable}Key, DescribeKey, ListResourceTags, ScheduleKeyDeletion. A key that waits
+    for its deletion counts as gone."""
 
     TYPE = "aws:kms/key:Key"
     SERVICE = "kms"
