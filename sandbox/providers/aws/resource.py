@@ -8,7 +8,7 @@ provider translates them.
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ from sandbox.errors import CloudError, EngineBug, KitError, PartiallyCreated
 from sandbox.providers import contract
 from sandbox.providers.aws import comparison
 from sandbox.providers.aws.clients import Aws
-from sandbox.providers.aws.refusals import is_gone, translated
+from sandbox.providers.aws.refusals import absent, translated
 from sandbox.providers.aws.unsupported import asks_for_nothing
 from sandbox.wire.values import (
     UNKNOWN,
@@ -249,11 +249,8 @@ class Resource:
         return self._outputs(after)
 
     def remove(self, known: Known) -> None:
-        try:
+        with absent():
             self.delete(known)
-        except Exception as error:
-            if not is_gone(error):
-                raise
 
     # Shared by the above.
 
@@ -266,13 +263,21 @@ class Resource:
         """Whether two values of the input `key` mean the same."""
         return comparison.same(one, other, json_text=key in self.JSON, ordered=key in self.ORDERED)
 
+    def wait_gone(self, what: str, look: Callable[[], object], seconds: float) -> None:
+        """Wait until `look` says that there is no such thing."""
+
+        def gone() -> bool | None:
+            with absent():
+                look()
+                return None
+            return True
+
+        self.aws.wait(what, gone, seconds)
+
     def _read(self, known: Known) -> Properties | None:
-        try:
+        state = None
+        with absent():
             state = self.read(known)
-        except Exception as error:
-            if not is_gone(error):
-                raise
-            return None
         if state is not None and self.TAGGED:
             state["tagsAll"] = dict(state.get("tags") or {})
         return state

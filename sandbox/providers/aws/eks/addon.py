@@ -4,7 +4,7 @@ from collections.abc import Set
 from types import MappingProxyType
 from typing import Any
 
-from sandbox.providers.aws.eks.base import PartOfCluster, pick
+from sandbox.providers.aws.eks.base import SECONDS, PartOfCluster, pick
 from sandbox.providers.aws.resource import Known
 from sandbox.wire.values import Properties
 
@@ -53,7 +53,7 @@ class Addon(PartOfCluster):
 
     def delete(self, known: Known) -> None:
         self.client.delete_addon(**_names(known.id), preserve=bool(known.get("preserve", False)))
-        self.wait_gone(f"EKS add-on {known.id} is deleted", lambda: self._get(known.id))
+        self.wait_gone(f"EKS add-on {known.id} is deleted", lambda: self._get(known.id), SECONDS)
 
 
 def _names(addon_id: str) -> dict[str, str]:

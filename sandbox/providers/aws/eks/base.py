@@ -1,10 +1,9 @@
 """What EKS's resources share: tags by ARN, and updates that take a while."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from sandbox.errors import CloudError
-from sandbox.providers.aws.refusals import is_gone
 from sandbox.providers.aws.resource import EMPTY, Known, Resource
 from sandbox.providers.aws.tags import visible
 from sandbox.wire.values import Properties
@@ -54,20 +53,6 @@ class EksResource(Resource):
 
         if update.get("status") != "Successful":
             self.aws.wait(f"EKS update {update_id} succeeds", successful, SECONDS)
-
-    def wait_gone(self, what: str, look: Callable[[], object]) -> None:
-        """Wait until `look` says that there is no such thing."""
-
-        def gone() -> bool | None:
-            try:
-                look()
-            except Exception as error:
-                if not is_gone(error):
-                    raise
-                return True
-            return None
-
-        self.aws.wait(what, gone, SECONDS)
 
 
 class PartOfCluster(EksResource):

@@ -148,7 +148,7 @@ class Cluster(EksResource):
 
     def delete(self, known: Known) -> None:
         self.client.delete_cluster(name=known.id)
-        self.wait_gone(f"EKS cluster {known.id} is deleted", lambda: self._get(known.id))
+        self.wait_gone(f"EKS cluster {known.id} is deleted", lambda: self._get(known.id), SECONDS)
 
 
 def _vpc_config(inputs: Properties) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Set
 from types import MappingProxyType
 from typing import Any
 
-from sandbox.providers.aws.eks.base import PartOfCluster, pick
+from sandbox.providers.aws.eks.base import SECONDS, PartOfCluster, pick
 from sandbox.providers.aws.resource import Known
 from sandbox.wire.values import Properties
 
@@ -112,7 +112,9 @@ class NodeGroup(PartOfCluster):
 
     def delete(self, known: Known) -> None:
         self.client.delete_nodegroup(**_names(known.id))
-        self.wait_gone(f"EKS node group {known.id} is deleted", lambda: self._get(known.id))
+        self.wait_gone(
+            f"EKS node group {known.id} is deleted", lambda: self._get(known.id), SECONDS
+        )
 
 
 def _names(group_id: str) -> dict[str, str]:

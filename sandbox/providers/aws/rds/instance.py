@@ -7,7 +7,6 @@ from typing import Any
 from sandbox.errors import CloudError
 from sandbox.providers import contract
 from sandbox.providers.aws.rds.base import RdsResource
-from sandbox.providers.aws.refusals import is_gone
 from sandbox.providers.aws.resource import Known
 from sandbox.providers.aws.tags import to_list, visible
 from sandbox.wire.values import Properties
@@ -178,16 +177,7 @@ class Instance(RdsResource):
             DeleteAutomatedBackups=known.get("deleteAutomatedBackups", True),
             **snapshot,
         )
-        self.aws.wait(f"RDS instance {known.id} is deleted", lambda: self._gone(known.id), _SECONDS)
-
-    def _gone(self, name: str) -> bool | None:
-        try:
-            self._get(name)
-        except Exception as error:
-            if not is_gone(error):
-                raise
-            return True
-        return None
+        self.wait_gone(f"RDS instance {known.id} is deleted", lambda: self._get(known.id), _SECONDS)
 
 
 def _within(version: str, wanted: str) -> bool:
