@@ -3,7 +3,6 @@
     KitError
       UserError         your configuration, program or machine; exit 2, never a traceback
       CloudError        the cloud refused; carries urn, operation and the API's code
-        Retryable         try again after .delay seconds
         PartiallyCreated  exists but unfinished; its state is kept, the next run updates it
       Unsupported       a stand-in does not implement this; names the RPC, option or resource type
       EngineBug         our fault
@@ -81,12 +80,6 @@ class CloudError(KitError):
     def data(self) -> dict[str, Any]:
         more = {"urn": self.urn, "operation": self.operation, "cloudCode": self.code}
         return super().data() | {key: text for key, text in more.items() if text}
-
-
-class Retryable(CloudError):
-    """The same call may succeed after `delay` seconds."""
-
-    delay = 1.0
 
 
 class PartiallyCreated(CloudError):

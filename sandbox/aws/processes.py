@@ -1,7 +1,5 @@
 """The AWS part of a sandbox as processes: the emulator, and EKS Pod Identity on the node."""
 
-import json
-import os
 import secrets
 import string
 import sys
@@ -10,6 +8,7 @@ from pathlib import Path
 from sandbox import tools
 from sandbox.aws.pod_identity.settings import Settings as PodIdentity
 from sandbox.aws.standin.settings import Settings as StandIn
+from sandbox.cluster import files
 from sandbox.instance import AWS_PORT, REGISTRY_PORT, WEBHOOK_PORT, Instance
 from sandbox.process import Process, Ready
 
@@ -23,12 +22,8 @@ def prepare(instance: Instance) -> None:
     key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if key.exists():
         return
-    # Another name first: a file that was written halfway would be taken for a key.
-    unfinished = key.with_suffix(".new")
-    unfinished.unlink(missing_ok=True)
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(new_key(), file)
-    unfinished.rename(key)
+    # Whole or not at all: half a file would be taken for a key.
+    files.write_json(key, new_key(), 0o600)
 
 
 def new_key() -> dict[str, str]:

@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 from sandbox.errors import KitError
 
 APPLY = "application/apply-patch+yaml"
-MERGE = "application/merge-patch+json"
 
 
 class ApiError(KitError):

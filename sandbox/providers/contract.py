@@ -36,7 +36,6 @@ class ConfigureRequest:
     """`inputs` are the checked provider inputs; Pulumi's JSON-in-string is decoded."""
 
     inputs: Properties
-    urn: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class DiffRequest:
-    """What `old_inputs` (as checked) became; `ignore_changes` has been applied already."""
+    """What `old_inputs` (as checked) became; what is to be ignored has been applied already."""
 
     urn: str
     type: str
@@ -69,7 +68,6 @@ class DiffRequest:
     old_inputs: Properties
     old_outputs: Properties
     news: Properties
-    ignore_changes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,6 @@ class CreateRequest:
     name: str
     inputs: Properties
     preview: bool = False
-    timeout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -133,8 +130,6 @@ class UpdateRequest:
     old_outputs: Properties
     inputs: Properties
     preview: bool = False
-    timeout: float = 0.0
-    ignore_changes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -146,7 +141,6 @@ class DeleteRequest:
     id: str
     inputs: Properties
     outputs: Properties
-    timeout: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.ConfigureResponse:
         self._keep = Keep(secrets=request.acceptSecrets, resources=request.acceptResources)
         inputs = decode(plain(request.args), self.provider.text_properties)
-        self.provider.configure(contract.ConfigureRequest(inputs=inputs, urn=request.urn))
+        self.provider.configure(contract.ConfigureRequest(inputs))
         return provider_pb2.ConfigureResponse(
             acceptSecrets=True, supportsPreview=True, acceptResources=True
         )
@@ -165,7 +165,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 old_inputs=old,
                 old_outputs=plain(request.olds),
                 news=new,
-                ignore_changes=list(request.ignoreChanges),
             )
         )
         detailed = {}
@@ -198,7 +197,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 name=request.name or request.urn.rpartition("::")[2],
                 inputs=reveal(inputs),
                 preview=request.preview,
-                timeout=request.timeout,
             )
         )
         outputs = to_struct(keep_secret(inputs, result.outputs), self._keep)
@@ -241,8 +239,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 old_outputs=reveal(outputs),
                 inputs=reveal(inputs),
                 preview=request.preview,
-                timeout=request.timeout,
-                ignore_changes=list(request.ignoreChanges),
             )
         )
         # An output that was secret without an input's doing (a made password) stays so;
@@ -262,7 +258,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 id=request.id,
                 inputs=plain(request.old_inputs),
                 outputs=plain(request.properties),
-                timeout=request.timeout,
             )
         )
         return empty_pb2.Empty()

@@ -14,10 +14,10 @@ group = aws.ec2.SecurityGroup(
     "web", vpc_id=vpc.id,
     ingress=[{"protocol": "tcp", "from_port": 443, "to_port": 443, "cidr_blocks": ["10.0.0.0/8"]}],
 )
-rule = aws.vpc.SecurityGroupIngressRule(
-    "ssh",
+rule = aws.ec2.SecurityGroupRule(
+    "ssh", type="ingress",
     security_group_id=aws.ec2.SecurityGroup("admin", vpc_id=vpc.id).id,
-    ip_protocol="tcp", from_port=22, to_port=22, cidr_ipv4="10.1.0.0/16",
+    protocol="tcp", from_port=22, to_port=22, cidr_blocks=["10.1.0.0/16"],
 )
 bucket = aws.s3.Bucket("logs", bucket="drift-logs")
 aws.s3.BucketVersioning(
@@ -81,13 +81,14 @@ class InlineRule:
 class OwnRule:
     """A rule that is a resource of its own, deleted."""
 
-    resource = "SecurityGroupIngressRule::ssh"
+    resource = "SecurityGroupRule::ssh"
     seen = "delete"
 
     def drift(self, stack, cloud):
-        rule = outputs(stack, "SecurityGroupIngressRule", "ssh")
+        group = outputs(stack, "SecurityGroup", "admin")["id"]
+        found = cloud("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
         cloud("ec2").revoke_security_group_ingress(
-            GroupId=rule["securityGroupId"], SecurityGroupRuleIds=[rule["id"]]
+            GroupId=group, IpPermissions=found["IpPermissions"]
         )
 
     def look(self, stack, cloud):

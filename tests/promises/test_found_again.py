@@ -107,7 +107,6 @@ def things(emulator: Emulator) -> dict[str, int]:
         "gateways": len(ec2.describe_internet_gateways(Filters=ours)["InternetGateways"]),
         "tables": len(ec2.describe_route_tables(Filters=ours)["RouteTables"]),
         "addresses": len(ec2.describe_addresses(Filters=ours)["Addresses"]),
-        "endpoints": len(ec2.describe_vpc_endpoints(Filters=ours)["VpcEndpoints"]),
         "rules": sum(
             len(group["IpPermissions"]) + len(group["IpPermissionsEgress"])
             for group in ec2.describe_security_groups(Filters=ours)["SecurityGroups"]

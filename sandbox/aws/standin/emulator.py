@@ -99,42 +99,37 @@ def add_service(name: str, handler: Raw, botocore: str = "") -> None:
 
 def replace_resources(name: str, resource_of: Callable[[str], str | None]) -> None:
     """Say for a REST service which ARN a path is about; MiniStack's answer where it says None."""
-    original = iam_actions.extract_resource_arn
-
-    def found(called: str, method: str, path: str, *more: Any) -> str:
-        own = resource_of(path) if called == name else None
-        return str(own or original(called, method, path, *more))
-
-    iam_actions.extract_resource_arn = found
+    _replace_resources(name, lambda path, *_: resource_of(path))
 
 
 def replace_json_resources(
     name: str, resource_of: Callable[[str, dict[str, Any]], str | None]
 ) -> None:
     """Say for a JSON service which ARN a call is about, from its action and its body."""
-    original = iam_actions.extract_resource_arn
 
-    def found(called: str, method: str, path: str, *more: Any) -> str:
-        own = None
-        if called == name:
-            headers, body = more[0], more[1]
-            action = str(headers.get("x-amz-target", "")).rpartition(".")[2]
-            with contextlib.suppress(ValueError):
-                own = resource_of(action, json.loads(body or b"{}"))
-        return str(own or original(called, method, path, *more))
+    def found(_path: str, headers: dict[str, str], body: bytes, _query: Any) -> str | None:
+        action = headers.get("x-amz-target", "").rpartition(".")[2]
+        with contextlib.suppress(ValueError):
+            return resource_of(action, json.loads(body or b"{}"))
+        return None
 
-    iam_actions.extract_resource_arn = found
+    _replace_resources(name, found)
 
 
 def replace_query_resources(
     name: str, resource_of: Callable[[Mapping[str, str]], str | None]
 ) -> None:
     """Say for a service of the query protocol which ARN a call is about, from its parameters."""
+    _replace_resources(name, lambda _path, _headers, _body, query: resource_of(_parameters(query)))
+
+
+def _replace_resources(name: str, own: Callable[..., str | None]) -> None:
+    """`own` is asked with path, headers, body and parameters."""
     original = iam_actions.extract_resource_arn
 
     def found(called: str, method: str, path: str, *more: Any) -> str:
-        own = resource_of(_parameters(more[2])) if called == name else None
-        return str(own or original(called, method, path, *more))
+        ours = own(path, *more[:3]) if called == name else None
+        return str(ours or original(called, method, path, *more))
 
     iam_actions.extract_resource_arn = found
 

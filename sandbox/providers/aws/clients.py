@@ -109,10 +109,6 @@ class Aws:
         )
         return client
 
-    def credentials(self) -> Any:
-        """What the clients sign with."""
-        return warm_up().get_credentials()
-
     @functools.cached_property
     def account_id(self) -> str:
         return str(self.client("sts").get_caller_identity()["Account"])

@@ -16,35 +16,28 @@ from sandbox.providers.aws.ec2.security_group import SecurityGroup
 from sandbox.providers.aws.ec2.security_group_rule import SecurityGroupRule
 from sandbox.providers.aws.ec2.subnet import Subnet
 from sandbox.providers.aws.ec2.vpc import Vpc
-from sandbox.providers.aws.ec2.vpc_endpoint import VpcEndpoint
-from sandbox.providers.aws.ec2.vpc_security_group_rule import (
-    SecurityGroupEgressRule,
-    SecurityGroupIngressRule,
-)
+from sandbox.providers.aws.ecr.lifecycle_policy import LifecyclePolicy
 from sandbox.providers.aws.ecr.repository import Repository
-from sandbox.providers.aws.ecr.repository_documents import LifecyclePolicy, RepositoryPolicy
 from sandbox.providers.aws.eks.access_entry import AccessEntry
 from sandbox.providers.aws.eks.access_policy_association import AccessPolicyAssociation
 from sandbox.providers.aws.eks.addon import Addon
 from sandbox.providers.aws.eks.cluster import Cluster
 from sandbox.providers.aws.eks.node_group import NodeGroup
 from sandbox.providers.aws.eks.pod_identity_association import PodIdentityAssociation
-from sandbox.providers.aws.functions import account, compute, images, policy_document
+from sandbox.providers.aws.functions import account, compute, images
 from sandbox.providers.aws.iam.access_key import AccessKey
 from sandbox.providers.aws.iam.group import Group
-from sandbox.providers.aws.iam.inline_policy import GroupPolicy, RolePolicy, UserPolicy
 from sandbox.providers.aws.iam.instance_profile import InstanceProfile
-from sandbox.providers.aws.iam.membership import GroupMembership, UserGroupMembership
 from sandbox.providers.aws.iam.open_id_connect_provider import OpenIdConnectProvider
 from sandbox.providers.aws.iam.policy import Policy
 from sandbox.providers.aws.iam.policy_attachment import (
     GroupPolicyAttachment,
     RolePolicyAttachment,
-    UserPolicyAttachment,
 )
 from sandbox.providers.aws.iam.role import Role
+from sandbox.providers.aws.iam.role_policy import RolePolicy
 from sandbox.providers.aws.iam.user import User
-from sandbox.providers.aws.kms.alias import Alias
+from sandbox.providers.aws.iam.user_group_membership import UserGroupMembership
 from sandbox.providers.aws.kms.key import Key
 from sandbox.providers.aws.rds.instance import Instance as DatabaseInstance
 from sandbox.providers.aws.rds.subnet_group import SubnetGroup
@@ -52,7 +45,6 @@ from sandbox.providers.aws.resource import Resource
 from sandbox.providers.aws.s3.bucket import Bucket
 from sandbox.providers.aws.s3.bucket_encryption import BucketServerSideEncryptionConfiguration
 from sandbox.providers.aws.s3.bucket_lifecycle import BucketLifecycleConfiguration
-from sandbox.providers.aws.s3.bucket_ownership_controls import BucketOwnershipControls
 from sandbox.providers.aws.s3.bucket_policy import BucketPolicy
 from sandbox.providers.aws.s3.bucket_public_access_block import BucketPublicAccessBlock
 from sandbox.providers.aws.s3.bucket_versioning import BucketVersioning
@@ -71,9 +63,6 @@ _RESOURCES: tuple[type[Resource], ...] = (
     RouteTableAssociation,
     SecurityGroup,
     SecurityGroupRule,
-    SecurityGroupIngressRule,
-    SecurityGroupEgressRule,
-    VpcEndpoint,
     Instance,
     # Identity
     Role,
@@ -81,20 +70,15 @@ _RESOURCES: tuple[type[Resource], ...] = (
     RolePolicyAttachment,
     Policy,
     User,
-    UserPolicy,
-    UserPolicyAttachment,
     AccessKey,
     Group,
-    GroupPolicy,
     GroupPolicyAttachment,
-    GroupMembership,
     UserGroupMembership,
     InstanceProfile,
     OpenIdConnectProvider,
     # Images
     Repository,
     LifecyclePolicy,
-    RepositoryPolicy,
     # Buckets
     Bucket,
     BucketVersioning,
@@ -102,7 +86,6 @@ _RESOURCES: tuple[type[Resource], ...] = (
     BucketPublicAccessBlock,
     BucketPolicy,
     BucketLifecycleConfiguration,
-    BucketOwnershipControls,
     # Kubernetes
     Cluster,
     NodeGroup,
@@ -115,42 +98,24 @@ _RESOURCES: tuple[type[Resource], ...] = (
     DatabaseInstance,
     # Keys and logs
     Key,
-    Alias,
     LogGroup,
 )
-
-_FORMER_NAMES: dict[str, type[Resource]] = {
-    "aws:s3/bucketV2:BucketV2": Bucket,
-    "aws:s3/bucketVersioningV2:BucketVersioningV2": BucketVersioning,
-    "aws:s3/bucketServerSideEncryptionConfigurationV2:"
-    "BucketServerSideEncryptionConfigurationV2": BucketServerSideEncryptionConfiguration,
-    "aws:s3/bucketLifecycleConfigurationV2:"
-    "BucketLifecycleConfigurationV2": BucketLifecycleConfiguration,
-}
-"""pulumi-aws 6 had each twice; its SDK still knows the second names."""
 
 Function = Callable[[Aws, Properties], Properties]
 
 _FUNCTIONS: dict[str, Function] = {
     "aws:index/getPartition:getPartition": account.get_partition,
     "aws:index/getRegion:getRegion": account.get_region,
-    "aws:index/getCallerIdentity:getCallerIdentity": account.get_caller_identity,
     "aws:index/getAvailabilityZones:getAvailabilityZones": account.get_availability_zones,
-    "aws:iam/getPolicyDocument:getPolicyDocument": policy_document.get_policy_document,
     "aws:ec2/getAmi:getAmi": compute.get_ami,
-    "aws:ssm/getParameter:getParameter": compute.get_parameter,
     "aws:eks/getAddonVersion:getAddonVersion": compute.get_addon_version,
-    "aws:eks/getCluster:getCluster": compute.get_cluster,
-    "aws:eks/getClusterAuth:getClusterAuth": compute.get_cluster_auth,
     "aws:ecr/getAuthorizationToken:getAuthorizationToken": images.get_authorization_token,
-    "aws:ecr/getCredentials:getCredentials": images.get_credentials,
-    "aws:ecr/getRepository:getRepository": images.get_repository,
 }
 
 
 def resources() -> dict[str, type[Resource]]:
     """Type token -> class."""
-    return {cls.TYPE: cls for cls in _RESOURCES} | _FORMER_NAMES
+    return {cls.TYPE: cls for cls in _RESOURCES}
 
 
 def functions() -> dict[str, Function]:

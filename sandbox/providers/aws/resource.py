@@ -8,7 +8,7 @@ provider translates them.
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ from sandbox.errors import CloudError, EngineBug, KitError, PartiallyCreated
 from sandbox.providers import contract
 from sandbox.providers.aws import comparison
 from sandbox.providers.aws.clients import Aws
-from sandbox.providers.aws.refusals import is_gone, translated
+from sandbox.providers.aws.refusals import absent, translated
 from sandbox.providers.aws.unsupported import asks_for_nothing
 from sandbox.wire.values import (
     UNKNOWN,
@@ -26,6 +26,9 @@ from sandbox.wire.values import (
     has_unknowns,
     transform,
 )
+
+EMPTY: tuple[Value, ...] = (None, "", [], {})
+"""What says that a setting is not set."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class Resource:
     """The same for keys inside of an input that is an object."""
     JSON: ClassVar[frozenset[str]] = frozenset()
     """Inputs that are JSON documents: compared by what they say."""
+    FIELDS: ClassVar[Mapping[str, str]] = {}
+    """What AWS tells of it in the form that Pulumi has: property -> name in AWS's description."""
     ORDERED: ClassVar[frozenset[str]] = frozenset()
     """Lists whose order means something. That of all others does not."""
     NAME: ClassVar[str] = ""
@@ -106,6 +111,13 @@ class Resource:
         `id` is there if what was imported is not the id.
         """
         raise NotImplementedError(self.TYPE)
+
+    def described(self, item: Mapping[str, Any]) -> Properties:
+        """The part of the state that FIELDS names."""
+        return {
+            key: None if item.get(name) in EMPTY else item[name]
+            for key, name in self.FIELDS.items()
+        }
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         """Change the inputs named in `changes`, which are all of IN_PLACE."""
@@ -237,11 +249,8 @@ class Resource:
         return self._outputs(after)
 
     def remove(self, known: Known) -> None:
-        try:
+        with absent():
             self.delete(known)
-        except Exception as error:
-            if not is_gone(error):
-                raise
 
     # Shared by the above.
 
@@ -254,13 +263,21 @@ class Resource:
         """Whether two values of the input `key` mean the same."""
         return comparison.same(one, other, json_text=key in self.JSON, ordered=key in self.ORDERED)
 
+    def wait_gone(self, what: str, look: Callable[[], object], seconds: float) -> None:
+        """Wait until `look` says that there is no such thing."""
+
+        def gone() -> bool | None:
+            with absent():
+                look()
+                return None
+            return True
+
+        self.aws.wait(what, gone, seconds)
+
     def _read(self, known: Known) -> Properties | None:
-        try:
+        state = None
+        with absent():
             state = self.read(known)
-        except Exception as error:
-            if not is_gone(error):
-                raise
-            return None
         if state is not None and self.TAGGED:
             state["tagsAll"] = dict(state.get("tags") or {})
         return state
@@ -286,7 +303,7 @@ class Resource:
             return {
                 key: value
                 for key in sorted(self.supported)
-                if (value := state.get(key, self.DEFAULTS.get(key))) not in (None, {}, [], "")
+                if (value := state.get(key, self.DEFAULTS.get(key))) not in EMPTY
             }
         inputs = {}
         for key, value in old.items():

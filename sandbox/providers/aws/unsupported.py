@@ -10,67 +10,76 @@ from types import MappingProxyType
 from sandbox.wire.values import UNKNOWN, Value
 
 _NAMES = {
-    "aws:ec2/vpc:Vpc": "assignGeneratedIpv6CidrBlock ipv4IpamPoolId ipv4NetmaskLength ipv6CidrBlock "
-    "ipv6CidrBlockNetworkBorderGroup ipv6IpamPoolId ipv6NetmaskLength",
-    "aws:ec2/subnet:Subnet": "assignIpv6AddressOnCreation customerOwnedIpv4Pool enableDns64 "
-    "enableLniAtDeviceIndex enableResourceNameDnsARecordOnLaunch "
+    "aws:ec2/vpc:Vpc": "assignGeneratedIpv6CidrBlock enableNetworkAddressUsageMetrics instanceTenancy "
+    "ipv4IpamPoolId ipv4NetmaskLength ipv6CidrBlock ipv6CidrBlockNetworkBorderGroup "
+    "ipv6IpamPoolId ipv6NetmaskLength",
+    "aws:ec2/subnet:Subnet": "assignIpv6AddressOnCreation availabilityZoneId customerOwnedIpv4Pool "
+    "enableDns64 enableLniAtDeviceIndex enableResourceNameDnsARecordOnLaunch "
     "enableResourceNameDnsAaaaRecordOnLaunch ipv4IpamPoolId ipv4NetmaskLength "
     "ipv6CidrBlock ipv6IpamPoolId ipv6Native ipv6NetmaskLength "
     "mapCustomerOwnedIpOnLaunch outpostArn privateDnsHostnameTypeOnLaunch",
-    "aws:ec2/eip:Eip": "address associateWithPrivateIp customerOwnedIpv4Pool ipamPoolId "
-    "networkBorderGroup publicIpv4Pool",
-    "aws:ec2/eipAssociation:EipAssociation": "publicIp",
-    "aws:ec2/natGateway:NatGateway": "availabilityMode availabilityZoneAddresses secondaryAllocationIds "
-    "secondaryPrivateIpAddressCount secondaryPrivateIpAddresses vpcId",
-    "aws:ec2/routeTable:RouteTable": "propagatingVgws",
-    "aws:ec2/route:Route": "carrierGatewayId coreNetworkArn localGatewayId odbNetworkArn",
+    "aws:ec2/eip:Eip": "address associateWithPrivateIp customerOwnedIpv4Pool instance ipamPoolId "
+    "networkBorderGroup networkInterface publicIpv4Pool",
+    "aws:ec2/eipAssociation:EipAssociation": "networkInterfaceId privateIpAddress publicIp",
+    "aws:ec2/natGateway:NatGateway": "availabilityMode availabilityZoneAddresses connectivityType privateIp "
+    "secondaryAllocationIds secondaryPrivateIpAddressCount "
+    "secondaryPrivateIpAddresses vpcId",
+    "aws:ec2/routeTable:RouteTable": "propagatingVgws routes",
+    "aws:ec2/route:Route": "carrierGatewayId coreNetworkArn destinationIpv6CidrBlock "
+    "destinationPrefixListId egressOnlyGatewayId localGatewayId networkInterfaceId "
+    "odbNetworkArn transitGatewayId vpcEndpointId vpcPeeringConnectionId",
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": "gatewayId",
     "aws:ec2/securityGroup:SecurityGroup": "namePrefix",
-    "aws:ec2/vpcEndpoint:VpcEndpoint": "autoAccept dnsOptions ipAddressType resourceConfigurationArn serviceNetworkArn "
-    "serviceRegion subnetConfigurations",
-    "aws:ec2/instance:Instance": "capacityReservationSpecification cpuOptions creditSpecification disableApiStop "
+    "aws:ec2/instance:Instance": "associatePublicIpAddress availabilityZone capacityReservationSpecification "
+    "cpuOptions creditSpecification disableApiStop disableApiTermination "
     "ebsBlockDevices ebsOptimized enablePrimaryIpv6 enclaveOptions "
     "ephemeralBlockDevices forceDestroy getPasswordData hibernation hostId "
     "hostResourceGroupArn instanceInitiatedShutdownBehavior instanceMarketOptions "
-    "ipv6AddressCount ipv6Addresses launchTemplate maintenanceOptions "
-    "networkInterfaces placementGroup placementGroupId placementPartitionNumber "
-    "primaryNetworkInterface privateDnsNameOptions secondaryNetworkInterfaces "
-    "secondaryPrivateIps securityGroups tenancy",
-    "aws:iam/role:Role": "namePrefix",
+    "ipv6AddressCount ipv6Addresses keyName launchTemplate maintenanceOptions "
+    "monitoring networkInterfaces placementGroup placementGroupId "
+    "placementPartitionNumber primaryNetworkInterface privateDnsNameOptions "
+    "privateIp secondaryNetworkInterfaces secondaryPrivateIps securityGroups "
+    "tenancy userDataBase64 volumeTags",
+    "aws:iam/role:Role": "forceDetachPolicies inlinePolicies managedPolicyArns namePrefix",
     "aws:iam/rolePolicy:RolePolicy": "namePrefix",
     "aws:iam/policy:Policy": "delayAfterPolicyCreationInMs namePrefix",
-    "aws:iam/userPolicy:UserPolicy": "namePrefix",
-    "aws:iam/accessKey:AccessKey": "pgpKey",
-    "aws:iam/groupPolicy:GroupPolicy": "namePrefix",
+    "aws:iam/user:User": "permissionsBoundary",
+    "aws:iam/accessKey:AccessKey": "pgpKey status",
     "aws:iam/instanceProfile:InstanceProfile": "namePrefix",
-    "aws:ecr/repository:Repository": "imageTagMutabilityExclusionFilters",
+    "aws:ecr/repository:Repository": "encryptionConfigurations imageTagMutabilityExclusionFilters",
     "aws:s3/bucket:Bucket": "accelerationStatus acl bucketNamespace bucketPrefix corsRules grants "
-    "lifecycleRules logging objectLockConfiguration policy replicationConfiguration "
-    "requestPayer serverSideEncryptionConfiguration versioning website",
+    "lifecycleRules logging objectLockConfiguration objectLockEnabled policy "
+    "replicationConfiguration requestPayer serverSideEncryptionConfiguration "
+    "versioning website",
     "aws:s3/bucketVersioning:BucketVersioning": "expectedBucketOwner mfa",
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": "expectedBucketOwner",
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": "skipDestroy",
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": "expectedBucketOwner timeouts transitionDefaultMinimumObjectSize",
     "aws:eks/cluster:Cluster": "computeConfig controlPlaneScalingConfig defaultAddonsToRemoves "
     "forceUpdateVersion kubeApiServerConfig kubeControllerManagerConfig "
-    "kubeSchedulerConfig outpostConfig remoteNetworkConfig storageConfig "
-    "zonalShiftConfig",
-    "aws:eks/nodeGroup:NodeGroup": "nodeGroupNamePrefix nodeRepairConfig warmPoolConfig",
-    "aws:eks/addon:Addon": "namespaceConfig",
-    "aws:eks/podIdentityAssociation:PodIdentityAssociation": "policy",
+    "kubeSchedulerConfig kubernetesNetworkConfig outpostConfig remoteNetworkConfig "
+    "storageConfig upgradePolicy zonalShiftConfig",
+    "aws:eks/nodeGroup:NodeGroup": "launchTemplate nodeGroupNamePrefix nodeRepairConfig remoteAccess updateConfig "
+    "warmPoolConfig",
+    "aws:eks/addon:Addon": "namespaceConfig podIdentityAssociations",
+    "aws:eks/podIdentityAssociation:PodIdentityAssociation": "disableSessionTags policy targetRoleArn",
     "aws:rds/subnetGroup:SubnetGroup": "namePrefix",
-    "aws:rds/instance:Instance": "backupTarget blueGreenUpdate characterSetName customIamInstanceProfile "
-    "customerOwnedIpEnabled databaseInsightsMode dedicatedLogVolume domain "
-    "domainAuthSecretArn domainDnsIps domainFqdn domainIamRoleName domainOu "
-    "enabledCloudwatchLogsExports engineLifecycleSupport identifierPrefix iops "
-    "licenseModel manageMasterUserPassword masterUserSecretKmsKeyId "
-    "monitoringInterval monitoringRoleArn ncharCharacterSetName networkType "
-    "optionGroupName passwordWo passwordWoVersion performanceInsightsKmsKeyId "
-    "performanceInsightsRetentionPeriod replicaMode replicateSourceDb "
+    "aws:rds/instance:Instance": "availabilityZone backupTarget backupWindow blueGreenUpdate caCertIdentifier "
+    "characterSetName customIamInstanceProfile customerOwnedIpEnabled "
+    "databaseInsightsMode dedicatedLogVolume domain domainAuthSecretArn "
+    "domainDnsIps domainFqdn domainIamRoleName domainOu "
+    "enabledCloudwatchLogsExports engineLifecycleSupport "
+    "iamDatabaseAuthenticationEnabled identifierPrefix iops kmsKeyId licenseModel "
+    "maintenanceWindow manageMasterUserPassword masterUserSecretKmsKeyId "
+    "maxAllocatedStorage monitoringInterval monitoringRoleArn ncharCharacterSetName "
+    "networkType optionGroupName parameterGroupName passwordWo passwordWoVersion "
+    "performanceInsightsEnabled performanceInsightsKmsKeyId "
+    "performanceInsightsRetentionPeriod port replicaMode replicateSourceDb "
     "restoreToPointInTime s3Import snapshotIdentifier storageThroughput timezone "
     "upgradeStorageConfig warningEventCategories",
-    "aws:kms/key:Key": "bypassPolicyLockoutSafetyCheck customKeyStoreId xksKeyId",
-    "aws:kms/alias:Alias": "namePrefix",
-    "aws:cloudwatch/logGroup:LogGroup": "deletionProtectionEnabled namePrefix",
+    "aws:kms/key:Key": "bypassPolicyLockoutSafetyCheck customKeyStoreId customerMasterKeySpec keyUsage "
+    "multiRegion policy rotationPeriodInDays xksKeyId",
+    "aws:cloudwatch/logGroup:LogGroup": "deletionProtectionEnabled kmsKeyId logGroupClass namePrefix skipDestroy",
 }
 """By type: what its class in the SDK takes and ours does not."""
 
@@ -80,9 +89,18 @@ _DEFAULTS: Mapping[str, Mapping[str, Value]] = MappingProxyType(
             "instanceInitiatedShutdownBehavior": "stop",
             "tenancy": "default",
         },
-        "aws:ec2/natGateway:NatGateway": {"availabilityMode": "zonal"},
+        "aws:ec2/natGateway:NatGateway": {
+            "availabilityMode": "zonal",
+            "connectivityType": "public",
+        },
         "aws:ec2/subnet:Subnet": {"privateDnsHostnameTypeOnLaunch": "ip-name"},
-        "aws:ec2/vpcEndpoint:VpcEndpoint": {"ipAddressType": "ipv4"},
+        "aws:ec2/vpc:Vpc": {"instanceTenancy": "default"},
+        "aws:iam/accessKey:AccessKey": {"status": "Active"},
+        "aws:kms/key:Key": {
+            "customerMasterKeySpec": "SYMMETRIC_DEFAULT",
+            "keyUsage": "ENCRYPT_DECRYPT",
+        },
+        "aws:cloudwatch/logGroup:LogGroup": {"logGroupClass": "STANDARD"},
         "aws:rds/instance:Instance": {
             "backupTarget": "region",
             "monitoringInterval": 0,

@@ -10,28 +10,20 @@ from sandbox.wire.values import Properties
 
 
 class LogGroup(Resource):
-    """CreateLogGroup, {Put,Delete}RetentionPolicy, {Associate,Disassociate}KmsKey,
-    DescribeLogGroups, ListTagsForResource, DeleteLogGroup. Id: the name."""
+    """CreateLogGroup, {Put,Delete}RetentionPolicy, DescribeLogGroups, ListTagsForResource,
+    DeleteLogGroup. Id: the name."""
 
     TYPE = "aws:cloudwatch/logGroup:LogGroup"
     SERVICE = "logs"
-    REPLACE_ON = frozenset({"logGroupClass", "name"})
-    IN_PLACE = frozenset({"kmsKeyId", "retentionInDays", "skipDestroy"})
-    DEFAULTS = MappingProxyType({"retentionInDays": 0, "skipDestroy": False})
-    COMPUTED = ("arn", "logGroupClass")
+    REPLACE_ON = frozenset({"name"})
+    IN_PLACE = frozenset({"retentionInDays"})
+    DEFAULTS = MappingProxyType({"retentionInDays": 0})
+    COMPUTED = ("arn",)
     NAME = "name"
     LONGEST_NAME = 512
 
     def create(self, inputs: Properties) -> str:
-        optional = {
-            "kmsKeyId": inputs.get("kmsKeyId"),
-            "logGroupClass": inputs.get("logGroupClass"),
-        }
-        self.client.create_log_group(
-            logGroupName=inputs["name"],
-            tags=inputs["tags"],
-            **{k: v for k, v in optional.items() if v},
-        )
+        self.client.create_log_group(logGroupName=inputs["name"], tags=inputs["tags"])
         return str(inputs["name"])
 
     def derive(self, inputs: Properties) -> Properties:
@@ -64,18 +56,11 @@ class LogGroup(Resource):
             "arn": self._arn(known.id),
             "name": item["logGroupName"],
             "retentionInDays": item.get("retentionInDays", 0),
-            "kmsKeyId": item.get("kmsKeyId"),
-            "logGroupClass": item.get("logGroupClass", "STANDARD"),
             "tags": visible(self.all_tags(known.id)),
         }
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         """`finish`, which follows, sets the retention."""
-        if "kmsKeyId" in changes:
-            if inputs.get("kmsKeyId"):
-                self.client.associate_kms_key(logGroupName=known.id, kmsKeyId=inputs["kmsKeyId"])
-            else:
-                self.client.disassociate_kms_key(logGroupName=known.id)
 
     def retag(self, known: Known, add: Mapping[str, str], remove: Collection[str]) -> None:
         arn = self._arn(known.id)
@@ -85,5 +70,4 @@ class LogGroup(Resource):
             self.client.untag_resource(resourceArn=arn, tagKeys=list(remove))
 
     def delete(self, known: Known) -> None:
-        if not known.get("skipDestroy"):
-            self.client.delete_log_group(logGroupName=known.id)
+        self.client.delete_log_group(logGroupName=known.id)

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from sandbox.providers.aws.resource import Known, Resource
 from sandbox.providers.aws.tags import from_list, to_list
+from sandbox.wire.values import Properties
 
 _GONE = frozenset({"deleted", "deleting", "terminated", "shutting-down", "failed"})
 
@@ -34,6 +35,18 @@ class Ec2Resource(Resource):
                 return item
         return None
 
+    def read(self, known: Known) -> Properties | None:
+        item = self.describe(known.id)
+        if item is None:
+            return None
+        arn = {"arn": self.arn(known.id)} if "arn" in self.COMPUTED else {}
+        tags = {"tags": from_list(item.get("Tags"))}
+        return arn | tags | self.described(item) | self.details(known, item)
+
+    def details(self, known: Known, item: Any) -> Properties:
+        """The part of the state that has another form than EC2 gives it."""
+        return {}
+
     def tagged(self, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The TagSpecifications of a creating call."""
         if not inputs["tags"]:
@@ -45,9 +58,6 @@ class Ec2Resource(Resource):
             self.client.create_tags(Resources=[known.id], Tags=to_list(add))
         if remove:
             self.client.delete_tags(Resources=[known.id], Tags=[{"Key": key} for key in remove])
-
-    def tags(self, item: Mapping[str, Any]) -> dict[str, str]:
-        return from_list(item.get("Tags"))
 
     def arn(self, resource_id: str) -> str:
         return self.aws.arn("ec2", f"{self.KIND}/{resource_id}")

@@ -9,35 +9,16 @@ class EipAssociation(Ec2Resource):
     """AssociateAddress, DescribeAddresses, DisassociateAddress."""
 
     TYPE = "aws:ec2/eipAssociation:EipAssociation"
-    REPLACE_ON = frozenset(
-        {
-            "allocationId",
-            "allowReassociation",
-            "instanceId",
-            "networkInterfaceId",
-            "privateIpAddress",
-        }
-    )
-    COMPUTED = (
-        "allocationId",
-        "instanceId",
-        "networkInterfaceId",
-        "privateIpAddress",
-        "publicIp",
-    )
+    REPLACE_ON = frozenset({"allocationId", "allowReassociation", "instanceId"})
+    COMPUTED = ("publicIp",)
     TAGGED = False
 
     def create(self, inputs: Properties) -> str:
-        optional = {
-            "InstanceId": inputs.get("instanceId"),
-            "NetworkInterfaceId": inputs.get("networkInterfaceId"),
-            "PrivateIpAddress": inputs.get("privateIpAddress"),
-            "AllowReassociation": inputs.get("allowReassociation"),
-        }
         # Associating with the same holder again is no error and gives the same association.
         answer = self.client.associate_address(
             AllocationId=inputs["allocationId"],
-            **{k: v for k, v in optional.items() if v is not None},
+            InstanceId=inputs["instanceId"],
+            AllowReassociation=inputs.get("allowReassociation", True),
         )
         return str(answer["AssociationId"])
 
@@ -51,8 +32,6 @@ class EipAssociation(Ec2Resource):
         return {
             "allocationId": items[0]["AllocationId"],
             "instanceId": items[0].get("InstanceId") or "",
-            "networkInterfaceId": items[0].get("NetworkInterfaceId") or "",
-            "privateIpAddress": items[0].get("PrivateIpAddress") or "",
             "publicIp": items[0]["PublicIp"],
         }
 

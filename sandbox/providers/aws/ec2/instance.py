@@ -31,41 +31,26 @@ class Instance(Ec2Resource):
     [Association], DescribeIamInstanceProfileAssociations, CreateTags, TerminateInstances."""
 
     TYPE = "aws:ec2/instance:Instance"
-    REPLACE_ON = frozenset(
-        {
-            "ami",
-            "associatePublicIpAddress",
-            "availabilityZone",
-            "keyName",
-            "privateIp",
-            "subnetId",
-        }
-    )
+    REPLACE_ON = frozenset({"ami", "subnetId"})
     IN_PLACE = frozenset(
         {
-            "disableApiTermination",
             "iamInstanceProfile",
             "instanceType",
             "metadataOptions",
-            "monitoring",
             "rootBlockDevice",
             "sourceDestCheck",
             "userData",
-            "userDataBase64",
             "userDataReplaceOnChange",
-            "volumeTags",
             "vpcSecurityGroupIds",
         }
     )
     DEFAULTS = MappingProxyType({"sourceDestCheck": True, "userDataReplaceOnChange": False})
     COMPUTED = (
         "arn",
-        "associatePublicIpAddress",
         "availabilityZone",
         "instanceState",
         "instanceType",
         "metadataOptions",
-        "primaryNetworkInterfaceId",
         "privateDns",
         "privateIp",
         "publicDns",
@@ -77,13 +62,24 @@ class Instance(Ec2Resource):
     COMPUTED_INSIDE = MappingProxyType(
         {"metadataOptions": _METADATA, "rootBlockDevice": volumes.COMPUTED}
     )
+    FIELDS = MappingProxyType(
+        {
+            "ami": "ImageId",
+            "instanceType": "InstanceType",
+            "privateDns": "PrivateDnsName",
+            "privateIp": "PrivateIpAddress",
+            "publicDns": "PublicDnsName",
+            "publicIp": "PublicIpAddress",
+            "subnetId": "SubnetId",
+        }
+    )
     DESCRIBE, ITEMS, ID, KIND = "describe_instances", "Instances", "InstanceId", "instance"
 
     def replaces(self, old: Properties, new: Properties, changes: Set[str]) -> Set[str]:
         """User data only if asked to; the root device for what can not be resized."""
         found = set(super().replaces(old, new, changes))
         if new.get("userDataReplaceOnChange"):
-            found |= changes & {"userData", "userDataBase64"}
+            found |= changes & {"userData"}
         if "rootBlockDevice" in changes:
             before, after = (side.get("rootBlockDevice") or {} for side in (old, new))
             fixed = (before.keys() | after.keys()) - volumes.RESIZABLE - {"tags"}
@@ -93,16 +89,13 @@ class Instance(Ec2Resource):
 
     def create(self, inputs: Properties) -> str:
         optional: dict[str, Any] = {
-            "KeyName": inputs.get("keyName"),
-            "UserData": _user_data(inputs),
+            "UserData": inputs.get("userData"),
             "MetadataOptions": pascal(_plain(inputs.get("metadataOptions"), _METADATA)),
+            "SubnetId": inputs.get("subnetId"),
+            "SecurityGroupIds": inputs.get("vpcSecurityGroupIds"),
         }
         if inputs.get("iamInstanceProfile"):
             optional["IamInstanceProfile"] = {"Name": inputs["iamInstanceProfile"]}
-        if inputs.get("monitoring") is not None:
-            optional["Monitoring"] = {"Enabled": inputs["monitoring"]}
-        if inputs.get("availabilityZone"):
-            optional["Placement"] = {"AvailabilityZone": inputs["availabilityZone"]}
         if inputs.get("rootBlockDevice"):
             device = self._root_device(inputs["ami"])
             optional["BlockDeviceMappings"] = [volumes.to_api(device, inputs["rootBlockDevice"])]
@@ -112,28 +105,12 @@ class Instance(Ec2Resource):
             MinCount=1,
             MaxCount=1,
             TagSpecifications=self.tagged(inputs) + self._volume_tags(inputs),
-            **self._network(inputs),
             **{k: v for k, v in optional.items() if v},
         )
         return str(answer["Instances"][0]["InstanceId"])
 
-    def _network(self, inputs: Properties) -> dict[str, Any]:
-        optional = {
-            "SubnetId": inputs.get("subnetId"),
-            "PrivateIpAddress": inputs.get("privateIp"),
-        }
-        place = {key: value for key, value in optional.items() if value}
-        groups = inputs.get("vpcSecurityGroupIds") or []
-        public = inputs.get("associatePublicIpAddress")
-        if public is None:
-            return place | ({"SecurityGroupIds": groups} if groups else {})
-        # EC2 takes this choice only for an interface that is spelt out.
-        interface = {"DeviceIndex": 0, "AssociatePublicIpAddress": public, **place}
-        return {"NetworkInterfaces": [interface | ({"Groups": groups} if groups else {})]}
-
     def _volume_tags(self, inputs: Properties) -> list[dict[str, Any]]:
-        root = (inputs.get("rootBlockDevice") or {}).get("tags") or {}
-        tags = root or inputs.get("volumeTags") or {}
+        tags = (inputs.get("rootBlockDevice") or {}).get("tags")
         return [{"ResourceType": "volume", "Tags": to_list(tags)}] if tags else []
 
     def _root_device(self, ami: str) -> str:
@@ -160,33 +137,16 @@ class Instance(Ec2Resource):
         if not known.outputs and not known.inputs["sourceDestCheck"]:
             self._modify(known.id, SourceDestCheck={"Value": False})
 
-    def read(self, known: Known) -> Properties | None:
-        item = self.describe(known.id)
-        if item is None:
-            return None
-        interfaces = item.get("NetworkInterfaces") or []
+    def details(self, known: Known, item: Any) -> Properties:
         profile = (item.get("IamInstanceProfile") or {}).get("Arn", "")
         return {
-            "arn": self.arn(known.id),
-            "ami": item["ImageId"],
-            "instanceType": item["InstanceType"],
             "instanceState": item["State"]["Name"],
             "availabilityZone": item["Placement"]["AvailabilityZone"],
-            "subnetId": item.get("SubnetId"),
             "vpcSecurityGroupIds": [group["GroupId"] for group in item.get("SecurityGroups", [])],
             "iamInstanceProfile": profile.rpartition("/")[2] or None,
-            "keyName": item.get("KeyName") or None,
             "metadataOptions": _plain(camel(item.get("MetadataOptions")), _METADATA),
-            "privateDns": item.get("PrivateDnsName", ""),
-            "privateIp": item.get("PrivateIpAddress"),
-            "publicDns": item.get("PublicDnsName", ""),
-            "publicIp": item.get("PublicIpAddress", ""),
-            "primaryNetworkInterfaceId": interfaces[0].get("NetworkInterfaceId")
-            if interfaces
-            else None,
             "rootBlockDevice": self._root_volume(item),
             "sourceDestCheck": item.get("SourceDestCheck", True),
-            "tags": self.tags(item),
             **self._user_data_state(known),
         }
 
@@ -203,8 +163,6 @@ class Instance(Ec2Resource):
         if not encoded:
             # Nothing, or not told: MiniStack never does. Then the state's word is kept.
             return {}
-        if "userDataBase64" in known.inputs:
-            return {"userDataBase64": encoded}
         return {"userData": base64.b64decode(encoded).decode()}
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
@@ -217,14 +175,11 @@ class Instance(Ec2Resource):
             self._modify(known.id, Groups=inputs["vpcSecurityGroupIds"])
         if "sourceDestCheck" in changes:
             self._modify(known.id, SourceDestCheck={"Value": inputs["sourceDestCheck"]})
-        if "disableApiTermination" in changes:
-            wanted = bool(inputs.get("disableApiTermination"))
-            self._modify(known.id, DisableApiTermination={"Value": wanted})
         if "iamInstanceProfile" in changes:
             self._change_profile(known.id, inputs.get("iamInstanceProfile"))
         if "rootBlockDevice" in changes:
             self._change_root(known.id, inputs["rootBlockDevice"])
-        if changes & {"instanceType", "userData", "userDataBase64"}:
+        if changes & {"instanceType", "userData"}:
             self._change_stopped(known.id, inputs, changes)
 
     def _modify(self, instance: str, **attribute: Any) -> None:
@@ -261,8 +216,9 @@ class Instance(Ec2Resource):
         self._await_state(instance, "stopped")
         if "instanceType" in changes:
             self._modify(instance, InstanceType={"Value": inputs["instanceType"]})
-        if changes & {"userData", "userDataBase64"}:
-            self._modify(instance, UserData={"Value": _user_data(inputs)})
+        if "userData" in changes:
+            # Encoded by botocore here, as in RunInstances.
+            self._modify(instance, UserData={"Value": inputs.get("userData") or ""})
         self.client.start_instances(InstanceIds=[instance])
         self._await_state(instance, "running")
 
@@ -280,13 +236,6 @@ class Instance(Ec2Resource):
             lambda: True if self.describe(known.id) is None else None,
             _SECONDS,
         )
-
-
-def _user_data(inputs: Properties) -> bytes:
-    """What to launch with; botocore encodes it itself."""
-    if inputs.get("userDataBase64"):
-        return base64.b64decode(inputs["userDataBase64"])
-    return str(inputs.get("userData") or "").encode()
 
 
 def _plain(settings: Any, keys: tuple[str, ...]) -> Properties:

@@ -1,6 +1,7 @@
 """aws:ec2/internetGateway:InternetGateway."""
 
 from collections.abc import Set
+from typing import Any
 
 from sandbox.providers.aws.ec2.base import Ec2Resource
 from sandbox.providers.aws.resource import Known
@@ -13,7 +14,7 @@ class InternetGateway(Ec2Resource):
 
     TYPE = "aws:ec2/internetGateway:InternetGateway"
     IN_PLACE = frozenset({"vpcId"})
-    COMPUTED = ("arn", "ownerId", "vpcId")
+    COMPUTED = ("arn", "vpcId")
     DESCRIBE, ITEMS = "describe_internet_gateways", "InternetGateways"
     ID, KIND = "InternetGatewayId", "internet-gateway"
 
@@ -31,16 +32,8 @@ class InternetGateway(Ec2Resource):
         attachments = item.get("Attachments") or []
         return str(attachments[0]["VpcId"]) if attachments else None
 
-    def read(self, known: Known) -> Properties | None:
-        item = self.describe(known.id)
-        if item is None:
-            return None
-        return {
-            "arn": self.arn(known.id),
-            "vpcId": self._attached(item),
-            "ownerId": item.get("OwnerId", self.aws.account_id),
-            "tags": self.tags(item),
-        }
+    def details(self, known: Known, item: Any) -> Properties:
+        return {"vpcId": self._attached(item)}
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         """Detach from the former VPC; `finish` attaches to the new one."""

@@ -1,6 +1,7 @@
 """aws:ec2/natGateway:NatGateway."""
 
 from types import MappingProxyType
+from typing import Any
 
 from sandbox.errors import CloudError
 from sandbox.providers.aws.ec2.base import Ec2Resource
@@ -14,21 +15,16 @@ class NatGateway(Ec2Resource):
     """CreateNatGateway, DescribeNatGateways, DeleteNatGateway."""
 
     TYPE = "aws:ec2/natGateway:NatGateway"
-    REPLACE_ON = frozenset({"allocationId", "connectivityType", "subnetId", "privateIp"})
-    DEFAULTS = MappingProxyType({"connectivityType": "public"})
+    REPLACE_ON = frozenset({"allocationId", "subnetId"})
     COMPUTED = ("associationId", "networkInterfaceId", "privateIp", "publicIp")
+    FIELDS = MappingProxyType({"subnetId": "SubnetId"})
     DESCRIBE, ITEMS, ID, KIND = "describe_nat_gateways", "NatGateways", "NatGatewayId", "natgateway"
 
     def create(self, inputs: Properties) -> str:
-        optional = {
-            "AllocationId": inputs.get("allocationId"),
-            "PrivateIpAddress": inputs.get("privateIp"),
-        }
         answer = self.client.create_nat_gateway(
+            AllocationId=inputs["allocationId"],
             SubnetId=inputs["subnetId"],
-            ConnectivityType=inputs["connectivityType"],
             TagSpecifications=self.tagged(inputs),
-            **{k: v for k, v in optional.items() if v},
         )
         return str(answer["NatGateway"]["NatGatewayId"])
 
@@ -41,20 +37,14 @@ class NatGateway(Ec2Resource):
 
         self.aws.wait(f"NAT gateway {known.id} becomes available", available, _SECONDS)
 
-    def read(self, known: Known) -> Properties | None:
-        item = self.describe(known.id)
-        if item is None:
-            return None
+    def details(self, known: Known, item: Any) -> Properties:
         address = (item.get("NatGatewayAddresses") or [{}])[0]
         return {
             "allocationId": address.get("AllocationId"),
             "associationId": address.get("AssociationId"),
-            "connectivityType": item.get("ConnectivityType", "public"),
             "networkInterfaceId": address.get("NetworkInterfaceId"),
             "privateIp": address.get("PrivateIp"),
             "publicIp": address.get("PublicIp"),
-            "subnetId": item["SubnetId"],
-            "tags": self.tags(item),
         }
 
     def delete(self, known: Known) -> None:

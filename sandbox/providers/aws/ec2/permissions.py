@@ -4,7 +4,7 @@ EC2 groups peers by protocol and ports, Pulumi's inline rules group them as the 
 likes. One `Permission` is the atom of both.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,19 @@ _PEERS = {
     "prefixListIds": ("PrefixListIds", "PrefixListId"),
     "securityGroups": ("UserIdGroupPairs", "GroupId"),
 }
+
+_CALLS = {
+    ("authorize", "ingress"): "authorize_security_group_ingress",
+    ("authorize", "egress"): "authorize_security_group_egress",
+    ("describe", "ingress"): "update_security_group_rule_descriptions_ingress",
+    ("describe", "egress"): "update_security_group_rule_descriptions_egress",
+    ("revoke", "ingress"): "revoke_security_group_ingress",
+    ("revoke", "egress"): "revoke_security_group_egress",
+}
+"""The client's methods, by what is done with rules of which direction."""
+
+LISTED = {"ingress": "IpPermissions", "egress": "IpPermissionsEgress"}
+"""Where a described group has its rules, by their direction."""
 
 
 @dataclass(frozen=True, order=True)
@@ -43,6 +56,13 @@ class Permission:
         if self.protocol != "-1":
             permission |= {"FromPort": self.from_port, "ToPort": self.to_port}
         return permission
+
+
+def send(client: Any, verb: str, group: str, direction: str, atoms: Collection[Permission]) -> None:
+    """One call for all of `atoms`; none if there are none."""
+    if atoms:
+        call = getattr(client, _CALLS[verb, direction])
+        call(GroupId=group, IpPermissions=[atom.to_api() for atom in sorted(atoms)])
 
 
 def from_rules(rules: Iterable[Mapping[str, Value]], group_id: str) -> set[Permission]:

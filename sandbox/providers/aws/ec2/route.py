@@ -3,15 +3,10 @@
 from collections.abc import Set
 from typing import Any
 
-from sandbox.providers.aws.ec2 import routes
 from sandbox.providers.aws.resource import Known, Resource
 from sandbox.wire.values import Properties
 
-_DESTINATIONS = {
-    "destinationCidrBlock": "cidrBlock",
-    "destinationIpv6CidrBlock": "ipv6CidrBlock",
-    "destinationPrefixListId": "destinationPrefixListId",
-}
+_TARGETS = {"gatewayId": "GatewayId", "natGatewayId": "NatGatewayId"}
 
 
 class Route(Resource):
@@ -19,57 +14,43 @@ class Route(Resource):
 
     TYPE = "aws:ec2/route:Route"
     SERVICE = "ec2"
-    REPLACE_ON = frozenset({"routeTableId", *_DESTINATIONS})
-    IN_PLACE = frozenset(routes.TARGETS)
+    REPLACE_ON = frozenset({"destinationCidrBlock", "routeTableId"})
+    IN_PLACE = frozenset(_TARGETS)
     COMPUTED = ("origin", "state")
     TAGGED = False
 
     def create(self, inputs: Properties) -> str:
-        self.client.create_route(
-            RouteTableId=inputs["routeTableId"], **routes.to_api(_inline(inputs))
-        )
-        return f"{inputs['routeTableId']}_{_destination(inputs)}"
-
-    def _find(self, route_id: str) -> Any | None:
-        table_id, _, wanted = route_id.partition("_")
-        tables = self.client.describe_route_tables(RouteTableIds=[table_id])["RouteTables"]
-        for route in tables[0]["Routes"] if tables else ():
-            if wanted in routes.destination(routes.from_api(route)).values():
-                return route
-        return None
+        route_id = f"{inputs['routeTableId']}_{inputs['destinationCidrBlock']}"
+        self.client.create_route(**_names(route_id), **_target(inputs))
+        return route_id
 
     def read(self, known: Known) -> Properties | None:
-        item = self._find(known.id)
-        if item is None:
-            return None
-        plain = routes.from_api(item)
-        back = {inline: key for key, inline in _DESTINATIONS.items()}
-        return {
-            "routeTableId": known.id.partition("_")[0],
-            **dict.fromkeys(routes.TARGETS),
-            **{back.get(key, key): value for key, value in plain.items()},
-            "origin": item.get("Origin"),
-            "state": item.get("State"),
-        }
+        names = _names(known.id)
+        table, cidr = names["RouteTableId"], names["DestinationCidrBlock"]
+        tables = self.client.describe_route_tables(RouteTableIds=[table])["RouteTables"]
+        for route in tables[0]["Routes"] if tables else ():
+            if route.get("DestinationCidrBlock") == cidr:
+                return {
+                    "routeTableId": table,
+                    "destinationCidrBlock": cidr,
+                    **{key: route.get(name) or None for key, name in _TARGETS.items()},
+                    "origin": route.get("Origin"),
+                    "state": route.get("State"),
+                }
+        return None
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         if changes:
-            self.client.replace_route(
-                RouteTableId=inputs["routeTableId"], **routes.to_api(_inline(inputs))
-            )
+            self.client.replace_route(**_names(known.id), **_target(inputs))
 
     def delete(self, known: Known) -> None:
-        table_id = known.id.partition("_")[0]
-        item = self._find(known.id)
-        if item is not None:
-            self.client.delete_route(
-                RouteTableId=table_id, **routes.destination(routes.from_api(item))
-            )
+        self.client.delete_route(**_names(known.id))
 
 
-def _inline(inputs: Properties) -> Properties:
-    return {_DESTINATIONS.get(key, key): value for key, value in inputs.items()}
+def _names(route_id: str) -> dict[str, str]:
+    table, _, cidr = route_id.partition("_")
+    return {"RouteTableId": table, "DestinationCidrBlock": cidr}
 
 
-def _destination(inputs: Properties) -> str:
-    return str(next(inputs[key] for key in _DESTINATIONS if inputs.get(key)))
+def _target(inputs: Properties) -> dict[str, Any]:
+    return {name: inputs[key] for key, name in _TARGETS.items() if inputs.get(key)}

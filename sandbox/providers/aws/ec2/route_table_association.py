@@ -13,14 +13,13 @@ class RouteTableAssociation(Resource):
 
     TYPE = "aws:ec2/routeTableAssociation:RouteTableAssociation"
     SERVICE = "ec2"
-    REPLACE_ON = frozenset({"subnetId", "gatewayId"})
+    REPLACE_ON = frozenset({"subnetId"})
     IN_PLACE = frozenset({"routeTableId"})
     TAGGED = False
 
     def create(self, inputs: Properties) -> str:
-        held = {"SubnetId": inputs.get("subnetId"), "GatewayId": inputs.get("gatewayId")}
         answer = self.client.associate_route_table(
-            RouteTableId=inputs["routeTableId"], **{k: v for k, v in held.items() if v}
+            RouteTableId=inputs["routeTableId"], SubnetId=inputs["subnetId"]
         )
         return str(answer["AssociationId"])
 
@@ -52,7 +51,6 @@ class RouteTableAssociation(Resource):
             "id": found["RouteTableAssociationId"],
             "routeTableId": found["RouteTableId"],
             "subnetId": found.get("SubnetId"),
-            "gatewayId": found.get("GatewayId"),
         }
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:

@@ -1,15 +1,14 @@
 """aws:ec2/securityGroup:SecurityGroup, with inline rules."""
 
-from collections.abc import Collection, Set
+from collections.abc import Set
 from types import MappingProxyType
+from typing import Any
 
 from sandbox.providers.aws.ec2 import permissions
 from sandbox.providers.aws.ec2.base import Ec2Resource
-from sandbox.providers.aws.ec2.permissions import Permission
+from sandbox.providers.aws.ec2.permissions import LISTED
 from sandbox.providers.aws.resource import Known
 from sandbox.wire.values import UNKNOWN, Properties, Value, has_unknowns
-
-_DIRECTIONS = {"ingress": "IpPermissions", "egress": "IpPermissionsEgress"}
 
 
 class SecurityGroup(Ec2Resource):
@@ -23,7 +22,8 @@ class SecurityGroup(Ec2Resource):
     REPLACE_ON = frozenset({"name", "description", "vpcId"})
     IN_PLACE = frozenset({"ingress", "egress", "revokeRulesOnDelete"})
     DEFAULTS = MappingProxyType({"description": "Managed by Pulumi", "revokeRulesOnDelete": False})
-    COMPUTED = ("arn", "egress", "ingress", "ownerId", "vpcId")
+    COMPUTED = ("arn", "egress", "ingress", "vpcId")
+    FIELDS = MappingProxyType({"description": "Description", "name": "GroupName", "vpcId": "VpcId"})
     NAME = "name"
     LONGEST_NAME = 255
     DESCRIBE, ITEMS, ID, KIND = (
@@ -45,52 +45,24 @@ class SecurityGroup(Ec2Resource):
 
     def finish(self, known: Known) -> None:
         item = self.describe(known.id) or {}
-        for direction, listed in _DIRECTIONS.items():
+        for direction, listed in LISTED.items():
             present = permissions.from_api(item.get(listed, []))
             wanted = known.inputs.get(direction)
             if wanted is not None:
                 atoms = permissions.from_rules(wanted, known.id)
-                self._revoke(known.id, direction, present - atoms)
-                self._authorize(known.id, direction, atoms - present)
+                permissions.send(self.client, "revoke", known.id, direction, present - atoms)
+                permissions.send(self.client, "authorize", known.id, direction, atoms - present)
             elif direction == "egress" and not known.outputs:
-                self._revoke(known.id, direction, present)
+                permissions.send(self.client, "revoke", known.id, direction, present)
 
-    def _authorize(self, group: str, direction: str, atoms: Collection[Permission]) -> None:
-        if atoms:
-            call = {
-                "ingress": self.client.authorize_security_group_ingress,
-                "egress": self.client.authorize_security_group_egress,
-            }[direction]
-            call(GroupId=group, IpPermissions=[atom.to_api() for atom in sorted(atoms)])
-
-    def _revoke(self, group: str, direction: str, atoms: Collection[Permission]) -> None:
-        if atoms:
-            call = {
-                "ingress": self.client.revoke_security_group_ingress,
-                "egress": self.client.revoke_security_group_egress,
-            }[direction]
-            call(GroupId=group, IpPermissions=[atom.to_api() for atom in sorted(atoms)])
-
-    def read(self, known: Known) -> Properties | None:
-        item = self.describe(known.id)
-        if item is None:
-            return None
-        rules = {
-            direction: permissions.to_rules(permissions.from_api(item.get(listed, [])), known.id)
-            for direction, listed in _DIRECTIONS.items()
-        }
+    def details(self, known: Known, item: Any) -> Properties:
         return {
-            "arn": self.arn(known.id),
-            "name": item["GroupName"],
-            "description": item["Description"],
-            "vpcId": item.get("VpcId"),
-            "ownerId": item.get("OwnerId", self.aws.account_id),
-            "tags": self.tags(item),
-            **rules,
+            direction: permissions.to_rules(permissions.from_api(item.get(listed, [])), known.id)
+            for direction, listed in LISTED.items()
         }
 
     def same(self, key: str, one: Value, other: Value) -> bool:
-        if key not in _DIRECTIONS or has_unknowns([one, other]):
+        if key not in LISTED or has_unknowns([one, other]):
             return super().same(key, one, other) and one is not UNKNOWN
         # Rules that refer to their own group by id and by `self` are the same; the id is
         # not known here, and a program can not name it either.
@@ -102,6 +74,7 @@ class SecurityGroup(Ec2Resource):
     def delete(self, known: Known) -> None:
         if known.get("revokeRulesOnDelete"):
             item = self.describe(known.id) or {}
-            for direction, listed in _DIRECTIONS.items():
-                self._revoke(known.id, direction, permissions.from_api(item.get(listed, [])))
+            for direction, listed in LISTED.items():
+                present = permissions.from_api(item.get(listed, []))
+                permissions.send(self.client, "revoke", known.id, direction, present)
         self.client.delete_security_group(GroupId=known.id)

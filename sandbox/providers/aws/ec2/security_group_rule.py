@@ -47,16 +47,12 @@ class SecurityGroupRule(Resource):
                 "A security group rule without a peer",
                 "Give cidrBlocks, ipv6CidrBlocks, prefixListIds, sourceSecurityGroupId or self.",
             )
-        call = {
-            "ingress": self.client.authorize_security_group_ingress,
-            "egress": self.client.authorize_security_group_egress,
-        }[inputs["type"]]
-        call(GroupId=group, IpPermissions=[atom.to_api() for atom in sorted(wanted)])
+        permissions.send(self.client, "authorize", group, inputs["type"], wanted)
         return _id_of(inputs)
 
     def _present(self, inputs: Properties) -> set[Permission]:
         groups = self.client.describe_security_groups(GroupIds=[inputs["securityGroupId"]])
-        listed = "IpPermissions" if inputs["type"] == "ingress" else "IpPermissionsEgress"
+        listed = permissions.LISTED[inputs["type"]]
         return permissions.from_api(groups["SecurityGroups"][0].get(listed, []))
 
     def read(self, known: Known) -> Properties | None:
@@ -83,27 +79,16 @@ class SecurityGroupRule(Resource):
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         if "description" in changes:
-            call = {
-                "ingress": self.client.update_security_group_rule_descriptions_ingress,
-                "egress": self.client.update_security_group_rule_descriptions_egress,
-            }[inputs["type"]]
-            atoms = permissions.from_rules([inputs], inputs["securityGroupId"])
-            call(
-                GroupId=inputs["securityGroupId"],
-                IpPermissions=[atom.to_api() for atom in sorted(atoms)],
-            )
+            group = inputs["securityGroupId"]
+            atoms = permissions.from_rules([inputs], group)
+            permissions.send(self.client, "describe", group, inputs["type"], atoms)
 
     def delete(self, known: Known) -> None:
         asked = _parse(known.id)
         group = asked["securityGroupId"]
         wanted = {_bare(a) for a in permissions.from_rules([asked], group)}
         atoms = [atom for atom in self._present(asked) if _bare(atom) in wanted]
-        if atoms:
-            call = {
-                "ingress": self.client.revoke_security_group_ingress,
-                "egress": self.client.revoke_security_group_egress,
-            }[asked["type"]]
-            call(GroupId=group, IpPermissions=[atom.to_api() for atom in sorted(atoms)])
+        permissions.send(self.client, "revoke", group, asked["type"], atoms)
 
 
 def _bare(atom: Permission) -> Permission:

@@ -12,22 +12,28 @@ class Subnet(Ec2Resource):
     """CreateSubnet, ModifySubnetAttribute, DescribeSubnets, DeleteSubnet."""
 
     TYPE = "aws:ec2/subnet:Subnet"
-    REPLACE_ON = frozenset({"vpcId", "cidrBlock", "availabilityZone", "availabilityZoneId"})
+    REPLACE_ON = frozenset({"vpcId", "cidrBlock", "availabilityZone"})
     IN_PLACE = frozenset({"mapPublicIpOnLaunch"})
     DEFAULTS = MappingProxyType({"mapPublicIpOnLaunch": False})
-    COMPUTED = ("arn", "availabilityZone", "availabilityZoneId", "ownerId")
+    COMPUTED = ("arn", "availabilityZone", "availabilityZoneId")
+    FIELDS = MappingProxyType(
+        {
+            "availabilityZone": "AvailabilityZone",
+            "availabilityZoneId": "AvailabilityZoneId",
+            "cidrBlock": "CidrBlock",
+            "mapPublicIpOnLaunch": "MapPublicIpOnLaunch",
+            "vpcId": "VpcId",
+        }
+    )
     DESCRIBE, ITEMS, ID, KIND = "describe_subnets", "Subnets", "SubnetId", "subnet"
 
     def create(self, inputs: Properties) -> str:
-        optional = {
-            "AvailabilityZone": inputs.get("availabilityZone"),
-            "AvailabilityZoneId": inputs.get("availabilityZoneId"),
-        }
+        zone = inputs.get("availabilityZone")
         answer = self.client.create_subnet(
             VpcId=inputs["vpcId"],
             CidrBlock=inputs["cidrBlock"],
             TagSpecifications=self.tagged(inputs),
-            **{k: v for k, v in optional.items() if v},
+            **({"AvailabilityZone": zone} if zone else {}),
         )
         return str(answer["Subnet"]["SubnetId"])
 
@@ -37,21 +43,6 @@ class Subnet(Ec2Resource):
 
     def _map_public(self, subnet: str, value: bool) -> None:
         self.client.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": value})
-
-    def read(self, known: Known) -> Properties | None:
-        item = self.describe(known.id)
-        if item is None:
-            return None
-        return {
-            "arn": self.arn(known.id),
-            "vpcId": item["VpcId"],
-            "cidrBlock": item["CidrBlock"],
-            "availabilityZone": item["AvailabilityZone"],
-            "availabilityZoneId": item.get("AvailabilityZoneId"),
-            "mapPublicIpOnLaunch": item.get("MapPublicIpOnLaunch", False),
-            "ownerId": item.get("OwnerId", self.aws.account_id),
-            "tags": self.tags(item),
-        }
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         if "mapPublicIpOnLaunch" in changes:

@@ -2,6 +2,7 @@
 
 from collections.abc import Set
 from types import MappingProxyType
+from typing import Any
 
 from sandbox.providers.aws.ec2.base import Ec2Resource
 from sandbox.providers.aws.resource import Known
@@ -10,7 +11,6 @@ from sandbox.wire.values import Properties
 _ATTRIBUTES = {
     "enableDnsSupport": "EnableDnsSupport",
     "enableDnsHostnames": "EnableDnsHostnames",
-    "enableNetworkAddressUsageMetrics": "EnableNetworkAddressUsageMetrics",
 }
 
 
@@ -18,27 +18,16 @@ class Vpc(Ec2Resource):
     """CreateVpc, ModifyVpcAttribute, DescribeVpcs, DescribeVpcAttribute, DeleteVpc."""
 
     TYPE = "aws:ec2/vpc:Vpc"
-    REPLACE_ON = frozenset({"cidrBlock", "instanceTenancy"})
+    REPLACE_ON = frozenset({"cidrBlock"})
     IN_PLACE = frozenset(_ATTRIBUTES)
-    DEFAULTS = MappingProxyType({"enableDnsSupport": True, "instanceTenancy": "default"})
-    COMPUTED = (
-        "arn",
-        "defaultNetworkAclId",
-        "defaultRouteTableId",
-        "defaultSecurityGroupId",
-        "dhcpOptionsId",
-        "enableDnsHostnames",
-        "enableNetworkAddressUsageMetrics",
-        "mainRouteTableId",
-        "ownerId",
-    )
+    DEFAULTS = MappingProxyType({"enableDnsSupport": True})
+    COMPUTED = ("arn", "enableDnsHostnames")
+    FIELDS = MappingProxyType({"cidrBlock": "CidrBlock"})
     DESCRIBE, ITEMS, ID, KIND = "describe_vpcs", "Vpcs", "VpcId", "vpc"
 
     def create(self, inputs: Properties) -> str:
         answer = self.client.create_vpc(
-            CidrBlock=inputs["cidrBlock"],
-            InstanceTenancy=inputs["instanceTenancy"],
-            TagSpecifications=self.tagged(inputs),
+            CidrBlock=inputs["cidrBlock"], TagSpecifications=self.tagged(inputs)
         )
         return str(answer["Vpc"]["VpcId"])
 
@@ -53,34 +42,8 @@ class Vpc(Ec2Resource):
         answer = self.client.describe_vpc_attribute(VpcId=vpc, Attribute=key)
         return bool(answer.get(_ATTRIBUTES[key], {}).get("Value", False))
 
-    def read(self, known: Known) -> Properties | None:
-        item = self.describe(known.id)
-        if item is None:
-            return None
-        mine = [{"Name": "vpc-id", "Values": [known.id]}]
-        tables = self.client.describe_route_tables(
-            Filters=[*mine, {"Name": "association.main", "Values": ["true"]}]
-        )["RouteTables"]
-        acls = self.client.describe_network_acls(
-            Filters=[*mine, {"Name": "default", "Values": ["true"]}]
-        )["NetworkAcls"]
-        groups = self.client.describe_security_groups(
-            Filters=[*mine, {"Name": "group-name", "Values": ["default"]}]
-        )["SecurityGroups"]
-        main = tables[0]["RouteTableId"] if tables else None
-        return {
-            "arn": self.arn(known.id),
-            "cidrBlock": item["CidrBlock"],
-            "instanceTenancy": item.get("InstanceTenancy", "default"),
-            **{key: self._attribute(known.id, key) for key in _ATTRIBUTES},
-            "dhcpOptionsId": item.get("DhcpOptionsId"),
-            "mainRouteTableId": main,
-            "defaultRouteTableId": main,
-            "defaultNetworkAclId": acls[0]["NetworkAclId"] if acls else None,
-            "defaultSecurityGroupId": groups[0]["GroupId"] if groups else None,
-            "ownerId": item.get("OwnerId", self.aws.account_id),
-            "tags": self.tags(item),
-        }
+    def details(self, known: Known, item: Any) -> Properties:
+        return {key: self._attribute(known.id, key) for key in _ATTRIBUTES}
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         """`finish`, which follows, sets what differs."""

@@ -16,7 +16,7 @@ class Repository(Resource):
 
     TYPE = "aws:ecr/repository:Repository"
     SERVICE = "ecr"
-    REPLACE_ON = frozenset({"encryptionConfigurations", "name"})
+    REPLACE_ON = frozenset({"name"})
     IN_PLACE = frozenset({"forceDelete", "imageScanningConfiguration", "imageTagMutability"})
     DEFAULTS = MappingProxyType({"imageTagMutability": "MUTABLE"})
     COMPUTED = ("arn", "registryId", "repositoryUrl")
@@ -27,20 +27,12 @@ class Repository(Resource):
         return super().stem(name).lower()
 
     def create(self, inputs: Properties) -> str:
-        encryption = [
-            {"encryptionType": one.get("encryptionType", "AES256")}
-            | ({"kmsKey": one["kmsKey"]} if one.get("kmsKey") else {})
-            for one in inputs.get("encryptionConfigurations") or ()
-        ]
-        optional = {
-            "imageScanningConfiguration": inputs.get("imageScanningConfiguration"),
-            "encryptionConfiguration": encryption[0] if encryption else None,
-        }
+        scanning = inputs.get("imageScanningConfiguration")
         self.client.create_repository(
             repositoryName=inputs["name"],
             imageTagMutability=inputs["imageTagMutability"],
             tags=to_list(inputs["tags"]),
-            **{k: v for k, v in optional.items() if v},
+            **({"imageScanningConfiguration": scanning} if scanning else {}),
         )
         return str(inputs["name"])
 
@@ -54,7 +46,6 @@ class Repository(Resource):
     def read(self, known: Known) -> Properties | None:
         answer = self.client.describe_repositories(repositoryNames=[known.id])
         item = answer["repositories"][0]
-        encryption = item.get("encryptionConfiguration")
         return {
             "arn": item["repositoryArn"],
             "name": item["repositoryName"],
@@ -62,7 +53,6 @@ class Repository(Resource):
             "repositoryUrl": item["repositoryUri"],
             "imageTagMutability": item.get("imageTagMutability", "MUTABLE"),
             "imageScanningConfiguration": item.get("imageScanningConfiguration"),
-            "encryptionConfigurations": [encryption] if encryption else None,
             "tags": visible(self.all_tags(known.id)),
         }
 

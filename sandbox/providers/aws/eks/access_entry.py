@@ -6,7 +6,6 @@ from typing import Any
 
 from sandbox.providers.aws.eks.base import EksResource, pick
 from sandbox.providers.aws.resource import Known
-from sandbox.providers.aws.tags import visible
 from sandbox.wire.values import Properties
 
 
@@ -18,7 +17,8 @@ class AccessEntry(EksResource):
     REPLACE_ON = frozenset({"clusterName", "principalArn", "type"})
     IN_PLACE = frozenset({"kubernetesGroups", "userName"})
     DEFAULTS = MappingProxyType({"type": "STANDARD"})
-    COMPUTED = ("accessEntryArn", "createdAt", "kubernetesGroups", "modifiedAt", "userName")
+    COMPUTED = ("accessEntryArn", "kubernetesGroups", "userName")
+    FIELDS = MappingProxyType({"userName": "username"})
 
     def create(self, inputs: Properties) -> str:
         self.client.create_access_entry(
@@ -38,18 +38,7 @@ class AccessEntry(EksResource):
         return str(known.get("accessEntryArn"))
 
     def read(self, known: Known) -> Properties | None:
-        item = self._get(known.id)
-        return {
-            "accessEntryArn": item["accessEntryArn"],
-            "clusterName": item["clusterName"],
-            "principalArn": item["principalArn"],
-            "kubernetesGroups": item.get("kubernetesGroups") or [],
-            "type": item.get("type", "STANDARD"),
-            "userName": item.get("username"),
-            "createdAt": item["createdAt"].isoformat(),
-            "modifiedAt": item["modifiedAt"].isoformat(),
-            "tags": visible(item.get("tags")),
-        }
+        return self.described(self._get(known.id))
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         if changes:

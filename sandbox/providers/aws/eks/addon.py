@@ -1,12 +1,14 @@
 """aws:eks/addon:Addon."""
 
 from collections.abc import Set
+from types import MappingProxyType
 from typing import Any
 
-from sandbox.providers.aws.eks.base import PartOfCluster, pick
+from sandbox.providers.aws.eks.base import SECONDS, PartOfCluster, pick
 from sandbox.providers.aws.resource import Known
-from sandbox.providers.aws.tags import visible
 from sandbox.wire.values import Properties
+
+_SENT = ("addonVersion", "configurationValues", "serviceAccountRoleArn")
 
 
 class Addon(PartOfCluster):
@@ -15,17 +17,11 @@ class Addon(PartOfCluster):
     TYPE = "aws:eks/addon:Addon"
     REPLACE_ON = frozenset({"addonName", "clusterName"})
     IN_PLACE = frozenset(
-        {
-            "addonVersion",
-            "configurationValues",
-            "podIdentityAssociations",
-            "preserve",
-            "resolveConflictsOnCreate",
-            "resolveConflictsOnUpdate",
-            "serviceAccountRoleArn",
-        }
+        {"preserve", "resolveConflictsOnCreate", "resolveConflictsOnUpdate", *_SENT}
     )
-    COMPUTED = ("addonVersion", "arn", "configurationValues", "createdAt", "modifiedAt")
+    COMPUTED = ("addonVersion", "arn", "configurationValues")
+    OURS = frozenset({"preserve", "resolveConflictsOnCreate", "resolveConflictsOnUpdate"})
+    FIELDS = MappingProxyType({"arn": "addonArn"})
     KIND = "add-on"
     FAILED = frozenset({"CREATE_FAILED", "UPDATE_FAILED", "DEGRADED"})
     JSON = frozenset({"configurationValues"})
@@ -36,48 +32,20 @@ class Addon(PartOfCluster):
             addonName=inputs["addonName"],
             tags=inputs["tags"],
             resolveConflicts=inputs.get("resolveConflictsOnCreate") or "NONE",
-            **pick(
-                inputs,
-                "addonVersion",
-                "configurationValues",
-                "podIdentityAssociations",
-                "serviceAccountRoleArn",
-            ),
+            **pick(inputs, *_SENT),
         )
         return f"{inputs['clusterName']}:{inputs['addonName']}"
 
     def _get(self, addon_id: str) -> Any:
         return self.client.describe_addon(**_names(addon_id))["addon"]
 
-    def read(self, known: Known) -> Properties | None:
-        item = self._get(known.id)
-        if item["status"] == "DELETING":
-            return None
-        return {
-            "arn": item["addonArn"],
-            "clusterName": item["clusterName"],
-            "addonName": item["addonName"],
-            "addonVersion": item.get("addonVersion"),
-            "configurationValues": item.get("configurationValues") or None,
-            "serviceAccountRoleArn": item.get("serviceAccountRoleArn") or None,
-            "createdAt": item["createdAt"].isoformat(),
-            "modifiedAt": item["modifiedAt"].isoformat(),
-            "tags": visible(item.get("tags")),
-        }
-
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
-        sent = {
-            "addonVersion",
-            "configurationValues",
-            "podIdentityAssociations",
-            "serviceAccountRoleArn",
-        }
-        if changes & sent:
+        if changes & set(_SENT):
             names = _names(known.id)
             answer = self.client.update_addon(
                 **names,
                 resolveConflicts=inputs.get("resolveConflictsOnUpdate") or "NONE",
-                **pick(inputs, *sorted(sent)),
+                **pick(inputs, *_SENT),
             )
             self.finish_update(
                 answer["update"], name=names["clusterName"], addonName=names["addonName"]
@@ -85,7 +53,7 @@ class Addon(PartOfCluster):
 
     def delete(self, known: Known) -> None:
         self.client.delete_addon(**_names(known.id), preserve=bool(known.get("preserve", False)))
-        self.wait_gone(f"EKS add-on {known.id} is deleted", lambda: self._get(known.id))
+        self.wait_gone(f"EKS add-on {known.id} is deleted", lambda: self._get(known.id), SECONDS)
 
 
 def _names(addon_id: str) -> dict[str, str]:

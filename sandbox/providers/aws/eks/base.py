@@ -1,11 +1,12 @@
 """What EKS's resources share: tags by ARN, and updates that take a while."""
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar
 
 from sandbox.errors import CloudError
-from sandbox.providers.aws.refusals import is_gone
-from sandbox.providers.aws.resource import Known, Resource
+from sandbox.providers.aws.resource import EMPTY, Known, Resource
+from sandbox.providers.aws.tags import visible
+from sandbox.wire.values import Properties
 
 SECONDS = 1800.0
 """As long as the real provider waits for a cluster."""
@@ -15,6 +16,16 @@ class EksResource(Resource):
     """EKS writes its settings in camel case, as Pulumi does."""
 
     SERVICE = "eks"
+
+    OURS: ClassVar[frozenset[str]] = frozenset()
+    """Inputs that EKS does not tell."""
+
+    def described(self, item: Mapping[str, Any]) -> Properties:
+        """All but those that FIELDS names have one name on both sides."""
+        names = self.REPLACE_ON.union(self.IN_PLACE, self.COMPUTED) - self.OURS
+        state = {key: item.get(self.FIELDS.get(key, key)) for key in sorted(names)}
+        plain = {key: None if value in EMPTY else value for key, value in state.items()}
+        return plain | {"tags": visible(item.get("tags"))}
 
     def tagged_arn(self, known: Known) -> str:
         """The ARN that its tags hang on."""
@@ -43,20 +54,6 @@ class EksResource(Resource):
         if update.get("status") != "Successful":
             self.aws.wait(f"EKS update {update_id} succeeds", successful, SECONDS)
 
-    def wait_gone(self, what: str, look: Callable[[], object]) -> None:
-        """Wait until `look` says that there is no such thing."""
-
-        def gone() -> bool | None:
-            try:
-                look()
-            except Exception as error:
-                if not is_gone(error):
-                    raise
-                return True
-            return None
-
-        self.aws.wait(what, gone, SECONDS)
-
 
 class PartOfCluster(EksResource):
     """What belongs to a cluster and says how it is by its `status`."""
@@ -71,6 +68,10 @@ class PartOfCluster(EksResource):
         """As EKS describes it."""
         # Each kind has a call of its own.
         raise NotImplementedError
+
+    def read(self, known: Known) -> Properties | None:
+        item = self._get(known.id)
+        return None if item["status"] == "DELETING" else self.described(item)
 
     def finish(self, known: Known) -> None:
         def active() -> bool | None:
@@ -90,4 +91,4 @@ def issues(item: Mapping[str, Any]) -> str:
 
 def pick(inputs: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     """Those of `keys` that are set: optional parameters of a call."""
-    return {key: inputs[key] for key in keys if inputs.get(key) not in (None, "", [], {})}
+    return {key: inputs[key] for key in keys if inputs.get(key) not in EMPTY}

@@ -7,13 +7,8 @@ from typing import Any
 from sandbox.errors import CloudError
 from sandbox.providers.aws.eks.base import SECONDS, EksResource, pick
 from sandbox.providers.aws.resource import Known
-from sandbox.providers.aws.tags import visible
 from sandbox.wire.values import Properties
 
-_FIXED_INSIDE = {
-    "accessConfig": ("bootstrapClusterCreatorAdminPermissions",),
-    "kubernetesNetworkConfig": ("ipFamily", "serviceIpv4Cidr"),
-}
 _LOG_TYPES = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
 
 
@@ -29,25 +24,21 @@ class Cluster(EksResource):
             "deletionProtection",
             "enabledClusterLogTypes",
             "encryptionConfig",
-            "kubernetesNetworkConfig",
-            "upgradePolicy",
             "version",
             "vpcConfig",
         }
     )
     DEFAULTS = MappingProxyType({"bootstrapSelfManagedAddons": True})
+    OURS = frozenset({"bootstrapSelfManagedAddons"})
     COMPUTED = (
         "accessConfig",
         "arn",
         "certificateAuthority",
-        "createdAt",
         "deletionProtection",
         "endpoint",
         "identities",
-        "kubernetesNetworkConfig",
         "platformVersion",
         "status",
-        "upgradePolicy",
         "version",
     )
     COMPUTED_INSIDE = MappingProxyType(
@@ -62,10 +53,10 @@ class Cluster(EksResource):
         if "encryptionConfig" in changes and not new.get("encryptionConfig"):
             # EKS can not be told to stop encrypting.
             found.add("encryptionConfig")
-        for key, fixed in _FIXED_INSIDE.items():
-            before, after = (side.get(key) or {} for side in (old, new))
-            if key in changes and any(before.get(one) != after.get(one) for one in fixed):
-                found.add(key)
+        admin = "bootstrapClusterCreatorAdminPermissions"
+        before, after = (side.get("accessConfig") or {} for side in (old, new))
+        if "accessConfig" in changes and before.get(admin) != after.get(admin):
+            found.add("accessConfig")
         return found
 
     def create(self, inputs: Properties) -> str:
@@ -76,14 +67,7 @@ class Cluster(EksResource):
             bootstrapSelfManagedAddons=inputs["bootstrapSelfManagedAddons"],
             tags=inputs["tags"],
             logging=_logging(inputs.get("enabledClusterLogTypes") or []),
-            **pick(
-                inputs,
-                "accessConfig",
-                "deletionProtection",
-                "kubernetesNetworkConfig",
-                "upgradePolicy",
-                "version",
-            ),
+            **pick(inputs, "accessConfig", "deletionProtection", "version"),
             **({"encryptionConfig": _encryption(inputs)} if _encryption(inputs) else {}),
         )
         return str(inputs["name"])
@@ -113,28 +97,14 @@ class Cluster(EksResource):
             if one.get("enabled")
             for kind in one.get("types", [])
         ]
-        network = dict(item.get("kubernetesNetworkConfig") or {})
-        return {
-            "arn": item["arn"],
-            "name": item["name"],
-            "roleArn": item["roleArn"],
-            "version": item["version"],
-            "platformVersion": item.get("platformVersion"),
-            "status": item["status"],
-            "endpoint": item.get("endpoint"),
-            "createdAt": item["createdAt"].isoformat(),
-            "certificateAuthority": item.get("certificateAuthority"),
+        return self.described(item) | {
             "identities": [{"oidcs": [{"issuer": item["identity"]["oidc"]["issuer"]}]}]
             if item.get("identity")
             else None,
-            "accessConfig": item.get("accessConfig"),
             "vpcConfig": item["resourcesVpcConfig"],
-            "kubernetesNetworkConfig": network or None,
-            "upgradePolicy": item.get("upgradePolicy"),
             "enabledClusterLogTypes": sorted(logs),
             "encryptionConfig": _encryption_state(item),
             "deletionProtection": item.get("deletionProtection", False),
-            "tags": visible(item.get("tags")),
         }
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
@@ -152,11 +122,6 @@ class Cluster(EksResource):
         if "enabledClusterLogTypes" in changes:
             types = inputs.get("enabledClusterLogTypes") or []
             changed.append({"logging": _logging(types)})
-        if "kubernetesNetworkConfig" in changes:
-            balancing = (inputs.get("kubernetesNetworkConfig") or {}).get("elasticLoadBalancing")
-            changed.append({"kubernetesNetworkConfig": {"elasticLoadBalancing": balancing or {}}})
-        if "upgradePolicy" in changes:
-            changed.append({"upgradePolicy": inputs["upgradePolicy"]})
         if "deletionProtection" in changes:
             changed.append({"deletionProtection": bool(inputs.get("deletionProtection"))})
         for change in changed:
@@ -183,7 +148,7 @@ class Cluster(EksResource):
 
     def delete(self, known: Known) -> None:
         self.client.delete_cluster(name=known.id)
-        self.wait_gone(f"EKS cluster {known.id} is deleted", lambda: self._get(known.id))
+        self.wait_gone(f"EKS cluster {known.id} is deleted", lambda: self._get(known.id), SECONDS)
 
 
 def _vpc_config(inputs: Properties) -> dict[str, Any]:

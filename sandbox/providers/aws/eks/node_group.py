@@ -1,11 +1,11 @@
 """aws:eks/nodeGroup:NodeGroup."""
 
 from collections.abc import Set
+from types import MappingProxyType
 from typing import Any
 
-from sandbox.providers.aws.eks.base import PartOfCluster, pick
+from sandbox.providers.aws.eks.base import SECONDS, PartOfCluster, pick
 from sandbox.providers.aws.resource import Known
-from sandbox.providers.aws.tags import visible
 from sandbox.wire.values import Properties
 
 
@@ -23,7 +23,6 @@ class NodeGroup(PartOfCluster):
             "instanceTypes",
             "nodeGroupName",
             "nodeRoleArn",
-            "remoteAccess",
             "subnetIds",
         }
     )
@@ -31,11 +30,9 @@ class NodeGroup(PartOfCluster):
         {
             "forceUpdateVersion",
             "labels",
-            "launchTemplate",
             "releaseVersion",
             "scalingConfig",
             "taints",
-            "updateConfig",
             "version",
         }
     )
@@ -48,21 +45,20 @@ class NodeGroup(PartOfCluster):
         "diskSize",
         "instanceTypes",
         "releaseVersion",
-        "resources",
         "status",
-        "updateConfig",
         "version",
+    )
+    OURS = frozenset({"forceUpdateVersion"})
+    FIELDS = MappingProxyType(
+        {
+            "arn": "nodegroupArn",
+            "nodeGroupName": "nodegroupName",
+            "nodeRoleArn": "nodeRole",
+            "subnetIds": "subnets",
+        }
     )
     ORDERED = frozenset({"instanceTypes"})
     NAME = "nodeGroupName"
-
-    def replaces(self, old: Properties, new: Properties, changes: Set[str]) -> Set[str]:
-        """A launch template's version can change, the template itself can not."""
-        found = set(super().replaces(old, new, changes))
-        before, after = (side.get("launchTemplate") or {} for side in (old, new))
-        if any(before.get(key) != after.get(key) for key in ("id", "name")):
-            found |= changes & {"launchTemplate"}
-        return found
 
     def create(self, inputs: Properties) -> str:
         self.client.create_nodegroup(
@@ -79,11 +75,8 @@ class NodeGroup(PartOfCluster):
                 "diskSize",
                 "instanceTypes",
                 "labels",
-                "launchTemplate",
                 "releaseVersion",
-                "remoteAccess",
                 "taints",
-                "updateConfig",
                 "version",
             ),
         )
@@ -92,50 +85,17 @@ class NodeGroup(PartOfCluster):
     def _get(self, group_id: str) -> Any:
         return self.client.describe_nodegroup(**_names(group_id))["nodegroup"]
 
-    def read(self, known: Known) -> Properties | None:
-        item = self._get(known.id)
-        if item["status"] == "DELETING":
-            return None
-        resources = item.get("resources") or {}
-        return {
-            "arn": item["nodegroupArn"],
-            "clusterName": item["clusterName"],
-            "nodeGroupName": item["nodegroupName"],
-            "nodeRoleArn": item["nodeRole"],
-            "subnetIds": item["subnets"],
-            "scalingConfig": item["scalingConfig"],
-            "amiType": item.get("amiType"),
-            "capacityType": item.get("capacityType"),
-            "diskSize": item.get("diskSize"),
-            "instanceTypes": item.get("instanceTypes"),
-            "labels": item.get("labels") or None,
-            "launchTemplate": item.get("launchTemplate"),
-            "releaseVersion": item.get("releaseVersion"),
-            "remoteAccess": item.get("remoteAccess"),
-            "taints": item.get("taints") or None,
-            "updateConfig": item.get("updateConfig"),
-            "version": item.get("version"),
-            "status": item["status"],
-            "resources": [
-                {
-                    "autoscalingGroups": resources.get("autoScalingGroups", []),
-                    "remoteAccessSecurityGroupId": resources.get("remoteAccessSecurityGroup"),
-                }
-            ],
-            "tags": visible(item.get("tags")),
-        }
-
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         names = _names(known.id)
-        if changes & {"version", "releaseVersion", "launchTemplate"}:
+        if changes & {"version", "releaseVersion"}:
             answer = self.client.update_nodegroup_version(
                 **names,
                 force=bool(inputs.get("forceUpdateVersion")),
-                **pick(inputs, "launchTemplate", "releaseVersion", "version"),
+                **pick(inputs, "releaseVersion", "version"),
             )
             self._finished(known, answer)
-        if changes & {"labels", "scalingConfig", "taints", "updateConfig"}:
-            config = pick(inputs, "scalingConfig", "updateConfig")
+        if changes & {"labels", "scalingConfig", "taints"}:
+            config = pick(inputs, "scalingConfig")
             old, new = (side.get("labels") or {} for side in (known.inputs, inputs))
             if old != new:
                 gone = sorted(old.keys() - new.keys())
@@ -152,7 +112,9 @@ class NodeGroup(PartOfCluster):
 
     def delete(self, known: Known) -> None:
         self.client.delete_nodegroup(**_names(known.id))
-        self.wait_gone(f"EKS node group {known.id} is deleted", lambda: self._get(known.id))
+        self.wait_gone(
+            f"EKS node group {known.id} is deleted", lambda: self._get(known.id), SECONDS
+        )
 
 
 def _names(group_id: str) -> dict[str, str]:

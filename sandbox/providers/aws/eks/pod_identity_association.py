@@ -5,7 +5,6 @@ from typing import Any
 
 from sandbox.providers.aws.eks.base import EksResource
 from sandbox.providers.aws.resource import Known
-from sandbox.providers.aws.tags import visible
 from sandbox.wire.values import Properties
 
 
@@ -16,16 +15,16 @@ class PodIdentityAssociation(EksResource):
 
     TYPE = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
     REPLACE_ON = frozenset({"clusterName", "namespace", "serviceAccount"})
-    IN_PLACE = frozenset({"disableSessionTags", "roleArn", "targetRoleArn"})
-    COMPUTED = ("associationArn", "associationId", "externalId", "disableSessionTags")
+    IN_PLACE = frozenset({"roleArn"})
+    COMPUTED = ("associationArn", "associationId")
 
     def create(self, inputs: Properties) -> str:
         answer = self.client.create_pod_identity_association(
             clusterName=inputs["clusterName"],
             namespace=inputs["namespace"],
             serviceAccount=inputs["serviceAccount"],
+            roleArn=inputs["roleArn"],
             tags=inputs["tags"],
-            **_settings(inputs),
         )
         return f"{inputs['clusterName']},{answer['association']['associationId']}"
 
@@ -37,31 +36,16 @@ class PodIdentityAssociation(EksResource):
         return str(known.get("associationArn"))
 
     def read(self, known: Known) -> Properties | None:
-        item = self._get(known.id)
-        return {
-            "associationArn": item["associationArn"],
-            "associationId": item["associationId"],
-            "clusterName": item["clusterName"],
-            "namespace": item["namespace"],
-            "serviceAccount": item["serviceAccount"],
-            "roleArn": item["roleArn"],
-            "targetRoleArn": item.get("targetRoleArn") or None,
-            "externalId": item.get("externalId"),
-            "disableSessionTags": item.get("disableSessionTags", False),
-            "tags": visible(item.get("tags")),
-        }
+        return self.described(self._get(known.id))
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         if changes:
-            self.client.update_pod_identity_association(**_names(known.id), **_settings(inputs))
+            self.client.update_pod_identity_association(
+                **_names(known.id), roleArn=inputs["roleArn"]
+            )
 
     def delete(self, known: Known) -> None:
         self.client.delete_pod_identity_association(**_names(known.id))
-
-
-def _settings(inputs: Properties) -> dict[str, Any]:
-    keys = ("disableSessionTags", "roleArn", "targetRoleArn")
-    return {key: inputs[key] for key in keys if inputs.get(key) is not None}
 
 
 def _names(association_id: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""getPartition, getRegion, getCallerIdentity, getAvailabilityZones."""
+"""getPartition, getRegion, getAvailabilityZones."""
 
 from sandbox.providers.aws.clients import Aws
 from sandbox.wire.values import Properties
@@ -22,17 +22,6 @@ def get_region(aws: Aws, arguments: Properties) -> Properties:
         "region": aws.region,
         "description": f"The sandbox's {aws.region}",
         "endpoint": f"ec2.{aws.region}.{aws.dns_suffix}",
-    }
-
-
-def get_caller_identity(aws: Aws, arguments: Properties) -> Properties:
-    """GetCallerIdentity."""
-    answer = aws.client("sts").get_caller_identity()
-    return {
-        "id": answer["Account"],
-        "accountId": answer["Account"],
-        "arn": answer["Arn"],
-        "userId": answer["UserId"],
     }
 
 

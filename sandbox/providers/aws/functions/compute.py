@@ -1,18 +1,13 @@
-"""getAmi, getParameter, and what EKS tells: getAddonVersion, getCluster, getClusterAuth."""
+"""getAmi and getAddonVersion."""
 
-import base64
 import re
 from typing import Any
 
 from sandbox.errors import CloudError
 from sandbox.providers.aws.casing import camel
 from sandbox.providers.aws.clients import Aws
-from sandbox.providers.aws.tags import from_list, visible
-from sandbox.wire.values import Properties, Secret
-
-_TOKEN_SECONDS = 60
-_IDENTITY_QUERY = "?Action=GetCallerIdentity&Version=2011-06-15"
-_TOKEN_HEADER = "x-k8s-aws-id"
+from sandbox.providers.aws.tags import from_list
+from sandbox.wire.values import Properties
 
 
 def get_ami(aws: Aws, arguments: Properties) -> Properties:
@@ -63,24 +58,6 @@ def _device(mapping: Any) -> Properties:
     }
 
 
-def get_parameter(aws: Aws, arguments: Properties) -> Properties:
-    """GetParameter of SSM."""
-    answer = aws.client("ssm").get_parameter(
-        Name=arguments["name"], WithDecryption=arguments.get("withDecryption", True)
-    )["Parameter"]
-    plain = answer["Type"] != "SecureString"
-    return {
-        "id": answer["Name"],
-        "arn": answer.get("ARN", ""),
-        "name": answer["Name"],
-        "region": aws.region,
-        "type": answer["Type"],
-        "value": Secret(answer["Value"]),
-        "insecureValue": answer["Value"] if plain else "",
-        "version": answer.get("Version", 1),
-    }
-
-
 def get_addon_version(aws: Aws, arguments: Properties) -> Properties:
     """DescribeAddonVersions: the default for that Kubernetes, or the newest if asked for."""
     name, kubernetes = arguments["addonName"], arguments["kubernetesVersion"]
@@ -104,84 +81,3 @@ def _is_default(version: Any, kubernetes: str) -> bool:
         one.get("defaultVersion") and one.get("clusterVersion") == kubernetes
         for one in version.get("compatibilities", [])
     )
-
-
-def get_cluster(aws: Aws, arguments: Properties) -> Properties:
-    """DescribeCluster. Unlike the resource, single settings are lists here."""
-    item = aws.client("eks").describe_cluster(name=arguments["name"])["cluster"]
-    logging = (item.get("logging") or {}).get("clusterLogging", [])
-    return {
-        "id": item["name"],
-        "clusterId": item.get("id") or "",
-        "name": item["name"],
-        "arn": item["arn"],
-        "region": aws.region,
-        "roleArn": item["roleArn"],
-        "version": item["version"],
-        "platformVersion": item.get("platformVersion", ""),
-        "status": item["status"],
-        "endpoint": item.get("endpoint", ""),
-        "createdAt": item["createdAt"].isoformat(),
-        "certificateAuthorities": [item.get("certificateAuthority") or {}],
-        "identities": [{"oidcs": [item["identity"]["oidc"]]}] if item.get("identity") else [],
-        "accessConfigs": [item.get("accessConfig") or {}],
-        "enabledClusterLogTypes": sorted(
-            kind for one in logging if one.get("enabled") for kind in one.get("types", [])
-        ),
-        "kubernetesNetworkConfigs": [item.get("kubernetesNetworkConfig") or {}],
-        "upgradePolicies": [item.get("upgradePolicy") or {}],
-        "vpcConfig": item["resourcesVpcConfig"],
-        "tags": visible(item.get("tags")),
-        "deletionProtection": item.get("deletionProtection", False),
-        **{key: [] for key in _UNUSED},
-    }
-
-
-_UNUSED = (
-    "computeConfigs",
-    "controlPlaneScalingConfigs",
-    "kubeApiServerConfigs",
-    "kubeControllerManagerConfigs",
-    "kubeSchedulerConfigs",
-    "outpostConfigs",
-    "remoteNetworkConfigs",
-    "storageConfigs",
-    "zonalShiftConfigs",
-)
-"""Settings that the sandbox's clusters never have; the SDK wants the keys."""
-
-
-def get_cluster_auth(aws: Aws, arguments: Properties) -> Properties:
-    """A token for the cluster: GetCallerIdentity, signed in a URL, as `aws eks get-token`."""
-    from botocore.signers import RequestSigner
-
-    name = arguments["name"]
-    sts = aws.client("sts")
-    signer = RequestSigner(
-        sts.meta.service_model.service_id,
-        aws.region,
-        "sts",
-        "v4",
-        aws.credentials(),
-        sts.meta.events,
-    )
-    url = signer.generate_presigned_url(
-        {
-            "method": "GET",
-            # Signed for AWS's own address, wherever this is: who checks it looks at that.
-            "url": f"https://sts.{aws.region}.{aws.dns_suffix}/{_IDENTITY_QUERY}",
-            "body": {},
-            "headers": {_TOKEN_HEADER: name},
-            "context": {},
-        },
-        region_name=aws.region,
-        expires_in=_TOKEN_SECONDS,
-        operation_name="",
-    )
-    encoded = base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
-    return {
-        "id": name,
-        "name": name,
-        "region": aws.region,
-        "token": Secret(f"k8s-aws-v1.{encoded}"),
-    }

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from sandbox.providers.aws.resource import Known, Resource
 from sandbox.providers.aws.tags import from_list, to_list
+from sandbox.wire.values import Properties
 
 
 class IamResource(Resource):
@@ -40,8 +41,14 @@ class TaggedIamResource(IamResource):
         if remove:
             getattr(self.client, untag)(**{self.KEY: known.id}, TagKeys=list(remove))
 
-    def tags(self, item: Mapping[str, Any]) -> dict[str, str]:
-        return from_list(item.get("Tags"))
+    def read(self, known: Known) -> Properties | None:
+        item = self.get(known.id)
+        tags = {"tags": from_list(item.get("Tags"))}
+        return tags | self.described(item) | self.details(item)
+
+    def details(self, item: Mapping[str, Any]) -> Properties:
+        """The part of the state that has another form than IAM gives it."""
+        return {}
 
 
 def document(value: Any) -> str:

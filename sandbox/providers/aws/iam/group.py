@@ -16,6 +16,9 @@ class Group(IamResource):
     IN_PLACE = frozenset({"path"})
     DEFAULTS = MappingProxyType({"path": "/"})
     COMPUTED = ("arn", "uniqueId")
+    FIELDS = MappingProxyType(
+        {"arn": "Arn", "name": "GroupName", "path": "Path", "uniqueId": "GroupId"}
+    )
     NAME = "name"
     LONGEST_NAME = 128
     TAGGED = False
@@ -28,13 +31,7 @@ class Group(IamResource):
         return {"arn": self.global_arn(f"group{inputs['path']}{inputs['name']}")}
 
     def read(self, known: Known) -> Properties | None:
-        item = self.client.get_group(GroupName=known.id)["Group"]
-        return {
-            "arn": item["Arn"],
-            "name": item["GroupName"],
-            "path": item["Path"],
-            "uniqueId": item["GroupId"],
-        }
+        return self.described(self.client.get_group(GroupName=known.id)["Group"])
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         if "path" in changes:

@@ -1,7 +1,8 @@
 """aws:iam/instanceProfile:InstanceProfile."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from types import MappingProxyType
+from typing import Any
 
 from sandbox.providers.aws.iam.base import TaggedIamResource
 from sandbox.providers.aws.resource import Known
@@ -17,7 +18,15 @@ class InstanceProfile(TaggedIamResource):
     REPLACE_ON = frozenset({"name", "path"})
     IN_PLACE = frozenset({"role"})
     DEFAULTS = MappingProxyType({"path": "/"})
-    COMPUTED = ("arn", "createDate", "role", "uniqueId")
+    COMPUTED = ("arn", "role", "uniqueId")
+    FIELDS = MappingProxyType(
+        {
+            "arn": "Arn",
+            "name": "InstanceProfileName",
+            "path": "Path",
+            "uniqueId": "InstanceProfileId",
+        }
+    )
     NAME = "name"
     LONGEST_NAME = 128
     GET = ("get_instance_profile", "InstanceProfile")
@@ -49,17 +58,8 @@ class InstanceProfile(TaggedIamResource):
     def _remove(self, name: str, role: str) -> None:
         self.client.remove_role_from_instance_profile(InstanceProfileName=name, RoleName=role)
 
-    def read(self, known: Known) -> Properties | None:
-        item = self.get(known.id)
-        return {
-            "arn": item["Arn"],
-            "name": item["InstanceProfileName"],
-            "path": item["Path"],
-            "role": next((role["RoleName"] for role in item["Roles"]), None),
-            "uniqueId": item["InstanceProfileId"],
-            "createDate": item["CreateDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "tags": self.tags(item),
-        }
+    def details(self, item: Mapping[str, Any]) -> Properties:
+        return {"role": next((role["RoleName"] for role in item["Roles"]), None)}
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         """`finish`, which follows, sets the role."""

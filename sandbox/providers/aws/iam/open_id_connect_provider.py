@@ -1,6 +1,7 @@
 """aws:iam/openIdConnectProvider:OpenIdConnectProvider."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
+from types import MappingProxyType
 from typing import Any
 
 from sandbox.providers.aws.iam.base import TaggedIamResource
@@ -18,6 +19,9 @@ class OpenIdConnectProvider(TaggedIamResource):
     REPLACE_ON = frozenset({"url"})
     IN_PLACE = frozenset({"clientIdLists", "thumbprintLists"})
     COMPUTED = ("arn", "thumbprintLists")
+    FIELDS = MappingProxyType(
+        {"clientIdLists": "ClientIDList", "thumbprintLists": "ThumbprintList"}
+    )
     TAG = ("tag_open_id_connect_provider", "untag_open_id_connect_provider")
     KEY = "OpenIDConnectProviderArn"
 
@@ -35,20 +39,13 @@ class OpenIdConnectProvider(TaggedIamResource):
         return str(answer["OpenIDConnectProviderArn"])
 
     def derive(self, inputs: Properties) -> Properties:
-        return {"arn": self._arn(inputs)}
+        return {"arn": self._arn(inputs["url"])}
 
-    def _arn(self, inputs: Properties) -> str:
-        return self.global_arn(f"oidc-provider/{inputs['url'].removeprefix('https://')}")
+    def _arn(self, url: str) -> str:
+        return self.global_arn(f"oidc-provider/{url.removeprefix('https://')}")
 
-    def read(self, known: Known) -> Properties | None:
-        item = self.get(known.id)
-        return {
-            "arn": known.id,
-            "url": item["Url"].removeprefix("https://"),
-            "clientIdLists": item["ClientIDList"],
-            "thumbprintLists": item["ThumbprintList"],
-            "tags": self.tags(item),
-        }
+    def details(self, item: Mapping[str, Any]) -> Properties:
+        return {"arn": self._arn(item["Url"]), "url": item["Url"].removeprefix("https://")}
 
     def same(self, key: str, one: Value, other: Value) -> bool:
         if key == "url" and isinstance(one, str) and isinstance(other, str):

@@ -1,7 +1,8 @@
 """aws:iam/policy:Policy."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from types import MappingProxyType
+from typing import Any
 
 from sandbox.providers.aws.iam.base import TaggedIamResource, document
 from sandbox.providers.aws.resource import Known
@@ -20,7 +21,16 @@ class Policy(TaggedIamResource):
     REPLACE_ON = frozenset({"description", "name", "path"})
     IN_PLACE = frozenset({"policy"})
     DEFAULTS = MappingProxyType({"path": "/"})
-    COMPUTED = ("arn", "attachmentCount", "policyId")
+    COMPUTED = ("arn", "policyId")
+    FIELDS = MappingProxyType(
+        {
+            "arn": "Arn",
+            "description": "Description",
+            "name": "PolicyName",
+            "path": "Path",
+            "policyId": "PolicyId",
+        }
+    )
     JSON = frozenset({"policy"})
     NAME = "name"
     LONGEST_NAME = 128
@@ -39,26 +49,13 @@ class Policy(TaggedIamResource):
         return str(answer["Policy"]["Arn"])
 
     def derive(self, inputs: Properties) -> Properties:
-        return {"arn": self._arn(inputs)}
+        return {"arn": self.global_arn(f"policy{inputs['path']}{inputs['name']}")}
 
-    def _arn(self, inputs: Properties) -> str:
-        return self.global_arn(f"policy{inputs['path']}{inputs['name']}")
-
-    def read(self, known: Known) -> Properties | None:
-        item = self.get(known.id)
+    def details(self, item: Mapping[str, Any]) -> Properties:
         version = self.client.get_policy_version(
-            PolicyArn=known.id, VersionId=item["DefaultVersionId"]
+            PolicyArn=item["Arn"], VersionId=item["DefaultVersionId"]
         )
-        return {
-            "arn": item["Arn"],
-            "name": item["PolicyName"],
-            "path": item["Path"],
-            "description": item.get("Description") or None,
-            "policy": document(version["PolicyVersion"]["Document"]),
-            "policyId": item["PolicyId"],
-            "attachmentCount": item.get("AttachmentCount", 0),
-            "tags": self.tags(item),
-        }
+        return {"policy": document(version["PolicyVersion"]["Document"])}
 
     def _old_versions(self, arn: str) -> list[str]:
         """Oldest first, without the default one."""

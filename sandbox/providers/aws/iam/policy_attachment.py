@@ -1,4 +1,4 @@
-"""aws:iam/rolePolicyAttachment:RolePolicyAttachment, and the same for users and groups."""
+"""aws:iam/rolePolicyAttachment:RolePolicyAttachment, and the same for groups."""
 
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ class _PolicyAttachment(IamResource):
     """Id: OWNER/ARN."""
 
     OWNER: ClassVar[str]
-    """`role`, `user` or `group`: the input, and the beginning of the API's parameter."""
+    """`role` or `group`: the input, and the beginning of the API's parameter."""
     CALLS: ClassVar[tuple[str, str, str]]
     """The client's methods that attach, list what is attached, and detach."""
 
@@ -45,15 +45,6 @@ class RolePolicyAttachment(_PolicyAttachment):
     OWNER = "role"
     REPLACE_ON = frozenset({"policyArn", "role"})
     CALLS = "attach_role_policy", "list_attached_role_policies", "detach_role_policy"
-
-
-class UserPolicyAttachment(_PolicyAttachment):
-    """AttachUserPolicy, ListAttachedUserPolicies, DetachUserPolicy."""
-
-    TYPE = "aws:iam/userPolicyAttachment:UserPolicyAttachment"
-    OWNER = "user"
-    REPLACE_ON = frozenset({"policyArn", "user"})
-    CALLS = "attach_user_policy", "list_attached_user_policies", "detach_user_policy"
 
 
 class GroupPolicyAttachment(_PolicyAttachment):

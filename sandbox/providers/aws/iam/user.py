@@ -11,55 +11,33 @@ from sandbox.wire.values import Properties
 
 
 class User(TaggedIamResource):
-    """CreateUser, UpdateUser, {Put,Delete}UserPermissionsBoundary, GetUser, DeleteUser; with
-    forceDestroy also ListAccessKeys, DeleteAccessKey, DeleteLoginProfile, ListGroupsForUser,
+    """CreateUser, UpdateUser, GetUser, DeleteUser; with forceDestroy also ListAccessKeys, DeleteAccessKey, DeleteLoginProfile, ListGroupsForUser,
     RemoveUserFromGroup, ListUserPolicies, DeleteUserPolicy, ListAttachedUserPolicies,
     DetachUserPolicy, ListMFADevices, DeactivateMFADevice."""
 
     TYPE = "aws:iam/user:User"
     REPLACE_ON = frozenset({"name"})
-    IN_PLACE = frozenset({"forceDestroy", "path", "permissionsBoundary"})
+    IN_PLACE = frozenset({"forceDestroy", "path"})
     DEFAULTS = MappingProxyType({"forceDestroy": False, "path": "/"})
     COMPUTED = ("arn", "uniqueId")
+    FIELDS = MappingProxyType(
+        {"arn": "Arn", "name": "UserName", "path": "Path", "uniqueId": "UserId"}
+    )
     NAME = "name"
     GET, TAG, KEY = ("get_user", "User"), ("tag_user", "untag_user"), "UserName"
 
     def create(self, inputs: Properties) -> str:
-        optional = {"PermissionsBoundary": inputs.get("permissionsBoundary")}
         self.client.create_user(
-            UserName=inputs["name"],
-            Path=inputs["path"],
-            Tags=to_list(inputs["tags"]),
-            **{k: v for k, v in optional.items() if v},
+            UserName=inputs["name"], Path=inputs["path"], Tags=to_list(inputs["tags"])
         )
         return str(inputs["name"])
 
     def derive(self, inputs: Properties) -> Properties:
         return {"arn": self.global_arn(f"user{inputs['path']}{inputs['name']}")}
 
-    def read(self, known: Known) -> Properties | None:
-        item = self.get(known.id)
-        return {
-            "arn": item["Arn"],
-            "name": item["UserName"],
-            "path": item["Path"],
-            "uniqueId": item["UserId"],
-            "permissionsBoundary": (item.get("PermissionsBoundary") or {}).get(
-                "PermissionsBoundaryArn"
-            ),
-            "tags": self.tags(item),
-        }
-
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         if "path" in changes:
             self.client.update_user(UserName=known.id, NewPath=inputs["path"])
-        if "permissionsBoundary" in changes:
-            if inputs.get("permissionsBoundary"):
-                self.client.put_user_permissions_boundary(
-                    UserName=known.id, PermissionsBoundary=inputs["permissionsBoundary"]
-                )
-            else:
-                self.client.delete_user_permissions_boundary(UserName=known.id)
 
     def delete(self, known: Known) -> None:
         if known.get("forceDestroy"):

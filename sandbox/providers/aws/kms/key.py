@@ -9,43 +9,20 @@ from sandbox.wire.values import Properties
 
 
 class Key(Resource):
-    """CreateKey, UpdateKeyDescription, {Get,Put}KeyPolicy, {Enable,Disable}KeyRotation,
-    GetKeyRotationStatus, {Enable,Disable}Key, DescribeKey, ListKeys, ListResourceTags,
-    ScheduleKeyDeletion. A key that waits for its deletion counts as gone."""
+    """CreateKey, UpdateKeyDescription, {Enable,Disable}KeyRotation, GetKeyRotationStatus,
+    {Enable,Disable}Key, DescribeKey, ListResourceTags, ScheduleKeyDeletion. A key that waits
+    for its deletion counts as gone."""
 
     TYPE = "aws:kms/key:Key"
     SERVICE = "kms"
-    REPLACE_ON = frozenset({"customerMasterKeySpec", "keyUsage", "multiRegion"})
-    IN_PLACE = frozenset(
-        {
-            "deletionWindowInDays",
-            "description",
-            "enableKeyRotation",
-            "isEnabled",
-            "policy",
-            "rotationPeriodInDays",
-        }
-    )
-    DEFAULTS = MappingProxyType(
-        {
-            "customerMasterKeySpec": "SYMMETRIC_DEFAULT",
-            "enableKeyRotation": False,
-            "isEnabled": True,
-            "keyUsage": "ENCRYPT_DECRYPT",
-            "multiRegion": False,
-        }
-    )
-    COMPUTED = ("arn", "description", "keyId", "policy", "rotationPeriodInDays")
-    JSON = frozenset({"policy"})
+    IN_PLACE = frozenset({"deletionWindowInDays", "description", "enableKeyRotation", "isEnabled"})
+    DEFAULTS = MappingProxyType({"enableKeyRotation": False, "isEnabled": True})
+    COMPUTED = ("arn", "description", "keyId")
 
     def create(self, inputs: Properties) -> str:
-        optional = {"Description": inputs.get("description"), "Policy": inputs.get("policy")}
         answer = self.client.create_key(
-            KeyUsage=inputs["keyUsage"],
-            KeySpec=inputs["customerMasterKeySpec"],
-            MultiRegion=inputs["multiRegion"],
+            Description=inputs.get("description") or "",
             Tags=to_list(inputs["tags"], "TagKey", "TagValue"),
-            **{k: v for k, v in optional.items() if v},
         )
         return str(answer["KeyMetadata"]["KeyId"])
 
@@ -53,9 +30,7 @@ class Key(Resource):
         wanted = known.inputs
         if wanted["enableKeyRotation"] != self._rotates(known.id):
             if wanted["enableKeyRotation"]:
-                period = wanted.get("rotationPeriodInDays")
-                more = {"RotationPeriodInDays": period} if period else {}
-                self.client.enable_key_rotation(KeyId=known.id, **more)
+                self.client.enable_key_rotation(KeyId=known.id)
             else:
                 self.client.disable_key_rotation(KeyId=known.id)
         enabled = self.client.describe_key(KeyId=known.id)["KeyMetadata"]["Enabled"]
@@ -71,18 +46,13 @@ class Key(Resource):
         item = self.client.describe_key(KeyId=known.id)["KeyMetadata"]
         if item["KeyState"] in ("PendingDeletion", "PendingReplicaDeletion"):
             return None
-        policy = self.client.get_key_policy(KeyId=item["KeyId"], PolicyName="default")
         tags = self.client.list_resource_tags(KeyId=item["KeyId"]).get("Tags", [])
         return {
             "arn": item["Arn"],
             "keyId": item["KeyId"],
             "description": item.get("Description") or None,
-            "keyUsage": item["KeyUsage"],
-            "customerMasterKeySpec": item.get("KeySpec", "SYMMETRIC_DEFAULT"),
-            "multiRegion": item.get("MultiRegion", False),
             "isEnabled": item["Enabled"],
             "enableKeyRotation": self._rotates(item["KeyId"]),
-            "policy": policy["Policy"],
             "tags": from_list(tags, "TagKey", "TagValue"),
         }
 
@@ -91,10 +61,6 @@ class Key(Resource):
         if "description" in changes:
             self.client.update_key_description(
                 KeyId=known.id, Description=inputs.get("description") or ""
-            )
-        if "policy" in changes and inputs.get("policy"):
-            self.client.put_key_policy(
-                KeyId=known.id, PolicyName="default", Policy=inputs["policy"]
             )
 
     def retag(self, known: Known, add: Mapping[str, str], remove: Collection[str]) -> None:

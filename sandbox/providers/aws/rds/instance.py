@@ -7,7 +7,6 @@ from typing import Any
 from sandbox.errors import CloudError
 from sandbox.providers import contract
 from sandbox.providers.aws.rds.base import RdsResource
-from sandbox.providers.aws.refusals import is_gone
 from sandbox.providers.aws.resource import Known
 from sandbox.providers.aws.tags import to_list, visible
 from sandbox.wire.values import Properties
@@ -16,10 +15,8 @@ _SECONDS = 2400.0
 _FAILED = frozenset({"failed", "incompatible-network", "incompatible-parameters", "storage-full"})
 
 _AT_BIRTH = {
-    "availabilityZone": "AvailabilityZone",
     "dbName": "DBName",
     "engine": "Engine",
-    "kmsKeyId": "KmsKeyId",
     "storageEncrypted": "StorageEncrypted",
     "username": "MasterUsername",
 }
@@ -27,21 +24,13 @@ _ANY_TIME = {
     "allocatedStorage": "AllocatedStorage",
     "autoMinorVersionUpgrade": "AutoMinorVersionUpgrade",
     "backupRetentionPeriod": "BackupRetentionPeriod",
-    "backupWindow": "PreferredBackupWindow",
-    "caCertIdentifier": "CACertificateIdentifier",
     "copyTagsToSnapshot": "CopyTagsToSnapshot",
     "dbSubnetGroupName": "DBSubnetGroupName",
     "deletionProtection": "DeletionProtection",
     "engineVersion": "EngineVersion",
-    "iamDatabaseAuthenticationEnabled": "EnableIAMDatabaseAuthentication",
     "instanceClass": "DBInstanceClass",
-    "maintenanceWindow": "PreferredMaintenanceWindow",
-    "maxAllocatedStorage": "MaxAllocatedStorage",
     "multiAz": "MultiAZ",
-    "parameterGroupName": "DBParameterGroupName",
     "password": "MasterUserPassword",
-    "performanceInsightsEnabled": "EnablePerformanceInsights",
-    "port": "Port",
     "publiclyAccessible": "PubliclyAccessible",
     "storageType": "StorageType",
     "vpcSecurityGroupIds": "VpcSecurityGroupIds",
@@ -77,24 +66,14 @@ class Instance(RdsResource):
         "address",
         "allocatedStorage",
         "arn",
-        "availabilityZone",
         "backupRetentionPeriod",
-        "backupWindow",
-        "caCertIdentifier",
         "dbName",
         "dbSubnetGroupName",
         "deletionProtection",
         "endpoint",
         "engineVersion",
         "engineVersionActual",
-        "hostedZoneId",
-        "iamDatabaseAuthenticationEnabled",
-        "kmsKeyId",
-        "maintenanceWindow",
-        "maxAllocatedStorage",
         "multiAz",
-        "parameterGroupName",
-        "performanceInsightsEnabled",
         "port",
         "resourceId",
         "status",
@@ -147,13 +126,12 @@ class Instance(RdsResource):
             return None
         endpoint = item.get("Endpoint") or {}
         address, port = endpoint.get("Address"), endpoint.get("Port")
-        parameters = item.get("DBParameterGroups") or [{}]
         version = item.get("EngineVersion", "")
         wanted = str(known.inputs.get("engineVersion") or "")
         plain = {
             key: item.get(name)
             for key, name in (_AT_BIRTH | _ANY_TIME).items()
-            if key not in ("password", "dbSubnetGroupName", "vpcSecurityGroupIds", "port")
+            if key not in ("password", "dbSubnetGroupName", "vpcSecurityGroupIds")
         }
         state = {key: value for key, value in plain.items() if value is not None} | {
             "id": item["DbiResourceId"],
@@ -162,12 +140,10 @@ class Instance(RdsResource):
             "address": address,
             "port": port,
             "endpoint": f"{address}:{port}",
-            "hostedZoneId": endpoint.get("HostedZoneId"),
             "dbSubnetGroupName": (item.get("DBSubnetGroup") or {}).get("DBSubnetGroupName"),
             "vpcSecurityGroupIds": [
                 group["VpcSecurityGroupId"] for group in item.get("VpcSecurityGroups", [])
             ],
-            "parameterGroupName": parameters[0].get("DBParameterGroupName"),
             # `15` asks for the newest 15.x; that it is 15.4 is no difference.
             "engineVersion": wanted if _within(version, wanted) else version,
             "engineVersionActual": version,
@@ -181,8 +157,6 @@ class Instance(RdsResource):
 
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         changed = {name: inputs.get(key) for key, name in _ANY_TIME.items() if key in changes}
-        if "Port" in changed:
-            changed["DBPortNumber"] = changed.pop("Port")
         if changed:
             self.client.modify_db_instance(
                 DBInstanceIdentifier=self._name_of(known.id),
@@ -203,16 +177,7 @@ class Instance(RdsResource):
             DeleteAutomatedBackups=known.get("deleteAutomatedBackups", True),
             **snapshot,
         )
-        self.aws.wait(f"RDS instance {known.id} is deleted", lambda: self._gone(known.id), _SECONDS)
-
-    def _gone(self, name: str) -> bool | None:
-        try:
-            self._get(name)
-        except Exception as error:
-            if not is_gone(error):
-                raise
-            return True
-        return None
+        self.wait_gone(f"RDS instance {known.id} is deleted", lambda: self._get(known.id), _SECONDS)
 
 
 def _within(version: str, wanted: str) -> bool:

@@ -1,4 +1,4 @@
-"""aws:s3/bucket:Bucket (and its former name aws:s3/bucketV2:BucketV2)."""
+"""aws:s3/bucket:Bucket."""
 
 from collections.abc import Collection, Mapping, Set
 from types import MappingProxyType
@@ -11,9 +11,6 @@ from sandbox.providers.aws.resource import Known, Resource
 from sandbox.providers.aws.tags import to_list, visible
 from sandbox.wire.values import UNKNOWN, Properties
 
-_HOSTED_ZONES = {"us-east-1": "Z3AQBSTGFYJSTF", "eu-west-1": "Z1BKCTXD74EZPE"}
-"""Route 53's zone of S3 websites; AWS publishes them as a table."""
-
 
 class Bucket(Resource):
     """CreateBucket, HeadBucket, {Get,Put,Delete}BucketTagging, DeleteBucket; with forceDestroy
@@ -21,7 +18,7 @@ class Bucket(Resource):
 
     TYPE = "aws:s3/bucket:Bucket"
     SERVICE = "s3"
-    REPLACE_ON = frozenset({"bucket", "objectLockEnabled"})
+    REPLACE_ON = frozenset({"bucket"})
     IN_PLACE = frozenset({"forceDestroy"})
     DEFAULTS = MappingProxyType({"forceDestroy": False})
     COMPUTED = (
@@ -29,7 +26,6 @@ class Bucket(Resource):
         "bucketDomainName",
         "bucketRegion",
         "bucketRegionalDomainName",
-        "hostedZoneId",
         "region",
     )
     NAME = "bucket"
@@ -49,8 +45,6 @@ class Bucket(Resource):
         where: dict[str, Any] = {}
         if self.aws.region != "us-east-1":
             where["CreateBucketConfiguration"] = {"LocationConstraint": self.aws.region}
-        if inputs.get("objectLockEnabled"):
-            where["ObjectLockEnabledForBucket"] = True
         # In us-east-1 making one's own bucket again succeeds, here too: were it another
         # resource's, both would own it.
         if self._exists(name):
@@ -94,7 +88,6 @@ class Bucket(Resource):
             "bucketRegionalDomainName": f"{name}.s3.{region}.{self.aws.dns_suffix}",
             "bucketRegion": region,
             "region": region,
-            "hostedZoneId": _HOSTED_ZONES.get(region),
             "tags": visible(self.all_tags(name)),
         }
 

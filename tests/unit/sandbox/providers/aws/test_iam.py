@@ -51,17 +51,6 @@ def test_white_space_and_order_in_a_policy_are_no_difference(engine):
     engine.delete(made)
 
 
-def test_policies_that_a_role_lists_itself(engine):
-    made = role(
-        engine,
-        "listing",
-        managedPolicyArns=[READ_ONLY],
-        inlinePolicies=[{"name": "one", "policy": policy()}],
-    )
-    engine.update(made, inlinePolicies=[{"name": "two", "policy": policy("s3:PutObject")}])
-    engine.delete(made)
-
-
 def test_a_policy_of_a_role(engine):
     owner = role(engine, "owner")
     # pulumi-eks gives the role itself, not its name.
@@ -112,35 +101,11 @@ def test_a_user_with_everything(engine):
         group=group["name"],
         policyArn=READ_ONLY,
     )
-    inline = engine.create(
-        "aws:iam/groupPolicy:GroupPolicy", "inline", group=group["name"], policy=policy()
-    )
-    engine.update(inline, policy=policy("s3:PutObject"))
-    own = engine.create("aws:iam/userPolicy:UserPolicy", "own", user=user["name"], policy=policy())
-    attached = engine.create(
-        "aws:iam/userPolicyAttachment:UserPolicyAttachment",
-        "read",
-        user=user["name"],
-        policyArn=READ_ONLY,
-    )
-    for one in (attached, own, inline, of_group, membership):
+    for one in (of_group, membership):
         engine.imported(one)
         engine.delete(one)
     engine.delete(group)
     engine.delete(user)
-
-
-def test_all_members_of_a_group(engine):
-    users = [engine.create("aws:iam/user:User", name, name=name) for name in ("x1", "x2")]
-    group = engine.create("aws:iam/group:Group", "pair", name="pair")
-    made = engine.create(
-        "aws:iam/groupMembership:GroupMembership", "members", group="pair", users=["x1"]
-    )
-    engine.update(made, users=["x2", "x1"])
-    engine.update(made, users=["x2"])
-    engine.delete(made)
-    for one in (group, *users):
-        engine.delete(one)
 
 
 def test_the_secret_of_an_access_key_is_kept(engine):
@@ -148,10 +113,7 @@ def test_the_secret_of_an_access_key_is_kept(engine):
     key = engine.create("aws:iam/accessKey:AccessKey", "key", user="keyed")
     assert key.id.startswith("AKIA") or key.id.startswith("LKIA")
     assert len(key["secret"]) >= 20
-    assert len(key["sesSmtpPasswordV4"]) == 44
-    secret = key["secret"]
-    engine.update(key, status="Inactive")
-    assert key["secret"] == secret
+    assert engine.read(key).outputs["secret"] == key["secret"]
     engine.imported(key)
     engine.delete(key)
     engine.delete(user)

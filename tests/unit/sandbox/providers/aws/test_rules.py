@@ -20,27 +20,15 @@ from sandbox.wire.values import UNKNOWN
 
 # type: (what replaces, what is updated in place); tags are always updated in place.
 RULES = {
-    "aws:ec2/vpc:Vpc": (
-        "cidrBlock instanceTenancy",
-        "enableDnsHostnames enableDnsSupport enableNetworkAddressUsageMetrics",
-    ),
-    "aws:ec2/subnet:Subnet": (
-        "availabilityZone availabilityZoneId cidrBlock vpcId",
-        "mapPublicIpOnLaunch",
-    ),
+    "aws:ec2/vpc:Vpc": ("cidrBlock", "enableDnsHostnames enableDnsSupport"),
+    "aws:ec2/subnet:Subnet": ("availabilityZone cidrBlock vpcId", "mapPublicIpOnLaunch"),
     "aws:ec2/internetGateway:InternetGateway": ("", "vpcId"),
-    "aws:ec2/eip:Eip": ("domain", "instance networkInterface"),
-    "aws:ec2/eipAssociation:EipAssociation": (
-        "allocationId allowReassociation instanceId networkInterfaceId privateIpAddress",
-        "",
-    ),
-    "aws:ec2/natGateway:NatGateway": ("allocationId connectivityType privateIp subnetId", ""),
-    "aws:ec2/routeTable:RouteTable": ("vpcId", "routes"),
-    "aws:ec2/route:Route": (
-        "destinationCidrBlock destinationIpv6CidrBlock destinationPrefixListId routeTableId",
-        "egressOnlyGatewayId gatewayId natGatewayId networkInterfaceId transitGatewayId vpcEndpointId vpcPeeringConnectionId",
-    ),
-    "aws:ec2/routeTableAssociation:RouteTableAssociation": ("gatewayId subnetId", "routeTableId"),
+    "aws:ec2/eip:Eip": ("domain", ""),
+    "aws:ec2/eipAssociation:EipAssociation": ("allocationId allowReassociation instanceId", ""),
+    "aws:ec2/natGateway:NatGateway": ("allocationId subnetId", ""),
+    "aws:ec2/routeTable:RouteTable": ("vpcId", ""),
+    "aws:ec2/route:Route": ("destinationCidrBlock routeTableId", "gatewayId natGatewayId"),
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": ("subnetId", "routeTableId"),
     "aws:ec2/securityGroup:SecurityGroup": (
         "description name vpcId",
         "egress ingress revokeRulesOnDelete",
@@ -49,47 +37,30 @@ RULES = {
         "cidrBlocks fromPort ipv6CidrBlocks prefixListIds protocol securityGroupId self sourceSecurityGroupId toPort type",
         "description",
     ),
-    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": (
-        "securityGroupId",
-        "cidrIpv4 cidrIpv6 description fromPort ipProtocol prefixListId referencedSecurityGroupId toPort",
-    ),
-    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": (
-        "securityGroupId",
-        "cidrIpv4 cidrIpv6 description fromPort ipProtocol prefixListId referencedSecurityGroupId toPort",
-    ),
-    "aws:ec2/vpcEndpoint:VpcEndpoint": (
-        "serviceName vpcEndpointType vpcId",
-        "policy privateDnsEnabled routeTableIds securityGroupIds subnetIds",
-    ),
     "aws:ec2/instance:Instance": (
-        "ami associatePublicIpAddress availabilityZone keyName privateIp subnetId",
-        "disableApiTermination iamInstanceProfile instanceType metadataOptions monitoring rootBlockDevice sourceDestCheck userData userDataBase64 userDataReplaceOnChange volumeTags vpcSecurityGroupIds",
+        "ami subnetId",
+        "iamInstanceProfile instanceType metadataOptions rootBlockDevice sourceDestCheck userData userDataReplaceOnChange vpcSecurityGroupIds",
     ),
     "aws:iam/role:Role": (
         "name path",
-        "assumeRolePolicy description forceDetachPolicies inlinePolicies managedPolicyArns maxSessionDuration permissionsBoundary",
+        "assumeRolePolicy description maxSessionDuration permissionsBoundary",
     ),
     "aws:iam/rolePolicy:RolePolicy": ("name role", "policy"),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ("policyArn role", ""),
     "aws:iam/policy:Policy": ("description name path", "policy"),
-    "aws:iam/user:User": ("name", "forceDestroy path permissionsBoundary"),
-    "aws:iam/userPolicy:UserPolicy": ("name user", "policy"),
-    "aws:iam/userPolicyAttachment:UserPolicyAttachment": ("policyArn user", ""),
-    "aws:iam/accessKey:AccessKey": ("user", "status"),
+    "aws:iam/user:User": ("name", "forceDestroy path"),
+    "aws:iam/accessKey:AccessKey": ("user", ""),
     "aws:iam/group:Group": ("name", "path"),
-    "aws:iam/groupPolicy:GroupPolicy": ("group name", "policy"),
     "aws:iam/groupPolicyAttachment:GroupPolicyAttachment": ("group policyArn", ""),
-    "aws:iam/groupMembership:GroupMembership": ("group name", "users"),
     "aws:iam/userGroupMembership:UserGroupMembership": ("user", "groups"),
     "aws:iam/instanceProfile:InstanceProfile": ("name path", "role"),
     "aws:iam/openIdConnectProvider:OpenIdConnectProvider": ("url", "clientIdLists thumbprintLists"),
     "aws:ecr/repository:Repository": (
-        "encryptionConfigurations name",
+        "name",
         "forceDelete imageScanningConfiguration imageTagMutability",
     ),
     "aws:ecr/lifecyclePolicy:LifecyclePolicy": ("policy repository", ""),
-    "aws:ecr/repositoryPolicy:RepositoryPolicy": ("repository", "policy"),
-    "aws:s3/bucket:Bucket": ("bucket objectLockEnabled", "forceDestroy"),
+    "aws:s3/bucket:Bucket": ("bucket", "forceDestroy"),
     "aws:s3/bucketVersioning:BucketVersioning": ("bucket", "versioningConfiguration"),
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": (
         "bucket",
@@ -101,18 +72,17 @@ RULES = {
     ),
     "aws:s3/bucketPolicy:BucketPolicy": ("bucket", "policy"),
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": ("bucket", "rules"),
-    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": ("bucket", "rule"),
     "aws:eks/cluster:Cluster": (
         "bootstrapSelfManagedAddons name roleArn",
-        "accessConfig deletionProtection enabledClusterLogTypes encryptionConfig kubernetesNetworkConfig upgradePolicy version vpcConfig",
+        "accessConfig deletionProtection enabledClusterLogTypes encryptionConfig version vpcConfig",
     ),
     "aws:eks/nodeGroup:NodeGroup": (
-        "amiType capacityType clusterName diskSize instanceTypes nodeGroupName nodeRoleArn remoteAccess subnetIds",
-        "forceUpdateVersion labels launchTemplate releaseVersion scalingConfig taints updateConfig version",
+        "amiType capacityType clusterName diskSize instanceTypes nodeGroupName nodeRoleArn subnetIds",
+        "forceUpdateVersion labels releaseVersion scalingConfig taints version",
     ),
     "aws:eks/addon:Addon": (
         "addonName clusterName",
-        "addonVersion configurationValues podIdentityAssociations preserve resolveConflictsOnCreate resolveConflictsOnUpdate serviceAccountRoleArn",
+        "addonVersion configurationValues preserve resolveConflictsOnCreate resolveConflictsOnUpdate serviceAccountRoleArn",
     ),
     "aws:eks/accessEntry:AccessEntry": (
         "clusterName principalArn type",
@@ -124,22 +94,15 @@ RULES = {
     ),
     "aws:eks/podIdentityAssociation:PodIdentityAssociation": (
         "clusterName namespace serviceAccount",
-        "disableSessionTags roleArn targetRoleArn",
+        "roleArn",
     ),
     "aws:rds/subnetGroup:SubnetGroup": ("name", "description subnetIds"),
     "aws:rds/instance:Instance": (
-        "availabilityZone dbName engine identifier kmsKeyId storageEncrypted username",
-        "allocatedStorage allowMajorVersionUpgrade applyImmediately autoMinorVersionUpgrade backupRetentionPeriod backupWindow caCertIdentifier copyTagsToSnapshot dbSubnetGroupName deleteAutomatedBackups deletionProtection engineVersion finalSnapshotIdentifier iamDatabaseAuthenticationEnabled instanceClass maintenanceWindow maxAllocatedStorage multiAz parameterGroupName password performanceInsightsEnabled port publiclyAccessible skipFinalSnapshot storageType vpcSecurityGroupIds",
+        "dbName engine identifier storageEncrypted username",
+        "allocatedStorage allowMajorVersionUpgrade applyImmediately autoMinorVersionUpgrade backupRetentionPeriod copyTagsToSnapshot dbSubnetGroupName deleteAutomatedBackups deletionProtection engineVersion finalSnapshotIdentifier instanceClass multiAz password publiclyAccessible skipFinalSnapshot storageType vpcSecurityGroupIds",
     ),
-    "aws:kms/key:Key": (
-        "customerMasterKeySpec keyUsage multiRegion",
-        "deletionWindowInDays description enableKeyRotation isEnabled policy rotationPeriodInDays",
-    ),
-    "aws:kms/alias:Alias": ("name", "targetKeyId"),
-    "aws:cloudwatch/logGroup:LogGroup": (
-        "logGroupClass name",
-        "kmsKeyId retentionInDays skipDestroy",
-    ),
+    "aws:kms/key:Key": ("", "deletionWindowInDays description enableKeyRotation isEnabled"),
+    "aws:cloudwatch/logGroup:LogGroup": ("name", "retentionInDays"),
 }
 
 TYPES = {cls.TYPE: cls for cls in registry.resources().values()}
@@ -161,28 +124,6 @@ INSIDE = [
     ),
     ("aws:eks/cluster:Cluster", "encryptionConfig", None, {"resources": ["secrets"]}, False),
     ("aws:eks/cluster:Cluster", "encryptionConfig", {"resources": ["secrets"]}, None, True),
-    (
-        "aws:eks/cluster:Cluster",
-        "kubernetesNetworkConfig",
-        {"serviceIpv4Cidr": "10.0.0.0/16"},
-        {"serviceIpv4Cidr": "10.1.0.0/16"},
-        True,
-    ),
-    (
-        "aws:eks/cluster:Cluster",
-        "kubernetesNetworkConfig",
-        {"elasticLoadBalancing": {"enabled": True}},
-        {"elasticLoadBalancing": {"enabled": False}},
-        False,
-    ),
-    (
-        "aws:eks/nodeGroup:NodeGroup",
-        "launchTemplate",
-        {"id": "lt-1", "version": "1"},
-        {"id": "lt-1", "version": "2"},
-        False,
-    ),
-    ("aws:eks/nodeGroup:NodeGroup", "launchTemplate", {"id": "lt-1"}, {"id": "lt-2"}, True),
     ("aws:ec2/instance:Instance", "rootBlockDevice", {"volumeSize": 8}, {"volumeSize": 9}, False),
     (
         "aws:ec2/instance:Instance",
@@ -192,7 +133,6 @@ INSIDE = [
         True,
     ),
     ("aws:ec2/instance:Instance", "userData", "a", "b", False),
-    ("aws:ec2/vpcEndpoint:VpcEndpoint", "privateDnsEnabled", False, True, True),
 ]
 """Properties that replace only in part: type, key, old, new, whether it replaces."""
 
