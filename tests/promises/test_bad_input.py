@@ -164,8 +164,8 @@ def test_a_plugin_that_dies_having_changed_nothing(
     stack = AwsStack(tmp_path, emulator, proxy.url)
     stack.program(ONE)
     stack.up()
-    stack.program(ONE + 'pulumi.export("account", aws.get_caller_identity().account_id)\n')
-    proxy.after = Dying("GetCallerIdentity")
+    stack.program(ONE + 'pulumi.export("zones", aws.get_availability_zones().names)\n')
+    proxy.after = Dying("DescribeAvailabilityZones")
     error = refused(stack, "up")
     proxy.after = lambda operation: None
     assert error.summary == "A plugin of Pulumi died at its work: aws"
