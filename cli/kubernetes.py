@@ -163,13 +163,17 @@ class Kubectl:
         namespace: str | None = None,
         seconds: float = SECONDS,
     ) -> None:
-        """Sets the number of pods of one workload, of those selected, or of all of its kind."""
+        """Sets the number of pods of one workload, of those selected, or of all of its kind; of none is no failure."""
         what = [name] if name else [] if selector else ["--all"]
-        self.run(
-            *("scale", kind, *what, *_option("selector", selector), f"--replicas={replicas}"),
-            namespace=namespace,
-            seconds=seconds,
-        )
+        try:
+            self.run(
+                *("scale", kind, *what, *_option("selector", selector), f"--replicas={replicas}"),
+                namespace=namespace,
+                seconds=seconds,
+            )
+        except KitError as error:
+            if "no objects passed to scale" not in error.detail:
+                raise
 
     def logs(self, selector: str, *, lines: int, seconds: float = SECONDS) -> list[str]:
         """The last lines of every container of the pods selected."""

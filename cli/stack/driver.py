@@ -320,7 +320,10 @@ class Stack:
         )
 
     def _unlocked(self, ended: Ended, note: Callable[[str], None]) -> bool:
-        """Whether only the lock of a CLI that is gone was in the way; then it is removed."""
+        """Whether only the lock of a CLI that is gone, or about to end, was in the way; then it is removed."""
+        held = locks.named(ended.said)
+        if any(holder.is_orphan for holder in held) and locks.await_orphans(held, note):
+            return True
         gone = locks.of_the_dead(ended.said)
         for holder in gone:
             _unlock(holder, note)
@@ -329,9 +332,13 @@ class Stack:
         return bool(gone)
 
     def _settle_lock(self, note: Callable[[str], None]) -> None:
-        """Removes the lock of a CLI that is gone, where locks are files of this machine."""
+        """Removes the lock of a CLI that is gone, where locks are files of this machine.
+
+        One that is about to end, for who started it was killed, is waited for.
+        """
         if self._place.state is None:
             return
+        locks.await_orphans(locks.in_folder(self._place.state, self._place.stack).values(), note)
         for file in self._place.state.glob(".pulumi/**/*.attrs"):
             # Of a CLI that was started by hand, without our address of the backend.
             if file.stat().st_size == 0:
@@ -339,10 +346,17 @@ class Stack:
         for holder in locks.remove_of_the_dead(self._place.state, self._place.stack):
             _unlock(holder, note)
 
+    def _is_at_work(self) -> bool:
+        state = self._place.state
+        return state is not None and bool(locks.in_folder(state, self._place.stack))
+
     def _settle(self, show: TextIO) -> None:
         """Finds out what became of the steps of an interrupted run, and takes that into the state."""
         note = _writer(show)
         self._settle_lock(note)
+        if self._is_at_work():
+            # The CLI says so; what it has begun is not to be taken for unfinished.
+            return
         exported = self._exported()
         if unfinished := pending.operations(exported.get("deployment") or {}):
             note(f"an interrupted run left {len(unfinished)} step(s) unfinished: looking for them")

@@ -7,11 +7,21 @@ not ours to judge: Pulumi's own words then say whose it is.
 import json
 import os
 import re
+import signal
 import socket
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from cli.stack import run_folder
+from cli.stack.command import PATIENCE_SECONDS
+
+GIVING_UP_SECONDS = 30.0
+"""How long a CLI may take to end that has been told twice."""
 
 _LOCK = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\)")
 
@@ -40,6 +50,17 @@ class Holder:
         # The number may have gone to another process since.
         return bool(self.since) and _began(self.pid) > self.since + 1
 
+    @property
+    def is_orphan(self) -> bool:
+        """Whether it lives, started by a command line that was killed: it has been interrupted, and ends soon."""
+        if self.host != socket.gethostname() or self.is_gone:
+            return False
+        try:
+            words = Path(f"/proc/{self.pid}/cmdline").read_text()
+        except OSError:
+            return False
+        return run_folder.is_of_the_dead(words)
+
     def __str__(self) -> str:
         return f"process {self.pid} of {self.user}"
 
@@ -56,12 +77,38 @@ def _began(pid: int) -> float:
         return 0.0
 
 
+def named(said: str) -> list[Holder]:
+    """Whose locks the CLI complains of."""
+    return [Holder(lock["user"], lock["host"], int(lock["pid"])) for lock in _LOCK.finditer(said)]
+
+
 def of_the_dead(said: str) -> list[Holder]:
-    """Whose locks the CLI complains of: empty unless all were made on this machine by who is gone."""
-    holders = [
-        Holder(lock["user"], lock["host"], int(lock["pid"])) for lock in _LOCK.finditer(said)
-    ]
+    """The same: empty unless all were made on this machine by who is gone."""
+    holders = named(said)
     return holders if holders and all(holder.is_gone for holder in holders) else []
+
+
+def await_orphans(holders: Iterable[Holder], note: Callable[[str], None]) -> bool:
+    """Waits for those that are about to end. Whether all of the holders have ended, or are gone."""
+    waiting = list(holders)
+    for holder in waiting:
+        if holder.is_orphan:
+            note(f"Pulumi's {holder} still ends the steps of an interrupted run: waiting for it")
+            if not _ends(holder, PATIENCE_SECONDS):
+                # A second interruption: it gives up what it is doing.
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(holder.pid, signal.SIGINT)
+                _ends(holder, GIVING_UP_SECONDS)
+    return all(holder.is_gone for holder in waiting)
+
+
+def _ends(holder: Holder, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while not holder.is_gone:
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def in_folder(state: Path, stack: str) -> dict[Path, Holder]:

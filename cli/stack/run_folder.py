@@ -13,6 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _PREFIX = "aerodrome-pulumi-"
+_OWNER = re.compile(rf"{_PREFIX}(\d+)-")
+_PROC = Path("/proc/self")
+"""Where it is missing nothing is known of other processes."""
 
 
 @contextmanager
@@ -25,8 +28,13 @@ def made() -> Iterator[Path]:
         yield Path(folder)
 
 
+def is_of_the_dead(text: str) -> bool:
+    """Whether a path, or a command line with one, is of a run folder whose process has ended."""
+    owner = _OWNER.search(text)
+    return bool(owner and _PROC.exists() and not (_PROC.parent / owner[1]).exists())
+
+
 def _remove_of_the_dead(parent: Path) -> None:
     for folder in parent.glob(f"{_PREFIX}*"):
-        owner = re.match(rf"{_PREFIX}(\d+)-", folder.name)
-        if owner and not Path(f"/proc/{owner[1]}").exists() and Path("/proc/self").exists():
+        if is_of_the_dead(folder.name):
             shutil.rmtree(folder, ignore_errors=True)

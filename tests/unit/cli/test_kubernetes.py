@@ -188,6 +188,12 @@ def test_a_patch_and_a_scale(answering: Answer, called: Callable[[], list[str]])
     ]
 
 
+def test_scaling_nothing_is_no_failure(answering: Answer) -> None:
+    answering(stderr="error: no objects passed to scale", code=1).scale("deployments", replicas=0)
+    with pytest.raises(KitError, match="forbidden"):
+        answering(stderr="forbidden", code=1).scale("deployments", replicas=0)
+
+
 def test_logs_are_lines(answering: Answer, called: Callable[[], list[str]]) -> None:
     assert answering("one\ntwo\n").logs("a=b", lines=5) == ["one", "two"]
     assert called()[1:] == ["logs", "--selector=a=b", "--tail=5", "--all-containers"]

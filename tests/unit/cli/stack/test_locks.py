@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cli.stack.locks import Holder, in_folder, of_the_dead, remove_of_the_dead
+from cli.stack.locks import Holder, await_orphans, in_folder, of_the_dead, remove_of_the_dead
 
 HOST = socket.gethostname()
 SAID = (
@@ -69,3 +70,27 @@ def test_a_number_that_another_process_has_now_is_of_the_dead() -> None:
         assert not Holder("root", HOST, process.pid, time.time()).is_gone
         assert not Holder("root", HOST, process.pid).is_gone
         process.communicate()
+
+
+def test_one_that_a_killed_command_line_started_is_waited_for(dead: int) -> None:
+    folder = f"/tmp/aerodrome-pulumi-{dead}-abc/events.jsonl"
+    said: list[str] = []
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1)", folder]) as process:
+        holder = Holder("root", HOST, process.pid)
+        assert holder.is_orphan
+        # Who has ended must be collected, or its number is still taken.
+        threading.Thread(target=process.wait).start()
+        assert await_orphans([holder], said.append)
+        assert holder.is_gone
+    assert said == [
+        f"Pulumi's process {process.pid} of root still ends the steps of an interrupted run: waiting for it"
+    ]
+
+
+def test_one_whose_command_line_lives_is_at_work() -> None:
+    folder = f"/tmp/aerodrome-pulumi-{os.getpid()}-abc/events.jsonl"
+    with subprocess.Popen([sys.executable, "-c", "input()", folder], stdin=subprocess.PIPE) as it:
+        assert not Holder("root", HOST, it.pid).is_orphan
+        assert not Holder("root", f"{HOST}-2", it.pid).is_orphan
+        assert not await_orphans([Holder("root", HOST, it.pid)], [].append)
+        it.communicate()

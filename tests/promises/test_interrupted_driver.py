@@ -1,0 +1,72 @@
+"""`kill -9` of the command line itself, and the same command at once: Pulumi is still ending its steps then."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.promises.aws_cloud import AwsStack, Emulator, Proxy, running_emulator
+from tests.promises.test_interrupted import NOTHING, PROGRAM, WHOLE, world
+
+STARTER = """
+import json, sys
+from pathlib import Path
+from tests.promises.aws_cloud import AwsStack, Emulator
+folder, url, key, proxy, operation = sys.argv[1:]
+getattr(AwsStack(Path(folder), Emulator(url, json.loads(key)), proxy), operation)()
+"""
+SLOW_SECONDS = 3.0
+
+
+@pytest.fixture
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    with running_emulator(tmp_path_factory.mktemp("driver") / "aws") as running:
+        yield running
+
+
+class Slow:
+    """An answer that takes long; `begun` is set when the cloud has carried the call out."""
+
+    def __init__(self, operation: str) -> None:
+        self.operation = operation
+        self.begun = threading.Event()
+
+    def __call__(self, operation: str) -> None:
+        if operation == self.operation and not self.begun.is_set():
+            self.begun.set()
+            time.sleep(SLOW_SECONDS)
+
+
+def killed(stack: AwsStack, folder: Path, proxy: Proxy, operation: str, call: str) -> None:
+    """A command line of its own, killed while the cloud answers slowly."""
+    slow = proxy.after = Slow(call)
+    arguments = (stack.emulator.url, json.dumps(stack.emulator.key), proxy.url, operation)
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTER, str(folder), *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert slow.begun.wait(60)
+        process.kill()
+
+
+@pytest.mark.parametrize("call", ["CreateVpc", "CreateUser"])
+def test_the_same_command_at_once_waits_and_goes_on(
+    tmp_path: Path, emulator: Emulator, proxy: Proxy, call: str
+) -> None:
+    stack = AwsStack(tmp_path, emulator, proxy.url)
+    stack.program(PROGRAM)
+    killed(stack, tmp_path, proxy, "up", call)
+    stack.up()
+    assert "still ends the steps of an interrupted run: waiting for it" in stack.shown.getvalue()
+    assert "unlocked" not in stack.shown.getvalue()
+    assert world(emulator.client) == WHOLE
+    assert stack.up().changed == 0
+    killed(stack, tmp_path, proxy, "destroy", "DeleteSubnet")
+    stack.destroy()
+    assert world(emulator.client) == NOTHING
