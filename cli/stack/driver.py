@@ -19,7 +19,7 @@ from cli.backends import Found, Outcome
 from cli.environments import ROOT, Environment
 from cli.exported import without_cluster
 from cli.record import write_atomically
-from cli.stack import checkpoint, failures, locks, pending, plugins, run_folder
+from cli.stack import checkpoint, failures, former_state, locks, pending, plugins, run_folder
 from cli.stack.command import Cli, Ended
 from cli.stack.display import Display
 from cli.stack.events import Done, EventLog, Failed, Message, Step, Summary
@@ -227,6 +227,8 @@ class Stack:
 
     def preview(self, show: TextIO, *, refresh: bool = False) -> Outcome:
         self._require()
+        if not self._is_at_work():
+            self._adapt(_writer(show))
         if unfinished := pending.operations(self._deployment()):
             show.write(
                 f"{len(unfinished)} step(s) of an interrupted run are not settled; `up` settles them first\n"
@@ -357,10 +359,22 @@ class Stack:
         if self._is_at_work():
             # The CLI says so; what it has begun is not to be taken for unfinished.
             return
+        self._adapt(note)
         exported = self._exported()
         if unfinished := pending.operations(exported.get("deployment") or {}):
             note(f"an interrupted run left {len(unfinished)} step(s) unfinished: looking for them")
             self._take(exported, exported["deployment"], note)
+
+    def _adapt(self, note: Callable[[str], None]) -> None:
+        """Makes of a state that an older version wrote one that Pulumi's own providers read."""
+        if self._place.state is None:
+            # That version wrote none but those of this machine.
+            return
+        exported = self._exported()
+        deployment = former_state.adapted(exported.get("deployment") or {})
+        if deployment is not None:
+            note("the state is of an older version of Aerodrome: adapted")
+            self._import({**exported, "deployment": deployment})
 
     def _settle_lost(self, watched: _Watched, note: Callable[[str], None]) -> None:
         """Finds out what became of the steps whose plugin died: Pulumi forgets them."""

@@ -1,5 +1,6 @@
 """A stack's outputs: what is secret in them is decrypted when it is first asked for."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -61,6 +62,19 @@ class Outputs(dict[str, Any]):
 
     def __bool__(self) -> bool:
         return len(self) > 0
+
+
+_SECRET = "1b47061264138c4ac30d75fd1eb44270"
+
+
+def as_secret(value: Any) -> dict[str, str]:
+    """A value as an exported state holds a secret one in clear: an import encrypts it."""
+    return {_SIGNATURE: _SECRET, "plaintext": json.dumps(value)}
+
+
+def is_marked(value: Any) -> bool:
+    """Whether a stored value is not plain JSON itself."""
+    return isinstance(value, dict) and _SIGNATURE in value
 
 
 def is_secret(value: Any) -> bool:
