@@ -79,17 +79,23 @@ have started it."""
 
 
 def up(name: str = DEFAULT, *, report: Callable[[Progress], None], ui_port: int = 8080) -> Sandbox:
-    """Bring the sandbox up, or see that it is. A running one keeps its UI port."""
+    """Bring the sandbox up, or see that it is. A running one keeps its UI port.
+
+    One that was started from another version of its code or programs is started anew, and keeps what it holds.
+    """
     checks.check_name(name)
     checks.check_root()
     with _at_work(name, "sandbox up", UP_PATIENCE_SECONDS):
         root = _root(name)
         known = load_instance(root / "instance.json")
-        if known is not None and _running(known) and _repaired(known, report):
+        if known is not None and _running(known) and _current(known) and _repaired(known, report):
             return Sandbox(known)
         from sandbox.cluster import starting, stopping
 
         if known is not None:
+            if _running(known):
+                ui_port = known.ui_port
+                report(Progress("It runs another version of Aerodrome: started anew", "started"))
             stopping.stop(Layout(known), lambda progress: None)
         return Sandbox(starting.start(root, name, ui_port, report))
 
@@ -148,6 +154,12 @@ def _repaired(instance: Instance, report: Callable[[Progress], None]) -> bool:
             raise
         return False
     return True
+
+
+def _current(instance: Instance) -> bool:
+    """Whether it was started from what `up` would start now."""
+    file = Layout(instance).version_file
+    return file.exists() and file.read_text() == tools.sandbox_version()
 
 
 def _running(instance: Instance) -> bool:

@@ -125,6 +125,18 @@ def aws_cli_dir() -> Path:
     return cache_dir() / "aws-cli" / digest(REQUIREMENTS / "aws.txt", _python())
 
 
+@cache
+def sandbox_version() -> str:
+    """Of all that a running sandbox executes: its programs, environments and its own code."""
+    code = (
+        file
+        for folder in ("aws", "cluster", "registry")
+        for file in sorted((ROOT / "sandbox" / folder).rglob("*.py"))
+    )
+    built = (tools_dir(), ministack_dir(), environment_dir())
+    return digest(*(folder.name for folder in built), *code)
+
+
 def aws_cli_path() -> Path:
     """A folder with nothing but `aws` in it, for a PATH."""
     return aws_cli_dir() / "path"

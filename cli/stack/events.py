@@ -14,7 +14,7 @@ _COLOR = re.compile(r"<\{%[^%]*%\}>")
 """Pulumi's own marks for colours in messages."""
 
 _GIVEN_UP = re.compile(
-    r"resource monitor (has terminated, shutting down|shut down)|^(update|preview|destroy) failed$",
+    r"resource monitor (has terminated, shutting down|shut down)|^(error: )?(update|preview|refresh|destroy) failed$",
     re.IGNORECASE,
 )
 """What a program says, mostly in a traceback, whose engine has ended the run."""

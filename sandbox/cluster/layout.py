@@ -66,6 +66,11 @@ class Layout:
         return self.instance.root / "complete"
 
     @property
+    def version_file(self) -> Path:
+        """What it was started from (`tools.sandbox_version`)."""
+        return self.instance.root / "version"
+
+    @property
     def registries_config(self) -> Path:
         """For buildah and skopeo on the host: every registry is the sandbox's."""
         return self.instance.root / "registries.conf"

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from sandbox import tools
 from sandbox.aws.manifests import manifests as aws_manifests
 from sandbox.aws.processes import prepare as prepare_aws
 from sandbox.cluster import (
@@ -110,6 +111,7 @@ def prepare(layout: Layout) -> None:
     mounts.write_files(layout)
     server.write_files(instance)
     prepare_aws(instance)
+    files.write(layout.version_file, tools.sandbox_version())
 
 
 def _launch(layout: Layout, ui_socket: socket.socket) -> None:
