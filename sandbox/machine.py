@@ -95,7 +95,7 @@ def up(name: str = DEFAULT, *, report: Callable[[Progress], None], ui_port: int 
         if known is not None:
             if _running(known):
                 ui_port = known.ui_port
-                report(Progress("It runs another version of Aerodrome: started anew", "started"))
+                report(Progress("It runs another version of Aerodrome: started anew", "done"))
             stopping.stop(Layout(known), lambda progress: None)
         return Sandbox(starting.start(root, name, ui_port, report))
 
