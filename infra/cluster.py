@@ -62,8 +62,8 @@ class Cluster(pulumi.ComponentResource):
         self._eks = self._control_plane(log_group)
         self.name = self._eks.eks_cluster.name
         self.arn = self._eks.eks_cluster.arn
-        # It holds no key, but who reads it knows where to knock.
-        self.kubeconfig = pulumi.Output.secret(self._eks.kubeconfig_json)
+        # It holds no key. A branch reads it, whose secrets are encrypted with another one (ADR 10).
+        self.kubeconfig = self._eks.kubeconfig_json
         workers = self._workers()
         addons = self._addons(workers)
         self.provider = kubernetes.Provider(

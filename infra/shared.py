@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra import outputs
@@ -53,7 +52,7 @@ def deploy(stack: Stack) -> None:
         outputs.Deployed(
             stack,
             base.output("clusterName"),
-            pulumi.Output.secret(kubeconfig),
+            kubeconfig,
             base.output("logBucket"),
             image,
             airflow,

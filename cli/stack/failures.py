@@ -55,6 +55,12 @@ _KINDS = (
         "pulumi cancel --stack {stack}",
     ),
     _kind(
+        r"eliding undecryptable secrets for stack reference",
+        'The base\'s secrets cannot be read with the passphrase of "{stack}"',
+        "{said}\nA base that this version has deployed needs none of them to be read. Bring it up first:",
+        "./aerodrome up --env {base}",
+    ),
+    _kind(
         r"no space left on device",
         "The disk is full",
         "{said}",
@@ -92,6 +98,7 @@ _KINDS = (
 
 
 _PLUGIN = re.compile(r"pulumi-(?:resource|language)-([\w-]+)")
+_BASE = re.compile(r"stack reference '[^']*/([^'/]+)'")
 _GOES_ON = "What had been done is in the state; the same command goes on from there."
 
 
@@ -128,14 +135,17 @@ def failure(
             f"{executable}\n{said}".rstrip(),
             "./aerodrome doctor",
         )
-    kind = next((kind for kind in _KINDS if kind.pattern.search(said)), None)
+    elided = (message.text for message in messages if _BASE.search(message.text))
+    everything = "\n".join([*elided, said])
+    kind = next((kind for kind in _KINDS if kind.pattern.search(everything)), None)
     if kind is not None:
-        plugin = _PLUGIN.search(said)
+        plugin, base = _PLUGIN.search(said), _BASE.search(everything)
         words = {
             "stack": stack,
             "said": f"{said}\n{_GOES_ON}" if changed else said,
             "retry": retry,
             "plugin": plugin[1] if plugin else "?",
+            "base": base[1] if base else "?",
         }
         made = KitError if (extent.done if kind.harmless else changed) else UserError
         return made(

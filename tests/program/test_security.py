@@ -152,7 +152,7 @@ def test_no_secret_travels_in_clear(program: Program, key: str) -> None:
 
 
 def test_what_gives_access_is_a_secret_output(program: Program) -> None:
-    assert program.secret_outputs == {"kubeconfig", "rancherSecretAccessKey"}
+    assert program.secret_outputs == {"rancherSecretAccessKey"}
     assert not any(text in json.dumps(program.outputs) for text in SECRETS.values())
 
 
