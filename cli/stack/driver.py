@@ -432,8 +432,12 @@ class Stack:
         return bool(self.resources())
 
     def history(self) -> list[dict[str, Any]]:
-        """What was done to the stack, the latest first."""
-        return self._history() if self._there() else []
+        """What was done to the stack, the latest first. Numbered, which Pulumi's file backend does not do."""
+        runs = self._history() if self._there() else []
+        return [
+            {**run, "version": run.get("version") or number}
+            for run, number in zip(runs, range(len(runs), 0, -1), strict=True)
+        ]
 
     def _history(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(

@@ -43,6 +43,12 @@ _KINDS = (
         harmless=True,
     ),
     _kind(
+        r"eliding undecryptable secrets for stack reference",
+        'The base\'s secrets cannot be read with the passphrase of "{stack}"',
+        "{said}\nA base that this version has deployed needs none of them to be read. Bring it up first:",
+        "./aerodrome up --env {base}",
+    ),
+    _kind(
         r"incorrect passphrase|passphrase must be set|unable to find either.*PASSPHRASE",
         'The passphrase does not open the secrets of "{stack}"',
         "The state and the configuration were encrypted with another one. Set\n"
@@ -53,12 +59,6 @@ _KINDS = (
         'Another run of Pulumi is at work on "{stack}"',
         "{said}\nWait for it. If it is gone, and was on another machine:",
         "pulumi cancel --stack {stack}",
-    ),
-    _kind(
-        r"eliding undecryptable secrets for stack reference",
-        'The base\'s secrets cannot be read with the passphrase of "{stack}"',
-        "{said}\nA base that this version has deployed needs none of them to be read. Bring it up first:",
-        "./aerodrome up --env {base}",
     ),
     _kind(
         r"no space left on device",

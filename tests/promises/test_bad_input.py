@@ -185,3 +185,9 @@ def test_a_plugin_that_does_not_start(deployed: AwsStack, tmp_path: Path) -> Non
         error = refused(deployed, operation, PATH=path)
         assert "plugin" in error.summary
         assert "no module named x" in error.detail
+
+
+def test_what_was_done_is_numbered(deployed: AwsStack) -> None:
+    runs = deployed.driver().history()
+    assert [run["version"] for run in runs] == list(range(len(runs), 0, -1))
+    assert runs[-1]["result"] == "succeeded"

@@ -59,6 +59,6 @@ def test_a_base_with_another_passphrase_is_to_be_brought_up_first() -> None:
     told = Message(
         "info", "eliding undecryptable secrets for stack reference 'organization/aerodrome/base'"
     )
-    found = failed(255, "", told, error("cluster is unreachable", "urn::a::space"), touched=True)
+    found = failed(255, "", told, error("incorrect passphrase", "urn::a::x"), touched=True)
     assert found.summary == 'The base\'s secrets cannot be read with the passphrase of "dev"'
     assert found.command == "./aerodrome up --env base"
