@@ -101,6 +101,10 @@ class Backend(Protocol):
         """What `config` says, without what is secret, and without a passphrase."""
 
     def set_config(self, key: str, value: str, *, secret: bool) -> None: ...
+
+    def set_plain(self, values: Mapping[str, str]) -> None:
+        """Several values at once, none of them secret."""
+
     def remove_config(self, key: str) -> None: ...
 
 

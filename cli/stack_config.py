@@ -115,15 +115,13 @@ def complete(
         )
     plain = _plain(environment, on) | {REGION_KEY: region}
     added = [key for key in plain if key not in have]
-    for key in added:
-        backend.set_config(key, plain[key], secret=False)
+    backend.set_plain({key: plain[key] for key in added})
     for name in missing:
         backend.set_config(f"{NAMESPACE}:{name}", SECRETS[name](), secret=True)
     return added + [f"{NAMESPACE}:{name}" for name in missing]
 
 
 def _plain(environment: Environment, on: Standing) -> dict[str, str]:
-    # What it stands on comes first: cut short after it, the next run still knows what this is.
     values = {"rung": SHARED, "base": on.base} if on.shared else {}
     values["environment"] = environment.name
     if on.branch:
@@ -143,6 +141,5 @@ def keep(backend: Backend, expires: str, day: date) -> bool:
     wanted = {EXPIRES_KEY: expires, USED_KEY: day.isoformat()}
     have = backend.plain()
     news = {key: value for key, value in wanted.items() if have.get(key) != value}
-    for key, value in news.items():
-        backend.set_config(key, value, secret=False)
+    backend.set_plain(news)
     return bool(news)

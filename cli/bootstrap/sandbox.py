@@ -17,8 +17,7 @@ def prepare(session: Session, environment: Environment, assignments: Sequence[st
     changes = {
         key: value for key, value in wanted.given.items() if wanted.configured.get(key) != value
     }
-    for key, value in changes.items():
-        backend.set_config(key, value, secret=False)
+    backend.set_plain(changes)
     return [*changes, *stack_config.complete(environment, backend)]
 
 

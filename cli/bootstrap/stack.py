@@ -183,8 +183,7 @@ def configure(
             "deployed last has it:",
             f"pulumi config refresh --force -s {environment.name}",
         )
-    for key, value in changes.items():
-        backend.set_config(key, value, secret=False)
+    backend.set_plain(changes)
     for name in missing:
         backend.set_config(qualified(name), SECRETS[name](), secret=True)
     return [*changes, *(qualified(name) for name in missing)]

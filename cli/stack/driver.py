@@ -506,6 +506,13 @@ class Stack:
         self._quietly("config", "set", kind, key, given=value)
         self._ours = self._content()
 
+    def set_plain(self, values: Mapping[str, str]) -> None:
+        self._require()
+        if values:
+            pairs = [f"--plaintext={key}={value}" for key, value in values.items()]
+            self._quietly("config", "set-all", *pairs)
+            self._ours = self._content()
+
     def remove_config(self, key: str) -> None:
         self._require()
         self._quietly("config", "rm", key)

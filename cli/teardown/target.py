@@ -80,9 +80,7 @@ class Target:
 
     @cached_property
     def cluster_exists(self) -> bool:
-        """Whether the cluster that it lives in is there."""
-        if self.sandbox is not None:
-            return True
+        """Whether the cluster that it lives in is there: Pulumi signs in through EKS, in the sandbox too."""
         from cli.cloud.eks import exists
 
         return exists(self.client, self.cluster)
@@ -94,8 +92,8 @@ class Target:
 
     @cached_property
     def kubectl(self) -> Kubectl | None:
-        """On the cluster that it lives in; None if that is gone or cannot be reached."""
-        if not self.cluster_exists:
+        """On the cluster that it lives in; None if that is gone. A sandbox's Kubernetes outlives its EKS cluster."""
+        if self.sandbox is None and not self.cluster_exists:
             return None
         told = dict(self.outputs)
         if self.sandbox is None and not told.get("kubeconfig"):

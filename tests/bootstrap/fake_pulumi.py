@@ -99,6 +99,11 @@ def run(arguments: list[str]) -> str:
             return json.dumps({"version": 3, "deployment": state})
         case ["config", "refresh", *_]:
             stack.write(stack.state()["checkpoint"]["latest"]["fake_config"])
+        case ["config", "set-all", *pairs]:
+            for pair in pairs:
+                if pair.startswith("--plaintext="):
+                    key, _, value = pair.removeprefix("--plaintext=").partition("=")
+                    stack.set(key, value, secret=False)
         case ["config", "set", kind, key, *_]:
             stack.set(key, sys.stdin.read(), secret=kind == "--secret")
         case ["config", *_]:

@@ -66,6 +66,19 @@ def test_interfaces_in_the_way_are_swept_and_the_engine_tries_once_more(
     assert cloud.labels(cloud.ours) == []
 
 
+def test_what_went_with_its_cluster_keeps_nobody_from_the_end(
+    session: kit.Sandboxed, backend: kit.FileBackend, cloud: Cloud
+) -> None:
+    """A run that was killed left objects in the state; the cluster went by its tag."""
+    backend.write(resources=[*backend._read()["resources"], ["kubernetes", "release"]])
+    done = _down(session, cloud.ours)
+    assert _step(done, "engine").notes == [
+        "1 objects went with their cluster: the state forgets them"
+    ]
+    assert not backend.file.exists()
+    assert cloud.labels(cloud.ours) == []
+
+
 def test_it_tries_only_once_more_and_the_stack_is_kept(
     cloud: Cloud, session: kit.Sandboxed, backend: kit.FileBackend
 ) -> None:

@@ -182,6 +182,9 @@ class FakeBackend:
     def set_config(self, key: str, value: str, *, secret: bool) -> None:
         self.values[key] = Secret(value) if secret else value
 
+    def set_plain(self, values: Mapping[str, str]) -> None:
+        self.values.update(values)
+
     def remove_config(self, key: str) -> None:
         del self.values[key]
 
