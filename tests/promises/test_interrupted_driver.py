@@ -20,7 +20,8 @@ from tests.promises.aws_cloud import AwsStack, Emulator
 folder, url, key, proxy, operation = sys.argv[1:]
 getattr(AwsStack(Path(folder), Emulator(url, json.loads(key)), proxy), operation)()
 """
-SLOW_SECONDS = 3.0
+WAITING = "still ends the steps of an interrupted run: waiting for it"
+PATIENCE = 60
 
 
 @pytest.fixture
@@ -30,28 +31,32 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 
 class Slow:
-    """An answer that takes long; `begun` is set when the cloud has carried the call out."""
+    """An answer that comes when the next run says that it waits. `begun`: the cloud has carried the call out."""
 
-    def __init__(self, operation: str) -> None:
+    def __init__(self, stack: AwsStack, operation: str) -> None:
+        self.stack = stack
         self.operation = operation
         self.begun = threading.Event()
 
     def __call__(self, operation: str) -> None:
         if operation == self.operation and not self.begun.is_set():
+            self.stack.shown.truncate(0)
             self.begun.set()
-            time.sleep(SLOW_SECONDS)
+            until = time.monotonic() + PATIENCE
+            while WAITING not in self.stack.shown.getvalue() and time.monotonic() < until:
+                time.sleep(0.05)
 
 
 def killed(stack: AwsStack, folder: Path, proxy: Proxy, operation: str, call: str) -> None:
     """A command line of its own, killed while the cloud answers slowly."""
-    slow = proxy.after = Slow(call)
+    slow = proxy.after = Slow(stack, call)
     arguments = (stack.emulator.url, json.dumps(stack.emulator.key), proxy.url, operation)
     with subprocess.Popen(
         [sys.executable, "-c", STARTER, str(folder), *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
-        assert slow.begun.wait(60)
+        assert slow.begun.wait(PATIENCE)
         process.kill()
 
 
@@ -63,10 +68,11 @@ def test_the_same_command_at_once_waits_and_goes_on(
     stack.program(PROGRAM)
     killed(stack, tmp_path, proxy, "up", call)
     stack.up()
-    assert "still ends the steps of an interrupted run: waiting for it" in stack.shown.getvalue()
+    assert WAITING in stack.shown.getvalue()
     assert "unlocked" not in stack.shown.getvalue()
     assert world(emulator.client) == WHOLE
     assert stack.up().changed == 0
     killed(stack, tmp_path, proxy, "destroy", "DeleteSubnet")
     stack.destroy()
+    assert WAITING in stack.shown.getvalue()
     assert world(emulator.client) == NOTHING

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.api_server import api_server  # noqa: F401  (a fixture)
 from tests.promises.test_interrupted_release import ClusterStack
 
 PROGRAM = """
@@ -27,7 +26,7 @@ k8s.storage.v1.StorageClass("c", metadata={"name": "interrupted"}, provisioner="
 
 
 @pytest.fixture
-def stack(tmp_path: Path, api_server: str) -> Iterator[ClusterStack]:  # noqa: F811
+def stack(tmp_path: Path, api_server: str) -> Iterator[ClusterStack]:
     made = ClusterStack(tmp_path, api_server)
     yield made
     made.kubectl.run("delete", "configmap,service,secret", "--all", "--wait=false")

@@ -16,7 +16,6 @@ from cli.stack.driver import Stack
 from cli.stack.found import looker
 from sandbox import tools
 from sandbox.errors import KitError
-from tests.api_server import api_server  # noqa: F401  (a fixture)
 from tests.promises.aws_cloud import AwsStack, Emulator
 from tests.promises.processes import kill_descendants
 
@@ -126,7 +125,7 @@ def when_the_service_is_there(stack: ClusterStack, work: Callable[[], object]) -
 
 
 @pytest.fixture
-def stack(tmp_path: Path, api_server: str) -> Iterator[ClusterStack]:  # noqa: F811
+def stack(tmp_path: Path, api_server: str) -> Iterator[ClusterStack]:
     made = ClusterStack(tmp_path, api_server)
     yield made
     made.kubectl.run("delete", "configmap,service,secret", "--all", "--wait=false")

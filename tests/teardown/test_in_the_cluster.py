@@ -16,11 +16,8 @@ from cli.teardown.operation import TornDown, Wish, tear_down
 from infra.naming import Names
 from sandbox.errors import KitError, UserError
 from sandbox.tools import tool
-from tests.api_server import api_server
 from tests.teardown import kit
 from tests.teardown.conftest import Cloud
-
-__all__ = ["api_server"]
 
 AIRFLOW = "airflow"
 

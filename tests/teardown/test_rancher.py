@@ -20,11 +20,8 @@ from cli.teardown.report import Report
 from cli.teardown.target import target_of
 from infra.naming import Names
 from sandbox.tools import tool
-from tests.api_server import api_server
 from tests.teardown import kit
 from tests.teardown.conftest import Cloud
-
-__all__ = ["api_server"]
 
 TOKEN = "token-abcde:not-a-secret"
 

@@ -12,7 +12,6 @@ from cli.backends import Found
 from cli.kubernetes import Kubectl
 from cli.stack.pending import RELEASE
 from sandbox import tools
-from tests.api_server import api_server  # noqa: F401  (a fixture)
 
 TEMPLATE = """
 apiVersion: v1
@@ -78,7 +77,7 @@ class Installed:
 
 
 @pytest.fixture
-def installed(tmp_path: Path, api_server: str) -> Installed:  # noqa: F811
+def installed(tmp_path: Path, api_server: str) -> Installed:
     return Installed(tmp_path, api_server)
 
 
