@@ -66,6 +66,9 @@ class Backend(Protocol):
         """What `up` would do; with `refresh` after a look at what is really there."""
 
     def up(self, show: TextIO, *, refresh: bool = False) -> Outcome: ...
+    def refresh(self, show: TextIO, *, seconds: float | None = None) -> Outcome:
+        """Compares the state with what is really there, and forgets what is gone."""
+
     def destroy(self, show: TextIO, *, seconds: float | None = None) -> Outcome:
         """Deletes what the state knows; interrupted after `seconds`, it saves and raises."""
 

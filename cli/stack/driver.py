@@ -77,10 +77,10 @@ class Stack(Configured):
         done = self._run("up", options, show)
         return replace(done, outputs=self.outputs())
 
-    def refresh(self, show: TextIO) -> Outcome:
+    def refresh(self, show: TextIO, *, seconds: float | None = None) -> Outcome:
         self._require()
         self._settle(show)
-        return self._run("refresh", ["--yes", "--skip-preview"], show)
+        return self._run("refresh", ["--yes", "--skip-preview"], show, seconds)
 
     def destroy(self, show: TextIO, *, seconds: float | None = None) -> Outcome:
         if not self._there():

@@ -1,9 +1,9 @@
 """The engine's own part: what the state knows goes in the order of its dependencies.
 
-Two things keep it from the end, and both are known. A bucket or a repository of a protected
+Three things keep it from the end, and all are known. A bucket or a repository of a protected
 environment refuses while it holds data: that is taken out first, for whoever has said so. And
 network interfaces that nodes left behind keep security groups and subnets: they are swept, and
-the engine tries once more.
+the engine tries once more. So it does when something is gone that its state still has.
 """
 
 import re
@@ -26,6 +26,9 @@ DEPENDENCY = re.compile(
     r"DependencyViolation|has dependencies|dependent object|ResourceInUse|currently in use|InUse\b",
     re.IGNORECASE,
 )
+GONE = re.compile(r"release: not found|not found|no longer exists|does not exist", re.IGNORECASE)
+"""Of what an earlier run took away without the engine, when that had been killed: Helm refuses to uninstall it."""
+
 NOTHING = "no previous deployment"
 """What Pulumi's engine says of a stack that is empty already."""
 
@@ -80,10 +83,15 @@ def _twice(target: Target, report: Report) -> Outcome:
     except UserError:
         raise
     except KitError as error:
-        if not DEPENDENCY.search(f"{error.summary}\n{error.detail}"):
+        said = f"{error.summary}\n{error.detail}"
+        if DEPENDENCY.search(said):
+            report.note(f"something is in the way: {error.summary}")
+            in_the_way(target, report)
+        elif GONE.search(said):
+            report.note(f"something is gone already: {error.summary}")
+            target.backend.refresh(target.session.console.stderr, seconds=target.limits.destroy)
+        else:
             raise
-        report.note(f"something is in the way: {error.summary}")
-    in_the_way(target, report)
     return _destroy(target)
 
 

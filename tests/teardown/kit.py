@@ -62,6 +62,13 @@ class FileBackend:
         empty: dict[str, Any] = {"resources": [], "outputs": {}, "plain": {}, "there": False}
         return empty | (json.loads(self.file.read_text()) if self.file.exists() else {})
 
+    def refresh(self, show: Any, *, seconds: float | None = None) -> Outcome:
+        """Forgets the buckets that are gone."""
+        there = [one["Name"] for one in self.client("s3").list_buckets()["Buckets"]]
+        left = self._read()["resources"]
+        self.write(resources=[each for each in left if each[0] != "s3" or each[1] in there])
+        return Outcome({}, 0.0)
+
     def destroy(self, show: Any, *, seconds: float | None = None) -> Outcome:
         if self.refuses:
             raise self.refuses.pop(0)

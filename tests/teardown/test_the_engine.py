@@ -79,6 +79,23 @@ def test_what_went_with_its_cluster_keeps_nobody_from_the_end(
     assert cloud.labels(cloud.ours) == []
 
 
+GONE = KitError("`pulumi destroy` failed", "uninstall: Release not loaded: airflow: not found")
+
+
+def test_what_is_gone_already_is_looked_at_and_forgotten(
+    session: kit.Sandboxed, backend: kit.FileBackend, cloud: Cloud
+) -> None:
+    """An engine was killed, and the cloud cleared by tag: Helm refuses to uninstall what is not there."""
+    gone = f"aerodrome-{cloud.ours}-gone"
+    backend.write(resources=[*backend._read()["resources"], ["s3", gone]])
+    backend.refuses = [GONE]
+    done = _down(session, cloud.ours)
+    assert _step(done, "engine").notes == ["something is gone already: `pulumi destroy` failed"]
+    assert done.outcome is not None
+    assert done.outcome.changes == {"delete": 1}
+    assert cloud.labels(cloud.ours) == []
+
+
 def test_it_tries_only_once_more_and_the_stack_is_kept(
     cloud: Cloud, session: kit.Sandboxed, backend: kit.FileBackend
 ) -> None:
