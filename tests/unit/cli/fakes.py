@@ -324,6 +324,9 @@ class _FakeService:
 
     tag_role = tag_resources = _tag
 
+    def describe_cluster(self, **_: Any) -> dict[str, Any]:
+        return {"cluster": {"status": "ACTIVE"}}
+
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         return lambda **_: _Empty(self._answers.get(operation, [{}])[0])
 
