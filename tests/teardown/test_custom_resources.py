@@ -20,12 +20,11 @@ from tests.teardown.test_in_the_cluster import (
     _down,
     _end,
     _shared,
-    api_server,
     cluster,
     session,
 )
 
-__all__ = ["api_server", "cluster", "session"]
+__all__ = ["cluster", "session"]
 
 GROUP = "databases.example.org"
 FINALIZER = f"{GROUP}/cleanup"

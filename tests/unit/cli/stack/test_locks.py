@@ -75,11 +75,16 @@ def test_a_number_that_another_process_has_now_is_of_the_dead() -> None:
 def test_one_that_a_killed_command_line_started_is_waited_for(dead: int) -> None:
     folder = f"/tmp/aerodrome-pulumi-{dead}-abc/events.jsonl"
     said: list[str] = []
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1)", folder]) as process:
+    command = [sys.executable, "-c", "print(flush=True); input()", folder]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
         holder = Holder("root", HOST, process.pid)
         assert holder.is_orphan
-        # Who has ended must be collected, or its number is still taken.
-        threading.Thread(target=process.wait).start()
+        # It ends while it is waited for, and is collected, or its number would still be taken.
+        threading.Timer(0.5, process.communicate, ["\n"]).start()
         assert await_orphans([holder], said.append)
         assert holder.is_gone
     assert said == [
