@@ -88,14 +88,15 @@ def up(name: str = DEFAULT, *, report: Callable[[Progress], None], ui_port: int 
     with _at_work(name, "sandbox up", UP_PATIENCE_SECONDS):
         root = _root(name)
         known = load_instance(root / "instance.json")
-        if known is not None and _running(known) and _current(known) and _repaired(known, report):
-            return Sandbox(known)
+        if known is not None and _running(known):
+            if not _current(known):
+                ui_port = known.ui_port
+                report(Progress("It runs another version of Aerodrome: started anew", "done"))
+            elif _repaired(known, report):
+                return Sandbox(known)
         from sandbox.cluster import starting, stopping
 
         if known is not None:
-            if _running(known):
-                ui_port = known.ui_port
-                report(Progress("It runs another version of Aerodrome: started anew", "done"))
             stopping.stop(Layout(known), lambda progress: None)
         return Sandbox(starting.start(root, name, ui_port, report))
 

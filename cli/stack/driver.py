@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from typing import TextIO
+from typing import Any, TextIO
 
 from cli.backends import Outcome
 from cli.stack import former_state, pending, run_folder
@@ -60,9 +60,8 @@ class Stack(Configured):
 
     def preview(self, show: TextIO, *, refresh: bool = False) -> Outcome:
         self._require()
-        if not self._is_at_work():
-            self._adapt(_writer(show))
-        if unfinished := pending.operations(self._deployment()):
+        exported = self._exported() if self._is_at_work() else self._adapted(_writer(show))
+        if unfinished := pending.operations(exported.get("deployment") or {}):
             show.write(
                 f"{len(unfinished)} step(s) of an interrupted run are not settled; `up` settles them first\n"
             )
@@ -154,22 +153,21 @@ class Stack(Configured):
         if self._is_at_work():
             # The CLI says so; what it has begun is not to be taken for unfinished.
             return
-        self._adapt(note)
-        exported = self._exported()
+        exported = self._adapted(note)
         if unfinished := pending.operations(exported.get("deployment") or {}):
             note(f"an interrupted run left {len(unfinished)} step(s) unfinished: looking for them")
             self._take(exported, exported["deployment"], note)
 
-    def _adapt(self, note: Callable[[str], None]) -> None:
-        """Makes of a state that an older version wrote one that Pulumi's own providers read."""
-        if self._place.state is None:
-            # That version wrote none but those of this machine.
-            return
+    def _adapted(self, note: Callable[[str], None]) -> Mapping[str, Any]:
+        """The exported state; one that an older version wrote is made one that Pulumi's own providers read."""
         exported = self._exported()
-        deployment = former_state.adapted(exported.get("deployment") or {})
-        if deployment is not None:
-            note("the state is of an older version of Aerodrome: adapted")
-            self._import({**exported, "deployment": deployment})
+        # That version wrote none but those of this machine.
+        deployment = self._place.state and former_state.adapted(exported.get("deployment") or {})
+        if not deployment:
+            return exported
+        note("the state is of an older version of Aerodrome: adapted")
+        self._import({**exported, "deployment": deployment})
+        return self._exported()
 
     def _settle_lost(self, watched: _Watched, note: Callable[[str], None]) -> None:
         """Finds out what became of the steps whose plugin died: Pulumi forgets them."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.stack.processes import has_ended
 from sandbox.errors import UserError
 
 KEPT_BACK = 16 * 1024**2
@@ -76,6 +77,6 @@ def _free(folder: Path) -> int:
 
 def _remove_of_the_dead(folder: Path) -> None:
     for file in folder.glob(".room-*"):
-        if not Path(f"/proc/{file.name.rpartition('-')[2]}").exists():
+        if has_ended(file.name.rpartition("-")[2]):
             with suppress(OSError):
                 file.unlink(missing_ok=True)

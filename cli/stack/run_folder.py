@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cli.stack.processes import has_ended
+
 _PREFIX = "aerodrome-pulumi-"
 _OWNER = re.compile(rf"{_PREFIX}(\d+)-")
-_PROC = Path("/proc/self")
-"""Where it is missing nothing is known of other processes."""
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def made() -> Iterator[Path]:
 def is_of_the_dead(text: str) -> bool:
     """Whether a path, or a command line with one, is of a run folder whose process has ended."""
     owner = _OWNER.search(text)
-    return bool(owner and _PROC.exists() and not (_PROC.parent / owner[1]).exists())
+    return bool(owner and has_ended(owner[1]))
 
 
 def _remove_of_the_dead(parent: Path) -> None:

@@ -26,7 +26,7 @@ DEPENDENCY = re.compile(
     r"DependencyViolation|has dependencies|dependent object|ResourceInUse|currently in use|InUse\b",
     re.IGNORECASE,
 )
-GONE = re.compile(r"release: not found|not found|no longer exists|does not exist", re.IGNORECASE)
+GONE = re.compile(r"not found|no longer exists|does not exist", re.IGNORECASE)
 """Of what an earlier run took away without the engine, when that had been killed: Helm refuses to uninstall it."""
 
 NOTHING = "no previous deployment"

@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.errors import KitError, UserError
 from tests.promises.aws_cloud import AwsStack, Emulator, Proxy
-from tests.promises.processes import kill_descendants
+from tests.promises.test_interrupted_plugin import PluginKiller
 
 ONE = 'aws.ec2.Vpc("net", cidr_block="10.0.0.0/16")\n'
 TWO = ONE + 'aws.ec2.Vpc("more", cidr_block="10.1.0.0/16")\n'
@@ -65,6 +65,16 @@ def vpcs(stack: AwsStack) -> set[str]:
     return {str(each["VpcId"]) for each in found}
 
 
+def refused_with(stack: AwsStack, operation: str, state: bytes) -> KitError:
+    """The same with another file as the state; the true one is put back."""
+    whole = stack.checkpoint.read_bytes()
+    stack.checkpoint.write_bytes(state)
+    try:
+        return refused(stack, operation)
+    finally:
+        stack.checkpoint.write_bytes(whole)
+
+
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_wrong_passphrase(deployed: AwsStack, operation: str) -> None:
     error = refused(deployed, operation, PULUMI_CONFIG_PASSPHRASE="battery staple")
@@ -77,11 +87,7 @@ def test_a_wrong_passphrase(deployed: AwsStack, operation: str) -> None:
 def test_a_damaged_state(deployed: AwsStack, operation: str, damage: str) -> None:
     whole = deployed.checkpoint.read_bytes()
     kinds = {"cut": whole[: len(whole) // 2], "empty": b"", "text": b"<html></html>"}
-    deployed.checkpoint.write_bytes(kinds[damage])
-    try:
-        error = refused(deployed, operation)
-    finally:
-        deployed.checkpoint.write_bytes(whole)
+    error = refused_with(deployed, operation, kinds[damage])
     assert "is damaged" in error.summary
     assert "dev" in error.summary
     assert ".bak" in error.detail
@@ -89,12 +95,8 @@ def test_a_damaged_state(deployed: AwsStack, operation: str, damage: str) -> Non
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_state_of_another_project(deployed: AwsStack, operation: str) -> None:
-    whole = deployed.checkpoint.read_text()
-    deployed.checkpoint.write_text(whole.replace("::aerodrome::", "::other::"))
-    try:
-        error = refused(deployed, operation)
-    finally:
-        deployed.checkpoint.write_text(whole)
+    whole = deployed.checkpoint.read_bytes()
+    error = refused_with(deployed, operation, whole.replace(b"::aerodrome::", b"::other::"))
     assert "belongs to another stack" in error.summary
     assert "urn:pulumi:dev::other::" in error.detail
 
@@ -147,17 +149,6 @@ def test_a_pulumi_that_is_broken_or_too_old(
     assert error.command == "./aerodrome doctor"
 
 
-class Dying:
-    """A plugin that is killed when it has asked the cloud for something."""
-
-    def __init__(self, operation: str) -> None:
-        self.operation = operation
-
-    def __call__(self, operation: str) -> None:
-        if operation == self.operation:
-            assert kill_descendants("sandbox.providers.aws")
-
-
 def test_a_plugin_that_dies_having_changed_nothing(
     tmp_path: Path, emulator: Emulator, proxy: Proxy
 ) -> None:
@@ -165,7 +156,7 @@ def test_a_plugin_that_dies_having_changed_nothing(
     stack.program(ONE)
     stack.up()
     stack.program(ONE + 'pulumi.export("zones", aws.get_availability_zones().names)\n')
-    proxy.after = Dying("DescribeAvailabilityZones")
+    proxy.after = PluginKiller("DescribeAvailabilityZones")
     error = refused(stack, "up")
     proxy.after = lambda operation: None
     assert error.summary == "A plugin of Pulumi died at its work: aws"
