@@ -111,10 +111,9 @@ def script(file: Path, text: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def base_program() -> Iterator[Program]:
+def base_program() -> Program:
     """The base's program, told of the role by bootstrap."""
-    with pytest.MonkeyPatch.context() as patch:
-        yield run_program({"environment": BASE, "deployRole": DEPLOY}, SECRETS, patch)
+    return run_program({"environment": BASE, "deployRole": DEPLOY}, SECRETS)
 
 
 @pytest.fixture(scope="session")

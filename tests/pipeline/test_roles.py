@@ -44,7 +44,7 @@ NEVER_REFUSED = {
 
 
 @pytest.fixture(scope="module")
-def branch(base_program: Program, account: Account) -> Iterator[Program]:
+def branch(base_program: Program, account: Account) -> Program:
     """The branch's program, on what is in the emulator."""
     told = {
         **base_program.outputs,
@@ -54,9 +54,8 @@ def branch(base_program: Program, account: Account) -> Iterator[Program]:
         "branchBoundary": account.boundary,
     }
     config = {"environment": BRANCH, "rung": "shared", "base": BASE, "branch": "feature/x"}
-    with pytest.MonkeyPatch.context() as patch:
-        stacks = {f"organization/aerodrome/{BASE}": Program([], told, base_program.secret_outputs)}
-        yield run_program(config, SECRETS, patch, stacks)
+    stacks = {f"organization/aerodrome/{BASE}": Program([], told, base_program.secret_outputs)}
+    return run_program(config, SECRETS, stacks)
 
 
 @pytest.fixture(autouse=True)

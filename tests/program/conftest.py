@@ -1,7 +1,5 @@
 """One run of the program for all tests that only read it."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.program.recording import SECRETS, Program, run_program
@@ -12,14 +10,12 @@ BRANCH_SECRETS = {**SECRETS, "databasePassword": "branch/p@ssword"}
 
 
 @pytest.fixture(scope="module")
-def program() -> Iterator[Program]:
+def program() -> Program:
     """The program with nothing configured but what must be."""
-    with pytest.MonkeyPatch.context() as patch:
-        yield run_program({"environment": "test"}, SECRETS, patch)
+    return run_program({"environment": "test"}, SECRETS)
 
 
 @pytest.fixture(scope="module")
-def shared(program: Program) -> Iterator[Program]:
+def shared(program: Program) -> Program:
     """A branch that stands on it, from what it tells."""
-    with pytest.MonkeyPatch.context() as patch:
-        yield run_program(BRANCH, BRANCH_SECRETS, patch, {BASE: program})
+    return run_program(BRANCH, BRANCH_SECRETS, {BASE: program})

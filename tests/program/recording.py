@@ -238,10 +238,22 @@ class Program:
 def run_program(
     config: Mapping[str, str],
     secrets: Mapping[str, str],
-    patch: pytest.MonkeyPatch,
     stacks: Mapping[str, Program] = {},
 ) -> Program:
-    """Run `infra/` as Pulumi's language host does, with this configuration, beside these stacks."""
+    """Run `infra/` as Pulumi's language host does, with this configuration, beside these stacks.
+
+    The working directory and the variables are the program's only while it runs.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        return _run(config, secrets, patch, stacks)
+
+
+def _run(
+    config: Mapping[str, str],
+    secrets: Mapping[str, str],
+    patch: pytest.MonkeyPatch,
+    stacks: Mapping[str, Program],
+) -> Program:
     full = {f"aerodrome:{key}": value for key, value in {**config, **secrets}.items()}
     patch.setenv("PULUMI_CONFIG", json.dumps(full))
     patch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps([f"aerodrome:{key}" for key in secrets]))

@@ -7,8 +7,8 @@ from tests.program.recording import SECRETS, run_program
 
 
 def failure(config: dict[str, str], secrets: dict[str, str] = SECRETS) -> str:
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(pulumi.RunError) as caught:
-        run_program(config, secrets, patch)
+    with pytest.raises(pulumi.RunError) as caught:
+        run_program(config, secrets)
     return str(caught.value)
 
 

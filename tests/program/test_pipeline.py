@@ -2,7 +2,6 @@
 every role that the pipeline makes."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -18,16 +17,14 @@ ROLE = "aws:iam/role:Role"
 
 
 @pytest.fixture(scope="module")
-def base() -> Iterator[Program]:
+def base() -> Program:
     config = {"environment": "test", "deployRole": DEPLOY, "previewRole": PREVIEW}
-    with pytest.MonkeyPatch.context() as patch:
-        yield run_program(config, SECRETS, patch)
+    return run_program(config, SECRETS)
 
 
 @pytest.fixture(scope="module")
-def branch(base: Program) -> Iterator[Program]:
-    with pytest.MonkeyPatch.context() as patch:
-        yield run_program(BRANCH, BRANCH_SECRETS, patch, {BASE: base})
+def branch(base: Program) -> Program:
+    return run_program(BRANCH, BRANCH_SECRETS, {BASE: base})
 
 
 def names(program: Program) -> set[tuple[str, str]]:

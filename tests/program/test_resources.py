@@ -195,16 +195,14 @@ def of(resources: list[Registration], type_: str) -> list[Registration]:
 
 
 def test_an_environment_may_do_without_rancher() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        program = run_program({"environment": "test", "rancherEnabled": "false"}, SECRETS, patch)
+    program = run_program({"environment": "test", "rancherEnabled": "false"}, SECRETS)
     assert not of(program.resources, "aws:ec2/instance:Instance")
     assert not of(program.resources, "aws:iam/accessKey:AccessKey")
     assert program.outputs["rancherAddress"] is None
 
 
 def test_a_protected_environment_keeps_what_holds_data() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        program = run_program({"environment": "test", "protect": "true"}, SECRETS, patch)
+    program = run_program({"environment": "test", "protect": "true"}, SECRETS)
     assert program.one("aws:s3/bucket:Bucket").inputs["forceDestroy"] is False
     for repository in program.of_type("aws:ecr/repository:Repository"):
         assert repository.inputs["forceDelete"] is False
@@ -215,8 +213,7 @@ def test_a_protected_environment_keeps_what_holds_data() -> None:
 
 
 def test_the_database_may_be_on_rds() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        program = run_program({"environment": "test", "database": "rds"}, SECRETS, patch)
+    program = run_program({"environment": "test", "database": "rds"}, SECRETS)
     instance = program.one("aws:rds/instance:Instance")
     assert instance.inputs["storageEncrypted"] is True
     assert instance.inputs["publiclyAccessible"] is False

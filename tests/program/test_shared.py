@@ -42,10 +42,9 @@ def test_everything_there_is(shared: Program) -> None:
 
 
 def test_what_takes_tags_says_whose_it_is() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        base = run_program({"environment": "test"}, SECRETS, patch)
-        days = {"expires": "2027-02-03", "used": "2027-01-31"}
-        program = run_program({**BRANCH, **days}, BRANCH_SECRETS, patch, {BASE: base})
+    base = run_program({"environment": "test"}, SECRETS)
+    days = {"expires": "2027-02-03", "used": "2027-01-31"}
+    program = run_program({**BRANCH, **days}, BRANCH_SECRETS, {BASE: base})
     tagged = [r for r in program.resources if r.type.startswith("aws:") and takes_tags(r.type)]
     assert len(tagged) == 2
     for resource in tagged:
@@ -123,9 +122,8 @@ def test_its_airflow_connects_as_its_own_user(shared: Program) -> None:
 
 
 def test_on_rds_it_connects_with_tls() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        base = run_program({"environment": "test", "database": "rds"}, SECRETS, patch)
-        program = run_program(BRANCH, BRANCH_SECRETS, patch, {BASE: base})
+    base = run_program({"environment": "test", "database": "rds"}, SECRETS)
+    program = run_program(BRANCH, BRANCH_SECRETS, {BASE: base})
     secret = program.one("kubernetes:core/v1:Secret", "-airflow-database").inputs["stringData"]
     assert secret["connection"].endswith(
         "@aerodrome-test-database.rds.example.com:5432/airflow_test_x?sslmode=require"
@@ -237,8 +235,8 @@ def test_the_base_lets_its_branches_reach_its_database(program: Program, shared:
 
 def refusal(base: Program) -> str:
     """What a branch says to such a base."""
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(pulumi.RunError) as caught:
-        run_program(BRANCH, BRANCH_SECRETS, patch, {BASE: base})
+    with pytest.raises(pulumi.RunError) as caught:
+        run_program(BRANCH, BRANCH_SECRETS, {BASE: base})
     return str(caught.value)
 
 

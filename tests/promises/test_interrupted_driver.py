@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.environments import ROOT
 from tests.promises.aws_cloud import AwsStack, Emulator, Proxy, running_emulator
 from tests.promises.test_interrupted import NOTHING, PROGRAM, WHOLE, world
 
@@ -51,12 +52,16 @@ def killed(stack: AwsStack, folder: Path, proxy: Proxy, operation: str, call: st
     """A command line of its own, killed while the cloud answers slowly."""
     slow = proxy.after = Slow(stack, call)
     arguments = (stack.emulator.url, json.dumps(stack.emulator.key), proxy.url, operation)
-    with subprocess.Popen(
-        [sys.executable, "-c", STARTER, str(folder), *arguments],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        assert slow.begun.wait(PATIENCE)
+    with (
+        (folder / "printed").open("w") as printed,
+        subprocess.Popen(
+            [sys.executable, "-c", STARTER, str(folder), *arguments],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=printed,
+        ) as process,
+    ):
+        assert slow.begun.wait(PATIENCE), (folder / "printed").read_text()
         process.kill()
 
 

@@ -29,14 +29,12 @@ OF_EKS = (
 
 
 def program(**settings: str) -> Program:
-    with pytest.MonkeyPatch.context() as patch:
-        return run_program({"environment": "test", **settings}, SECRETS, patch)
+    return run_program({"environment": "test", **settings}, SECRETS)
 
 
 def branch() -> Program:
-    with pytest.MonkeyPatch.context() as patch:
-        base = run_program({"environment": "test"}, SECRETS, patch)
-        return run_program(BRANCH, BRANCH_SECRETS, patch, {BASE: base})
+    base = run_program({"environment": "test"}, SECRETS)
+    return run_program(BRANCH, BRANCH_SECRETS, {BASE: base})
 
 
 def things(found: Program) -> list[Thing]:
