@@ -14,6 +14,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from cli.base.errors import KitError
+from cli.base.paths import state_dir
 from cli.commands import (
     bootstrap,
     config,
@@ -36,8 +38,6 @@ from cli.commands import (
     up,
 )
 from cli.session import Session
-from sandbox.errors import KitError
-from sandbox.instance import state_dir
 
 NAME = "aerodrome"
 INTERRUPTED = 130

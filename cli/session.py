@@ -9,52 +9,30 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from cli import environments
-from cli import passphrase as passphrases
-from cli.console import Console
-from cli.environments import Environment
-from cli.git import Checkout
-from cli.settings import REGION_KEY
-from cli.teardown.limits import Limits
+from cli.base import environments
+from cli.base import passphrase as passphrases
+from cli.base.console import Console
+from cli.base.environments import Environment
+from cli.base.errors import UserError
+from cli.base.git import Checkout
+from cli.base.settings import DEFAULT_REGION, REGION_KEY
+from cli.cloud.limits import Limits
+from cli.cloud.sandbox import Machine, Progress, Sandbox
 from infra.naming import Names
-from sandbox.errors import UserError
-from sandbox.instance import REGION, Instance
 
 if TYPE_CHECKING:
-    from cli.airflow import Airflow
-    from cli.backends import Backend
-    from cli.kubernetes import Kubectl
-    from cli.lease_stores import Store
+    from cli.base.airflow import Airflow
+    from cli.base.lease_stores import Store
+    from cli.cloud.kubernetes import Kubectl
+    from cli.stack.backends import Backend
     from cli.stack.pending import Look
     from cli.stack.place import Place
 
 SANDBOX_VARIABLE = "AERODROME_SANDBOX"
 PORT_VARIABLE = "AERODROME_UI_PORT"
 SETUP_VARIABLE = "AERODROME_SETUP_SECONDS"
-
-
-class Sandbox(Protocol):
-    """A sandbox that is up."""
-
-    @property
-    def instance(self) -> Instance: ...
-    def environment(self) -> dict[str, str]:
-        """Variables with which programs find its AWS and its Kubernetes."""
-
-
-class Step(Protocol):
-    """What the sandbox tells of its work: sandbox.machine.Progress."""
-
-    @property
-    def step(self) -> str: ...
-    @property
-    def state(self) -> str: ...
-    @property
-    def seconds(self) -> float: ...
-    @property
-    def detail(self) -> str: ...
 
 
 class Session:
@@ -76,7 +54,7 @@ class Session:
         self.same = ""
         """The options with which another command, typed here, means the same environment."""
 
-    def step(self, progress: Step) -> None:
+    def step(self, progress: Progress) -> None:
         """Shows a step of the sandbox's work when it is over."""
         if progress.state == "started":
             return
@@ -111,11 +89,9 @@ class Session:
                 "cd",
             ) from error
 
-    def machine(self) -> Any:
+    def machine(self) -> Machine:
         """The sandbox's front door."""
-        from sandbox import machine
-
-        return machine
+        return Machine()
 
     def backend(self, environment: Environment, sandbox: Sandbox | None = None) -> "Backend":
         """What deploys `environment`; a sandbox is needed for what asks the cloud."""
@@ -129,7 +105,7 @@ class Session:
 
         if not environment.sandboxed:
             return place.on_aws(environment)
-        variables: dict[str, str] = self.machine().tools_environment()
+        variables = self.machine().tools_environment()
         if sandbox is not None:
             variables |= sandbox.environment()
         return place.in_sandbox(environment, passphrases.file(environment), variables)
@@ -140,17 +116,17 @@ class Session:
 
         def client(service: str) -> Any:
             # Made when it is needed: only what was interrupted is looked for.
-            region = self.backend(environment).plain().get(REGION_KEY) or REGION
+            region = self.backend(environment).plain().get(REGION_KEY) or DEFAULT_REGION
             return self.client(sandbox, region)(service)
 
         def kubectl(namespace: str) -> "Kubectl":
             outputs = dict(self.backend(environment).outputs())
             if sandbox is None and not outputs.get("kubeconfig"):
                 from cli.cloud.eks import kubeconfig
-                from cli.stack_config import BASE_KEY
+                from cli.stack.stack_config import BASE_KEY
 
                 plain = self.backend(environment).plain()
-                region = plain.get(REGION_KEY) or REGION
+                region = plain.get(REGION_KEY) or DEFAULT_REGION
                 cluster = Names(plain.get(BASE_KEY) or environment.name).cluster
                 outputs["kubeconfig"] = kubeconfig(client, cluster, region)
             return self.kubectl(namespace, outputs, sandbox)
@@ -165,7 +141,7 @@ class Session:
         return [Environment(name) for name in [*here, *stacks(self.console.report)]]
 
     def airflow(self, url: str, username: str, password: str, patience: float) -> "Airflow":
-        from cli.airflow import Airflow
+        from cli.base.airflow import Airflow
 
         return Airflow(url, username, password, patience=patience)
 
@@ -173,23 +149,21 @@ class Session:
         self, namespace: str, outputs: Mapping[str, Any], sandbox: Sandbox | None
     ) -> "Kubectl":
         """kubectl in a namespace of the sandbox, or of the cluster of a stack with these outputs."""
-        from cli.kubernetes import Kubectl
+        from cli.cloud.kubernetes import Kubectl
 
         if sandbox is None:
-            from cli.backends import need
+            from cli.stack.backends import need
 
             return Kubectl(need(outputs, "kubeconfig"), namespace)
-        from sandbox.tools import tool
-
-        return Kubectl(sandbox.instance.admin_kubeconfig, namespace, tool("kubectl"))
+        return Kubectl(sandbox.instance.admin_kubeconfig, namespace, self.machine().tool("kubectl"))
 
     def lease_store(self, environment: Environment, region: str) -> "Store | None":
         """Where the environment's lease lies; None in an account that bootstrap did not prepare."""
         if environment.sandboxed:
-            from cli.lease_stores import FileStore
+            from cli.base.lease_stores import FileStore
 
             return FileStore(environment.name)
-        from cli.lease_bucket import store_of
+        from cli.cloud.lease_bucket import store_of
 
         return store_of(self.client(None, region), environment.name, region)
 
@@ -208,7 +182,7 @@ class Session:
         aws = boto3.Session(
             aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-            region_name=variables.get("AWS_REGION", REGION),
+            region_name=variables.get("AWS_REGION", DEFAULT_REGION),
         )
         endpoint = variables["AWS_ENDPOINT_URL"]
 

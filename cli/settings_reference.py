@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 
-from cli.settings import Setting, settings
+from cli.base.settings import Setting, settings
 
 INTRODUCTION = """# Settings
 

@@ -32,7 +32,6 @@ __all__ = [
     "down",
     "get",
     "status",
-    "tools_environment",
     "up",
 ]
 
@@ -66,11 +65,6 @@ class Sandbox:
             "CONTAINERS_REGISTRIES_CONF": str(Layout(self.instance).registries_config),
             **pulumi.environment({"PATH": f"{tools.tools_dir()}:{path}"}),
         }
-
-
-def tools_environment() -> dict[str, str]:
-    """What leads to the Pulumi CLI and its plugins, whether the sandbox is up or not."""
-    return pulumi.environment()
 
 
 UP_PATIENCE_SECONDS = 300.0

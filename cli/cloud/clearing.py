@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from cli.base.errors import CloudError
 from cli.cloud.patience import Patience
 from cli.cloud.resource import Client, Resource, Search
 from cli.cloud.services import FINDERS, delete, find
-from sandbox.errors import CloudError
 
 
 @dataclass(frozen=True)

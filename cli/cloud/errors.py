@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from sandbox.errors import CloudError, UserError
+from cli.base.errors import CloudError, UserError
 
 _GONE = re.compile(r"NotFound(Exception|Fault)?$|^NoSuch|^404$")
 _LOGIN = frozenset(

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from cli import environments
-from cli.environments import Environment
-from cli.options import Json
+from cli.base import environments
+from cli.base.environments import Environment
+from cli.base.errors import UserError
+from cli.commands.options import Json
 from cli.session import Session
-from sandbox.errors import UserError
 
 Name = Annotated[str, typer.Argument(metavar="ENV", help="The environment to prepare.")]
 Region = Annotated[
@@ -135,9 +135,9 @@ def _prepare(
     yes: bool,
 ) -> None:
     # Imported late: they load the AWS SDK.
-    from cli.bootstrap.aws import Aws, refusals_explained
-    from cli.bootstrap.github import repository, set_up_commands
-    from cli.bootstrap.prepare import look, make
+    from cli.operations.bootstrap.aws import Aws, refusals_explained
+    from cli.operations.bootstrap.github import repository, set_up_commands
+    from cli.operations.bootstrap.prepare import look, make
 
     console = session.console
     whose = repository(github) if github else None
@@ -176,9 +176,9 @@ def _remove(
     empty_bucket: bool,
     yes: bool,
 ) -> None:
-    from cli.bootstrap import prepare, removal, wishes
-    from cli.bootstrap.aws import Aws, refusals_explained
-    from cli.bootstrap.region import check_name
+    from cli.operations.bootstrap import prepare, removal, wishes
+    from cli.operations.bootstrap.aws import Aws, refusals_explained
+    from cli.operations.bootstrap.region import check_name
 
     console, name = session.console, environment.name
     with refusals_explained(profile):
@@ -216,7 +216,7 @@ def _confirm(session: Session, question: str, *, yes: bool) -> None:
 
 
 def _prepare_sandbox(session: Session, environment: Environment, assignments: list[str]) -> None:
-    from cli.bootstrap.sandbox import prepare
+    from cli.operations.bootstrap.sandbox import prepare
 
     added = prepare(session, environment, assignments)
     console = session.console
@@ -231,7 +231,7 @@ def _prepare_sandbox(session: Session, environment: Environment, assignments: li
 
 
 def _remove_sandbox(session: Session, environment: Environment) -> None:
-    from cli.bootstrap.sandbox import remove
+    from cli.operations.bootstrap.sandbox import remove
 
     gone = remove(session, environment)
     console = session.console

@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from cli import passphrase, settings, stack_config
-from cli.backends import Backend, clear, masked
-from cli.console import Console
-from cli.environments import Environment
-from cli.options import Json, on_environment
+from cli.base import passphrase, settings
+from cli.base.console import Console
+from cli.base.environments import Environment
+from cli.base.errors import UserError
+from cli.commands.options import Json, on_environment
 from cli.session import Session
-from sandbox.errors import UserError
+from cli.stack import stack_config
+from cli.stack.backends import Backend, clear, masked
 
 app = typer.Typer(
     no_args_is_help=True,

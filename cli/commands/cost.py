@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import environments, passphrase, stack_config
-from cli.environments import Environment
-from cli.git import NoBranch
-from cli.options import Base, Branch, Json
+from cli.base import environments, passphrase
+from cli.base.environments import Environment
+from cli.base.errors import KitError, UserError
+from cli.base.git import NoBranch
+from cli.base.settings import DEFAULT_REGION, REGION_KEY
+from cli.commands.options import Base, Branch, Json
 from cli.session import Session
-from cli.settings import REGION_KEY
-from sandbox.errors import KitError, UserError
-from sandbox.instance import REGION
+from cli.stack import stack_config
 
 if TYPE_CHECKING:
-    from cli.bootstrap.wishes import Wishes
-    from cli.cost.prices import Prices
-    from cli.cost.report import Estimate
+    from cli.operations.bootstrap.wishes import Wishes
+    from cli.operations.cost.prices import Prices
+    from cli.operations.cost.report import Estimate
 
 
 class Rungs(StrEnum):
@@ -72,7 +72,7 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     """Show what an environment costs on AWS, each resource and in total, by the hour and the month.
 
     Before `up`, by its settings: on a cluster of its own and on a shared one, side by side. Once it is
-    deployed, also what stands. Prices are those of the dated table in cli/cost/prices.json; with
+    deployed, also what stands. Prices are those of the dated table in cli/operations/cost/prices.json; with
     --check-prices they are compared with AWS's Price List API (it needs pricing:GetProducts).
 
     \b
@@ -84,9 +84,9 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     session: Session = ctx.obj
     environment = _environment(session, env, branch, base)
     # Imported late: it reads the program's settings.
-    from cli.bootstrap import wishes
-    from cli.cost import prices
-    from cli.cost.report import DEDICATED, SHARED, Report, plan
+    from cli.operations.bootstrap import wishes
+    from cli.operations.cost import prices
+    from cli.operations.cost.report import DEDICATED, SHARED, Report, plan
 
     own = wishes.read(environment, assignments or ())
     on = environment.base or own.text(stack_config.BASE_KEY)
@@ -125,7 +125,7 @@ def cost(  # noqa: PLR0913 - one parameter for each option
 def _check(session: Session, table: "Prices") -> None:
     """The table beside AWS's list."""
     from cli.cloud.errors import translated
-    from cli.cost import listed
+    from cli.operations.cost import listed
 
     client = session.client(None, listed.HOME)("pricing")
     with translated("read its price list (pricing:GetProducts)"):
@@ -142,7 +142,7 @@ def _check(session: Session, table: "Prices") -> None:
             console.line()
         console.line(
             f"{table.region}: {same} prices are AWS's own, {len(different)} are not, "
-            f"{len(lacking)} of AWS's are not in cli/cost/prices.json."
+            f"{len(lacking)} of AWS's are not in cli/operations/cost/prices.json."
         )
 
     data = {"region": table.region, "pricesOf": table.date, "same": same}
@@ -169,16 +169,16 @@ def _environment(session: Session, env: str | None, branch: str | None, base: st
 def _default_region(environment: Environment, base: str) -> str:
     """A sandbox is priced as what it stands in for."""
     on_machine = environment.sandboxed or (base and environments.environment(base).sandboxed)
-    return REGION if on_machine else ""
+    return DEFAULT_REGION if on_machine else ""
 
 
 def _standing(
     session: Session, environment: Environment, table: "Prices", wanted: "Wishes"
 ) -> tuple[list["Estimate"], list[str]]:
     """What is deployed, if anything is; and why nobody knows, if so."""
-    from cli.cost import planned
-    from cli.cost.report import STANDING, Estimate, estimate
-    from cli.cost.standing import things
+    from cli.operations.cost import planned
+    from cli.operations.cost.report import STANDING, Estimate, estimate
+    from cli.operations.cost.standing import things
 
     try:
         if environment.sandboxed:

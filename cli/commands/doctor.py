@@ -2,8 +2,8 @@
 
 import typer
 
-from cli import machine_checks, sandboxes
-from cli.options import Json
+from cli.commands.options import Json
+from cli.operations import sandboxes
 from cli.session import Session
 
 
@@ -18,7 +18,7 @@ def doctor(ctx: typer.Context, json: Json = False) -> None:
     """
     session: Session = ctx.obj
     up = sandboxes.find(session) is not None
-    found = machine_checks.checks(session.ui_port, sandbox_up=up)
+    found = session.machine().checks(session.ui_port, sandbox_up=up)
     console = session.console
 
     def show() -> None:

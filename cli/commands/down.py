@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.environments import Environment
-from cli.options import Json, Yes, on_environment
-from cli.phases import Phases
+from cli.base.environments import Environment
+from cli.base.errors import UserError
+from cli.base.phases import Phases
+from cli.commands.options import Json, Yes, on_environment
 from cli.session import Session
-from sandbox.errors import UserError
 
 if TYPE_CHECKING:
-    from cli.teardown.operation import TornDown
-    from cli.teardown.target import Target
+    from cli.operations.teardown.operation import TornDown
+    from cli.operations.teardown.target import Target
 
 
 @on_environment
@@ -57,7 +57,7 @@ def down(
       aerodrome down --drain 900
       aerodrome down --env prod --yes-destroy prod
     """
-    from cli.teardown.operation import Wish, phases_of, tear_down
+    from cli.operations.teardown.operation import Wish, phases_of, tear_down
 
     session: Session = ctx.obj
     if drain is not None:

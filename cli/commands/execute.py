@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from cli import live, usage
-from cli.environments import Environment
-from cli.live import COMPONENT_LABEL, COMPONENTS, DATABASE, Live
-from cli.options import Json, on_environment
+from cli.base.environments import Environment
+from cli.base.errors import UserError
+from cli.commands.options import Json, on_environment
+from cli.operations import live, usage
+from cli.operations.live import COMPONENT_LABEL, COMPONENTS, DATABASE, Live
 from cli.session import Session
-from sandbox.errors import UserError
 
 DEFAULT = "scheduler"
 """It has Airflow's configuration, and the right to everything in the database."""

@@ -4,12 +4,13 @@ from typing import Annotated
 
 import typer
 
-from cli import lifetime, live, usage
-from cli.environments import Environment
-from cli.options import Json, on_environment
+from cli.base import lifetime
+from cli.base.environments import Environment
+from cli.base.errors import UserError
+from cli.commands.options import Json, on_environment
+from cli.operations import live, usage
 from cli.session import Session
-from cli.stack_config import EXPIRES_KEY
-from sandbox.errors import UserError
+from cli.stack.stack_config import EXPIRES_KEY
 
 
 @on_environment

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import passphrase
-from cli.environments import Environment
-from cli.options import Json, on_environment
+from cli.base import passphrase
+from cli.base.environments import Environment
+from cli.commands.options import Json, on_environment
 from cli.session import Session
 
 

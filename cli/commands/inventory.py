@@ -2,8 +2,8 @@
 
 import typer
 
-from cli.environments import Environment
-from cli.options import Json, on_environment
+from cli.base.environments import Environment
+from cli.commands.options import Json, on_environment
 from cli.session import Session
 
 
@@ -18,8 +18,8 @@ def inventory(ctx: typer.Context, environment: Environment, json: Json = False) 
       aerodrome inventory
     """
     from cli.cloud import services
-    from cli.cloud.access import cloud_of
     from cli.cloud.resource import Search
+    from cli.operations.access import cloud_of
 
     session: Session = ctx.obj
     client, region = cloud_of(session, environment)

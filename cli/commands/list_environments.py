@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import typer
 
-from cli import lifetime, overview
-from cli.options import Json
-from cli.overview import Line
+from cli.base import lifetime
+from cli.commands.options import Json
+from cli.operations import overview
+from cli.operations.overview import Line
 from cli.session import Session
 
 HEADINGS = (

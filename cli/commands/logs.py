@@ -4,14 +4,14 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import live, sandboxes, task_logs, usage
-from cli.backends import need
-from cli.environments import Environment
-from cli.live import COMPONENT_LABEL, COMPONENTS, DATABASE, Live
-from cli.options import Json, on_environment
-from cli.proof import DAG
+from cli.base.environments import Environment
+from cli.base.errors import KitError, UserError
+from cli.commands.options import Json, on_environment
+from cli.operations import live, sandboxes, task_logs, usage
+from cli.operations.live import COMPONENT_LABEL, COMPONENTS, DATABASE, Live
+from cli.operations.proof import DAG
 from cli.session import Session
-from sandbox.errors import KitError, UserError
+from cli.stack.backends import need
 
 
 def _complete_component(incomplete: str) -> list[str]:

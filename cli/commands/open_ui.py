@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from cli import live, usage
-from cli.environments import Environment
-from cli.options import Json, on_environment
+from cli.base.environments import Environment
+from cli.commands.options import Json, on_environment
+from cli.operations import live, usage
 from cli.session import Session
 
 

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from cli import passphrase
-from cli.backends import clear, masked
-from cli.environments import Environment
-from cli.options import Json, on_environment
+from cli.base import passphrase
+from cli.base.environments import Environment
+from cli.commands.options import Json, on_environment
 from cli.session import Session
+from cli.stack.backends import clear, masked
 
 
 @on_environment

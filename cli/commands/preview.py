@@ -4,10 +4,10 @@ from contextlib import ExitStack
 
 import typer
 
-from cli import deployment, sandboxes
-from cli.deployment import Wish
-from cli.environments import Environment
-from cli.options import Json, Refresh, on_environment
+from cli.base.environments import Environment
+from cli.commands.options import Json, Refresh, on_environment
+from cli.operations import deployment, sandboxes
+from cli.operations.deployment import Wish
 from cli.session import Session
 
 

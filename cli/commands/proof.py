@@ -2,10 +2,10 @@
 
 import typer
 
-from cli import deployment, live
-from cli.environments import Environment
-from cli.options import Json, on_environment
-from cli.record import Record
+from cli.base.environments import Environment
+from cli.base.record import Record
+from cli.commands.options import Json, on_environment
+from cli.operations import deployment, live
 from cli.session import Session
 
 

@@ -4,15 +4,15 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import environments, lease, passphrase, sandboxes, shell
+from cli.base import environments, lease, passphrase
+from cli.base.environments import Environment
+from cli.base.errors import UserError
+from cli.base.record import on_sandbox
+from cli.commands.options import Json, UiPort
 from cli.commands.status import sandbox_data, show_sandbox
-from cli.environments import Environment
-from cli.options import Json, UiPort
-from cli.record import on_sandbox
+from cli.operations import sandboxes, shell
+from cli.operations.teardown.sandbox import remove_sandbox
 from cli.session import Session
-from cli.teardown.sandbox import remove_sandbox
-from sandbox.errors import UserError
-from sandbox.instance import Instance
 
 
 def _use_name(ctx: typer.Context, value: str | None) -> str | None:
@@ -45,7 +45,7 @@ def up(ctx: typer.Context, name: Name = None, ui_port: UiPort = None, json: Json
     started = session.machine().up(
         session.sandbox_name, report=session.step, ui_port=session.ui_port
     )
-    instance: Instance = started.instance
+    instance = started.instance
     data = {
         "name": instance.name,
         "aws": instance.aws_url,

@@ -4,12 +4,14 @@ from typing import Any
 
 import typer
 
-from cli import lifetime, passphrase, sandboxes, stack_config
-from cli.environments import Environment
-from cli.live import Live
-from cli.options import Json, on_environment
+from cli.base import lifetime, passphrase
+from cli.base.environments import Environment
+from cli.base.errors import KitError
+from cli.commands.options import Json, on_environment
+from cli.operations import sandboxes
+from cli.operations.live import Live
 from cli.session import Session
-from sandbox.errors import KitError
+from cli.stack import stack_config
 
 
 @on_environment

@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import environments
-from cli.options import Base, Json, Yes
+from cli.base import environments
+from cli.base.errors import KitError, UserError
+from cli.commands.options import Base, Json, Yes
 from cli.session import Session
-from sandbox.errors import KitError, UserError
 
 if TYPE_CHECKING:
-    from cli.teardown.judging import Verdict
-    from cli.teardown.sweeping import Swept
+    from cli.operations.teardown.judging import Verdict
+    from cli.operations.teardown.sweeping import Swept
 
 
 def sweep(
@@ -44,8 +44,8 @@ def sweep(
       aerodrome sweep --dry-run
       aerodrome sweep --base dev --yes
     """
-    from cli.teardown import sweeping
-    from cli.teardown.judging import NOBODYS, UNKNOWN
+    from cli.operations.teardown import sweeping
+    from cli.operations.teardown.judging import NOBODYS, UNKNOWN
 
     session: Session = ctx.obj
     on = environments.environment(base)
@@ -84,7 +84,7 @@ def _show(
     doomed: "list[Verdict]",
     swept: "list[Swept]",
 ) -> None:
-    from cli.teardown.judging import NOBODYS, UNKNOWN
+    from cli.operations.teardown.judging import NOBODYS, UNKNOWN
 
     console = session.console
     if not found:

@@ -4,15 +4,15 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import deployment
-from cli.backends import Outcome
-from cli.deployment import Deployed, Wish
-from cli.environments import Environment
-from cli.options import Json, Refresh, UiPort, Yes, on_environment
-from cli.phases import Phases
+from cli.base.environments import Environment
+from cli.base.errors import UserError
+from cli.base.phases import Phases
+from cli.commands.options import Json, Refresh, UiPort, Yes, on_environment
+from cli.operations import deployment
+from cli.operations.deployment import Deployed, Wish
 from cli.session import Session
-from cli.stack_config import Rung
-from sandbox.errors import UserError
+from cli.stack.backends import Outcome
+from cli.stack.stack_config import Rung
 
 
 @on_environment

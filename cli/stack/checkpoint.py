@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sandbox.errors import UserError
+from cli.base.errors import UserError
 
 PROJECT = "aerodrome"
 

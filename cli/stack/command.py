@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from sandbox.errors import UserError
+from cli.base.errors import UserError
 
 PATIENCE_SECONDS = 300.0
 """How long an interrupted CLI may take to end its steps before it is interrupted for good."""

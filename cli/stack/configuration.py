@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from cli import config_file, passphrase
-from cli.environments import Environment
+from cli.base import passphrase
+from cli.base.environments import Environment
+from cli.base.errors import UserError
+from cli.base.values import Secret
+from cli.stack import config_file
 from cli.stack.known import BATCH, Known, project_file
 from cli.stack.place import HOME
-from cli.values import Secret
-from sandbox.errors import UserError
 
 
 class Configured(Known):

@@ -6,14 +6,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, TextIO
 
-from cli.backends import Outcome
+from cli.base.errors import KitError
 from cli.stack import former_state, pending, run_folder
+from cli.stack.backends import Outcome
 from cli.stack.configuration import Configured
 from cli.stack.display import Display
 from cli.stack.events import Done, EventLog, Failed, Message, Step, Summary
 from cli.stack.failures import Extent
 from cli.stack.room import COMMAND as ROOM_COMMAND
-from sandbox.errors import KitError
 
 TITLES = {
     "preview": "Previewing",
@@ -56,7 +56,7 @@ def _changes_something(step: Step) -> bool:
 
 
 class Stack(Configured):
-    """One environment's stack; `cli.backends.Backend` says what each method does."""
+    """One environment's stack; `cli.stack.backends.Backend` says what each method does."""
 
     def preview(self, show: TextIO, *, refresh: bool = False) -> Outcome:
         self._require()

@@ -9,9 +9,9 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cli.base.errors import KitError, UserError
 from cli.stack.command import Ended
 from cli.stack.events import Message, name_of
-from sandbox.errors import KitError, UserError
 
 
 @dataclass(frozen=True)

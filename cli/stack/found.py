@@ -18,8 +18,8 @@ from botocore.exceptions import WaiterError
 
 from cli.cloud import ownership
 from cli.cloud.errors import gone_is_fine, translated, unless_gone
+from cli.cloud.kubernetes import Kubectl
 from cli.cloud.resource import pairs
-from cli.kubernetes import Kubectl
 from cli.stack import helm_releases, objects
 from cli.stack.pending import RELEASE, Look, Made, Pending, Repeatable
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cli.kubernetes import Kubectl
+from cli.cloud.kubernetes import Kubectl
 from cli.stack.pending import Made, Pending, Repeatable
 
 CUT_OFF = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")

@@ -10,18 +10,18 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from cli.backends import Found
-from cli.environments import ROOT
-from cli.exported import without_cluster
-from cli.record import write_atomically
+from cli.base.errors import KitError, UserError
+from cli.base.paths import ROOT
+from cli.base.record import write_atomically
 from cli.stack import checkpoint, failures, locks, pending, plugins
+from cli.stack.backends import Found
 from cli.stack.command import Cli, Ended
 from cli.stack.events import Message
+from cli.stack.exported import without_cluster
 from cli.stack.failures import Extent
 from cli.stack.outputs import Outputs, marked
 from cli.stack.place import Place
 from cli.stack.room import Room, kept
-from sandbox.errors import KitError, UserError
 
 
 class Known:

@@ -6,7 +6,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from cli.environments import ROOT, Environment
+from cli.base.environments import Environment
+from cli.base.paths import ROOT
 from cli.stack.command import Cli
 from cli.stack.place import EXECUTABLE, QUIET
 

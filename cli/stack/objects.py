@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cli.kubernetes import Kubectl
+from cli.cloud.kubernetes import Kubectl
 from cli.stack.pending import Made, Pending, Repeatable
 
 _MANAGER = "pulumi-kubernetes"

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from cli.values import Secret
+from cli.base.values import Secret
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 """Pulumi's mark of a value that is not plain JSON."""

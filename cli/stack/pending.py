@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cli.base.errors import UserError
 from cli.stack.events import Failed, Message, name_of
-from sandbox.errors import UserError
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 """Helm has a lock of its own, which `look` takes away."""

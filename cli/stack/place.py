@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-from cli.environments import ROOT, Environment
-from cli.passphrase import PASSPHRASE_FILE
-from sandbox.errors import UserError
-from sandbox.instance import state_dir
+from cli.base.environments import Environment
+from cli.base.errors import UserError
+from cli.base.passphrase import PASSPHRASE_FILE
+from cli.base.paths import ROOT, state_dir
 
 EXECUTABLE = "pulumi"
 UNSET = (

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.base.errors import UserError
 from cli.stack.processes import has_ended
-from sandbox.errors import UserError
 
 KEPT_BACK = 16 * 1024**2
 """Bytes: some twenty times the state of a base with its `.bak` and a copy in Pulumi's history."""

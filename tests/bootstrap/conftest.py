@@ -15,7 +15,7 @@ from typing import Any
 import boto3
 import pytest
 
-from cli.bootstrap.github import HOST
+from cli.operations.bootstrap.github import HOST
 from infra.naming import PIPELINE_PATH, secrets_key_alias, state_bucket
 from tests.unit.sandbox.aws.conftest import Emulator, new_emulator
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.bootstrap.github import AUDIENCE, HOST
+from cli.operations.bootstrap.github import AUDIENCE, HOST
 from tests.bootstrap.conftest import ACCOUNT, Account
 
 REPOSITORY = "team/airflow"

@@ -10,15 +10,15 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from cli.bootstrap import quotas, region
-from cli.bootstrap.aws import Aws, Caller, refusals_explained
-from cli.bootstrap.github import repository
-from cli.bootstrap.pipeline_access import PipelineAccess
-from cli.bootstrap.secrets_key import SecretsKey
-from cli.bootstrap.state_bucket import StateBucket
-from cli.bootstrap.wishes import Wishes
-from cli.settings import settings
-from sandbox.errors import CloudError, UserError
+from cli.base.errors import CloudError, UserError
+from cli.base.settings import settings
+from cli.operations.bootstrap import quotas, region
+from cli.operations.bootstrap.aws import Aws, Caller, refusals_explained
+from cli.operations.bootstrap.github import repository
+from cli.operations.bootstrap.pipeline_access import PipelineAccess
+from cli.operations.bootstrap.secrets_key import SecretsKey
+from cli.operations.bootstrap.state_bucket import StateBucket
+from cli.operations.bootstrap.wishes import Wishes
 from tests.bootstrap.conftest import ACCOUNT, PIPELINE_POLICY, POLICY, Account
 
 NEVER_REFUSED = {

@@ -5,8 +5,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from cli.airflow import Airflow
-from cli.log_lines import readable
+from cli.base.airflow import Airflow
+from cli.base.log_lines import readable
 
 RUN = "when-down-begins"
 SECONDS = 20

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from cli.airflow import Airflow
-from cli.proof import prove
-from cli.task_logs import TaskLogs
+from cli.base.airflow import Airflow
+from cli.operations.proof import prove
+from cli.operations.task_logs import TaskLogs
 from infra.naming import Names, branch_environment
 from sandbox.instance import REGISTRY_PORT
 from tests.end_to_end import draining

@@ -17,11 +17,11 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from cli.bootstrap.aws import Aws, Caller
-from cli.bootstrap.github import AUDIENCE, HOST, repository
-from cli.bootstrap.pipeline_access import PipelineAccess
-from cli.bootstrap.pipeline_roles import POLICY_NAME
-from cli.bootstrap.state_bucket import StateBucket
+from cli.operations.bootstrap.aws import Aws, Caller
+from cli.operations.bootstrap.github import AUDIENCE, HOST, repository
+from cli.operations.bootstrap.pipeline_access import PipelineAccess
+from cli.operations.bootstrap.pipeline_roles import POLICY_NAME
+from cli.operations.bootstrap.state_bucket import StateBucket
 from infra.naming import Names, branch_environment, secrets_key_alias, state_bucket, tags
 from tests.unit.sandbox.aws.conftest import REGION, Emulator
 

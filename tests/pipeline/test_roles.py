@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cli.bootstrap.aws import Aws, Caller
-from cli.bootstrap.pipeline_roles import policy
+from cli.base.errors import KitError
 from cli.cloud.resource import Search
 from cli.cloud.services import find
+from cli.operations.bootstrap.aws import Aws, Caller
+from cli.operations.bootstrap.pipeline_roles import policy
 from infra.naming import Names
-from sandbox.errors import KitError
 from sandbox.instance import TOKEN_REVIEW_PATH
 from tests.pipeline.branch_work import again, deploy, preview
 from tests.pipeline.cloud import ACCOUNT, BASE, BRANCH, LOGS, REFUSED, Account

@@ -22,8 +22,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import boto3
 
-from cli.backends import Outcome
-from cli.environments import ROOT
+from cli.base.paths import ROOT
+from cli.stack.backends import Outcome
 from cli.stack.driver import Stack
 from cli.stack.found import looker
 from cli.stack.place import BACKEND, QUIET, Place, backend_url

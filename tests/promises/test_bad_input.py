@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.errors import KitError, UserError
+from cli.base.errors import KitError, UserError
 from tests.promises.aws_cloud import AwsStack, Emulator, Proxy
 from tests.promises.test_interrupted_plugin import PluginKiller
 

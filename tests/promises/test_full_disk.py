@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from cli.base.errors import KitError, UserError
 from cli.stack.room import KEPT_BACK
-from sandbox.errors import KitError, UserError
 from tests.promises.aws_cloud import AwsStack, Emulator, Proxy, running_emulator
 
 SIZE = KEPT_BACK + 8 * 1024**2

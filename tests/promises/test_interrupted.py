@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.errors import UserError
+from cli.base.errors import UserError
 from tests.promises.aws_cloud import AwsStack, Emulator, Proxy, running_emulator
 
 PROGRAM = """

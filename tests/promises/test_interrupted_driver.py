@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.environments import ROOT
+from cli.base.paths import ROOT
 from tests.promises.aws_cloud import AwsStack, Emulator, Proxy, running_emulator
 from tests.promises.test_interrupted import NOTHING, PROGRAM, WHOLE, world
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.errors import KitError
+from cli.base.errors import KitError
 from tests.promises.aws_cloud import AwsStack, Emulator, Proxy, running_emulator
 from tests.promises.processes import kill_descendants
 from tests.promises.test_interrupted import NOTHING, PROGRAM, WHOLE, world

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from cli.kubernetes import Kubectl
+from cli.base.errors import KitError
+from cli.cloud.kubernetes import Kubectl
 from cli.stack.driver import Stack
 from cli.stack.found import looker
 from sandbox import tools
-from sandbox.errors import KitError
 from tests.promises.aws_cloud import AwsStack, Emulator
 from tests.promises.processes import kill_descendants
 

@@ -15,11 +15,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli.backends import Found, Outcome
+from cli.base.errors import KitError
+from cli.cloud.kubernetes import Kubectl
+from cli.cloud.limits import Limits
 from cli.cloud.patience import Patience
-from cli.kubernetes import Kubectl
-from cli.teardown.limits import Limits
-from sandbox.errors import KitError
+from cli.stack.backends import Found, Outcome
 from sandbox.tools import tool
 from tests.unit.cli.fakes import FakeSandbox, FakeSession
 
@@ -42,7 +42,7 @@ LOAD_BALANCER = "service.kubernetes.io/load-balancer-cleanup"
 
 @dataclass
 class FileBackend:
-    """cli.backends.Backend: a stack whose state outlives the process that has it.
+    """cli.stack.backends.Backend: a stack whose state outlives the process that has it.
 
     Its resources are (service, name): S3 buckets and IAM roles of the emulator.
     """

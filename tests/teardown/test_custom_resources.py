@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cli.teardown.operation import TornDown
-from sandbox.errors import KitError
+from cli.base.errors import KitError
+from cli.operations.teardown.operation import TornDown
 from tests.teardown import kit
 from tests.teardown.conftest import Cloud
 from tests.teardown.test_in_the_cluster import (

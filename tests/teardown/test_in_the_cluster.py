@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from cli.environments import Environment
-from cli.kubernetes import Kubectl
-from cli.phases import Phases
-from cli.teardown.operation import TornDown, Wish, tear_down
+from cli.base.environments import Environment
+from cli.base.errors import KitError, UserError
+from cli.base.phases import Phases
+from cli.cloud.kubernetes import Kubectl
+from cli.operations.teardown.operation import TornDown, Wish, tear_down
 from infra.naming import Names
-from sandbox.errors import KitError, UserError
 from sandbox.tools import tool
 from tests.teardown import kit
 from tests.teardown.conftest import Cloud

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.environments import ROOT, Environment
-from cli.lease import Holder, holder
-from cli.lease_stores import FileStore
+from cli.base.environments import Environment
+from cli.base.lease import Holder, holder
+from cli.base.lease_stores import FileStore
+from cli.base.paths import ROOT
 from tests.teardown.conftest import Cloud
 from tests.teardown.kit import FileBackend
 from tests.teardown.test_leftovers import (

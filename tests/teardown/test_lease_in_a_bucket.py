@@ -5,12 +5,12 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from cli.environments import Environment
-from cli.lease import Holder, coming_up, held, holder
-from cli.lease_bucket import store_of
-from cli.lease_stores import Store
+from cli.base.environments import Environment
+from cli.base.errors import UserError
+from cli.base.lease import Holder, coming_up, held, holder
+from cli.base.lease_stores import Store
+from cli.cloud.lease_bucket import store_of
 from infra.naming import state_bucket
-from sandbox.errors import UserError
 from tests.teardown.conftest import Cloud
 
 REGION = "us-east-1"

@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.app import app
+from cli.base.environments import Environment
+from cli.base.lease import Holder
 from cli.cloud.eks import kubeconfig
-from cli.environments import Environment
-from cli.lease import Holder
-from cli.lease_bucket import store_of
+from cli.cloud.lease_bucket import store_of
 from infra.naming import Names, state_bucket
 from tests.teardown import kit
 from tests.teardown.conftest import Cloud

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from cli.environments import Environment
-from cli.kubernetes import Kubectl
-from cli.phases import Phases
-from cli.teardown.rancher import deregister
-from cli.teardown.report import Report
-from cli.teardown.target import target_of
+from cli.base.environments import Environment
+from cli.base.phases import Phases
+from cli.cloud.kubernetes import Kubectl
+from cli.operations.teardown.rancher import deregister
+from cli.operations.teardown.report import Report
+from cli.operations.teardown.target import target_of
 from infra.naming import Names
 from sandbox.tools import tool
 from tests.teardown import kit

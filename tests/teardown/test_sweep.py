@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.app import app
-from cli.environments import Environment
+from cli.base.environments import Environment
+from cli.base.errors import KitError
 from infra.naming import tags
-from sandbox.errors import KitError
 from tests.teardown import kit
 from tests.unit.sandbox.aws.conftest import Emulator, new_emulator
 

@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.app import app
-from cli.environments import Environment
-from cli.git import Checkout
-from cli.stack_config import BRANCH_KEY, EXPIRES_KEY
+from cli.base.environments import Environment
+from cli.base.git import Checkout
+from cli.stack.stack_config import BRANCH_KEY, EXPIRES_KEY
 from infra.naming import branch_environment, tags
 from tests.teardown import kit
 from tests.unit.cli.repositories import VARIABLES, Repository

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from cli.environments import Environment
-from cli.lease import held
-from cli.phases import Phases
-from cli.teardown.operation import TornDown, Wish, tear_down
-from sandbox.errors import KitError, UserError
+from cli.base.environments import Environment
+from cli.base.errors import KitError, UserError
+from cli.base.lease import held
+from cli.base.phases import Phases
+from cli.operations.teardown.operation import TornDown, Wish, tear_down
 from tests.teardown import kit
 from tests.teardown.conftest import Cloud
 from tests.teardown.test_leftovers import log_bucket, network_interfaces, repository

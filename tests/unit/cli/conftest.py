@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli import passphrase
 from cli.app import app
+from cli.base import passphrase
 from tests.unit.cli.fakes import FakeSession
 
 Run = Callable[..., Result]

@@ -1,7 +1,7 @@
 """Stand-ins for what the verbs call: a sandbox, a backend and Airflow, all in memory."""
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -11,17 +11,17 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli.backends import Found, Outcome
+from cli.base.console import Console
+from cli.base.environments import Environment
+from cli.base.errors import KitError, UserError
+from cli.base.lease_stores import FileStore
+from cli.base.values import Secret
+from cli.cloud.limits import Limits
 from cli.cloud.patience import Patience
-from cli.console import Console
-from cli.environments import Environment
-from cli.lease_stores import FileStore
 from cli.session import Session
-from cli.teardown.limits import Limits
-from cli.values import Secret
-from sandbox import pulumi
-from sandbox.errors import KitError, UserError
-from sandbox.instance import Instance
+from cli.stack.backends import Found, Outcome
+from sandbox import doctor, pulumi, tools
+from sandbox.instance import UI_NODE_PORT, Instance
 
 
 @dataclass
@@ -59,6 +59,15 @@ class FakeMachine:
     def tools_environment(self) -> dict[str, str]:
         return pulumi.environment()
 
+    def checks(self, ui_port: int, *, sandbox_up: bool) -> Sequence[doctor.Check]:
+        return doctor.checks(ui_port, sandbox_up=sandbox_up)
+
+    def tool(self, name: str) -> str:
+        return str(tools.tool(name))
+
+    def ui_node_port(self) -> int:
+        return UI_NODE_PORT
+
     def get(self, name: str) -> FakeSandbox:
         if self.sandbox is None:
             raise UserError(f"Sandbox {name!r} is not running")
@@ -81,7 +90,7 @@ class FakeMachine:
 
 @dataclass
 class FakeBackend:
-    """cli.backends.Backend: a stack of `wanted` resources."""
+    """cli.stack.backends.Backend: a stack of `wanted` resources."""
 
     wanted: int = 5
     there: int = 0
@@ -191,7 +200,7 @@ class FakeBackend:
 
 @dataclass
 class FakeAirflow:
-    """cli.airflow.Airflow: a DAG of two tasks whose run ends in `end`."""
+    """cli.base.airflow.Airflow: a DAG of two tasks whose run ends in `end`."""
 
     end: str = "success"
     known: bool = True
@@ -333,7 +342,7 @@ class _FakeService:
 
 @dataclass
 class FakeKubectl:
-    """cli.kubernetes.Kubectl: one Service, and pods with a log."""
+    """cli.cloud.kubernetes.Kubectl: one Service, and pods with a log."""
 
     service: dict[str, Any] | None = field(
         default_factory=lambda: {"spec": {"ports": [{"port": 8080, "nodePort": 31234}]}}
@@ -394,7 +403,7 @@ class FakeKubectl:
 
 @dataclass
 class FakeCheckout:
-    """cli.git.Checkout: a branch is checked out, or there is a reason why none is."""
+    """cli.base.git.Checkout: a branch is checked out, or there is a reason why none is."""
 
     current: str | UserError = "main"
     everywhere: frozenset[str] | None = None

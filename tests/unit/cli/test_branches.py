@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from cli import lease, passphrase, stack_config
-from cli.environments import Environment
-from cli.git import NoBranch
+from cli.base import lease, passphrase
+from cli.base.environments import Environment
+from cli.base.errors import KitError, UserError
+from cli.base.git import NoBranch
+from cli.stack import stack_config
 from infra.naming import CONTRACT, branch_environment
-from sandbox.errors import KitError, UserError
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeBackend, FakeSession
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cli import lease
-from cli.environments import Environment
+from cli.base import lease
+from cli.base.environments import Environment
 from infra.naming import branch_environment, secrets_provider
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeBackend, FakeSession

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cli.values import Secret
+from cli.base.values import Secret
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeSession
 

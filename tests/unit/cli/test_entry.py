@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli import reference
-from cli.environments import ROOT
+from cli.base.paths import ROOT
 
 LAUNCHER = ROOT / "aerodrome"
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from cli import passphrase, stack_config
-from cli.environments import ROOT, Environment
+from cli.base import passphrase
+from cli.base.environments import Environment
+from cli.base.paths import ROOT
+from cli.stack import stack_config
 from cli.stack.driver import Stack
 from infra.naming import branch_environment
 from sandbox.instance import state_dir

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.git import Checkout
+from cli.base.git import Checkout
 from tests.unit.cli.repositories import VARIABLES, Repository
 
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from cli.console import Console
-from cli.environments import Environment
-from cli.lease_stores import FileStore
+from cli.base.console import Console
+from cli.base.environments import Environment
+from cli.base.errors import UserError
+from cli.base.lease_stores import FileStore
+from cli.base.values import Secret
 from cli.session import Session
-from cli.values import Secret
-from sandbox.errors import UserError
 from sandbox.instance import Instance
 from tests.unit.cli.fakes import FakeSandbox
 

@@ -1,6 +1,6 @@
 """docs/settings.md says what the program says."""
 
-from cli.environments import ROOT
+from cli.base.paths import ROOT
 from cli.settings_reference import document
 
 

@@ -10,9 +10,9 @@ import pytest
 import typer
 
 from cli.app import app
-from cli.environments import Environment
-from cli.record import Record
-from sandbox.errors import KitError, UserError
+from cli.base.environments import Environment
+from cli.base.errors import KitError, UserError
+from cli.base.record import Record
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeCloud, FakeSession
 

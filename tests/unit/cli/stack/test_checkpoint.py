@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from cli.base.errors import UserError
 from cli.stack import checkpoint
-from sandbox.errors import UserError
 
 
 def write(folder: Path, urn: str) -> Path:

@@ -4,10 +4,10 @@ import signal
 
 import pytest
 
+from cli.base.errors import KitError, UserError
 from cli.stack.command import Ended
 from cli.stack.events import Message
 from cli.stack.failures import Extent, failure
-from sandbox.errors import KitError, UserError
 
 
 def failed(code: int = 255, said: str = "", *messages: Message, touched: bool = False) -> KitError:

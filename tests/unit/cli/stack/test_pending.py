@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from cli.base.errors import UserError
 from cli.stack.events import Failed, Message, Step
 from cli.stack.pending import (
     INTERRUPTED,
@@ -17,7 +18,6 @@ from cli.stack.pending import (
     operations,
     settle,
 )
-from sandbox.errors import UserError
 
 STACK = "urn:pulumi:dev::aerodrome::"
 SUBNET = "aws:ec2/subnet:Subnet"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import machine_checks
+from sandbox import doctor as machine_checks
 from sandbox import pulumi, tools
 
 ENOUGH = "v99.0.0"

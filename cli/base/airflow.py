@@ -1,0 +1,177 @@
+"""Airflow's public REST API (version 2), as far as the proof and the teardown need it.
+
+It knows neither Kubernetes nor AWS: what a person could do with a browser, and no more.
+"""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, date
+from typing import Any, Self
+
+import httpx
+
+from cli.base import lifetime, log_lines
+from cli.base.errors import KitError, UserError
+
+LOGIN = "/auth/token"
+
+BY_HAND = ("ui", "rest_api", "cli", "backfill")
+"""What Airflow says of a DAG run that a person started."""
+
+RUNS = 100
+"""As many as Airflow gives at once."""
+
+PATIENCE = 180.0
+"""Seconds that a starting API server may refuse connections or answer 5xx: after a reboot
+the database comes first, and then a minute of Python."""
+
+
+class Airflow:
+    """One Airflow, logged in as one user."""
+
+    def __init__(
+        self, url: str, username: str = "", password: str = "", *, patience: float = PATIENCE
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._login = {"username": username, "password": password}
+        self._patience = patience
+        # The proxy settings of the machine are for the internet, not for a loopback port.
+        # One that hangs keeps the impatient from what they do without it.
+        timeout = min(max(patience, 10.0), 30.0)
+        self._client = httpx.Client(base_url=self.url, timeout=timeout, trust_env=False)
+        self._token = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def health(self) -> dict[str, str]:
+        """Status of every component that reports one, like {"scheduler": "healthy"}."""
+        answer = self._send("GET", "/api/v2/monitor/health", login=False)
+        return {
+            name: str(part["status"])
+            for name, part in answer.items()
+            if isinstance(part, dict) and part.get("status")
+        }
+
+    def has_dag(self, dag: str) -> bool:
+        return self._send("GET", f"/api/v2/dags/{dag}", missing=None) is not None
+
+    def unpause(self, dag: str) -> None:
+        self._send("PATCH", f"/api/v2/dags/{dag}", {"is_paused": False})
+
+    def pause_all(self) -> None:
+        """No DAG starts another task from here on."""
+        path = "/api/v2/dags?dag_id_pattern=%25&exclude_stale=false"
+        self._send("PATCH", path, {"is_paused": True})
+
+    def import_errors(self) -> list[tuple[str, str]]:
+        """(file, traceback) of the DAG files that do not import."""
+        answer = self._send("GET", "/api/v2/importErrors")
+        return [(str(e["filename"]), str(e["stack_trace"])) for e in answer["import_errors"]]
+
+    def trigger(self, dag: str, run: str) -> None:
+        self._send("POST", f"/api/v2/dags/{dag}/dagRuns", {"dag_run_id": run, "logical_date": None})
+
+    def run_state(self, dag: str, run: str) -> str:
+        return str(self._send("GET", f"/api/v2/dags/{dag}/dagRuns/{run}")["state"])
+
+    def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
+        """The task instances of a run, in the order in which they started."""
+        answer = self._send("GET", f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances")
+        found: list[dict[str, Any]] = answer["task_instances"]
+        return sorted(found, key=lambda task: task.get("start_date") or "~")
+
+    def unfinished(self) -> int:
+        """How many task instances are queued or running, over all DAGs."""
+        return self._count("queued", "running")
+
+    def deferred(self) -> int:
+        """How many task instances wait for a trigger, which may take days."""
+        return self._count("deferred")
+
+    def _count(self, *states: str) -> int:
+        wanted = "&".join(f"state={state}" for state in states)
+        path = f"/api/v2/dags/~/dagRuns/~/taskInstances?{wanted}&limit=1"
+        return int(self._send("GET", path)["total_entries"])
+
+    def last_by_hand(self, since: date) -> date | None:
+        """The day on which a person last started a DAG run; None if nobody did from `since` on.
+
+        Airflow calls runs that another DAG starts manual too: they are none of these.
+        """
+        path = (
+            "/api/v2/dags/~/dagRuns?run_type=manual&run_type=backfill"
+            f"&run_after_gte={since.isoformat()}T00:00:00Z&order_by=-run_after&limit={RUNS}"
+        )
+        runs = self._send("GET", path)["dag_runs"]
+        days = (run["run_after"] for run in runs if run.get("triggered_by") in BY_HAND)
+        return next((lifetime.instant(day).astimezone(UTC).date() for day in days), None)
+
+    def log(self, dag: str, run: str, task: str, attempt: int) -> list[str]:
+        """The lines of a task's log, as Airflow shows them."""
+        path = (
+            f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}"
+            "?full_content=true"
+        )
+        content = self._send("GET", path)["content"]
+        return list(log_lines.lines(content))
+
+    def _headers(self) -> dict[str, str]:
+        if not self._token:
+            answer = self._send("POST", LOGIN, self._login, login=False)
+            self._token = str(answer["access_token"])
+        return {"Authorization": f"Bearer {self._token}"}
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        login: bool = True,
+        missing: Any = ...,
+    ) -> Any:
+        """One request; `missing` is the answer to 404, if that is one."""
+        headers = {"Accept": "application/json", **(self._headers() if login else {})}
+        response = self._patiently(method, path, body, headers)
+        if response.status_code == 404 and missing is not ...:
+            return missing
+        if response.status_code == 401:
+            raise UserError(
+                f"Airflow at {self.url} refuses the login of {self._login['username']}",
+                "The password in the configuration is not the one that Airflow has.",
+                "./aerodrome up",
+            )
+        if response.is_error:
+            raise KitError(
+                f"Airflow answers {response.status_code} to {method} {path}",
+                response.text[:2000],
+                "./aerodrome logs api-server",
+            )
+        return response.json()
+
+    def _patiently(
+        self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]
+    ) -> httpx.Response:
+        give_up = time.monotonic() + self._patience
+        while True:
+            try:
+                response = self._client.request(method, path, json=body, headers=headers)
+                reason = f"it answers {response.status_code}"
+                if response.status_code not in (502, 503, 504) or time.monotonic() > give_up:
+                    return response
+            except httpx.ConnectError as error:
+                reason = str(error)
+            except httpx.HTTPError as error:
+                # The request may have reached Airflow; only what is safe twice is repeated.
+                if method == "POST" and path != LOGIN:
+                    raise KitError(f"Airflow at {self.url} broke off", str(error)) from error
+                reason = str(error)
+            if time.monotonic() > give_up:
+                raise KitError(
+                    f"Airflow at {self.url} does not answer", reason, "./aerodrome status"
+                )
+            time.sleep(0.5)

@@ -1,0 +1,24 @@
+"""Where the command line keeps what outlives a run."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+"""The checkout: where Pulumi.yaml is."""
+
+
+def state_dir() -> Path:
+    """Stacks and configurations of sandbox environments, leases. AERODROME_STATE.
+
+    A sandbox takes root. Whoever is not keeps only leases on environments in AWS, at home.
+    """
+    if given := os.environ.get("AERODROME_STATE"):
+        return Path(given)
+    if os.geteuid() == 0:
+        return Path("/var/lib/aerodrome")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "aerodrome"
+
+
+def cache_dir() -> Path:
+    """What was computed once for all checkouts, by content hash. AERODROME_CACHE."""
+    return Path(os.environ.get("AERODROME_CACHE") or Path.home() / ".cache" / "aerodrome")

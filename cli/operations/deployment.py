@@ -1,0 +1,255 @@
+"""`up` of an environment, phase by phase: sandbox, deployment, proof. Verbs call this; it calls
+the backends. How an environment goes is in `cli.operations.teardown`.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cli.base import lease, lifetime, passphrase
+from cli.base.environments import Environment
+from cli.base.errors import KitError, UserError
+from cli.base.phases import Phases
+from cli.base.record import Record, on_sandbox
+from cli.base.settings import DEFAULT_REGION, REGION_KEY
+from cli.cloud.sandbox import Sandbox, identity
+from cli.operations import bases, drift
+from cli.operations.live import Live
+from cli.session import Session
+from cli.stack import stack_config
+from cli.stack.backends import Backend, Outcome
+from cli.stack.stack_config import Standing
+from infra.naming import secrets_provider
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked of `up`."""
+
+    prove: bool | None = None
+    """None: if something changed, or it was not proved yet."""
+
+    rung: str | None = None
+    lifetime: str | None = None
+    """Days, or `never`; None: as it is."""
+
+    agree: Callable[[Outcome], None] | None = None
+    """Shown what would change on AWS; raises UserError if that is not wanted."""
+
+    refresh: bool = False
+    """Look first at what is really there, resource by resource."""
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What `up` leaves behind."""
+
+    outcome: Outcome
+    standing: Standing
+    expires: str
+    addresses: tuple[str, ...] = ()
+    """Of the UI; none if only a forwarded port leads there."""
+
+    proof: dict[str, Any] = field(default_factory=dict)
+    proved_now: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An environment that may be deployed: what it stands on was looked at, and nothing made yet."""
+
+    environment: Environment
+    standing: Standing
+    region: str
+    lifetime: str | None
+
+
+def plan(session: Session, environment: Environment, wish: Wish) -> Plan:
+    """UserError if it can not be deployed as asked."""
+    if wish.lifetime is not None:
+        lifetime.after(wish.lifetime, session.today())
+    if environment.sandboxed:
+        # The plan looks at the other environments on the sandbox, whose states are locked with it.
+        passphrase.provide(environment)
+    backend = session.backend(environment)
+    standing = stack_config.standing(environment, backend, wish.rung)
+    if environment.branch:
+        # Only here is it sure that the branch is one of the repository that the command was called in.
+        known = session.checkout().repositories()
+        standing = replace(standing, repository=next(iter(known), ""))
+    region = DEFAULT_REGION
+    if standing.shared:
+        region = str(bases.check(session, standing.base).get("region", DEFAULT_REGION))
+    elif environment.sandboxed:
+        _alone(session, environment)
+    else:
+        # A branch's that is dedicated goes where its base is.
+        configured = session.backend(Environment(environment.base)) if environment.base else backend
+        region = configured.plain().get(REGION_KEY, DEFAULT_REGION)
+    return Plan(environment, standing, region, wish.lifetime)
+
+
+def _alone(session: Session, environment: Environment) -> None:
+    """UserError if its sandbox carries another environment of its rung: they would share everything."""
+    for name in on_sandbox(environment.record_file.parent, session.sandbox_name):
+        other = Environment(name)
+        backend = session.backend(other)
+        if name == environment.name or not backend.deployed():
+            continue
+        if not stack_config.standing(other, backend).shared:
+            raise UserError(
+                f'The sandbox "{session.sandbox_name}" carries the environment "{name}" already',
+                "A dedicated environment has a sandbox of its own. Give it another one:",
+                "AERODROME_SANDBOX=NAME AERODROME_UI_PORT=PORT ./aerodrome up"
+                f"{session.same} --rung dedicated",
+            )
+
+
+def configure(session: Session, plan: Plan, backend: Backend) -> None:
+    """Stack and configuration, as far as `up` makes them."""
+    environment, standing = plan.environment, plan.standing
+    if environment.sandboxed:
+        stack_config.complete(environment, backend, standing)
+    elif environment.base:
+        # The base's key encrypts its branches' secrets too: who may deploy one may the others.
+        backend.create(secrets_provider(environment.base, plan.region))
+        stack_config.complete(environment, backend, standing, plan.region)
+    if standing.of_branch:
+        stack_config.keep(backend, _expires(session, plan, backend), session.today())
+
+
+def _expires(session: Session, plan: Plan, backend: Backend) -> str:
+    if plan.lifetime is not None:
+        return lifetime.after(plan.lifetime, session.today())
+    return lifetime.kept(backend.plain().get(stack_config.EXPIRES_KEY, ""), session.today())
+
+
+def deploy(
+    session: Session, environment: Environment, phases: Phases, wish: Wish = Wish()
+) -> Deployed:
+    """Brings an environment up, and sees one DAG run green."""
+    planned = plan(session, environment, wish)
+    with _alone_at_work(session, planned):
+        if not environment.sandboxed:
+            return _deployed(session, planned, phases, wish, None)
+        passphrase.provide(environment, make=True)
+        with phases.phase("sandbox"):
+            sandbox: Sandbox = session.machine().up(
+                session.sandbox_name, report=session.step, ui_port=session.ui_port
+            )
+        return _deployed(session, planned, phases, wish, sandbox)
+
+
+@contextmanager
+def _alone_at_work(session: Session, planned: Plan) -> Iterator[None]:
+    """One `up` or `down` of an environment at a time."""
+    store = session.lease_store(planned.environment, planned.region)
+    if store is None:
+        session.console.report(
+            "the account has no bucket of bootstrap's for a lease: only Pulumi's own lock keeps a second "
+            "run away, from `pulumi up` to its end and not during the proof"
+        )
+        yield
+        return
+    base = planned.standing.base if planned.standing.shared else ""
+    with lease.held(planned.environment, "up", session.console.report, store, base):
+        if base:
+            bases.stays(session, base)
+        yield
+
+
+def _deployed(
+    session: Session, planned: Plan, phases: Phases, wish: Wish, sandbox: Sandbox | None
+) -> Deployed:
+    environment = planned.environment
+    backend = session.backend(environment, sandbox)
+    record = _current(session, environment, sandbox, backend) if sandbox else None
+    with phases.phase("deployment"):
+        configure(session, planned, backend)
+        if wish.agree:
+            wish.agree(backend.preview(session.console.stderr, refresh=wish.refresh))
+        with ThreadPoolExecutor(1) as pool:
+            # Beside Pulumi, which takes longer: most runs change nothing.
+            early = pool.submit(_looked, session, environment, sandbox, thorough=wish.refresh)
+            outcome = backend.up(session.console.stderr, refresh=wish.refresh)
+        live = Live(session, environment, backend, outcome.outputs, sandbox)
+        found = early.result() if not outcome.changed else None
+        outcome = _made_good(live, outcome, found, thorough=wish.refresh)
+    expires = backend.plain().get(stack_config.EXPIRES_KEY, lifetime.NEVER)
+    done = Deployed(outcome, planned.standing, expires, live.addresses)
+    due = bool(outcome.changed) or (record is not None and not record.proof)
+    if not (due if wish.prove is None else wish.prove):
+        return replace(done, proof=record.proof if record else {})
+    if record is not None:
+        record = record.proved({})
+        record.write(environment)
+    with phases.phase("proof"):
+        proof = proved(live)
+    if record is not None:
+        record.proved(proof).write(environment)
+    return replace(done, proof=proof, proved_now=True)
+
+
+def _looked(
+    session: Session, environment: Environment, sandbox: Sandbox | None, *, thorough: bool
+) -> drift.Drift | None:
+    """What is not as it was deployed; None if there is nothing yet to look at, or no way to it."""
+    try:
+        backend = session.backend(environment, sandbox)
+        if not (resources := backend.resources()):
+            return None
+        live = Live(session, environment, backend, backend.outputs(), sandbox)
+        return drift.look(live.kubectl, resources, thorough=thorough)
+    except KitError:
+        # What is wrong will show when it is looked at again.
+        return None
+
+
+def _made_good(
+    live: Live, outcome: Outcome, found: drift.Drift | None, *, thorough: bool
+) -> Outcome:
+    """Repairs what somebody has deleted in the cluster (`thorough`: or edited) since it was deployed."""
+    if found is None:
+        found = drift.look(live.kubectl, live.backend.resources(), thorough=thorough)
+    if not found.labels:
+        return outcome
+    report = live.session.console.report
+    report(f"not as it was deployed: {', '.join(found.labels)}")
+    if found.gone:
+        # Only a look at each resource tells Pulumi that it is gone.
+        again = live.backend.up(live.session.console.stderr, refresh=True)
+        outcome = replace(again, seconds=outcome.seconds + again.seconds)
+        found = drift.look(live.kubectl, live.backend.resources(), thorough=thorough)
+    drift.repair(live.kubectl, found)
+    if repaired := len(found.missing) + len(found.changed):
+        report(f"made again as deployed: {', '.join(found.labels)}")
+        outcome = replace(outcome, changes={**outcome.changes, "repair": repaired})
+    return outcome
+
+
+def proved(live: Live) -> dict[str, Any]:
+    """One DAG run, seen green."""
+    from cli.base.airflow import PATIENCE
+    from cli.operations import task_logs
+    from cli.operations.proof import prove
+
+    logs = task_logs.from_outputs(live.client("s3"), live.outputs)
+    with live.airflow(PATIENCE) as airflow:
+        return prove(airflow, logs, live.session.console.report).data()
+
+
+def _current(
+    session: Session, environment: Environment, sandbox: Sandbox, backend: Backend
+) -> Record:
+    """The environment's record; a state that tells of an earlier sandbox is forgotten."""
+    record = Record.read(environment)
+    if record is not None and record.identity == identity(sandbox.instance):
+        return record
+    if backend.deployed():
+        backend.forget()
+        session.console.report("the sandbox is a new one: the state of the old one is forgotten")
+    record = Record(session.sandbox_name, identity(sandbox.instance))
+    record.write(environment)
+    return record

@@ -1,0 +1,135 @@
+"""An environment that is deployed, and how its parts are reached: the same on every rung and cloud.
+
+The verbs that look into one (`open`, `logs`, `status`, `exec`, `proof`) start here. Where Airflow
+answers is asked of Kubernetes; where no lasting address leads to it, a port is forwarded.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from cli.base import passphrase
+from cli.base.environments import Environment
+from cli.base.errors import KitError, UserError
+from cli.cloud.kubernetes import Kubectl
+from cli.cloud.sandbox import Sandbox
+from cli.operations import sandboxes
+from cli.session import Session
+from cli.stack import stack_config
+from cli.stack.backends import Backend, need
+from infra.naming import Names
+
+if TYPE_CHECKING:
+    from cli.base.airflow import Airflow
+
+DATABASE = "database"
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer", DATABASE)
+"""Airflow's, as the chart labels their pods. The database of a shared environment is its base's."""
+
+COMPONENT_LABEL = "app.kubernetes.io/component"
+
+
+@dataclass(frozen=True)
+class Live:
+    """One deployed environment."""
+
+    session: Session
+    environment: Environment
+    backend: Backend
+    outputs: Mapping[str, Any]
+    sandbox: Sandbox | None
+    """Where it lives; None on AWS."""
+
+    @property
+    def shared(self) -> bool:
+        # An `up` that was cut short has no outputs yet; it is known by its configuration.
+        rung = self.outputs.get("rung") or self.backend.plain().get(stack_config.RUNG_KEY)
+        return bool(rung == stack_config.SHARED)
+
+    @property
+    def names(self) -> Names:
+        return Names(self.environment.name, shared=self.shared)
+
+    @cached_property
+    def kubectl(self) -> Kubectl:
+        """On its cluster, in its namespace."""
+        return self.session.kubectl(self.names.namespace, self.outputs, self.sandbox)
+
+    def require_own_database(self, verb: str, words: str = "") -> None:
+        """UserError if no pod of its own can run its database."""
+        if base := self.outputs.get("base"):
+            raise UserError(
+                f'The database of "{self.environment.name}" is in the server of its base',
+                "No pod of its own runs one.",
+                f"./aerodrome {verb} --env {base} {DATABASE}{words}",
+            )
+
+    @cached_property
+    def client(self) -> Callable[[str], Any]:
+        """Makes boto3 clients for its cloud."""
+        return self.session.client(self.sandbox, str(self.outputs.get("region") or "") or None)
+
+    @cached_property
+    def addresses(self) -> tuple[str, ...]:
+        """Where a browser finds its UI, the nearest first; none if only a forwarded port leads there."""
+        if self.sandbox is not None and not self.shared:
+            return sandboxes.urls(self.sandbox.instance)
+        name = need(self.outputs, "uiService")
+        service = self.kubectl.find("service", name)
+        if service is None:
+            raise KitError(
+                f'The Service "{name}" of "{self.environment.name}" is gone',
+                "Somebody deleted it behind the stack's back.",
+                f"./aerodrome up{self.session.same}",
+            )
+        ports = service["spec"]["ports"]
+        if self.sandbox is not None and (port := ports[0].get("nodePort")):
+            return (f"http://{self.sandbox.instance.node_address}:{port}",)
+        waiting = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
+        hosts = [str(item.get("hostname") or item.get("ip")) for item in waiting]
+        return tuple(f"http://{host}:{ports[0]['port']}" for host in hosts)
+
+    @contextmanager
+    def ui(self) -> Iterator[str]:
+        """An address of its UI that works while the block lasts."""
+        if self.addresses:
+            yield self.addresses[0]
+            return
+        target, port = f"service/{need(self.outputs, 'uiService')}", int(self.outputs["uiPort"])
+        with self.kubectl.forwarded(target, port) as local:
+            yield f"http://localhost:{local}"
+
+    @contextmanager
+    def airflow(self, patience: float) -> "Iterator[Airflow]":
+        """Its Airflow, logged in as the administrator."""
+        user = need(self.outputs, "adminUser")
+        password = need(self.backend.config(), "aerodrome:adminPassword")
+        with self.ui() as url, self.session.airflow(url, user, password, patience) as airflow:
+            yield airflow
+
+    def health(self) -> dict[str, str]:
+        """Status of each of Airflow's components, or `error` with the reason why there is none."""
+        if "uiService" not in self.outputs:
+            return {"error": "not deployed to its end"}
+        try:
+            with self.ui() as url, self.session.airflow(url, "", "", 0.0) as airflow:
+                return airflow.health()
+        except KitError as error:
+            return {"error": str(error.summary)}
+
+
+def of(session: Session, environment: Environment) -> Live:
+    """A deployed environment, also half-way. UserError if there is none, or its sandbox is not up."""
+    sandbox = sandboxes.running(session) if environment.sandboxed else None
+    if environment.sandboxed:
+        passphrase.provide(environment)
+    backend = session.backend(environment, sandbox)
+    if not backend.deployed():
+        raise UserError(
+            f'Environment "{environment.name}" is not deployed',
+            f"It belongs to the git branch {environment.branch}." if environment.branch else "",
+            f"./aerodrome up{session.same}",
+        )
+    return Live(session, environment, backend, backend.outputs(), sandbox)

@@ -1,0 +1,159 @@
+"""What lives in the cluster and has something in the cloud: load balancers, disks, nodes.
+
+Their controllers take those away, and only while they run. So this comes before the engine, which
+removes the controllers; and the cloud is asked whether they did.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from cli.cloud.clearing import clear
+from cli.cloud.kubernetes import Kubectl
+from cli.cloud.patience import Patience
+from cli.operations.teardown.report import Report
+from cli.operations.teardown.target import Target
+from cli.operations.teardown.waiting import until_none
+
+Object = dict[str, Any]
+
+LOAD_BALANCING = "elasticloadbalancing"
+SYSTEM = ("kube-system",)
+WORKLOADS = "statefulsets,deployments"
+
+
+def load_balancers(target: Target, report: Report) -> None:
+    """Ingresses and Services of type LoadBalancer; then the cloud must list none."""
+    kubectl = target.kubectl
+    if kubectl is not None:
+        doomed = _objects(target, kubectl, "ingresses.networking.k8s.io") + [
+            item
+            for item in _objects(target, kubectl, "services")
+            if item["spec"].get("type") == "LoadBalancer"
+        ]
+
+        def balancers() -> list[str]:
+            return [resource.label for resource in target.found([LOAD_BALANCING])]
+
+        before = balancers() if doomed else []
+        _delete(kubectl, doomed, report)
+        if before:
+            left = until_none(
+                balancers, target.limits.cluster, target.limits.pause, report.deleted, before
+            )
+            if left:
+                report.note(f"no controller took these away: {', '.join(left)}")
+    # Orphans: their finalizer, or their controller, did not live to do it.
+    clear(
+        target.client,
+        target.name,
+        report.heard,
+        services=[LOAD_BALANCING],
+        region=target.region,
+        patience=Patience(60.0, 10.0, target.limits.pause),
+    )
+
+
+def volumes(target: Target, report: Report) -> None:
+    """Claims: what uses them, then themselves, until their disks are gone."""
+    kubectl = target.kubectl
+    if kubectl is None:
+        report.note("there is no cluster: its disks are looked for in the cloud")
+        return
+    claims = _objects(target, kubectl, "persistentvolumeclaims")
+    names = {(_space(item), _name(item)) for item in claims}
+    if not names:
+        return
+    _stop_users(target, kubectl, names, report)
+    disks = {item["spec"].get("volumeName") for item in claims} - {None}
+    for name in sorted(disks):
+        # A class that retains keeps the disk when its claim goes: nobody would ever delete it.
+        kubectl.patch(
+            "persistentvolume", name, {"spec": {"persistentVolumeReclaimPolicy": "Delete"}}
+        )
+    _delete(kubectl, claims, report)
+
+    def left() -> list[str]:
+        found = kubectl.objects("persistentvolumes", everywhere=True)
+        return sorted(_name(item) for item in found if _claim(item) in names)
+
+    stay = until_none(
+        left, target.limits.cluster, target.limits.pause, report.deleted, before=disks
+    )
+    if stay:
+        report.note(f"nobody took these disks away: {', '.join(stay)}")
+
+
+def _stop_users(
+    target: Target, kubectl: Kubectl, claims: set[tuple[str, str]], report: Report
+) -> None:
+    """A claim goes when the last pod that uses it does."""
+    for item in _objects(target, kubectl, WORKLOADS):
+        space, kind = _space(item), str(item["kind"]).lower()
+        template = item["spec"]["template"]["spec"]
+        makes = bool(item["spec"].get("volumeClaimTemplates"))
+        if item["spec"].get("replicas") and (makes or _uses(space, template, claims)):
+            kubectl.scale(kind, _name(item), replicas=0, namespace=space)
+            report.note(f"{kind} {space}/{_name(item)} is scaled to zero")
+    pods = [
+        item
+        for item in _objects(target, kubectl, "pods")
+        if _uses(_space(item), item["spec"], claims)
+    ]
+    _delete(kubectl, pods, report)
+
+
+def _uses(space: str, pod: Object, claims: set[tuple[str, str]]) -> bool:
+    named = (item.get("persistentVolumeClaim", {}) for item in pod.get("volumes", ()))
+    return any((space, claim.get("claimName")) in claims for claim in named)
+
+
+def _claim(volume: Object) -> tuple[str, str]:
+    claim = volume["spec"].get("claimRef") or {}
+    return str(claim.get("namespace", "")), str(claim.get("name", ""))
+
+
+def node_pools(target: Target, report: Report) -> None:
+    """Karpenter's nodes are in no state: it takes them away itself when their pools go."""
+    kubectl = target.kubectl
+    if kubectl is None or target.shared:
+        return
+    if kubectl.find("customresourcedefinition", "nodepools.karpenter.sh") is None:
+        return
+
+    def claims() -> list[str]:
+        found = kubectl.objects("nodeclaims.karpenter.sh", everywhere=True)
+        return sorted(f"nodeclaim {_name(item)}" for item in found)
+
+    before = claims()
+    _delete(kubectl, kubectl.objects("nodepools.karpenter.sh", everywhere=True), report)
+    stay = until_none(claims, target.limits.cluster, target.limits.pause, report.deleted, before)
+    if stay:
+        report.note(f"Karpenter did not take these away: {', '.join(stay)}")
+
+
+def _objects(target: Target, kubectl: Kubectl, kind: str) -> list[Object]:
+    """Of the environment: of its namespace, or of the whole cluster if that is its own."""
+    found = kubectl.objects(kind, everywhere=not target.shared)
+    return [item for item in found if _space(item) not in SYSTEM]
+
+
+def _delete(kubectl: Kubectl, items: Iterable[Object], report: Report) -> None:
+    for item in items:
+        kind, space = str(item["kind"]).lower(), _space(item)
+        gone = kubectl.delete(_full(item), _name(item), namespace=space or None, wait=False)
+        if gone:
+            report.deleted(f"{kind} {space}/{_name(item)}" if space else f"{kind} {_name(item)}")
+
+
+def _full(item: Object) -> str:
+    """A kind as kubectl tells it from others of the same name: `ingress.v1.networking.k8s.io`."""
+    group, _, version = str(item["apiVersion"]).rpartition("/")
+    return f"{item['kind']}.{version}.{group}" if group else str(item["kind"])
+
+
+def _space(item: Object) -> str:
+    return str(item["metadata"].get("namespace", ""))
+
+
+def _name(item: Object) -> str:
+    return str(item["metadata"]["name"])

@@ -1,0 +1,209 @@
+"""Running tasks first: a worker uploads its log when its task is over, and never after.
+
+DAGs are paused, so that nothing new is planned; the scheduler goes to zero, so that nothing new
+is started; worker pods that run are waited for. Those that run too long are told to stop, for then
+too their log is uploaded, as far as it goes. An Airflow that does not answer is no reason to keep it.
+"""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from cli.base.airflow import Airflow
+from cli.base.errors import KitError
+from cli.cloud.kubernetes import Kubectl, Unreachable
+from cli.operations.live import COMPONENT_LABEL, Live
+from cli.operations.teardown.report import Report
+from cli.operations.teardown.target import Target
+from cli.operations.teardown.waiting import until_none
+from cli.stack.backends import need
+
+SCHEDULER = f"{COMPONENT_LABEL}=scheduler"
+WORKER = f"{COMPONENT_LABEL}=worker"
+COMPONENTS = f"{COMPONENT_LABEL} in (api-server,dag-processor,triggerer,scheduler)"
+GRACE = 2
+"""Seconds for a component that has nothing left to do."""
+
+STOPPING = 10.0
+"""Seconds for a scheduler to end. One on a node that is lost never does."""
+
+FAREWELL = 10.0
+"""Seconds, at the end of the time, for tasks that were told to stop: to upload their logs."""
+
+TOGETHER = 16
+"""Tasks that are told to stop at once."""
+
+INTERRUPT = """
+import os, pathlib, signal, time
+
+def parents():
+    found = {}
+    for file in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            found[int(file.parent.name)] = int(file.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            pass
+    return found
+
+def tasks():
+    known = parents()
+    return [pid for pid, parent in known.items() if known.get(parent) == 1]
+
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
+    for pid in tasks():
+        os.kill(pid, number)
+    give_up = time.monotonic() + 1.5
+    while tasks() and time.monotonic() < give_up:
+        time.sleep(0.1)
+"""
+"""Ends a task, but not Airflow's supervisor above it, which then uploads the log.
+
+A pod that is deleted does not do that: the supervisor hands the signal on, the operator's `on_kill` is
+run, and the task goes on until both are killed. So first the signal for `on_kill`, and then others.
+"""
+
+ENDED = ("Succeeded", "Failed")
+PENDING = "Pending"
+LOCAL = "LocalExecutor"
+PATIENCE = 2.0
+"""Seconds that an Airflow which is about to go may take to answer."""
+
+
+def drain(target: Target, report: Report) -> None:
+    kubectl = target.kubectl
+    if kubectl is None:
+        report.note("nothing runs: there is no cluster")
+        return
+    give_up = time.monotonic() + target.limits.drain
+    try:
+        schedulers = kubectl.objects("deployments", selector=SCHEDULER)
+        if not schedulers and not kubectl.objects("pods", selector=WORKER):
+            report.note("no scheduler runs")
+            return
+        busy = _pause(target, report, give_up)
+        if schedulers:
+            kubectl.scale("deployment", selector=SCHEDULER, replicas=0)
+        if busy:
+            _end_scheduler(target, kubectl, give_up)
+        _Workers(target, kubectl, report).end(give_up)
+        _stop(kubectl)
+    except Unreachable as error:
+        report.note(f"the cluster does not answer: tasks are not waited for ({error.detail})")
+
+
+def _pause(target: Target, report: Report, give_up: float) -> bool:
+    """Pauses all DAGs. Whether a task is queued or runs; also if nobody can say."""
+    live = Live(target.session, target.environment, target.backend, target.outputs, target.sandbox)
+    try:
+        need(target.outputs, "adminUser")
+        with live.airflow(PATIENCE) as airflow:
+            airflow.pause_all()
+            if waiting := airflow.deferred():
+                report.note(f"{waiting} task(s) wait for a trigger: they are not resumed")
+            if target.plain.get("aerodrome:executor") == LOCAL:
+                _wait_inside(airflow, target, report, give_up)
+            return airflow.unfinished() > 0
+    except Unreachable:
+        raise
+    except KitError as error:
+        report.note(f"Airflow does not answer: its DAGs are not paused ({error.summary})")
+        return True
+
+
+def _wait_inside(airflow: Airflow, target: Target, report: Report, give_up: float) -> None:
+    """For tasks that run inside the scheduler: it must not end before they do."""
+    while tasks := airflow.unfinished():
+        if time.monotonic() >= give_up:
+            report.note(f"{tasks} task(s) did not end in {target.limits.drain:.0f} s")
+            return
+        report.say(f"  {tasks} task(s) still running")
+        time.sleep(target.limits.pause)
+
+
+def _end_scheduler(target: Target, kubectl: Kubectl, give_up: float) -> None:
+    """Until it is gone, it may start what is queued already."""
+    if target.plain.get("aerodrome:executor") != LOCAL:
+        # One that runs tasks itself needs longer: it uploads their logs.
+        _delete(kubectl, f"--selector={SCHEDULER}", grace=GRACE)
+
+    def left() -> list[str]:
+        return [_name(pod) for pod in kubectl.objects("pods", selector=SCHEDULER)]
+
+    seconds = min(give_up - time.monotonic(), STOPPING)
+    until_none(left, seconds, target.limits.pause, lambda pod: None)
+
+
+class _Workers:
+    """The pods of the tasks."""
+
+    def __init__(self, target: Target, kubectl: Kubectl, report: Report) -> None:
+        self._limit = target.limits.drain
+        self._pause = target.limits.pause
+        self._kubectl = kubectl
+        self._report = report
+        self._idle: set[str] = set()
+
+    def end(self, give_up: float) -> None:
+        farewell = min(FAREWELL, self._limit / 2)
+        running = self._running()
+        if running:
+            self._report.say(f"waiting for {', '.join(running)}")
+        left = self._wait(give_up - farewell, running)
+        if left and farewell:
+            self._report.note(
+                f"{len(left)} task(s) did not end in {self._limit - farewell:.0f} s, and are told to"
+                f" stop: {', '.join(left)}"
+            )
+            with ThreadPoolExecutor(TOGETHER) as pool:
+                list(pool.map(partial(self._interrupt, seconds=farewell), left))
+            left = self._wait(give_up, left)
+        if left:
+            self._report.note(f"left running, the end of their logs is lost: {', '.join(left)}")
+
+    def _interrupt(self, pod: str, seconds: float) -> None:
+        try:
+            self._kubectl.run("exec", pod, "--", "python", "-c", INTERRUPT, seconds=seconds)
+        except KitError as error:
+            self._report.note(f"{pod} cannot be told to stop: {error.detail}")
+
+    def _wait(self, until: float, before: Sequence[str]) -> list[str]:
+        def told(pod: str) -> None:
+            self._report.say(f"  {pod} is done")
+
+        return until_none(self._running, until - time.monotonic(), self._pause, told, before)
+
+    def _running(self) -> list[str]:
+        """Those at work. One that has not begun has nothing to lose, and may never begin."""
+        found = self._kubectl.objects("pods", selector=WORKER)
+        idle = {_name(pod) for pod in found if _phase(pod) == PENDING} - self._idle
+        if idle:
+            self._idle |= idle
+            self._report.note(f"{len(idle)} task(s) had not begun: {', '.join(sorted(idle))}")
+            _delete(self._kubectl, *sorted(idle), grace=GRACE)
+        return sorted(_name(pod) for pod in found if _phase(pod) not in (PENDING, *ENDED))
+
+
+def _stop(kubectl: Kubectl) -> None:
+    """Ends what serves tasks that there are none of any more: the engine need not wait for it.
+
+    Not the database: other environments may have theirs in it.
+    """
+    kubectl.scale("deployment", selector=COMPONENTS, replicas=0)
+    _delete(kubectl, f"--selector={COMPONENTS}", grace=GRACE)
+
+
+def _delete(kubectl: Kubectl, *which: str, grace: int) -> None:
+    kubectl.run(
+        *("delete", "pods", *which, "--ignore-not-found"),
+        *(f"--grace-period={grace}", "--wait=false"),
+    )
+
+
+def _phase(pod: dict[str, Any]) -> str:
+    return str(pod.get("status", {}).get("phase", ""))
+
+
+def _name(pod: dict[str, Any]) -> str:
+    return str(pod["metadata"]["name"])

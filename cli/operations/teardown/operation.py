@@ -1,0 +1,236 @@
+"""`down` of an environment: named steps in one order, each in its time box, and then the proof.
+
+Whatever has a controller in the cluster goes while that controller lives; the engine comes after,
+while the network still stands; what no state knew of is swept last. Each step looks at what is
+there and does the rest, so a run that was killed anywhere is finished by the next one. Only when
+cloud and cluster say that nothing is left is the stack removed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cli.base import passphrase
+from cli.base.environments import Environment
+from cli.base.errors import KitError, UserError
+from cli.base.lease import coming_up, held
+from cli.base.lease_stores import Store
+from cli.base.phases import Phases
+from cli.base.record import Record
+from cli.cloud.sandbox import Sandbox, identity
+from cli.operations import sandboxes
+from cli.operations.teardown import cluster, drain, engine, leftovers, rancher
+from cli.operations.teardown.branches import branches_of
+from cli.operations.teardown.custom_resources import custom_resources
+from cli.operations.teardown.report import Done, Report
+from cli.operations.teardown.sandbox import end_sandbox
+from cli.operations.teardown.target import Target, target_of
+from cli.session import Session
+from cli.stack import stack_config
+from cli.stack.backends import Outcome
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked of `down`."""
+
+    keep_sandbox: bool = False
+    with_branches: bool = False
+    """Also the environments that stand on it, first."""
+
+    yes_destroy: str = ""
+    """The name of a protected environment that may go, with its data."""
+
+    agree: Callable[[Target], None] = lambda target: None
+    """Shown what would go; raises UserError if that is not wanted."""
+
+    region: str = ""
+    """Where on AWS it was found; empty: its configuration says it."""
+
+    with_base: bool = False
+    """It goes because its base does, in the same run."""
+
+
+@dataclass(frozen=True)
+class TornDown:
+    """What `down` did."""
+
+    environment: str
+    outcome: Outcome | None = None
+    forgotten: bool = False
+    """The sandbox was gone, and the emulated cloud with it: only the state was left."""
+
+    steps: list[Done] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    """What stays because somebody wanted it to outlive the environment."""
+
+    branches: list["TornDown"] = field(default_factory=list)
+    sandbox_kept: str = ""
+    """Why the sandbox is still up; empty if it is not."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a teardown. One that may fail is told, and the rest goes on: the inventory decides."""
+
+    name: str
+    run: Callable[[Target, Report], None]
+
+
+BEFORE = (
+    Step("drain", drain.drain),
+    Step("rancher", rancher.deregister),
+    Step("load balancers", cluster.load_balancers),
+    Step("custom resources", custom_resources),
+    Step("volumes", cluster.volumes),
+    Step("node pools", cluster.node_pools),
+    Step("data", engine.release_data),
+)
+"""While the controllers live."""
+
+AFTER = ("engine", "cluster", "cloud", "inventory")
+
+
+def phases_of(environment: Environment, wish: Wish) -> int:
+    """How many steps there will be, for the count; the sandbox's end is one more."""
+    ends = environment.sandboxed and not wish.keep_sandbox
+    return len(BEFORE) + len(AFTER) + int(ends)
+
+
+def tear_down(
+    session: Session, environment: Environment, phases: Phases, wish: Wish = Wish()
+) -> TornDown:
+    """Takes an environment away. KitError that names what is left, if anything is."""
+    sandbox = None
+    if environment.sandboxed:
+        passphrase.provide(environment)
+        sandbox = sandboxes.find(session)
+        if sandbox is None or _is_stale(environment, sandbox):
+            return _forget(session, environment, phases, wish)
+    target = target_of(session, environment, sandbox, wish.region)
+    _refuse_protected(target, wish)
+    wish.agree(target)
+    with held(environment, "down", session.console.report, _lease(target)) as holding:
+        names = _checked_branches(target, wish)
+        each = _for_branch(wish)
+        phases.total += sum(phases_of(Environment(name), each) for name in names)
+        branches = [tear_down(session, Environment(name), phases, each) for name in names]
+        holding.begun = True
+        report = Report(phases, environment.name if names or wish.with_base else "")
+        outcome = _run(target, report)
+        left = [resource.label for resource in leftovers.kept(target)] if target.protected else []
+        _remove(target)
+    kept_up = end_sandbox(session, environment, phases, keep=wish.keep_sandbox)
+    return TornDown(
+        environment.name,
+        outcome,
+        steps=report.steps,
+        kept=left,
+        branches=branches,
+        sandbox_kept=kept_up,
+    )
+
+
+def _run(target: Target, report: Report) -> Outcome | None:
+    for step in BEFORE:
+        with report.step(step.name):
+            try:
+                step.run(target, report)
+            except UserError:
+                raise
+            except KitError as error:
+                report.note(f"{error.summary}: {error.detail}" if error.detail else error.summary)
+    outcome, failure = None, None
+    with report.step("engine"):
+        try:
+            outcome = engine.destroy(target, report)
+        except UserError:
+            raise
+        except KitError as error:
+            failure = error
+            report.note(f"the engine failed: {error.summary}")
+    with report.step("cluster"):
+        leftovers.in_cluster(target, report)
+    with report.step("cloud"):
+        left = leftovers.in_cloud(target, report)
+    with report.step("inventory"):
+        remnants = leftovers.inventory(target, left)
+        if remnants:
+            raise _left(target, remnants, failure)
+        if failure is not None:
+            raise failure
+        report.say(f'nothing of "{target.name}" is left')
+    return outcome
+
+
+def _left(target: Target, remnants: list[leftovers.Remnant], failure: KitError | None) -> KitError:
+    lines = [line for item in remnants for line in item.lines()]
+    if failure is not None:
+        lines = [f"The engine failed: {failure.summary}", *failure.detail.splitlines(), "", *lines]
+    where = "; the sandbox is kept" if target.sandbox is not None else ""
+    return KitError(
+        f'{len(remnants)} resource(s) of "{target.name}" are left, and the stack is kept{where}',
+        "\n".join(lines),
+        f"./aerodrome down --env {target.name}",
+    )
+
+
+def _refuse_protected(target: Target, wish: Wish) -> None:
+    if target.protected and wish.yes_destroy != target.name:
+        raise UserError(
+            f'Environment "{target.name}" is protected',
+            "Its configuration says `protect`: its logs, images and database are to outlive it.\n"
+            "Nothing was changed. To destroy it with all its data, name it:",
+            f"./aerodrome down --env {target.name} --yes-destroy {target.name}",
+        )
+
+
+def _checked_branches(target: Target, wish: Wish) -> list[str]:
+    for name, busy in coming_up(target.environment, _lease(target)):
+        raise UserError(
+            f'`up` is at work on environment "{name}", which stands on "{target.name}"',
+            f"It is {busy}.\nWait until it is done. Nothing was changed.",
+            f"./aerodrome down --env {target.name} --with-branches",
+        )
+    names = branches_of(target)
+    if names and not wish.with_branches:
+        raise UserError(
+            f'Environment "{target.name}" carries {", ".join(names)}',
+            "They live in its cluster. Take them down first, or all at once:",
+            f"./aerodrome down --env {target.name} --with-branches",
+        )
+    return names
+
+
+def _for_branch(wish: Wish) -> Wish:
+    return Wish(keep_sandbox=True, yes_destroy=wish.yes_destroy, region=wish.region, with_base=True)
+
+
+def _lease(target: Target) -> Store | None:
+    if target.sandbox is not None:
+        return None
+    from cli.cloud.lease_bucket import store_of
+
+    return store_of(target.client, target.name, target.region)
+
+
+def _remove(target: Target) -> None:
+    target.backend.remove(config=target.of_branch)
+    target.environment.record_file.unlink(missing_ok=True)
+
+
+def _forget(session: Session, environment: Environment, phases: Phases, wish: Wish) -> TornDown:
+    """The sandbox that it was on is gone, and the emulated cloud with it."""
+    backend = session.backend(environment)
+    with held(environment, "down", session.console.report), phases.phase("forget"):
+        forgotten = backend.deployed()
+        if forgotten:
+            backend.forget()
+        backend.remove(config=bool(backend.plain().get(stack_config.BRANCH_KEY)))
+        environment.record_file.unlink(missing_ok=True)
+    kept = end_sandbox(session, environment, phases, keep=wish.keep_sandbox)
+    return TornDown(environment.name, forgotten=forgotten, sandbox_kept=kept)
+
+
+def _is_stale(environment: Environment, sandbox: Sandbox) -> bool:
+    record = Record.read(environment)
+    return record is not None and record.identity != identity(sandbox.instance)

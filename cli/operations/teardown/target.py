@@ -1,0 +1,128 @@
+"""The environment that is to go, and how each part of it is reached.
+
+Any part may be missing: the program, the branch, the configuration, the state, the cluster. What
+is known of the others is enough; where nothing is known, there is still the cloud, by tag.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from cli.base.environments import Environment
+from cli.base.errors import KitError, UserError
+from cli.cloud.kubernetes import Kubectl
+from cli.cloud.limits import Limits
+from cli.cloud.resource import Client, Resource, Search
+from cli.cloud.sandbox import Sandbox
+from cli.cloud.services import FINDERS, find
+from cli.operations.access import cloud_of
+from cli.session import Session
+from cli.stack import stack_config
+from cli.stack.backends import Backend
+from infra.naming import TAG_BASE, Names
+
+
+@dataclass
+class Target:
+    """One environment on its way out."""
+
+    session: Session
+    environment: Environment
+    backend: Backend
+    sandbox: Sandbox | None
+    client: Client
+    region: str
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    plain: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.environment.name
+
+    @property
+    def limits(self) -> Limits:
+        return self.session.limits
+
+    @cached_property
+    def base(self) -> str:
+        """What it stands on, if it is shared; empty if it stands alone."""
+        told = self.outputs.get("rung") or self.plain.get(stack_config.RUNG_KEY)
+        if told == stack_config.DEDICATED:
+            return ""
+        if told == stack_config.SHARED:
+            return str(self.outputs.get("base") or self.plain.get(stack_config.BASE_KEY, ""))
+        tagged = (resource.tags.get(TAG_BASE, "") for resource in self.found())
+        return next((base for base in tagged if base), self.environment.base)
+
+    @property
+    def shared(self) -> bool:
+        return bool(self.base)
+
+    @property
+    def names(self) -> Names:
+        return Names(self.name, self.shared)
+
+    @property
+    def protected(self) -> bool:
+        """Whether its data was meant to outlive it."""
+        configured = self.plain.get("aerodrome:protect") == "true"
+        return configured or bool(self.outputs.get("protect"))
+
+    @property
+    def of_branch(self) -> bool:
+        """Whether `up` made its configuration, so that it goes with it."""
+        branch = self.plain.get(stack_config.BRANCH_KEY) or self.environment.branch
+        return self.shared or bool(branch)
+
+    def found(self, services: Any = FINDERS) -> list[Resource]:
+        """What the cloud has of it now."""
+        return find(Search(self.client, self.name, self.region), services)
+
+    @cached_property
+    def cluster_exists(self) -> bool:
+        """Whether the cluster that it lives in is there: Pulumi signs in through EKS, in the sandbox too."""
+        from cli.cloud.eks import exists
+
+        return exists(self.client, self.cluster)
+
+    @property
+    def cluster(self) -> str:
+        told = str(self.outputs.get("clusterName") or "")
+        return told or Names(self.base or self.name).cluster
+
+    @cached_property
+    def kubectl(self) -> Kubectl | None:
+        """On the cluster that it lives in; None if that is gone. A sandbox's Kubernetes outlives its EKS cluster."""
+        if self.sandbox is None and not self.cluster_exists:
+            return None
+        told = dict(self.outputs)
+        if self.sandbox is None and not told.get("kubeconfig"):
+            from cli.cloud.eks import kubeconfig
+
+            told["kubeconfig"] = kubeconfig(self.client, self.cluster, self.region)
+        return self.session.kubectl(self.names.namespace, told, self.sandbox)
+
+    def has_state(self) -> bool:
+        return self.backend.deployed()
+
+
+def target_of(
+    session: Session, environment: Environment, sandbox: Sandbox | None, region: str = ""
+) -> Target:
+    """UserError if nothing says where the environment's cloud is."""
+    backend = session.backend(environment, sandbox)
+    client, region = cloud_of(session, environment, region)
+    return Target(
+        session, environment, backend, sandbox, client, region, _outputs(backend), backend.plain()
+    )
+
+
+def _outputs(backend: Backend) -> Mapping[str, Any]:
+    """{} where the state cannot be read to its end: the passphrase may be lost."""
+    try:
+        return backend.outputs()
+    except UserError:
+        raise
+    except KitError:
+        return {}

@@ -1,0 +1,145 @@
+"""The configuration of environments that `up` makes: once, with generated secrets.
+
+Those are a sandbox's, and every branch's; an environment on AWS that others stand on is prepared by
+bootstrap. Secrets belong to the stack: made here, kept encrypted in Pulumi's configuration file, never
+made anew while something deployed depends on them. What opens them: `cli.base.passphrase`.
+"""
+
+import base64
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from cli.base.environments import Environment
+from cli.base.errors import UserError
+from cli.base.settings import DEFAULT_REGION, NAMESPACE, REGION_KEY
+from cli.cloud.sandbox import Machine
+from cli.stack.backends import Backend
+
+DEDICATED = "dedicated"
+SHARED = "shared"
+
+
+class Rung(StrEnum):
+    """What an environment stands on: a cluster of its own, or its base's."""
+
+    dedicated = DEDICATED
+    shared = SHARED
+
+
+RUNG_KEY = f"{NAMESPACE}:rung"
+BASE_KEY = f"{NAMESPACE}:base"
+BRANCH_KEY = f"{NAMESPACE}:branch"
+REPOSITORY_KEY = f"{NAMESPACE}:repository"
+ENVIRONMENT_KEY = f"{NAMESPACE}:environment"
+EXPIRES_KEY = f"{NAMESPACE}:expires"
+USED_KEY = f"{NAMESPACE}:used"
+
+BRANCH_MAX_LENGTH = 255
+"""Of the program's setting. It is for people only: the environment's name is made of the whole."""
+
+
+def _fernet_key() -> str:
+    # What cryptography's Fernet takes: URL-safe base64 of 32 bytes.
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+SECRETS: Mapping[str, Callable[[], str]] = {
+    "fernetKey": _fernet_key,
+    "jwtSecret": lambda: secrets.token_urlsafe(48),
+    "apiSecretKey": lambda: secrets.token_urlsafe(32),
+    "databasePassword": lambda: secrets.token_urlsafe(24),
+    "adminPassword": lambda: secrets.token_urlsafe(12),
+}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What an environment stands on, as its configuration says or will say."""
+
+    rung: str = DEDICATED
+    base: str = ""
+    branch: str = ""
+    repository: str = ""
+    """That of the branch; only written down with it."""
+
+    @property
+    def shared(self) -> bool:
+        return self.rung == SHARED
+
+    @property
+    def of_branch(self) -> bool:
+        """Whether it is a branch's, and goes when nobody uses it any more."""
+        return bool(self.branch) or self.shared
+
+
+def standing(environment: Environment, backend: Backend, rung: str | None = None) -> Standing:
+    """What is configured, or else what was asked for, or else what suits how it was chosen."""
+    plain = backend.plain()
+    have = plain.get(RUNG_KEY, DEDICATED if plain.get(ENVIRONMENT_KEY) else "")
+    if have and rung not in (None, have):
+        raise UserError(
+            f'Environment "{environment.name}" is {have}, not {rung}',
+            "One can not become the other. Take it down first; its configuration goes with it.",
+            f"./aerodrome down --env {environment.name}",
+        )
+    chosen = have or rung or (SHARED if environment.base else DEDICATED)
+    base = plain.get(BASE_KEY) or environment.base
+    if chosen == SHARED and not base:
+        raise UserError(
+            f'Environment "{environment.name}" has no base to share',
+            "A git branch's environment stands on its base; one that was named stands alone.",
+            "./aerodrome up --branch BRANCH --rung shared",
+        )
+    branch = plain.get(BRANCH_KEY) or environment.branch[:BRANCH_MAX_LENGTH]
+    return Standing(chosen, base if chosen == SHARED else "", branch)
+
+
+def complete(
+    environment: Environment,
+    backend: Backend,
+    on: Standing = Standing(),
+    region: str = DEFAULT_REGION,
+) -> list[str]:
+    """Adds what an environment's configuration lacks; the keys that were added."""
+    have = backend.configured()
+    missing = [key for key in SECRETS if f"{NAMESPACE}:{key}" not in have]
+    if missing and backend.deployed():
+        raise UserError(
+            f"{environment.config_file} lacks the secret {missing[0]}",
+            f'Environment "{environment.name}" is deployed with it; a new one would not fit.\n'
+            "Put the file back, or take the environment down first.",
+            f"./aerodrome down --env {environment.name}",
+        )
+    plain = _plain(environment, on) | {REGION_KEY: region}
+    added = [key for key in plain if key not in have]
+    backend.set_plain({key: plain[key] for key in added})
+    for name in missing:
+        backend.set_config(f"{NAMESPACE}:{name}", SECRETS[name](), secret=True)
+    return added + [f"{NAMESPACE}:{name}" for name in missing]
+
+
+def _plain(environment: Environment, on: Standing) -> dict[str, str]:
+    values = {"rung": SHARED, "base": on.base} if on.shared else {}
+    values["environment"] = environment.name
+    if on.branch:
+        values["branch"] = on.branch
+    if on.branch and on.repository:
+        values["repository"] = on.repository[:BRANCH_MAX_LENGTH]
+    if environment.sandboxed:
+        values["uiServiceType"] = "NodePort"
+        if not on.shared:
+            # The one that the sandbox leads to from this machine's loopback.
+            values["uiNodePort"] = str(Machine().ui_node_port())
+    return {f"{NAMESPACE}:{key}": value for key, value in values.items()}
+
+
+def keep(backend: Backend, expires: str, day: date) -> bool:
+    """Writes down a use on `day`, and until when that keeps the environment. Whether that is news."""
+    wanted = {EXPIRES_KEY: expires, USED_KEY: day.isoformat()}
+    have = backend.plain()
+    news = {key: value for key, value in wanted.items() if have.get(key) != value}
+    backend.set_plain(news)
+    return bool(news)

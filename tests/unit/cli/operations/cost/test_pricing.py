@@ -1,0 +1,151 @@
+"""What each thing costs; and that the program makes nothing whose price nobody thought of."""
+
+from typing import Any
+
+import pytest
+
+from cli.base.settings import settings
+from cli.operations.bootstrap.wishes import Wishes
+from cli.operations.cost import planned, prices, pricing
+from cli.operations.cost.pricing import BY_USE, FREE, PRICED, is_component
+from cli.operations.cost.things import Line, Thing
+from infra.naming import TAGGABLE_TYPES
+from tests.program.conftest import BASE, BRANCH, BRANCH_SECRETS
+from tests.program.recording import SECRETS, Program, run_program
+
+TABLE = prices.of("us-east-1")
+
+# What pulumi-eks's components register; they run outside the program.
+OF_EKS = (
+    "aws:eks/addon:Addon",
+    "aws:eks/cluster:Cluster",
+    "aws:eks/nodeGroup:NodeGroup",
+    "aws:ec2/securityGroup:SecurityGroup",
+    "aws:ec2/securityGroupRule:SecurityGroupRule",
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider",
+    "aws:iam/role:Role",
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+)
+
+
+def program(**settings: str) -> Program:
+    return run_program({"environment": "test", **settings}, SECRETS)
+
+
+def branch() -> Program:
+    base = run_program({"environment": "test"}, SECRETS)
+    return run_program(BRANCH, BRANCH_SECRETS, {BASE: base})
+
+
+def things(found: Program) -> list[Thing]:
+    return [Thing(item.type, item.name, item.inputs) for item in found.resources]
+
+
+def wishes(**given: str) -> Wishes:
+    return Wishes(settings(), {}, {f"aerodrome:{key}": value for key, value in given.items()})
+
+
+def lines(kind: str, **inputs: Any) -> list[Line]:
+    return list(pricing.lines(Thing(kind, "x", inputs), TABLE))
+
+
+def costs(found: list[Thing]) -> dict[str, float]:
+    """What is priced, by what it is."""
+    total: dict[str, float] = {}
+    for thing in found:
+        for line in pricing.lines(thing, TABLE):
+            if line.hourly is not None:
+                total[line.what] = round(total.get(line.what, 0.0) + line.hourly, 6)
+    return total
+
+
+def test_no_type_is_in_two_lists() -> None:
+    assert not PRICED.keys() & BY_USE.keys()
+    assert not (PRICED.keys() | BY_USE.keys()) & FREE
+
+
+def test_every_type_of_the_program_is_priced_billed_by_use_or_free() -> None:
+    programs = (program(), program(database="rds", protect="true"), branch())
+    types = {item.type for each in programs for item in each.resources}
+    known = PRICED.keys() | BY_USE.keys() | FREE
+    forgotten = {kind for kind in types if not is_component(kind)} | set(OF_EKS) | TAGGABLE_TYPES
+    assert not forgotten - known
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"database": "rds"},
+        {"rancherEnabled": "false", "nodeDesired": "3", "spot": "true"},
+        {"uiServiceType": "LoadBalancer", "nodeInstanceTypes": '["m7i.xlarge", "c6i.xlarge"]'},
+    ],
+)
+def test_the_plan_is_what_the_program_makes(given: dict[str, str]) -> None:
+    made = costs(things(program(**given)))
+    planned_costs = costs(planned.dedicated(wishes(**given), "test"))
+    # The cluster and its workers are made by pulumi-eks, beyond the program's own registrations.
+    for what in ("EKS control plane", "workers", "workers' disks"):
+        made.pop(what, None)
+        assert planned_costs.pop(what) > 0
+    assert planned_costs == made
+
+
+def test_a_shared_branch_adds_nothing_that_is_billed_by_the_hour() -> None:
+    assert costs(things(branch())) == {}
+    assert costs(planned.shared(wishes(), "test-x")) == {}
+    pods = planned.pods(wishes(), TABLE)
+    assert pods.hourly is not None
+    assert 0 < pods.hourly < 0.1008
+
+
+def test_the_pods_are_those_of_the_chart() -> None:
+    processors, memory = planned.requests()
+    assert 0.1 < processors < 2
+    assert 0.5 < memory < 8
+
+
+def test_workers_are_priced_by_number_type_and_disk() -> None:
+    workers, disks = lines(
+        "aws:eks/nodeGroup:NodeGroup",
+        instanceTypes=["m7i.large", "m6i.large"],
+        scalingConfig={"desiredSize": 3},
+        diskSize=50,
+        capacityType="SPOT",
+    )
+    assert workers.hourly == pytest.approx(3 * 0.1008)
+    assert workers.detail == "3 x m7i.large or m6i.large, spot: at most"
+    assert disks.hourly == pytest.approx(150 * 0.08 / 730)
+
+
+def test_one_unknown_type_among_the_workers_leaves_no_price() -> None:
+    workers, _ = lines("aws:eks/nodeGroup:NodeGroup", instanceTypes=["m7i.large", "q9.large"])
+    assert workers.missing
+
+
+def test_two_zones_have_two_disks_and_a_price_of_their_own() -> None:
+    inputs = {"instanceClass": "db.t4g.small", "allocatedStorage": 20}
+    one = lines("aws:rds/instance:Instance", **inputs)
+    two = lines("aws:rds/instance:Instance", **inputs, multiAz=True)
+    assert [line.hourly for line in one] == [0.032, pytest.approx(20 * 0.115 / 730)]
+    assert [line.hourly for line in two] == [0.065, pytest.approx(40 * 0.115 / 730)]
+    assert two[0].detail == "db.t4g.small, 2 zones"
+
+
+def test_what_is_billed_by_use_without_a_price_says_so_and_leaves_the_total_whole() -> None:
+    table = prices.of("eu-north-1")
+    (line,) = pricing.lines(Thing("aws:cloudwatch/logGroup:LogGroup", "x", {}), table)
+    assert not line.missing
+    assert line.by_use == "no price per GB"
+
+
+def test_a_type_that_nobody_knows_has_a_row_without_a_price() -> None:
+    (line,) = lines("aws:msk/cluster:Cluster")
+    assert line.missing
+    assert line.what == "aws:msk/cluster:Cluster"
+
+
+def test_values_that_cannot_be_read_have_no_price() -> None:
+    for values in ("[secret]", {"postgres": "[secret]"}):
+        (line,) = lines(pricing.RELEASE, values=values)
+        assert line.missing

@@ -1,0 +1,218 @@
+"""Tasks when an environment goes: those that run are waited for, and nobody else."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.base.environments import Environment
+from cli.base.errors import KitError
+from cli.base.phases import Phases
+from cli.cloud.kubernetes import Unreachable
+from cli.cloud.limits import Limits
+from cli.operations.teardown.drain import COMPONENTS, SCHEDULER, WORKER, drain
+from cli.operations.teardown.report import Report
+from cli.operations.teardown.target import Target
+from tests.unit.cli.fakes import FakeKubectl, FakeSandbox, FakeSession
+
+
+@dataclass
+class Cluster(FakeKubectl):
+    """Worker pods by name: the phase that each has, and when it ends by itself."""
+
+    workers: dict[str, str] = field(default_factory=dict)
+    ends: dict[str, float] = field(default_factory=dict)
+    deaf: bool = False
+    """Whether tasks go on although they were told to stop."""
+
+    late: list[str] = field(default_factory=list)
+    """Workers that a scheduler starts before it ends."""
+
+    schedulers: list[str] = field(default_factory=lambda: ["airflow-scheduler-1"])
+    deployed: bool = True
+    refuses: KitError | None = None
+    begun: float = 0.0
+    """When the drain began."""
+
+    def objects(self, kind: str, *, selector: str = "", **_: Any) -> list[dict[str, Any]]:
+        self._called("objects", kind, selector)
+        if self.refuses is not None:
+            raise self.refuses
+        if kind == "deployments":
+            return [{"metadata": {"name": "airflow-scheduler"}}] if self.deployed else []
+        if selector == SCHEDULER:
+            return [_pod(self.schedulers.pop(), "Running")] if self.schedulers else []
+        assert selector == WORKER
+        if not self.schedulers:
+            self.workers |= dict.fromkeys(self.late, "Running")
+            self.late = []
+        passed = time.monotonic() - self.begun
+        for name, end in self.ends.items():
+            if passed > end:
+                self.workers[name] = "Succeeded"
+        return [_pod(name, phase) for name, phase in self.workers.items()]
+
+    def run(self, *arguments: str, **_: Any) -> str:
+        if arguments[0] == "exec" and self.deaf:
+            raise KitError("`kubectl exec` failed", "the node does not answer")
+        if arguments[0] == "exec":
+            self.workers[arguments[1]] = "Failed"
+        if arguments[:2] == ("delete", "pods"):
+            for name in arguments[2:]:
+                self.workers.pop(name, None)
+        return super().run(*arguments)
+
+    def order(self, *wanted: tuple[str, ...]) -> list[int]:
+        """When each of these calls, known by their beginnings, was first made."""
+        return [
+            next(n for n, call in enumerate(self.calls) if call[: len(one)] == one)
+            for one in wanted
+        ]
+
+
+def _pod(name: str, phase: str) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "status": {"phase": phase}}
+
+
+@dataclass
+class World:
+    """One environment with an Airflow, whose tasks are at work."""
+
+    session: FakeSession
+    cluster: Cluster
+    plain: dict[str, str] = field(default_factory=dict)
+
+    def drain(self, seconds: float = 0.8) -> tuple[list[str], float]:
+        """What was noted, and how long it took."""
+        self.session.fake_kubectl = self.cluster
+        self.session.limits = Limits(drain=seconds, pause=0.02)
+        sandbox = self.session.fake_machine.up("x", report=lambda _: None, ui_port=1)
+        assert isinstance(sandbox, FakeSandbox)
+        backend = self.session.fake_backend
+        backend.there = 1
+        backend.values["aerodrome:adminPassword"] = "secret"
+        target = Target(
+            self.session,
+            Environment("sandbox"),
+            backend,
+            sandbox,
+            self.session.cloud,
+            "us-east-1",
+            backend.outputs(),
+            self.plain,
+        )
+        report = Report(Phases(self.session.console, total=1))
+        begun = self.cluster.begun = time.monotonic()
+        with report.step("drain"):
+            drain(target, report)
+        return report.steps[0].notes, time.monotonic() - begun
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(FakeSession(tmp_path), Cluster())
+
+
+def test_a_running_task_is_waited_for_before_airflow_ends(world: World) -> None:
+    world.session.fake_airflow.running = [1]
+    world.cluster.workers = {"short": "Running"}
+    world.cluster.ends = {"short": 0.2}
+    notes, took = world.drain(5.0)
+    assert notes == []
+    assert 0.2 < took < 5.0
+    scaled, stopped = world.cluster.order(
+        ("scale", "deployment", SCHEDULER),
+        ("scale", "deployment", COMPONENTS),
+    )
+    looks = [n for n, call in enumerate(world.cluster.calls) if call[1:] == ("pods", WORKER)]
+    assert scaled < looks[0] < looks[-1] < stopped
+    assert "pause_all" in world.session.fake_airflow.calls
+
+
+def test_one_that_runs_too_long_is_told_to_stop_and_named(world: World) -> None:
+    world.session.fake_airflow.running = [1]
+    world.cluster.workers = {"long": "Running", "done": "Succeeded"}
+    notes, took = world.drain(4.0)
+    assert notes == ["1 task(s) did not end in 2 s, and are told to stop: long"]
+    assert 2.0 <= took < 4.0
+
+
+def test_one_that_does_not_stop_is_passed_at_the_bound(world: World) -> None:
+    world.session.fake_airflow.running = [1]
+    world.cluster.workers = {"long": "Running"}
+    world.cluster.deaf = True
+    notes, took = world.drain(0.8)
+    assert notes[1:] == [
+        "long cannot be told to stop: the node does not answer",
+        "left running, the end of their logs is lost: long",
+    ]
+    assert 0.8 <= took < 10.0
+
+
+def test_with_no_time_nobody_is_waited_for(world: World) -> None:
+    world.cluster.workers = {"long": "Running"}
+    assert world.drain(0.0)[0] == ["left running, the end of their logs is lost: long"]
+
+
+def test_one_that_has_not_begun_is_not_waited_for(world: World) -> None:
+    world.session.fake_airflow.running = [1]
+    world.cluster.workers = {"unscheduled": "Pending"}
+    notes, took = world.drain(30.0)
+    assert notes == ["1 task(s) had not begun: unscheduled"]
+    assert took < 20.0
+    assert world.cluster.workers == {}
+
+
+def test_one_that_waits_for_a_trigger_is_told_and_not_waited_for(world: World) -> None:
+    world.session.fake_airflow.deferring = 2
+    notes, took = world.drain(30.0)
+    assert notes == ["2 task(s) wait for a trigger: they are not resumed"]
+    assert took < 20.0
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_what_a_scheduler_still_starts_is_waited_for(answers: bool, world: World) -> None:
+    """Queued already when DAGs were paused, or nobody can say."""
+    world.session.fake_airflow.running = [1]
+    world.session.fake_airflow.reachable = answers
+    world.cluster.late = ["late"]
+    world.cluster.ends = {"late": 0.3}
+    notes, took = world.drain(5.0)
+    assert took > 0.3
+    assert [note.partition(":")[0] for note in notes] == [
+        *([] if answers else ["Airflow does not answer"])
+    ]
+
+
+def test_an_airflow_that_does_not_answer_is_no_reason_to_keep_it(world: World) -> None:
+    world.session.fake_airflow.reachable = False
+    notes, took = world.drain(30.0)
+    assert notes == ["Airflow does not answer: its DAGs are not paused (Airflow does not answer)"]
+    assert took < 20.0
+
+
+def test_nor_is_a_cluster_that_does_not(world: World) -> None:
+    world.cluster.refuses = Unreachable("Kubernetes does not answer", "connection refused")
+    notes, _ = world.drain()
+    assert notes == ["the cluster does not answer: tasks are not waited for (connection refused)"]
+
+
+def test_workers_without_a_scheduler_are_waited_for_too(world: World) -> None:
+    """Its Deployment went with a run that was killed."""
+    world.cluster.deployed = False
+    world.cluster.schedulers = []
+    world.cluster.workers = {"short": "Running"}
+    world.cluster.ends = {"short": 0.2}
+    _, took = world.drain(5.0)
+    assert took > 0.2
+    assert world.drain(5.0)[0] == []
+
+
+def test_tasks_inside_the_scheduler_end_before_it_does(world: World) -> None:
+    world.plain["aerodrome:executor"] = "LocalExecutor"
+    world.session.fake_airflow.running = [2, 1, 0]
+    assert world.drain(5.0)[0] == []
+    world.session.fake_airflow.running = [1]
+    assert world.drain(0.2)[0] == ["1 task(s) did not end in 0 s"]

@@ -1,0 +1,149 @@
+"""What somebody has changed in the cluster since a release was installed: found, and made good, by a real API."""
+
+import itertools
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cli.cloud.kubernetes import Kubectl
+from cli.operations import drift
+from cli.stack.backends import Found
+from cli.stack.pending import RELEASE
+from sandbox import tools
+
+TEMPLATE = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: without-a-namespace}
+data: {color: {{ .Values.color }}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: elsewhere, namespace: {{ .Values.other }}}
+data: {color: {{ .Values.color }}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: {{ .Release.Namespace }}}
+rules: [{apiGroups: [""], resources: [pods], verbs: [get]}]
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: accounts.with.dots, namespace: {{ .Release.Namespace }}}
+"""
+_number = itertools.count()
+
+
+class Installed:
+    """A release in a namespace of its own, with one object in another."""
+
+    def __init__(self, folder: Path, kubeconfig: str) -> None:
+        self.kubeconfig = folder / "kubeconfig"
+        self.kubeconfig.write_text(kubeconfig)
+        # As `up` has it: its own namespace is not that of each release.
+        self.kubectl = Kubectl(self.kubeconfig, "default", tools.tool("kubectl"))
+        number = next(_number)
+        self.namespace, self.other = f"drift-{number}", f"drift-{number}-other"
+        for name in (self.namespace, self.other):
+            self.kubectl.run("create", "namespace", name)
+        self.chart = folder / "demo"
+        (self.chart / "templates").mkdir(parents=True)
+        (self.chart / "Chart.yaml").write_text("{apiVersion: v2, name: demo, version: 1.0.0}")
+        (self.chart / "templates" / "all.yaml").write_text(TEMPLATE)
+        self.helm("upgrade", "--install", "demo", str(self.chart), *self.values("blue"))
+
+    def values(self, color: str) -> tuple[str, ...]:
+        return ("--set", f"color={color},other={self.other}")
+
+    def helm(self, *words: str) -> None:
+        where = (f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}")
+        subprocess.run([tools.tool("helm"), *words, *where], check=True, capture_output=True)
+
+    @property
+    def resources(self) -> list[Found]:
+        return [
+            Found(RELEASE, "demo", "urn:demo", f"{self.namespace}/demo"),
+            Found("kubernetes:core/v1:Namespace", "there", "urn:there", self.namespace),
+        ]
+
+    def look(self, *, thorough: bool = False) -> drift.Drift:
+        return drift.look(self.kubectl, self.resources, thorough=thorough)
+
+    def color(self, name: str, namespace: str) -> str | None:
+        found = self.kubectl.find("configmap", name, namespace=namespace)
+        return found and found["data"]["color"]
+
+
+@pytest.fixture
+def installed(tmp_path: Path, api_server: str) -> Installed:
+    return Installed(tmp_path, api_server)
+
+
+@pytest.mark.parametrize("thorough", [False, True])
+def test_what_nobody_touched_is_as_deployed(installed: Installed, *, thorough: bool) -> None:
+    assert installed.look(thorough=thorough).labels == []
+
+
+def test_what_is_missing_is_made_again_where_it_was(installed: Installed) -> None:
+    installed.kubectl.delete("configmap", "without-a-namespace", namespace=installed.namespace)
+    installed.kubectl.delete("configmap", "elsewhere", namespace=installed.other)
+    installed.kubectl.delete("clusterrole", installed.namespace)
+    installed.kubectl.delete("serviceaccount", "accounts.with.dots", namespace=installed.namespace)
+    found = installed.look()
+    assert sorted(found.labels) == [
+        f"ClusterRole {installed.namespace}",
+        "ConfigMap elsewhere",
+        "ConfigMap without-a-namespace",
+        "ServiceAccount accounts.with.dots",
+    ]
+    drift.repair(installed.kubectl, found)
+    assert installed.look(thorough=True).labels == []
+    assert installed.color("without-a-namespace", installed.namespace) == "blue"
+    assert installed.color("without-a-namespace", "default") is None
+    assert installed.color("elsewhere", installed.other) == "blue"
+
+
+def test_helm_goes_on_with_what_was_repaired(installed: Installed) -> None:
+    installed.kubectl.delete("configmap", "without-a-namespace", namespace=installed.namespace)
+    drift.repair(installed.kubectl, installed.look())
+    installed.helm("upgrade", "demo", str(installed.chart), *installed.values("red"))
+    assert installed.color("without-a-namespace", installed.namespace) == "red"
+    installed.helm("uninstall", "demo")
+    assert installed.color("without-a-namespace", installed.namespace) is None
+
+
+def test_what_was_edited_is_seen_on_request(installed: Installed) -> None:
+    change = {"data": {"color": "green"}}
+    names = {"without-a-namespace": installed.namespace, "elsewhere": installed.other}
+    for name, namespace in names.items():
+        installed.kubectl.patch("configmap", name, change, namespace=namespace)
+    assert installed.look().labels == []
+    found = installed.look(thorough=True)
+    assert sorted(found.labels) == ["ConfigMap elsewhere", "ConfigMap without-a-namespace"]
+    drift.repair(installed.kubectl, found)
+    for name, namespace in names.items():
+        assert installed.color(name, namespace) == "blue"
+
+
+def test_only_pulumi_makes_a_release_again(installed: Installed) -> None:
+    installed.helm("uninstall", "demo")
+    found = installed.look()
+    assert found.labels == ["Helm release demo"]
+    drift.repair(installed.kubectl, found)
+    assert installed.look().labels == ["Helm release demo"]
+
+
+def test_only_pulumi_makes_the_programs_own_objects_again(installed: Installed) -> None:
+    for kind, name in (("core/v1:Secret", "keys"), ("storage.k8s.io/v1:StorageClass", "fast")):
+        where = f"{installed.namespace}/{name}" if "Secret" in kind else name
+        one = [Found(f"kubernetes:{kind}", name, "urn:x", where)]
+        found = drift.look(installed.kubectl, one)
+        assert found.labels == [f"{kind.partition(':')[2]} {name}"]
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}}
+    file = installed.kubeconfig.with_name("secret.json")
+    file.write_text(json.dumps(secret))
+    installed.kubectl.run("create", f"--filename={file}", namespace=installed.namespace)
+    mine = [Found("kubernetes:core/v1:Secret", "keys", "urn:x", f"{installed.namespace}/keys")]
+    assert drift.look(installed.kubectl, mine).labels == []
