@@ -25,7 +25,7 @@ from infra.naming import Names
 if TYPE_CHECKING:
     from cli.base.airflow import Airflow
     from cli.base.lease_stores import Store
-    from cli.cloud.kubernetes import Kubectl
+    from cli.cloud.kubernetes import Kubernetes
     from cli.stack.backends import Backend
     from cli.stack.pending import Look
     from cli.stack.place import Place
@@ -119,7 +119,7 @@ class Session:
             region = self.backend(environment).plain().get(REGION_KEY) or DEFAULT_REGION
             return self.client(sandbox, region)(service)
 
-        def kubectl(namespace: str) -> "Kubectl":
+        def kubernetes(namespace: str) -> "Kubernetes":
             outputs = dict(self.backend(environment).outputs())
             if sandbox is None and not outputs.get("kubeconfig"):
                 from cli.cloud.eks import kubeconfig
@@ -129,9 +129,9 @@ class Session:
                 region = plain.get(REGION_KEY) or DEFAULT_REGION
                 cluster = Names(plain.get(BASE_KEY) or environment.name).cluster
                 outputs["kubeconfig"] = kubeconfig(client, cluster, region)
-            return self.kubectl(namespace, outputs, sandbox)
+            return self.kubernetes(namespace, outputs, sandbox)
 
-        return looker(client, kubectl)
+        return looker(client, kubernetes)
 
     def environments(self) -> list[Environment]:
         """Those that may be deployed: with a configuration here, or a stack where Pulumi keeps them."""
@@ -145,17 +145,18 @@ class Session:
 
         return Airflow(url, username, password, patience=patience)
 
-    def kubectl(
+    def kubernetes(
         self, namespace: str, outputs: Mapping[str, Any], sandbox: Sandbox | None
-    ) -> "Kubectl":
-        """kubectl in a namespace of the sandbox, or of the cluster of a stack with these outputs."""
-        from cli.cloud.kubernetes import Kubectl
+    ) -> "Kubernetes":
+        """The client of a namespace of the sandbox, or of the cluster of a stack with these outputs."""
+        from cli.cloud.kubernetes import Kubernetes
 
         if sandbox is None:
             from cli.stack.backends import need
 
-            return Kubectl(need(outputs, "kubeconfig"), namespace)
-        return Kubectl(sandbox.instance.admin_kubeconfig, namespace, self.machine().tool("kubectl"))
+            return Kubernetes(need(outputs, "kubeconfig"), namespace)
+        program = self.machine().tool("kubectl")
+        return Kubernetes(sandbox.instance.admin_kubeconfig, namespace, program)
 
     def lease_store(self, environment: Environment, region: str) -> "Store | None":
         """Where the environment's lease lies; None in an account that bootstrap did not prepare."""

@@ -3,6 +3,7 @@
 Everything about objects is real; nothing makes pods run, so tests write statuses themselves.
 """
 
+import base64
 import json
 import signal
 import subprocess
@@ -19,12 +20,14 @@ from sandbox.errors import UserError
 from tests.ports import free_port
 
 TOKEN = "token-of-the-tests"
+OUTSIDER = "token-of-somebody-without-rights"
 START_SECONDS = 120
 
 
-def config(server: str, namespace: str = "") -> str:
-    context = {"cluster": "c", "user": "u"} | ({"namespace": namespace} if namespace else {})
-    cluster = {"server": server, "insecure-skip-tls-verify": True}
+def config(server: str, authority: Path) -> str:
+    context = {"cluster": "c", "user": "u"}
+    trusted = base64.b64encode(authority.read_bytes()).decode()
+    cluster = {"server": server, "certificate-authority-data": trusted}
     return json.dumps(
         {
             "apiVersion": "v1",
@@ -48,7 +51,9 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     client, peer, secure = free_port(), free_port(), free_port()
     key = folder / "service-accounts.key"
     subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
-    (folder / "tokens.csv").write_text(f'{TOKEN},admin,admin,"system:masters"\n')
+    (folder / "tokens.csv").write_text(
+        f'{TOKEN},admin,admin,"system:masters"\n{OUTSIDER},outsider,outsider\n'
+    )
     commands = [
         [
             *(etcd, "--data-dir", folder / "etcd", "--unsafe-no-fsync"),
@@ -72,7 +77,7 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             processes.append(subprocess.Popen(command, stdout=log, stderr=log))
     try:
         _wait(f"https://127.0.0.1:{secure}/readyz", folder / "log")
-        yield config(f"https://127.0.0.1:{secure}")
+        yield config(f"https://127.0.0.1:{secure}", folder / "apiserver.crt")
     finally:
         for process in reversed(processes):
             process.send_signal(signal.SIGKILL)

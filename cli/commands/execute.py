@@ -42,15 +42,16 @@ def execute(
     session: Session = ctx.obj
     component, command = _parted(words)
     found = live.of(session, environment)
-    there = _place(found, component)
+    pod, container = _place(found, component)
     usage.used(found)
     if json:
-        code, output, errors = found.kubectl.answer("exec", *there, "--", *command)
-        data = {"pod": there[0], "exitCode": code, "output": output, "errors": errors}
+        code, output, errors = found.kubernetes.execute(pod, *command, container=container)
+        data = {"pod": pod, "exitCode": code, "output": output, "errors": errors}
         session.console.result(data, lambda: None)
     else:
         terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
-        code = found.kubectl.interact("exec", "--stdin", *terminal, *there, "--", *command)
+        where = ("--stdin", *terminal, pod, f"--container={container}")
+        code = found.kubernetes.kubectl.interact("exec", *where, "--", *command)
     if code:
         raise typer.Exit(code)
 
@@ -68,12 +69,11 @@ def _parted(words: list[str]) -> tuple[str, list[str]]:
 
 
 def _place(found: Live, component: str) -> tuple[str, str]:
-    """A running pod of the component, and its container, as kubectl takes them."""
-    pods = found.kubectl.objects("pods", selector=f"{COMPONENT_LABEL}={component}")
+    """A running pod of the component, and its container."""
+    pods = found.kubernetes.objects("pods", selector=f"{COMPONENT_LABEL}={component}")
     for pod in pods:
         if pod["status"].get("phase") == "Running":
-            container = pod["spec"]["containers"][0]["name"]
-            return str(pod["metadata"]["name"]), f"--container={container}"
+            return str(pod["metadata"]["name"]), str(pod["spec"]["containers"][0]["name"])
     if component == DATABASE:
         found.require_own_database("exec", " -- COMMAND")
     states = ", ".join(str(pod["status"].get("phase")) for pod in pods) or "none"

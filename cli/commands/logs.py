@@ -101,7 +101,7 @@ def _unknown(name: str, more: str = "") -> UserError:
 
 def _of_pods(found: Live, component: str, lines: int) -> list[str]:
     try:
-        return found.kubectl.logs(f"{COMPONENT_LABEL}={component}", lines=lines)
+        return found.kubernetes.logs(f"{COMPONENT_LABEL}={component}", lines=lines)
     except KitError as error:
         raise KitError(
             f'The log of "{component}" cannot be read',

@@ -201,7 +201,7 @@ def _looked(
         if not (resources := backend.resources()):
             return None
         live = Live(session, environment, backend, backend.outputs(), sandbox)
-        return drift.look(live.kubectl, resources, thorough=thorough)
+        return drift.look(live.kubernetes, resources, thorough=thorough)
     except KitError:
         # What is wrong will show when it is looked at again.
         return None
@@ -212,7 +212,7 @@ def _made_good(
 ) -> Outcome:
     """Repairs what somebody has deleted in the cluster (`thorough`: or edited) since it was deployed."""
     if found is None:
-        found = drift.look(live.kubectl, live.backend.resources(), thorough=thorough)
+        found = drift.look(live.kubernetes, live.backend.resources(), thorough=thorough)
     if not found.labels:
         return outcome
     report = live.session.console.report
@@ -221,8 +221,8 @@ def _made_good(
         # Only a look at each resource tells Pulumi that it is gone.
         again = live.backend.up(live.session.console.stderr, refresh=True)
         outcome = replace(again, seconds=outcome.seconds + again.seconds)
-        found = drift.look(live.kubectl, live.backend.resources(), thorough=thorough)
-    drift.repair(live.kubectl, found)
+        found = drift.look(live.kubernetes, live.backend.resources(), thorough=thorough)
+    drift.repair(live.kubernetes, found)
     if repaired := len(found.missing) + len(found.changed):
         report(f"made again as deployed: {', '.join(found.labels)}")
         outcome = replace(outcome, changes={**outcome.changes, "repair": repaired})

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cli.base import passphrase
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
-from cli.cloud.kubernetes import Kubectl
+from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.sandbox import Sandbox
 from cli.operations import sandboxes
 from cli.session import Session
@@ -53,9 +53,9 @@ class Live:
         return Names(self.environment.name, shared=self.shared)
 
     @cached_property
-    def kubectl(self) -> Kubectl:
+    def kubernetes(self) -> Kubernetes:
         """On its cluster, in its namespace."""
-        return self.session.kubectl(self.names.namespace, self.outputs, self.sandbox)
+        return self.session.kubernetes(self.names.namespace, self.outputs, self.sandbox)
 
     def require_own_database(self, verb: str, words: str = "") -> None:
         """UserError if no pod of its own can run its database."""
@@ -77,7 +77,7 @@ class Live:
         if self.sandbox is not None and not self.shared:
             return sandboxes.urls(self.sandbox.instance)
         name = need(self.outputs, "uiService")
-        service = self.kubectl.find("service", name)
+        service = self.kubernetes.find("service", name)
         if service is None:
             raise KitError(
                 f'The Service "{name}" of "{self.environment.name}" is gone',
@@ -98,7 +98,7 @@ class Live:
             yield self.addresses[0]
             return
         target, port = f"service/{need(self.outputs, 'uiService')}", int(self.outputs["uiPort"])
-        with self.kubectl.forwarded(target, port) as local:
+        with self.kubernetes.kubectl.forwarded(target, port) as local:
             yield f"http://localhost:{local}"
 
     @contextmanager

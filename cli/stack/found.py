@@ -18,7 +18,7 @@ from botocore.exceptions import WaiterError
 
 from cli.cloud import ownership
 from cli.cloud.errors import gone_is_fine, translated, unless_gone
-from cli.cloud.kubernetes import Kubectl
+from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.resource import pairs
 from cli.stack import helm_releases, objects
 from cli.stack.pending import RELEASE, Look, Made, Pending, Repeatable
@@ -393,14 +393,14 @@ _PULUMIS_OWN = "pulumi:"
 """Providers: nothing in a cloud."""
 
 
-def looker(client: Client, kubectl: Callable[[str], Kubectl]) -> Look:
-    """A look into the cloud that `client` leads to, and its cluster: `kubectl` by namespace."""
+def looker(client: Client, kubernetes: Callable[[str], Kubernetes]) -> Look:
+    """A look into the cloud that `client` leads to, and its cluster: `kubernetes` by namespace."""
 
     def look(item: Pending, known: frozenset[str]) -> Made | Repeatable | None:
         if item.type == RELEASE:
-            return helm_releases.look(item, kubectl)
+            return helm_releases.look(item, kubernetes)
         if item.type.startswith(_IN_CLUSTER):
-            return objects.look(item, kubectl)
+            return objects.look(item, kubernetes)
         if item.type.startswith(_PULUMIS_OWN):
             return Repeatable()
         row = ROWS.get(item.type)

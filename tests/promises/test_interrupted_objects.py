@@ -29,7 +29,7 @@ k8s.storage.v1.StorageClass("c", metadata={"name": "interrupted"}, provisioner="
 def stack(tmp_path: Path, api_server: str) -> Iterator[ClusterStack]:
     made = ClusterStack(tmp_path, api_server)
     yield made
-    made.kubectl.run("delete", "configmap,service,secret", "--all", "--wait=false")
+    made.kubernetes.run("delete", "configmap,service,secret", "--all", "--wait=false")
 
 
 def forget(stack: ClusterStack) -> int:
@@ -53,11 +53,11 @@ def test_objects_that_were_made_unseen_are_taken_over(stack: ClusterStack) -> No
     stack.program(PROGRAM.replace("KUBECONFIG", str(stack.kubeconfig)))
     stack.driver().create()
     stack.up()
-    before = stack.kubectl.find("secret", "s")
+    before = stack.kubernetes.find("secret", "s")
     assert forget(stack) == 6
     stack.up()
-    after = stack.kubectl.find("secret", "s")
+    after = stack.kubernetes.find("secret", "s")
     assert before is not None and after is not None
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert stack.up().changed == 0
-    stack.kubectl.run("delete", "namespace", "interrupted", "--wait=false")
+    stack.kubernetes.run("delete", "namespace", "interrupted", "--wait=false")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cli.base.errors import KitError
-from cli.cloud.kubernetes import Kubectl
+from cli.cloud.kubernetes import Kubernetes
 from cli.stack.driver import Stack
 from cli.stack.found import looker
 from sandbox import tools
@@ -53,7 +53,7 @@ class ClusterStack(AwsStack):
         )
         self.kubeconfig = folder / "kubeconfig"
         self.kubeconfig.write_text(kubeconfig)
-        self.kubectl = Kubectl(self.kubeconfig, "default", tools.tool("kubectl"))
+        self.kubernetes = Kubernetes(self.kubeconfig, "default", tools.tool("kubectl"))
         self.chart = folder / "demo"
         (self.chart / "templates").mkdir(parents=True)
         (self.chart / "Chart.yaml").write_text("{apiVersion: v2, name: demo, version: 1.0.0}")
@@ -61,7 +61,7 @@ class ClusterStack(AwsStack):
         (self.chart / "templates" / "front.yaml").write_text(SERVICE)
 
     def driver(self, **more: str) -> Stack:
-        return Stack(self.place(**more), looker(self.emulator.client, lambda _: self.kubectl))
+        return Stack(self.place(**more), looker(self.emulator.client, lambda _: self.kubernetes))
 
     def write(self, color: str, port: int = 80, finalizers: str = "[]") -> None:
         text = PROGRAM.replace("KUBECONFIG", str(self.kubeconfig)).replace("CHART", str(self.chart))
@@ -71,21 +71,21 @@ class ClusterStack(AwsStack):
 
     def statuses(self) -> list[str]:
         """Of the release's revisions, the oldest first."""
-        found = self.kubectl.objects("secrets", selector="owner=helm")
+        found = self.kubernetes.objects("secrets", selector="owner=helm")
         found.sort(key=lambda secret: int(secret["metadata"]["labels"]["version"]))
         return [str(secret["metadata"]["labels"]["status"]) for secret in found]
 
     def world(self) -> dict[str, Any]:
-        found = self.kubectl.find("configmap", "settings")
+        found = self.kubernetes.find("configmap", "settings")
         return {
             "color": found["data"]["color"] if found else None,
-            "front": self.kubectl.find("service", "front") is not None,
+            "front": self.kubernetes.find("service", "front") is not None,
         }
 
     def address(self) -> None:
         """Gives the service what Helm waits for."""
         status = {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}}
-        self.kubectl.run(
+        self.kubernetes.run(
             *("patch", "service", "front", "--subresource=status", "--type=merge"),
             f"--patch={json.dumps(status)}",
         )
@@ -128,7 +128,7 @@ def when_the_service_is_there(stack: ClusterStack, work: Callable[[], object]) -
 def stack(tmp_path: Path, api_server: str) -> Iterator[ClusterStack]:
     made = ClusterStack(tmp_path, api_server)
     yield made
-    made.kubectl.run("delete", "configmap,service,secret", "--all", "--wait=false")
+    made.kubernetes.run("delete", "configmap,service,secret", "--all", "--wait=false")
 
 
 def killed_installing(stack: ClusterStack) -> None:
@@ -171,7 +171,7 @@ def installed(stack: ClusterStack) -> None:
 def test_an_upgrade_that_was_killed_is_finished_by_the_next_up(stack: ClusterStack) -> None:
     installed(stack)
     status = {"status": {"loadBalancer": {"ingress": None}}}
-    stack.kubectl.run(
+    stack.kubernetes.run(
         *("patch", "service", "front", "--subresource=status", "--type=merge"),
         f"--patch={json.dumps(status)}",
     )
@@ -192,12 +192,12 @@ def test_an_upgrade_that_was_killed_is_finished_by_the_next_up(stack: ClusterSta
 def killed_uninstalling(stack: ClusterStack) -> None:
     installed(stack)
     held = {"metadata": {"finalizers": ["tests/held"]}}
-    stack.kubectl.patch("configmap", "settings", held)
+    stack.kubernetes.patch("configmap", "settings", held)
     process = stack.started("destroy")
     wait(lambda: not stack.world()["front"])
     kill(process)
     assert stack.statuses() == ["uninstalling"]
-    stack.kubectl.patch("configmap", "settings", {"metadata": {"finalizers": None}})
+    stack.kubernetes.patch("configmap", "settings", {"metadata": {"finalizers": None}})
 
 
 def test_an_uninstallation_that_was_killed_is_finished_by_the_next(stack: ClusterStack) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cli.base.errors import KitError
-from cli.cloud.kubernetes import Kubectl
+from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.limits import Limits
 from cli.cloud.patience import Patience
 from cli.stack.backends import Found, Outcome
@@ -148,23 +148,23 @@ class Sandboxed(FakeSession):
     def client(self, sandbox: Any, region: str | None = None) -> Callable[[str], Any]:
         return self._client
 
-    def kubectl(self, namespace: str, outputs: Any, sandbox: Any) -> Any:
+    def kubernetes(self, namespace: str, outputs: Any, sandbox: Any) -> Any:
         if not self._kubeconfig:
-            return super().kubectl(namespace, outputs, sandbox)
-        return Kubectl(self._kubeconfig, namespace, tool("kubectl"))
+            return super().kubernetes(namespace, outputs, sandbox)
+        return Kubernetes(self._kubeconfig, namespace, tool("kubectl"))
 
 
 @dataclass
 class Cluster:
     """A real API server without controllers; `Controllers` plays those that a test wants."""
 
-    kubectl: Kubectl
+    kubernetes: Kubernetes
 
     def apply(self, *objects: dict[str, Any]) -> None:
         document = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
         file = Path(self._write(json.dumps(document)))
         try:
-            self.kubectl.run("apply", "--filename", str(file), "--server-side")
+            self.kubernetes.run("apply", "--filename", str(file), "--server-side")
         finally:
             file.unlink()
 
@@ -183,7 +183,7 @@ class Cluster:
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
 
     def names(self, kind: str, namespace: str = "") -> list[str]:
-        found = self.kubectl.objects(kind, namespace=namespace or None, everywhere=not namespace)
+        found = self.kubernetes.objects(kind, namespace=namespace or None, everywhere=not namespace)
         return sorted(str(item["metadata"]["name"]) for item in found)
 
 
@@ -192,7 +192,7 @@ class Controllers:
 
     def __init__(self, cluster: Cluster, parts: Iterable[Callable[["Controllers"], None]]) -> None:
         self.cluster = cluster
-        self.kubectl = cluster.kubectl
+        self.kubernetes = cluster.kubernetes
         self._parts = list(parts)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -218,7 +218,7 @@ class Controllers:
     def free(self, item: dict[str, Any], kind: str) -> None:
         """Takes the finalizers off what is being deleted."""
         metadata = item["metadata"]
-        self.kubectl.patch(
+        self.kubernetes.patch(
             kind,
             metadata["name"],
             {"metadata": {"finalizers": []}},
@@ -230,30 +230,30 @@ def volumes(volume_of: Callable[[str], None]) -> Callable[[Controllers], None]:
     """The claim controller and the driver: a released disk with policy Delete goes with its claim."""
 
     def act(controllers: Controllers) -> None:
-        kubectl = controllers.kubectl
-        pods = kubectl.objects("pods", everywhere=True)
+        kubernetes = controllers.kubernetes
+        pods = kubernetes.objects("pods", everywhere=True)
         used = {
             (pod["metadata"]["namespace"], volume["persistentVolumeClaim"]["claimName"])
             for pod in pods
             for volume in pod["spec"].get("volumes", ())
             if "persistentVolumeClaim" in volume
         }
-        for claim in kubectl.objects("persistentvolumeclaims", everywhere=True):
+        for claim in kubernetes.objects("persistentvolumeclaims", everywhere=True):
             metadata = claim["metadata"]
             name = (metadata["namespace"], metadata["name"])
             if metadata.get("deletionTimestamp") and name not in used:
                 controllers.free(claim, "persistentvolumeclaim")
         claims = {
             (item["metadata"]["namespace"], item["metadata"]["name"])
-            for item in kubectl.objects("persistentvolumeclaims", everywhere=True)
+            for item in kubernetes.objects("persistentvolumeclaims", everywhere=True)
         }
-        for disk in kubectl.objects("persistentvolumes", everywhere=True):
+        for disk in kubernetes.objects("persistentvolumes", everywhere=True):
             reference = disk["spec"].get("claimRef") or {}
             released = (reference.get("namespace"), reference.get("name")) not in claims
             if released and disk["spec"]["persistentVolumeReclaimPolicy"] == "Delete":
                 name = disk["metadata"]["name"]
                 volume_of(disk["spec"]["csi"]["volumeHandle"])
-                kubectl.delete("persistentvolume", name, wait=False)
+                kubernetes.delete("persistentvolume", name, wait=False)
                 controllers.free(disk, "persistentvolume")
 
     return act
@@ -261,13 +261,13 @@ def volumes(volume_of: Callable[[str], None]) -> Callable[[Controllers], None]:
 
 def workloads(controllers: Controllers) -> None:
     """The StatefulSet controller: without replicas it has no pods."""
-    kubectl = controllers.kubectl
-    for item in kubectl.objects("statefulsets", everywhere=True):
+    kubernetes = controllers.kubernetes
+    for item in kubernetes.objects("statefulsets", everywhere=True):
         if item["spec"]["replicas"] == 0:
             selector = ",".join(
                 f"{key}={value}" for key, value in item["spec"]["selector"]["matchLabels"].items()
             )
-            kubectl.run(
+            kubernetes.run(
                 *("delete", "pods", "--selector", selector, "--force", "--grace-period=0"),
                 namespace=item["metadata"]["namespace"],
             )
@@ -278,7 +278,7 @@ def balancers(delete: Callable[[str], None]) -> Callable[[Controllers], None]:
 
     def act(controllers: Controllers) -> None:
         for kind in ("services", "ingresses.networking.k8s.io"):
-            for item in controllers.kubectl.objects(kind, everywhere=True):
+            for item in controllers.kubernetes.objects(kind, everywhere=True):
                 metadata = item["metadata"]
                 if metadata.get("deletionTimestamp") and metadata.get("finalizers"):
                     delete(metadata["name"])
@@ -289,18 +289,18 @@ def balancers(delete: Callable[[str], None]) -> Callable[[Controllers], None]:
 
 def namespaces(controllers: Controllers) -> None:
     """The namespace controller: what is in a namespace goes, then the namespace."""
-    kubectl = controllers.kubectl
-    for item in kubectl.objects("namespaces"):
+    kubernetes = controllers.kubernetes
+    for item in kubernetes.objects("namespaces"):
         metadata = item["metadata"]
         if metadata.get("deletionTimestamp") and not metadata.get("finalizers"):
-            finalize(kubectl, item)
+            finalize(kubernetes, item)
 
 
-def finalize(kubectl: Kubectl, item: dict[str, Any]) -> None:
+def finalize(kubernetes: Kubernetes, item: dict[str, Any]) -> None:
     body = item | {"spec": {"finalizers": []}}
     path = f"/api/v1/namespaces/{item['metadata']['name']}/finalize"
     file = Path(str(tool("kubectl")))
-    with kubectl.kubeconfig_file() as config:
+    with kubernetes.kubeconfig_file() as config:
         subprocess.run(
             [file, f"--kubeconfig={config}", "replace", "--raw", path, "--filename", "-"],
             input=json.dumps(body),
@@ -314,13 +314,13 @@ def karpenter(terminate: Callable[[str], None]) -> Callable[[Controllers], None]
     """Karpenter: a pool's claims go with it, and each claim's instance before the claim."""
 
     def act(controllers: Controllers) -> None:
-        kubectl = controllers.kubectl
-        pools = kubectl.objects("nodepools.karpenter.sh", everywhere=True)
+        kubernetes = controllers.kubernetes
+        pools = kubernetes.objects("nodepools.karpenter.sh", everywhere=True)
         if pools:
             return
-        for claim in kubectl.objects("nodeclaims.karpenter.sh", everywhere=True):
+        for claim in kubernetes.objects("nodeclaims.karpenter.sh", everywhere=True):
             terminate(claim["status"]["instance"])
-            kubectl.delete("nodeclaims.karpenter.sh", claim["metadata"]["name"], wait=False)
+            kubernetes.delete("nodeclaims.karpenter.sh", claim["metadata"]["name"], wait=False)
 
     return act
 

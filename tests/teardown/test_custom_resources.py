@@ -36,12 +36,12 @@ def operator(cluster: kit.Cluster) -> Iterator[kit.Cluster]:
     """A cluster in which an operator's kinds are known; nothing of them is left behind."""
     cluster.apply(*(_definition(plural, kind) for plural, kind in KINDS.items()))
     for plural in KINDS:
-        assert cluster.kubectl.wait("condition=Established", "crd", f"{plural}.{GROUP}")
+        assert cluster.kubernetes.wait("condition=Established", "crd", f"{plural}.{GROUP}")
     yield cluster
     for plural in KINDS:
         _clear(cluster, plural)
-        cluster.kubectl.delete("crd", f"{plural}.{GROUP}", wait=False)
-    assert cluster.kubectl.wait("delete", "crd", selector=f"of={GROUP}")
+        cluster.kubernetes.delete("crd", f"{plural}.{GROUP}", wait=False)
+    assert cluster.kubernetes.wait("delete", "crd", selector=f"of={GROUP}")
 
 
 def _definition(plural: str, kind: str) -> dict[str, Any]:
@@ -54,24 +54,24 @@ def _make(
     cluster: kit.Cluster, plural: str, name: str, namespace: str = AIRFLOW, **metadata: Any
 ) -> str:
     """The unique id of a new resource."""
-    kit.Cluster(replace(cluster.kubectl, namespace=namespace)).apply(
+    kit.Cluster(replace(cluster.kubernetes, namespace=namespace)).apply(
         {
             "apiVersion": f"{GROUP}/v1",
             "kind": KINDS[plural],
             "metadata": {"name": name, "namespace": namespace} | metadata,
         }
     )
-    made = cluster.kubectl.find(f"{plural}.{GROUP}", name, namespace=namespace)
+    made = cluster.kubernetes.find(f"{plural}.{GROUP}", name, namespace=namespace)
     assert made is not None
     return str(made["metadata"]["uid"])
 
 
 def _clear(cluster: kit.Cluster, plural: str) -> None:
-    for item in cluster.kubectl.objects(f"{plural}.{GROUP}", everywhere=True):
+    for item in cluster.kubernetes.objects(f"{plural}.{GROUP}", everywhere=True):
         name, namespace = item["metadata"]["name"], item["metadata"]["namespace"]
         free = {"metadata": {"finalizers": []}}
-        cluster.kubectl.patch(f"{plural}.{GROUP}", name, free, namespace=namespace)
-        cluster.kubectl.delete(f"{plural}.{GROUP}", name, namespace=namespace, wait=False)
+        cluster.kubernetes.patch(f"{plural}.{GROUP}", name, free, namespace=namespace)
+        cluster.kubernetes.delete(f"{plural}.{GROUP}", name, namespace=namespace, wait=False)
 
 
 def _living(
@@ -80,8 +80,8 @@ def _living(
     """An operator: it cleans up behind an account, for which it needs the store `needs`."""
 
     def act(controllers: kit.Controllers) -> None:
-        kubectl = controllers.kubectl
-        for item in kubectl.objects(f"accounts.{GROUP}", everywhere=True):
+        kubernetes = controllers.kubernetes
+        for item in kubernetes.objects(f"accounts.{GROUP}", everywhere=True):
             if not item["metadata"].get("deletionTimestamp"):
                 continue
             stores = controllers.cluster.names(f"stores.{GROUP}", item["metadata"]["namespace"])
@@ -128,7 +128,7 @@ def test_what_belongs_to_another_goes_with_it_and_is_not_deleted_alone(
 
     def collect(controllers: kit.Controllers) -> None:
         if not operator.names(f"stores.{GROUP}"):
-            controllers.kubectl.delete(f"replicas.{GROUP}", "vault-0", wait=False)
+            controllers.kubernetes.delete(f"replicas.{GROUP}", "vault-0", wait=False)
 
     with kit.Controllers(operator, [collect]):
         done = _down(session, cloud.ours)

@@ -12,7 +12,7 @@ import pytest
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.phases import Phases
-from cli.cloud.kubernetes import Kubectl
+from cli.cloud.kubernetes import Kubernetes
 from cli.operations.teardown.operation import TornDown, Wish, tear_down
 from infra.naming import Names
 from sandbox.tools import tool
@@ -24,7 +24,7 @@ AIRFLOW = "airflow"
 
 @pytest.fixture
 def cluster(api_server: str) -> kit.Cluster:
-    cluster = kit.Cluster(Kubectl(api_server, AIRFLOW, tool("kubectl")))
+    cluster = kit.Cluster(Kubernetes(api_server, AIRFLOW, tool("kubectl")))
     cluster.namespace(AIRFLOW)
     return cluster
 
@@ -106,9 +106,9 @@ def test_load_balancers_go_with_their_objects_or_without(
     assert cloud.labels(cloud.ours) == []
     assert f"elasticloadbalancing load-balancer {beside}" in cloud.labels(cloud.theirs)
     for kind in ("services", "ingresses.networking.k8s.io"):
-        for item in cluster.kubectl.objects(kind):
+        for item in cluster.kubernetes.objects(kind):
             if item["metadata"]["name"].startswith(cloud.ours):
-                cluster.kubectl.patch(
+                cluster.kubernetes.patch(
                     kind, item["metadata"]["name"], {"metadata": {"finalizers": []}}
                 )
 
@@ -210,7 +210,7 @@ def test_the_claims_of_a_stateful_set_go_with_their_disks(
     assert cluster.names("persistentvolumes") == []
     assert cloud.labels(cloud.ours) == []
     assert cloud.labels(cloud.theirs) == [f"ec2 volume {beside}"]
-    cluster.kubectl.delete("statefulset", "database")
+    cluster.kubernetes.delete("statefulset", "database")
 
 
 def test_a_disk_whose_driver_is_dead_is_found_in_the_cloud(
@@ -222,10 +222,10 @@ def test_a_disk_whose_driver_is_dead_is_found_in_the_cloud(
     assert any("nobody took these disks away" in note for one in done.steps for note in one.notes)
     assert f"ec2 volume {disk}" in _deleted(done, "cloud")
     for kind in ("persistentvolumeclaim", "persistentvolume"):
-        for item in cluster.kubectl.objects(kind):
+        for item in cluster.kubernetes.objects(kind):
             name = item["metadata"]["name"]
-            cluster.kubectl.patch(kind, name, {"metadata": {"finalizers": []}})
-            cluster.kubectl.delete(kind, name, wait=False)
+            cluster.kubernetes.patch(kind, name, {"metadata": {"finalizers": []}})
+            cluster.kubernetes.delete(kind, name, wait=False)
 
 
 def _definition(plural: str, kind: str) -> dict[str, Any]:
@@ -257,7 +257,7 @@ def test_karpenters_nodes_go_with_their_pools(
     node, beside = _node(cloud, cloud.ours), _node(cloud, cloud.theirs)
     cluster.apply(_definition("nodepools", "NodePool"), _definition("nodeclaims", "NodeClaim"))
     for name in ("nodepools", "nodeclaims"):
-        assert cluster.kubectl.wait("condition=Established", "crd", f"{name}.karpenter.sh")
+        assert cluster.kubernetes.wait("condition=Established", "crd", f"{name}.karpenter.sh")
     cluster.apply(
         {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "default"}},
         {
@@ -357,7 +357,7 @@ def test_a_base_with_branches_refuses_and_names_them_or_takes_them_first(
 
 
 def _end(cluster: kit.Cluster, name: str) -> None:
-    cluster.kubectl.delete("namespace", f"airflow-{name}", wait=False)
-    found = cluster.kubectl.find("namespace", f"airflow-{name}")
+    cluster.kubernetes.delete("namespace", f"airflow-{name}", wait=False)
+    found = cluster.kubernetes.find("namespace", f"airflow-{name}")
     if found is not None:
-        kit.finalize(cluster.kubectl, json.loads(json.dumps(found)))
+        kit.finalize(cluster.kubernetes, json.loads(json.dumps(found)))

@@ -14,7 +14,7 @@ import pytest
 
 from cli.base.environments import Environment
 from cli.base.phases import Phases
-from cli.cloud.kubernetes import Kubectl
+from cli.cloud.kubernetes import Kubernetes
 from cli.operations.teardown.rancher import deregister
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import target_of
@@ -104,7 +104,7 @@ def rancher() -> Iterator[FakeRancher]:
 
 @pytest.fixture
 def cluster(api_server: str) -> kit.Cluster:
-    return kit.Cluster(Kubectl(api_server, "airflow", tool("kubectl")))
+    return kit.Cluster(Kubernetes(api_server, "airflow", tool("kubectl")))
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_a_cluster_is_taken_out_of_rancher_and_rancher_out_of_the_cluster(
     rancher.add("c-2", Names(cloud.theirs).cluster, "cattle-global-data:cc-2")
     cluster.namespace("cattle-system")
     cluster.namespace("cattle-fleet-system")
-    cluster.kubectl.patch(
+    cluster.kubernetes.patch(
         "namespace",
         "cattle-fleet-system",
         {"metadata": {"finalizers": ["controller.cattle.io/namespace-auth"]}},
@@ -183,7 +183,7 @@ def test_a_cluster_is_taken_out_of_rancher_and_rancher_out_of_the_cluster(
     )
     assert cluster.names("validatingwebhookconfiguration") == ["of-somebody-else"]
     assert not [name for name in cluster.names("namespaces") if name.startswith("cattle-")]
-    cluster.kubectl.delete("validatingwebhookconfiguration", "of-somebody-else")
+    cluster.kubernetes.delete("validatingwebhookconfiguration", "of-somebody-else")
 
 
 def test_a_credential_that_another_cluster_uses_stays(

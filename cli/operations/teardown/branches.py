@@ -22,11 +22,11 @@ def branches_of(target: Target) -> list[str]:
 
 
 def _in_cluster(target: Target) -> list[str]:
-    kubectl = target.kubectl
-    if kubectl is None:
+    kubernetes = target.kubernetes
+    if kubernetes is None:
         return []
     try:
-        spaces = kubectl.objects("namespaces", selector=f"{LABEL_BASE}={target.name}")
+        spaces = kubernetes.objects("namespaces", selector=f"{LABEL_BASE}={target.name}")
     except KitError:
         return []
     return [space["metadata"]["labels"].get(LABEL_ENVIRONMENT, "") for space in spaces]

@@ -5,16 +5,13 @@ removes the controllers; and the cloud is asked whether they did.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 from cli.cloud.clearing import clear
-from cli.cloud.kubernetes import Kubectl
+from cli.cloud.kubernetes import Kubernetes, Object, reference
 from cli.cloud.patience import Patience
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
 from cli.operations.teardown.waiting import until_none
-
-Object = dict[str, Any]
 
 LOAD_BALANCING = "elasticloadbalancing"
 SYSTEM = ("kube-system",)
@@ -23,11 +20,11 @@ WORKLOADS = "statefulsets,deployments"
 
 def load_balancers(target: Target, report: Report) -> None:
     """Ingresses and Services of type LoadBalancer; then the cloud must list none."""
-    kubectl = target.kubectl
-    if kubectl is not None:
-        doomed = _objects(target, kubectl, "ingresses.networking.k8s.io") + [
+    kubernetes = target.kubernetes
+    if kubernetes is not None:
+        doomed = _objects(target, kubernetes, "ingresses.networking.k8s.io") + [
             item
-            for item in _objects(target, kubectl, "services")
+            for item in _objects(target, kubernetes, "services")
             if item["spec"].get("type") == "LoadBalancer"
         ]
 
@@ -35,7 +32,7 @@ def load_balancers(target: Target, report: Report) -> None:
             return [resource.label for resource in target.found([LOAD_BALANCING])]
 
         before = balancers() if doomed else []
-        _delete(kubectl, doomed, report)
+        _delete(kubernetes, doomed, report)
         if before:
             left = until_none(
                 balancers, target.limits.cluster, target.limits.pause, report.deleted, before
@@ -55,25 +52,24 @@ def load_balancers(target: Target, report: Report) -> None:
 
 def volumes(target: Target, report: Report) -> None:
     """Claims: what uses them, then themselves, until their disks are gone."""
-    kubectl = target.kubectl
-    if kubectl is None:
+    kubernetes = target.kubernetes
+    if kubernetes is None:
         report.note("there is no cluster: its disks are looked for in the cloud")
         return
-    claims = _objects(target, kubectl, "persistentvolumeclaims")
+    claims = _objects(target, kubernetes, "persistentvolumeclaims")
     names = {(_space(item), _name(item)) for item in claims}
     if not names:
         return
-    _stop_users(target, kubectl, names, report)
+    _stop_users(target, kubernetes, names, report)
     disks = {item["spec"].get("volumeName") for item in claims} - {None}
     for name in sorted(disks):
         # A class that retains keeps the disk when its claim goes: nobody would ever delete it.
-        kubectl.patch(
-            "persistentvolume", name, {"spec": {"persistentVolumeReclaimPolicy": "Delete"}}
-        )
-    _delete(kubectl, claims, report)
+        change = {"spec": {"persistentVolumeReclaimPolicy": "Delete"}}
+        kubernetes.patch(reference("v1", "PersistentVolume", name), change)
+    _delete(kubernetes, claims, report)
 
     def left() -> list[str]:
-        found = kubectl.objects("persistentvolumes", everywhere=True)
+        found = kubernetes.objects("persistentvolumes", everywhere=True)
         return sorted(_name(item) for item in found if _claim(item) in names)
 
     stay = until_none(
@@ -84,22 +80,22 @@ def volumes(target: Target, report: Report) -> None:
 
 
 def _stop_users(
-    target: Target, kubectl: Kubectl, claims: set[tuple[str, str]], report: Report
+    target: Target, kubernetes: Kubernetes, claims: set[tuple[str, str]], report: Report
 ) -> None:
     """A claim goes when the last pod that uses it does."""
-    for item in _objects(target, kubectl, WORKLOADS):
+    for item in _objects(target, kubernetes, WORKLOADS):
         space, kind = _space(item), str(item["kind"]).lower()
         template = item["spec"]["template"]["spec"]
         makes = bool(item["spec"].get("volumeClaimTemplates"))
         if item["spec"].get("replicas") and (makes or _uses(space, template, claims)):
-            kubectl.scale(kind, _name(item), replicas=0, namespace=space)
+            kubernetes.patch(item, {"spec": {"replicas": 0}})
             report.note(f"{kind} {space}/{_name(item)} is scaled to zero")
     pods = [
         item
-        for item in _objects(target, kubectl, "pods")
+        for item in _objects(target, kubernetes, "pods")
         if _uses(_space(item), item["spec"], claims)
     ]
-    _delete(kubectl, pods, report)
+    _delete(kubernetes, pods, report)
 
 
 def _uses(space: str, pod: Object, claims: set[tuple[str, str]]) -> bool:
@@ -114,41 +110,34 @@ def _claim(volume: Object) -> tuple[str, str]:
 
 def node_pools(target: Target, report: Report) -> None:
     """Karpenter's nodes are in no state: it takes them away itself when their pools go."""
-    kubectl = target.kubectl
-    if kubectl is None or target.shared:
+    kubernetes = target.kubernetes
+    if kubernetes is None or target.shared:
         return
-    if kubectl.find("customresourcedefinition", "nodepools.karpenter.sh") is None:
+    if kubernetes.find("customresourcedefinition", "nodepools.karpenter.sh") is None:
         return
 
     def claims() -> list[str]:
-        found = kubectl.objects("nodeclaims.karpenter.sh", everywhere=True)
+        found = kubernetes.objects("nodeclaims.karpenter.sh", everywhere=True)
         return sorted(f"nodeclaim {_name(item)}" for item in found)
 
     before = claims()
-    _delete(kubectl, kubectl.objects("nodepools.karpenter.sh", everywhere=True), report)
+    _delete(kubernetes, kubernetes.objects("nodepools.karpenter.sh", everywhere=True), report)
     stay = until_none(claims, target.limits.cluster, target.limits.pause, report.deleted, before)
     if stay:
         report.note(f"Karpenter did not take these away: {', '.join(stay)}")
 
 
-def _objects(target: Target, kubectl: Kubectl, kind: str) -> list[Object]:
+def _objects(target: Target, kubernetes: Kubernetes, kind: str) -> list[Object]:
     """Of the environment: of its namespace, or of the whole cluster if that is its own."""
-    found = kubectl.objects(kind, everywhere=not target.shared)
+    found = kubernetes.objects(kind, everywhere=not target.shared)
     return [item for item in found if _space(item) not in SYSTEM]
 
 
-def _delete(kubectl: Kubectl, items: Iterable[Object], report: Report) -> None:
+def _delete(kubernetes: Kubernetes, items: Iterable[Object], report: Report) -> None:
     for item in items:
         kind, space = str(item["kind"]).lower(), _space(item)
-        gone = kubectl.delete(_full(item), _name(item), namespace=space or None, wait=False)
-        if gone:
+        if kubernetes.delete(item):
             report.deleted(f"{kind} {space}/{_name(item)}" if space else f"{kind} {_name(item)}")
-
-
-def _full(item: Object) -> str:
-    """A kind as kubectl tells it from others of the same name: `ingress.v1.networking.k8s.io`."""
-    group, _, version = str(item["apiVersion"]).rpartition("/")
-    return f"{item['kind']}.{version}.{group}" if group else str(item["kind"])
 
 
 def _space(item: Object) -> str:

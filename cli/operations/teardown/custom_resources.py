@@ -9,9 +9,8 @@ import time
 from collections.abc import Iterable, Sequence
 
 from cli.base.errors import KitError
-from cli.cloud.kubernetes import Kubectl, Unreachable
-from cli.cloud.resource import portions
-from cli.operations.teardown.cluster import SYSTEM, Object
+from cli.cloud.kubernetes import Kubernetes, Object, Unreachable
+from cli.operations.teardown.cluster import SYSTEM
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
 from cli.operations.teardown.waiting import until_none
@@ -20,9 +19,6 @@ DEFINITIONS = "customresourcedefinitions"
 ELSEWHERE = ("karpenter.sh", "karpenter.k8s.aws", "cattle.io")
 """Groups, with those below them, that another step takes away."""
 
-TOGETHER = 50
-"""Kinds that one call asks for: an operator may bring a thousand."""
-
 
 def custom_resources(target: Target, report: Report) -> None:
     """Deletes those of the environment, and waits until their controllers have let them go.
@@ -30,11 +26,11 @@ def custom_resources(target: Target, report: Report) -> None:
     First those with a finalizer: something has to be cleaned up behind them, and often by means of
     the others, as of an account. What belongs to another object goes with that one.
     """
-    kubectl = target.kubectl
-    if kubectl is None:
+    kubernetes = target.kubernetes
+    if kubernetes is None:
         report.note("there is no cluster")
         return
-    search = _Search(kubectl, report, everywhere=not target.shared)
+    search = _Search(kubernetes, report, everywhere=not target.shared)
     give_up = time.monotonic() + target.limits.cluster
     seen: set[str] = set()
     for held in (True, False):
@@ -46,7 +42,7 @@ def custom_resources(target: Target, report: Report) -> None:
         seen |= names.keys()
         for item in doomed:
             if _uid(item) in names:
-                _delete(kubectl, item, report)
+                _delete(kubernetes, item, report)
 
         def left(names: dict[str, str] = names) -> list[str]:
             return [names[uid] for item in search.all() if (uid := _uid(item)) in names]
@@ -62,29 +58,26 @@ def custom_resources(target: Target, report: Report) -> None:
 class _Search:
     """The custom resources in the environment's namespaces."""
 
-    def __init__(self, kubectl: Kubectl, report: Report, *, everywhere: bool) -> None:
-        self._kubectl = kubectl
+    def __init__(self, kubernetes: Kubernetes, report: Report, *, everywhere: bool) -> None:
+        self._kubernetes = kubernetes
         self._report = report
         self._everywhere = everywhere
-        self._kinds = [_kind(item) for item in kubectl.objects(DEFINITIONS) if _is_ours(item)]
+        self._kinds = [_kind(item) for item in kubernetes.objects(DEFINITIONS) if _is_ours(item)]
 
     def all(self) -> list[Object]:
         # A copy: one that cannot be listed is taken out meanwhile.
-        parts = portions(tuple(self._kinds), TOGETHER)
-        found = [item for part in parts for item in self._of(part)]
+        found = [item for kind in tuple(self._kinds) for item in self._of(kind)]
         return [item for item in found if item["metadata"]["namespace"] not in SYSTEM]
 
-    def _of(self, kinds: Sequence[str]) -> list[Object]:
+    def _of(self, kind: str) -> list[Object]:
         try:
-            return self._kubectl.objects(",".join(kinds), everywhere=self._everywhere)
+            return self._kubernetes.objects(kind, everywhere=self._everywhere)
         except Unreachable:
             raise
         except KitError as error:
-            if len(kinds) > 1:
-                return [item for kind in kinds for item in self._of([kind])]
             # Its definition is going, or the webhook that converts it is dead: it is not asked again.
-            self._kinds.remove(kinds[0])
-            self._report.note(f"{kinds[0]} cannot be listed: {error.detail}")
+            self._kinds.remove(kind)
+            self._report.note(f"{kind} cannot be listed: {error.detail}")
             return []
 
 
@@ -112,16 +105,9 @@ def _with_theirs(doomed: Iterable[Object], found: Sequence[Object]) -> dict[str,
     return family
 
 
-def _delete(kubectl: Kubectl, item: Object, report: Report) -> None:
-    group = str(item["apiVersion"]).partition("/")[0]
-    metadata = item["metadata"]
+def _delete(kubernetes: Kubernetes, item: Object, report: Report) -> None:
     try:
-        kubectl.delete(
-            f"{item['kind']}.{group}",
-            metadata["name"],
-            namespace=metadata["namespace"],
-            wait=False,
-        )
+        kubernetes.delete(item)
     except Unreachable:
         raise
     except KitError as error:

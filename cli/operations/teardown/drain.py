@@ -9,11 +9,10 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
 
 from cli.base.airflow import Airflow
 from cli.base.errors import KitError
-from cli.cloud.kubernetes import Kubectl, Unreachable
+from cli.cloud.kubernetes import Kubernetes, Object, Unreachable
 from cli.operations.live import COMPONENT_LABEL, Live
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
@@ -72,23 +71,23 @@ PATIENCE = 2.0
 
 
 def drain(target: Target, report: Report) -> None:
-    kubectl = target.kubectl
-    if kubectl is None:
+    kubernetes = target.kubernetes
+    if kubernetes is None:
         report.note("nothing runs: there is no cluster")
         return
     give_up = time.monotonic() + target.limits.drain
     try:
-        schedulers = kubectl.objects("deployments", selector=SCHEDULER)
-        if not schedulers and not kubectl.objects("pods", selector=WORKER):
+        schedulers = kubernetes.objects("deployments", selector=SCHEDULER)
+        if not schedulers and not kubernetes.objects("pods", selector=WORKER):
             report.note("no scheduler runs")
             return
         busy = _pause(target, report, give_up)
         if schedulers:
-            kubectl.scale("deployment", selector=SCHEDULER, replicas=0)
+            _scale_to_zero(kubernetes, schedulers)
         if busy:
-            _end_scheduler(target, kubectl, give_up)
-        _Workers(target, kubectl, report).end(give_up)
-        _stop(kubectl)
+            _end_scheduler(target, kubernetes, give_up)
+        _Workers(target, kubernetes, report).end(give_up)
+        _stop(kubernetes)
     except Unreachable as error:
         report.note(f"the cluster does not answer: tasks are not waited for ({error.detail})")
 
@@ -122,14 +121,14 @@ def _wait_inside(airflow: Airflow, target: Target, report: Report, give_up: floa
         time.sleep(target.limits.pause)
 
 
-def _end_scheduler(target: Target, kubectl: Kubectl, give_up: float) -> None:
+def _end_scheduler(target: Target, kubernetes: Kubernetes, give_up: float) -> None:
     """Until it is gone, it may start what is queued already."""
     if target.plain.get("aerodrome:executor") != LOCAL:
         # One that runs tasks itself needs longer: it uploads their logs.
-        _delete(kubectl, f"--selector={SCHEDULER}", grace=GRACE)
+        _end(kubernetes, kubernetes.objects("pods", selector=SCHEDULER))
 
     def left() -> list[str]:
-        return [_name(pod) for pod in kubectl.objects("pods", selector=SCHEDULER)]
+        return [_name(pod) for pod in kubernetes.objects("pods", selector=SCHEDULER)]
 
     seconds = min(give_up - time.monotonic(), STOPPING)
     until_none(left, seconds, target.limits.pause, lambda pod: None)
@@ -138,10 +137,10 @@ def _end_scheduler(target: Target, kubectl: Kubectl, give_up: float) -> None:
 class _Workers:
     """The pods of the tasks."""
 
-    def __init__(self, target: Target, kubectl: Kubectl, report: Report) -> None:
+    def __init__(self, target: Target, kubernetes: Kubernetes, report: Report) -> None:
         self._limit = target.limits.drain
         self._pause = target.limits.pause
-        self._kubectl = kubectl
+        self._kubernetes = kubernetes
         self._report = report
         self._idle: set[str] = set()
 
@@ -164,9 +163,14 @@ class _Workers:
 
     def _interrupt(self, pod: str, seconds: float) -> None:
         try:
-            self._kubectl.run("exec", pod, "--", "python", "-c", INTERRUPT, seconds=seconds)
+            code, _, errors = self._kubernetes.execute(
+                pod, "python", "-c", INTERRUPT, seconds=seconds
+            )
+            why = errors.strip() if code else ""
         except KitError as error:
-            self._report.note(f"{pod} cannot be told to stop: {error.detail}")
+            why = error.detail
+        if why:
+            self._report.note(f"{pod} cannot be told to stop: {why}")
 
     def _wait(self, until: float, before: Sequence[str]) -> list[str]:
         def told(pod: str) -> None:
@@ -176,34 +180,38 @@ class _Workers:
 
     def _running(self) -> list[str]:
         """Those at work. One that has not begun has nothing to lose, and may never begin."""
-        found = self._kubectl.objects("pods", selector=WORKER)
-        idle = {_name(pod) for pod in found if _phase(pod) == PENDING} - self._idle
+        found = self._kubernetes.objects("pods", selector=WORKER)
+        idle = [pod for pod in found if _phase(pod) == PENDING and _name(pod) not in self._idle]
         if idle:
-            self._idle |= idle
-            self._report.note(f"{len(idle)} task(s) had not begun: {', '.join(sorted(idle))}")
-            _delete(self._kubectl, *sorted(idle), grace=GRACE)
+            names = sorted(map(_name, idle))
+            self._idle.update(names)
+            self._report.note(f"{len(idle)} task(s) had not begun: {', '.join(names)}")
+            _end(self._kubernetes, idle)
         return sorted(_name(pod) for pod in found if _phase(pod) not in (PENDING, *ENDED))
 
 
-def _stop(kubectl: Kubectl) -> None:
+def _stop(kubernetes: Kubernetes) -> None:
     """Ends what serves tasks that there are none of any more: the engine need not wait for it.
 
     Not the database: other environments may have theirs in it.
     """
-    kubectl.scale("deployment", selector=COMPONENTS, replicas=0)
-    _delete(kubectl, f"--selector={COMPONENTS}", grace=GRACE)
+    _scale_to_zero(kubernetes, kubernetes.objects("deployments", selector=COMPONENTS))
+    _end(kubernetes, kubernetes.objects("pods", selector=COMPONENTS))
 
 
-def _delete(kubectl: Kubectl, *which: str, grace: int) -> None:
-    kubectl.run(
-        *("delete", "pods", *which, "--ignore-not-found"),
-        *(f"--grace-period={grace}", "--wait=false"),
-    )
+def _scale_to_zero(kubernetes: Kubernetes, workloads: Sequence[Object]) -> None:
+    for each in workloads:
+        kubernetes.patch(each, {"spec": {"replicas": 0}})
 
 
-def _phase(pod: dict[str, Any]) -> str:
+def _end(kubernetes: Kubernetes, pods: Sequence[Object]) -> None:
+    for pod in pods:
+        kubernetes.delete(pod, grace=GRACE)
+
+
+def _phase(pod: Object) -> str:
     return str(pod.get("status", {}).get("phase", ""))
 
 
-def _name(pod: dict[str, Any]) -> str:
+def _name(pod: Object) -> str:
     return str(pod["metadata"]["name"])

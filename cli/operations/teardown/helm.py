@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 from cli.base.errors import KitError, UserError
-from cli.cloud.kubernetes import Kubectl
+from cli.cloud.kubernetes.kubectl import Kubectl
 
 SECONDS = 300
 """A hook starts a pod: the image may have to be pulled."""

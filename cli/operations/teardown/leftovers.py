@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from cli.base.errors import KitError
 from cli.cloud.clearing import Left, clear
-from cli.cloud.kubernetes import Kubectl, Unreachable
+from cli.cloud.kubernetes import SECONDS, Kubernetes, Object, Unreachable
 from cli.cloud.resource import Resource
 from cli.operations.teardown.helm import uninstall
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
+from cli.stack import helm_releases
 from infra.naming import LABEL_ENVIRONMENT, Names
 
 HOOKS = "jobs,secrets,configmaps"
@@ -33,20 +34,18 @@ class Remnant:
 
 def in_cluster(target: Target, report: Report) -> None:
     """A shared environment's own things in its base's cluster, where the engine did not find them."""
-    kubectl = target.kubectl
-    if kubectl is None or not target.shared:
+    kubernetes = target.kubernetes
+    if kubernetes is None or not target.shared:
         return
     try:
-        if _release(target, kubectl):
-            uninstall(kubectl, target.names.database_release, _base_namespace(target))
+        if _release(target, kubernetes):
+            uninstall(kubernetes.kubectl, target.names.database_release, _base_namespace(target))
             report.deleted(f"database {target.names.database} of {target.base}")
-        for item in _hooks(target, kubectl):
-            kubectl.delete(*item, namespace=_base_namespace(target))
-            report.deleted(" ".join(item))
-        if _namespace(target, kubectl):
-            kubectl.delete(
-                "namespace", target.names.namespace, seconds=target.limits.cluster, wait=True
-            )
+        for item in _hooks(target, kubernetes):
+            kubernetes.delete(item, seconds=SECONDS)
+            report.deleted(f"{item['kind'].lower()} {item['metadata']['name']}")
+        if namespace := _namespace(target, kubernetes):
+            kubernetes.delete(namespace, seconds=target.limits.cluster)
             report.deleted(f"namespace {target.names.namespace}")
     except Unreachable as error:
         report.note(f"the cluster does not answer: {error.detail}")
@@ -58,21 +57,19 @@ def _base_namespace(target: Target) -> str:
     return Names(target.base).namespace
 
 
-def _namespace(target: Target, kubectl: Kubectl) -> bool:
-    return kubectl.find("namespace", target.names.namespace) is not None
+def _namespace(target: Target, kubernetes: Kubernetes) -> Object | None:
+    return kubernetes.find("namespace", target.names.namespace)
 
 
-def _release(target: Target, kubectl: Kubectl) -> bool:
+def _release(target: Target, kubernetes: Kubernetes) -> bool:
     """Whether the release that made the database is there: what it made goes with it."""
-    selector = f"owner=helm,name={target.names.database_release}"
-    found = kubectl.objects("secrets", selector=selector, namespace=_base_namespace(target))
-    return bool(found)
+    release, namespace = target.names.database_release, _base_namespace(target)
+    return helm_releases.last_revision(kubernetes, release, namespace) is not None
 
 
-def _hooks(target: Target, kubectl: Kubectl) -> list[tuple[str, str]]:
+def _hooks(target: Target, kubernetes: Kubernetes) -> list[Object]:
     selector = f"{LABEL_ENVIRONMENT}={target.name}"
-    found = kubectl.objects(HOOKS, selector=selector, namespace=_base_namespace(target))
-    return [(str(item["kind"]).lower(), str(item["metadata"]["name"])) for item in found]
+    return kubernetes.objects(HOOKS, selector=selector, namespace=_base_namespace(target))
 
 
 def in_cloud(target: Target, report: Report) -> list[Left]:
@@ -110,11 +107,11 @@ def inventory(target: Target, left: list[Left]) -> list[Remnant]:
 
 
 def _cluster_remnants(target: Target) -> list[Remnant]:
-    kubectl = target.kubectl
-    if kubectl is None or not target.shared:
+    kubernetes = target.kubernetes
+    if kubernetes is None or not target.shared:
         return []
     namespace, base = target.names.namespace, _base_namespace(target)
-    looks: list[tuple[Callable[[Target, Kubectl], object], str, str]] = [
+    looks: list[tuple[Callable[[Target, Kubernetes], object], str, str]] = [
         (_namespace, f"namespace {namespace}", f"kubectl get all --namespace {namespace}"),
         (
             _release,
@@ -128,6 +125,6 @@ def _cluster_remnants(target: Target) -> list[Remnant]:
         ),
     ]
     try:
-        return [Remnant(label, show) for look, label, show in looks if look(target, kubectl)]
+        return [Remnant(label, show) for look, label, show in looks if look(target, kubernetes)]
     except KitError as error:
         return [Remnant(f"cluster {target.cluster}", "kubectl cluster-info", error.summary)]

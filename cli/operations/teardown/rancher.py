@@ -14,7 +14,7 @@ from typing import Any, Self
 import httpx
 
 from cli.base.errors import KitError
-from cli.cloud.kubernetes import Kubectl, Unreachable
+from cli.cloud.kubernetes import Kubernetes, Unreachable, reference
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
 from cli.operations.teardown.waiting import until_none
@@ -98,19 +98,19 @@ def deregister(target: Target, report: Report, variables: Mapping[str, str] = os
             report.note(f"{error.summary}: its records of the cluster stay ({error.detail})")
     elif managed:
         report.note(f"Rancher is not asked: {TOKEN} is not set; its record of the cluster stays")
-    if managed and target.kubectl is not None:
-        _clean(target, target.kubectl, report)
+    if managed and target.kubernetes is not None:
+        _clean(target, target.kubernetes, report)
 
 
 def _is_managed(target: Target) -> bool:
     try:
-        return target.kubectl is not None and bool(_spaces(target.kubectl))
+        return target.kubernetes is not None and bool(_spaces(target.kubernetes))
     except Unreachable:
         return False
 
 
-def _spaces(kubectl: Kubectl) -> list[str]:
-    found = kubectl.objects("namespaces")
+def _spaces(kubernetes: Kubernetes) -> list[str]:
+    found = kubernetes.objects("namespaces")
     return [name for item in found if (name := item["metadata"]["name"]).startswith(SPACES)]
 
 
@@ -153,18 +153,18 @@ def _credential(item: Mapping[str, Any]) -> str:
     return str((item.get("eksConfig") or {}).get("amazonCredentialSecret") or "")
 
 
-def _clean(target: Target, kubectl: Kubectl, report: Report) -> None:
+def _clean(target: Target, kubernetes: Kubernetes, report: Report) -> None:
     """Webhooks before namespaces: one that nobody answers would refuse the deletions."""
     for kind in WEBHOOKS:
-        for item in kubectl.objects(kind):
+        for item in kubernetes.objects(kind):
             name = item["metadata"]["name"]
-            if name.startswith(OURS) and kubectl.delete(kind, name):
+            if name.startswith(OURS) and kubernetes.delete(item):
                 report.deleted(f"{kind} {name}")
-    spaces = _spaces(kubectl)
+    spaces = _spaces(kubernetes)
     for space in spaces:
-        kubectl.delete("namespace", space, wait=False)
+        kubernetes.delete(reference("v1", "Namespace", space))
     left = until_none(
-        lambda: _spaces(kubectl),
+        lambda: _spaces(kubernetes),
         target.limits.cluster / 2,
         target.limits.pause,
         lambda space: report.deleted(f"namespace {space}"),
@@ -172,9 +172,9 @@ def _clean(target: Target, kubectl: Kubectl, report: Report) -> None:
     )
     for space in left:
         # Rancher's own finalizers, whose controller is gone.
-        kubectl.patch("namespace", space, {"metadata": {"finalizers": []}})
+        kubernetes.patch(reference("v1", "Namespace", space), {"metadata": {"finalizers": []}})
     stay = until_none(
-        lambda: _spaces(kubectl),
+        lambda: _spaces(kubernetes),
         target.limits.pause * 10 if left else 0.0,
         target.limits.pause,
         lambda space: report.deleted(f"namespace {space}"),

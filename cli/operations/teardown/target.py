@@ -11,7 +11,7 @@ from typing import Any
 
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
-from cli.cloud.kubernetes import Kubectl
+from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.limits import Limits
 from cli.cloud.resource import Client, Resource, Search
 from cli.cloud.sandbox import Sandbox
@@ -92,7 +92,7 @@ class Target:
         return told or Names(self.base or self.name).cluster
 
     @cached_property
-    def kubectl(self) -> Kubectl | None:
+    def kubernetes(self) -> Kubernetes | None:
         """On the cluster that it lives in; None if that is gone. A sandbox's Kubernetes outlives its EKS cluster."""
         if self.sandbox is None and not self.cluster_exists:
             return None
@@ -101,7 +101,7 @@ class Target:
             from cli.cloud.eks import kubeconfig
 
             told["kubeconfig"] = kubeconfig(self.client, self.cluster, self.region)
-        return self.session.kubectl(self.names.namespace, told, self.sandbox)
+        return self.session.kubernetes(self.names.namespace, told, self.sandbox)
 
     def has_state(self) -> bool:
         return self.backend.deployed()

@@ -341,8 +341,8 @@ class _FakeService:
 
 
 @dataclass
-class FakeKubectl:
-    """cli.cloud.kubernetes.Kubectl: one Service, and pods with a log."""
+class FakeKubernetes:
+    """cli.cloud.kubernetes.Kubernetes, and its kubectl: one Service, and pods with a log."""
 
     service: dict[str, Any] | None = field(
         default_factory=lambda: {"spec": {"ports": [{"port": 8080, "nodePort": 31234}]}}
@@ -375,24 +375,34 @@ class FakeKubectl:
             return [{"metadata": {"name": "airflow-scheduler"}}]
         return self.pods if kind == "pods" else []
 
-    def run(self, *arguments: str) -> str:
-        self._called(*arguments)
-        return ""
+    def find_same(self, item: dict[str, Any]) -> dict[str, Any] | None:
+        self._called("find_same", item["kind"], item["metadata"]["name"])
+        return item
 
-    def scale(self, kind: str, *, selector: str, replicas: int) -> None:
-        self._called("scale", kind, selector, str(replicas))
+    def patch(self, item: dict[str, Any], change: dict[str, Any]) -> None:
+        self._called("patch", item["metadata"]["name"], str(change))
+
+    def delete(self, item: dict[str, Any], *, grace: int | None = None) -> bool:
+        self._called("delete", item["metadata"]["name"])
+        return True
 
     def logs(self, selector: str, *, lines: int) -> list[str]:
         self._called("logs", selector)
         return [f"log of {selector}"]
 
+    def execute(
+        self, pod: str, *command: str, container: str = "", seconds: float | None = None
+    ) -> tuple[int, str, str]:
+        self._called("execute", pod, container, *command)
+        return self.code, "what it said\n", ""
+
+    @property
+    def kubectl(self) -> "FakeKubernetes":
+        return self
+
     def interact(self, *arguments: str) -> int:
         self._called(*arguments)
         return self.code
-
-    def answer(self, *arguments: str) -> tuple[int, str, str]:
-        self._called(*arguments)
-        return self.code, "what it said\n", ""
 
     @contextmanager
     def forwarded(self, target: str, port: int) -> Iterator[int]:
@@ -431,7 +441,7 @@ class FakeSession(Session):
         self.fake_machine = FakeMachine(root / "sandbox")
         self.fake_backend = FakeBackend()
         self.fake_backends = {"sandbox": self.fake_backend}
-        self.fake_kubectl = FakeKubectl()
+        self.fake_kubernetes = FakeKubernetes()
         self.day = date(2027, 3, 1)
         self.fake_airflow = FakeAirflow()
         self.cloud = FakeCloud()
@@ -452,9 +462,9 @@ class FakeSession(Session):
     def environments(self) -> list[Environment]:
         return [Environment(name) for name in self.fake_backends]
 
-    def kubectl(self, namespace: str, outputs: Any, sandbox: Any) -> Any:
-        self.fake_kubectl.namespaces.append(namespace)
-        return self.fake_kubectl
+    def kubernetes(self, namespace: str, outputs: Any, sandbox: Any) -> Any:
+        self.fake_kubernetes.namespaces.append(namespace)
+        return self.fake_kubernetes
 
     def lease_store(self, environment: Environment, region: str) -> Any:
         self.begins.pop(environment.name, lambda: None)()

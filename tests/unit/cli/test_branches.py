@@ -58,7 +58,7 @@ def test_up_on_a_branch_makes_its_environment_on_the_base(
         "aws:region": "us-east-1",
     }
     # Each was looked into once: the base when it was deployed, the branch now.
-    assert base.fake_kubectl.namespaces == ["airflow", f"airflow-{NAME}"]
+    assert base.fake_kubernetes.namespaces == ["airflow", f"airflow-{NAME}"]
 
 
 def test_its_secrets_are_its_own(base: FakeSession, run_json: RunJson) -> None:
@@ -275,7 +275,7 @@ class TestLifetime:
 
     @pytest.mark.parametrize("verb", [["open", "--print"], ["logs", "scheduler"], ["exec", "true"]])
     def test_use_keeps_it(self, verb: list[str], session: FakeSession, run: Run) -> None:
-        session.fake_kubectl.pods = [POD]
+        session.fake_kubernetes.pods = [POD]
         session.day = date(2027, 3, 3)
         assert run(*verb).exit_code == 0
         assert self.plain(session) == ("2027-03-03", "2027-03-06")
@@ -348,7 +348,7 @@ class TestExec:
     def up(self, base: FakeSession, run_json: RunJson) -> None:
         run_json("up")
         base.console.json = False
-        base.fake_kubectl.pods = [
+        base.fake_kubernetes.pods = [
             {"metadata": {"name": "old"}, "spec": {}, "status": {"phase": "Failed"}},
             POD,
         ]
@@ -356,18 +356,18 @@ class TestExec:
     def test_a_command_runs_in_the_scheduler(self, session: FakeSession, run: Run) -> None:
         assert run("exec", "--", "airflow", "dags", "list").exit_code == 0
         where = ("exec", "--stdin", "scheduler-1", "--container=scheduler", "--")
-        assert session.fake_kubectl.calls[-1] == (*where, "airflow", "dags", "list")
+        assert session.fake_kubernetes.calls[-1] == (*where, "airflow", "dags", "list")
         component = "app.kubernetes.io/component=scheduler"
-        assert ("objects", "pods", component) in session.fake_kubectl.calls
+        assert ("objects", "pods", component) in session.fake_kubernetes.calls
 
     def test_or_in_another_component(self, session: FakeSession, run: Run) -> None:
         assert run("exec", "api-server", "--", "env", "-0").exit_code == 0
-        assert session.fake_kubectl.calls[-1][-2:] == ("env", "-0")
+        assert session.fake_kubernetes.calls[-1][-2:] == ("env", "-0")
         component = "app.kubernetes.io/component=api-server"
-        assert ("objects", "pods", component) in session.fake_kubectl.calls
+        assert ("objects", "pods", component) in session.fake_kubernetes.calls
 
     def test_its_exit_code_is_ours(self, session: FakeSession, run: Run) -> None:
-        session.fake_kubectl.code = 7
+        session.fake_kubernetes.code = 7
         assert run("exec", "--", "false").exit_code == 7
         data = json.loads(run("exec", "--json", "--", "false").stdout)
         assert data == {
@@ -384,13 +384,13 @@ class TestExec:
         assert "./aerodrome exec scheduler -- COMMAND" in result.stderr
 
     def test_no_pod_that_runs(self, session: FakeSession, run: Run) -> None:
-        session.fake_kubectl.pods = session.fake_kubectl.pods[:1]
+        session.fake_kubernetes.pods = session.fake_kubernetes.pods[:1]
         result = run("exec", "--", "true")
         assert result.exit_code == 2
         assert "Its pods: Failed." in result.stderr
 
     def test_a_branch_has_no_database_pod(self, session: FakeSession, run: Run) -> None:
-        session.fake_kubectl.pods = []
+        session.fake_kubernetes.pods = []
         result = run("exec", "database", "--", "psql")
         assert result.exit_code == 2
         assert "./aerodrome exec --env sandbox database -- COMMAND" in result.stderr
@@ -412,11 +412,11 @@ def test_looking_into_what_is_not_deployed(base: FakeSession, run: Run) -> None:
 
 def test_logs_come_from_its_own_namespace(base: FakeSession, run_json: RunJson) -> None:
     run_json("up")
-    base.fake_kubectl.namespaces.clear()
+    base.fake_kubernetes.namespaces.clear()
     assert run_json("logs", "scheduler")["lines"] == [
         "log of app.kubernetes.io/component=scheduler"
     ]
-    assert base.fake_kubectl.namespaces == [f"airflow-{NAME}"]
+    assert base.fake_kubernetes.namespaces == [f"airflow-{NAME}"]
 
 
 def test_an_up_that_failed_half_way_can_be_looked_into(
@@ -424,9 +424,9 @@ def test_an_up_that_failed_half_way_can_be_looked_into(
 ) -> None:
     run_json("up")
     base.fake_backends[NAME].outputs = dict  # type: ignore[method-assign]
-    base.fake_kubectl.namespaces.clear()
+    base.fake_kubernetes.namespaces.clear()
     assert run_json("logs", "scheduler")["lines"]
-    assert base.fake_kubectl.namespaces == [f"airflow-{NAME}"]
+    assert base.fake_kubernetes.namespaces == [f"airflow-{NAME}"]
 
 
 def test_status_tells_of_the_branch(base: FakeSession, run: Run, run_json: RunJson) -> None:
@@ -444,7 +444,7 @@ def test_status_tells_of_the_branch(base: FakeSession, run: Run, run_json: RunJs
 def test_a_service_that_somebody_deleted(base: FakeSession, run: Run, run_json: RunJson) -> None:
     run_json("up")
     base.console.json = False
-    base.fake_kubectl.service = None
+    base.fake_kubernetes.service = None
     result = run("open", "--print")
     assert result.exit_code == 1
     assert 'The Service "airflow-api-server"' in result.stderr

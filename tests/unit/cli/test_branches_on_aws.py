@@ -21,7 +21,7 @@ RunJson = Callable[..., Any]
 def dev(session: FakeSession) -> FakeSession:
     session.fake_backends["dev"] = FakeBackend(there=5)
     session.fake_checkout.current = BRANCH
-    session.fake_kubectl.service = {"spec": {"ports": [{"port": 8080}]}}
+    session.fake_kubernetes.service = {"spec": {"ports": [{"port": 8080}]}}
     return session
 
 
@@ -36,7 +36,7 @@ def test_up_makes_a_stack_with_the_base_s_key_and_proves_it(
     assert (data["rung"], data["base"], data["url"]) == ("shared", "dev", "")
     assert data["provedNow"] is True
     forwarded = ("forwarded", "service/airflow-api-server", "8080")
-    assert session.fake_kubectl.calls[-2:] == [forwarded, ("no longer forwarded",)]
+    assert session.fake_kubernetes.calls[-2:] == [forwarded, ("no longer forwarded",)]
     assert session.fake_machine.sandbox is None
 
 
@@ -78,7 +78,7 @@ def test_somebody_else_at_work(session: FakeSession, run: Run) -> None:
 
 def test_a_load_balancer_is_an_address(session: FakeSession, run_json: RunJson) -> None:
     ingress = [{"hostname": "ui.example.com"}]
-    session.fake_kubectl.service = {
+    session.fake_kubernetes.service = {
         "spec": {"ports": [{"port": 80}]},
         "status": {"loadBalancer": {"ingress": ingress}},
     }
@@ -97,13 +97,13 @@ def test_open_forwards_a_port_until_it_is_ended(session: FakeSession, run: Run) 
         signal.signal(signal.SIGALRM, kept)
     assert result.stdout == "http://localhost:43210\n"
     assert "until you end this command" in result.stderr
-    assert session.fake_kubectl.calls[-1] == ("no longer forwarded",)
+    assert session.fake_kubernetes.calls[-1] == ("no longer forwarded",)
 
 
 def test_status_and_logs_are_those_of_the_cluster(session: FakeSession, run_json: RunJson) -> None:
     assert run_json("status", "--env", "dev")["airflow"]["scheduler"] == "healthy"
     assert run_json("logs", "scheduler", "--env", "dev")["lines"]
-    assert session.fake_kubectl.namespaces == ["airflow", "airflow"]
+    assert session.fake_kubernetes.namespaces == ["airflow", "airflow"]
 
 
 def test_a_base_itself_is_configured_by_bootstrap(session: FakeSession, run_json: RunJson) -> None:

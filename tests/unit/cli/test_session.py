@@ -23,19 +23,19 @@ def test_kubectl_of_a_sandbox_is_its_own_with_its_administrator(
     session: Session, tmp_path: Path
 ) -> None:
     instance = Instance("default", 0, tmp_path)
-    kubectl = session.kubectl("airflow-x", {}, FakeSandbox(instance))
-    assert kubectl.kubeconfig == instance.admin_kubeconfig
-    assert kubectl.namespace == "airflow-x"
-    assert Path(kubectl.program).name == "kubectl"
-    assert Path(kubectl.program).is_absolute()
+    kubernetes = session.kubernetes("airflow-x", {}, FakeSandbox(instance))
+    assert kubernetes.kubeconfig == instance.admin_kubeconfig
+    assert kubernetes.namespace == "airflow-x"
+    assert Path(kubernetes.program).name == "kubectl"
+    assert Path(kubernetes.program).is_absolute()
 
 
 def test_kubectl_on_aws_is_the_user_s_with_the_stack_s_kubeconfig(session: Session) -> None:
-    kubectl = session.kubectl("airflow", {"kubeconfig": Secret("apiVersion: v1")}, None)
-    assert (kubectl.kubeconfig, kubectl.program) == ("apiVersion: v1", "kubectl")
-    assert "apiVersion" not in repr(kubectl)
+    kubernetes = session.kubernetes("airflow", {"kubeconfig": Secret("apiVersion: v1")}, None)
+    assert (kubernetes.kubeconfig, kubernetes.program) == ("apiVersion: v1", "kubectl")
+    assert "apiVersion" not in repr(kubernetes)
     with pytest.raises(UserError, match='There is no "kubeconfig" yet'):
-        session.kubectl("airflow", {}, None)
+        session.kubernetes("airflow", {}, None)
 
 
 def test_clients_on_aws_are_for_the_environment_s_region(session: Session) -> None:

@@ -1,289 +1,277 @@
-"""kubectl: what is asked of it, and what becomes of its answers. The kubectl is a fake executable."""
+"""The client of Kubernetes at a real API server; only the kubelet behind it is played."""
 
+import itertools
 import json
-import os
-import socket
-import sys
-from collections.abc import Callable
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cli.base.errors import KitError, UserError
-from cli.cloud.kubernetes import Kubectl, Unreachable
+from cli.base.errors import KitError
+from cli.cloud.kubernetes import Kubernetes, Refused, UnknownKind, reference
+from tests.teardown.kit import definition
 
-# Writes down how it was called and what it saw, and answers what the test put in its folder.
-FAKE = """#!/bin/sh
-cd "$(dirname "$0")" || exit 9
-for argument in "$@"; do
-    echo "$argument" >> called
-    case $argument in --kubeconfig=*) cat "${argument#--kubeconfig=}" > seen; stat -c %a "${argument#--kubeconfig=}" > mode;; esac
-done
-echo "$LOGIN" > login
-if [ -f sleep ]; then exec sleep "$(cat sleep)"; fi
-if [ -f stdin ]; then cat; fi
-cat stdout 2> /dev/null
-cat stderr >&2 2> /dev/null
-exit "$(cat code 2> /dev/null || echo 0)"
-"""
-
-Answer = Callable[..., Kubectl]
+_number = itertools.count()
 
 
 @pytest.fixture
-def answering(tmp_path: Path) -> Answer:
-    folder = tmp_path / "kubectl"
-
-    def make(stdout: str = "", stderr: str = "", code: int = 0, **more: str) -> Kubectl:
-        folder.mkdir(exist_ok=True)
-        program = folder / "kubectl"
-        program.write_text(FAKE)
-        program.chmod(0o755)
-        for name, text in {"stdout": stdout, "stderr": stderr, "code": str(code), **more}.items():
-            (folder / name).write_text(text)
-        return Kubectl(
-            "apiVersion: v1\n",
-            "airflow",
-            program=program,
-            variables={"LOGIN": "as me"},
-        )
-
-    return make
+def kubernetes(api_server: str) -> Kubernetes:
+    """In a namespace of its own."""
+    made = Kubernetes(api_server, f"client-{next(_number)}")
+    made.apply(reference("v1", "Namespace", made.namespace), "tests")
+    return made
 
 
-@pytest.fixture
-def called(tmp_path: Path) -> Callable[[], list[str]]:
-    """The arguments of the call, but for the kubeconfig."""
-
-    def read() -> list[str]:
-        file = tmp_path / "kubectl" / "called"
-        lines = file.read_text().splitlines()
-        return [line for line in lines if not line.startswith("--kubeconfig=")]
-
-    return read
+def config_map(name: str, **metadata: Any) -> dict[str, Any]:
+    made = reference("v1", "ConfigMap", name)
+    return {**made, "metadata": made["metadata"] | metadata, "data": {"color": "blue"}}
 
 
-def test_a_kubeconfig_as_text_is_a_private_file_only_while_kubectl_runs(
-    answering: Answer, tmp_path: Path
-) -> None:
-    answering("{}").find("pod", "one")
-    folder = tmp_path / "kubectl"
-    assert (folder / "seen").read_text() == "apiVersion: v1\n"
-    assert (folder / "mode").read_text() == "600\n"
-    file = next(
-        line.partition("=")[2]
-        for line in (folder / "called").read_text().splitlines()
-        if line.startswith("--kubeconfig=")
+def pod(name: str, **metadata: Any) -> dict[str, Any]:
+    made = reference("v1", "Pod", name)
+    containers = [{"name": one, "image": "none"} for one in ("main", "sidecar")]
+    return {**made, "metadata": made["metadata"] | metadata, "spec": {"containers": containers}}
+
+
+def names(items: list[dict[str, Any]]) -> list[str]:
+    return sorted(item["metadata"]["name"] for item in items)
+
+
+def test_an_object_is_found_or_none(kubernetes: Kubernetes) -> None:
+    kubernetes.apply(config_map("one"), "tests")
+    for kind in ("configmap", "configmaps", "ConfigMap", "cm"):
+        found = kubernetes.find(kind, "one")
+        assert found is not None
+        assert found["data"] == {"color": "blue"}
+    assert kubernetes.find("configmap", "two") is None
+    assert kubernetes.find("configmap", "one", namespace="default") is None
+
+
+def test_a_document_finds_the_object_that_it_names(kubernetes: Kubernetes) -> None:
+    kubernetes.apply(config_map("one"), "tests")
+    found = kubernetes.find_same(reference("v1", "ConfigMap", "one"))
+    assert found is not None
+    assert found["data"] == {"color": "blue"}
+    assert kubernetes.find_same(reference("v1", "ConfigMap", "one", "default")) is None
+    assert kubernetes.find_same(reference("gone.example.com/v1", "Widget", "one")) is None
+
+
+def test_objects_are_listed_by_namespace_and_selector(kubernetes: Kubernetes) -> None:
+    other = f"{kubernetes.namespace}-other"
+    label = {"of": kubernetes.namespace}
+    kubernetes.apply(reference("v1", "Namespace", other), "tests")
+    kubernetes.apply(config_map("here", labels=label), "tests")
+    kubernetes.apply(config_map("there", namespace=other, labels=label), "tests")
+    kubernetes.apply(config_map("unlabelled"), "tests")
+    selector = f"of={kubernetes.namespace}"
+    assert names(kubernetes.objects("configmaps")) == ["here", "unlabelled"]
+    assert names(kubernetes.objects("configmaps", namespace=other)) == ["there"]
+    assert names(kubernetes.objects("configmaps", selector=selector)) == ["here"]
+    everywhere = kubernetes.objects("configmaps", selector=selector, everywhere=True)
+    assert names(everywhere) == ["here", "there"]
+
+
+def test_what_is_listed_says_its_kind(kubernetes: Kubernetes) -> None:
+    kubernetes.apply(config_map("one"), "tests")
+    kubernetes.apply(reference("v1", "Secret", "two"), "tests")
+    found = kubernetes.objects("secrets,configmaps")
+    assert [(item["apiVersion"], item["kind"]) for item in found] == [
+        ("v1", "Secret"),
+        ("v1", "ConfigMap"),
+    ]
+
+
+def test_a_kind_may_be_told_from_another_by_its_group(kubernetes: Kubernetes) -> None:
+    assert kubernetes.objects("events.events.k8s.io") == []
+    assert kubernetes.objects("deployments.apps") == []
+    with pytest.raises(UnknownKind, match=r"called deployments\.batch"):
+        kubernetes.objects("deployments.batch")
+
+
+def test_kinds_that_were_defined_meanwhile_are_known(kubernetes: Kubernetes) -> None:
+    group = f"{kubernetes.namespace}.example.com"
+    with pytest.raises(UnknownKind, match="has no kind of object called widgets"):
+        kubernetes.objects(f"widgets.{group}")
+    made = definition("widgets", "Widget", group, "Namespaced")
+    kubernetes.apply(made, "tests")
+    for _ in range(100):
+        try:
+            assert kubernetes.objects(f"widgets.{group}") == []
+            break
+        except UnknownKind:
+            threading.Event().wait(0.1)
+    kubernetes.apply(reference(f"{group}/v1", "Widget", "one"), "tests")
+    assert names(kubernetes.objects(f"widgets.{group}")) == ["one"]
+    assert kubernetes.delete(made, seconds=30.0)
+
+
+def test_what_was_deleted_is_told(kubernetes: Kubernetes) -> None:
+    kubernetes.apply(config_map("one"), "tests")
+    assert kubernetes.delete(reference("v1", "ConfigMap", "one"))
+    assert kubernetes.find("configmap", "one") is None
+    assert not kubernetes.delete(reference("v1", "ConfigMap", "one"))
+
+
+def test_a_deletion_that_a_finalizer_holds_is_waited_for(kubernetes: Kubernetes) -> None:
+    held = config_map("held", finalizers=["tests/held"])
+    kubernetes.apply(held, "tests")
+    assert kubernetes.delete(held)
+    with pytest.raises(KitError, match="configmap held is not gone after 0 s") as caught:
+        kubernetes.delete(held, seconds=0.3)
+    assert caught.value.detail == "tests/held"
+    free = {"metadata": {"finalizers": []}}
+    timer = threading.Timer(0.5, kubernetes.patch, (held, free))
+    timer.start()
+    assert kubernetes.delete(held, seconds=30.0)
+    assert kubernetes.find("configmap", "held") is None
+
+
+def test_a_grace_period_is_the_pods_own_or_ours(kubernetes: Kubernetes) -> None:
+    for name, grace in (("patient", None), ("hasty", 2)):
+        made = pod(name, finalizers=["tests/held"])
+        kubernetes.apply({**made, "spec": {**made["spec"], "nodeName": "none"}}, "tests")
+        kubernetes.delete(made, grace=grace)
+        left = kubernetes.find("pod", name)
+        assert left is not None
+        assert left["metadata"]["deletionGracePeriodSeconds"] == (grace or 30)
+        kubernetes.patch(made, {"metadata": {"finalizers": []}})
+        kubernetes.delete(made, grace=0)
+
+
+def test_a_change_is_merged_also_into_a_part(kubernetes: Kubernetes) -> None:
+    service = {**reference("v1", "Service", "front"), "spec": {"ports": [{"port": 80}]}}
+    kubernetes.apply(service, "tests")
+    kubernetes.patch(service, {"metadata": {"labels": {"a": "b"}}})
+    balancer = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}
+    kubernetes.patch(service, {"status": balancer}, "status")
+    found = kubernetes.find("service", "front")
+    assert found is not None
+    assert found["metadata"]["labels"] == {"a": "b"}
+    assert found["status"]["loadBalancer"]["ingress"][0]["ip"] == "192.0.2.1"
+
+
+def test_a_replacement_keeps_nothing_and_meets_conflicts(kubernetes: Kubernetes) -> None:
+    kubernetes.apply(config_map("one"), "tests")
+    old = kubernetes.find("configmap", "one")
+    assert old is not None
+    kubernetes.replace({**old, "data": {"size": "7"}})
+    found = kubernetes.find("configmap", "one")
+    assert found is not None
+    assert found["data"] == {"size": "7"}
+    with pytest.raises(Refused, match="Kubernetes refuses") as caught:
+        kubernetes.replace({**old, "data": {}})
+    assert caught.value.status == 409
+    assert "the object has been modified" in caught.value.detail
+
+
+def test_applying_takes_fields_from_others_and_can_be_tried(kubernetes: Kubernetes) -> None:
+    kubernetes.apply(config_map("one"), "tests")
+    kubernetes.patch(config_map("one"), {"data": {"color": "green"}})
+    tried = kubernetes.apply(config_map("one"), "tests", dry_run=True)
+    assert tried["data"] == {"color": "blue"}
+    found = kubernetes.find("configmap", "one")
+    assert found is not None
+    assert found["data"] == {"color": "green"}
+    assert kubernetes.apply(config_map("one"), "tests")["data"] == {"color": "blue"}
+
+
+def test_an_invalid_object_is_refused_with_the_reason(kubernetes: Kubernetes) -> None:
+    with pytest.raises(Refused, match="Kubernetes refuses") as caught:
+        kubernetes.apply(reference("v1", "ConfigMap", "No_Such_Name"), "tests")
+    assert (caught.value.status, caught.value.exit_code) == (422, 1)
+    assert "No_Such_Name" in caught.value.detail
+
+
+class Kubelet(BaseHTTPRequestHandler):
+    """Of a kubelet: the logs of containers."""
+
+    def do_GET(self) -> None:
+        path, _, query = self.path.partition("?")
+        *_, pod, container = path.split("/")
+        if container == "waiting":
+            self.send_error(400, f'container "{container}" is waiting to start')
+            return
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f"{pod} {container}\n{query}\n".encode())
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: the test looks at what the client gets."""
+
+
+@contextmanager
+def kubelet(folder: Path) -> Iterator[int]:
+    """The port of a kubelet."""
+    files = folder / "key.pem", folder / "cert.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-nodes", "-subj", "/CN=node"]
+        + ["-newkey", "rsa:2048", "-keyout", str(files[0]), "-out", str(files[1])],
+        check=True,
+        capture_output=True,
     )
-    assert not Path(file).exists()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files[1], files[0])
+    with ThreadingHTTPServer(("127.0.0.1", 0), Kubelet) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
 
 
-def test_a_kubeconfig_that_is_a_file_is_used_and_left(answering: Answer, tmp_path: Path) -> None:
-    file = tmp_path / "admin.kubeconfig"
-    file.write_text("mine")
-    Kubectl(file, program=answering("{}").program).find("pod", "one")
-    assert (tmp_path / "kubectl" / "seen").read_text() == "mine"
-    assert file.read_text() == "mine"
+def scheduled(kubernetes: Kubernetes, port: int, *pods: dict[str, Any]) -> None:
+    node = reference("v1", "Node", f"node-of-{kubernetes.namespace}")
+    kubernetes.apply(node, "tests")
+    status = {
+        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
+    }
+    kubernetes.patch(node, {"status": status}, "status")
+    for one in pods:
+        spec = {**one["spec"], "nodeName": node["metadata"]["name"]}
+        kubernetes.apply({**one, "spec": spec}, "tests")
 
 
-def test_what_the_login_needs_is_in_kubectl_s_environment(
-    answering: Answer, tmp_path: Path
+def test_logs_are_the_last_lines_of_every_container(
+    kubernetes: Kubernetes, tmp_path: Path
 ) -> None:
-    answering("{}").find("pod", "one")
-    assert (tmp_path / "kubectl" / "login").read_text() == "as me\n"
+    label = {"app": "demo"}
+    first = pod("first", labels=label)
+    first["spec"]["initContainers"] = [{"name": "setup", "image": "none"}]
+    with kubelet(tmp_path) as port:
+        scheduled(kubernetes, port, first, pod("second", labels=label), pod("other"))
+        assert kubernetes.logs("app=demo", lines=5) == [
+            line
+            for where in ("first setup", "first main", "first sidecar")
+            + ("second main", "second sidecar")
+            for line in (where, "tailLines=5")
+        ]
+        assert kubernetes.logs("app=nothing", lines=5) == []
 
 
-def test_an_object_is_found(answering: Answer, called: Callable[[], list[str]]) -> None:
-    kubectl = answering(json.dumps({"kind": "Pod"}))
-    assert kubectl.find("pod", "one") == {"kind": "Pod"}
-    assert called() == [
-        "--namespace=airflow",
-        "get",
-        "pod",
-        "one",
-        "--ignore-not-found",
-        "--output=json",
-    ]
-
-
-def test_an_object_that_is_not_there_is_none(answering: Answer) -> None:
-    assert answering("").find("pod", "one") is None
-
-
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ({}, ["--namespace=airflow", "get", "pods", "--output=json"]),
-        ({"namespace": "other"}, ["--namespace=other", "get", "pods", "--output=json"]),
-        (
-            {"selector": "a=b", "everywhere": True},
-            [
-                *("--namespace=airflow", "get", "pods", "--output=json"),
-                *("--selector=a=b", "--all-namespaces"),
-            ],
-        ),
-    ],
-)
-def test_objects_are_listed(
-    answering: Answer, called: Callable[[], list[str]], options: dict[str, str], expected: list[str]
+def test_a_node_that_does_not_answer_is_not_the_cluster(
+    kubernetes: Kubernetes, tmp_path: Path
 ) -> None:
-    kubectl = answering(json.dumps({"items": [{"kind": "Pod"}]}))
-    assert kubectl.objects("pods", **options) == [{"kind": "Pod"}]  # type: ignore[arg-type]
-    assert called() == expected
+    scheduled(kubernetes, 9, pod("lost", labels={"app": "lost"}))
+    with pytest.raises(Refused) as caught:
+        kubernetes.logs("app=lost", lines=5)
+    assert caught.value.status >= 500
+    assert "connection refused" in caught.value.detail
 
 
-@pytest.mark.parametrize(
-    ("options", "what"),
-    [
-        ({"name": "one"}, ["one"]),
-        ({"selector": "a=b"}, ["--selector=a=b"]),
-        ({}, ["--all"]),
-    ],
-)
-def test_what_was_deleted_is_told(
-    answering: Answer, called: Callable[[], list[str]], options: dict[str, str], what: list[str]
-) -> None:
-    kubectl = answering("pod/one\npod/two\n")
-    deleted = kubectl.delete("pods", wait=False, **options)  # type: ignore[arg-type]
-    assert deleted == ["pod/one", "pod/two"]
-    end = ["--ignore-not-found", "--output=name", "--wait=false"]
-    assert called() == ["--namespace=airflow", "delete", "pods", *what, *end]
+def test_a_container_that_waits_has_no_log(kubernetes: Kubernetes, tmp_path: Path) -> None:
+    waits = pod("waits", labels={"app": "waits"})
+    waits["spec"]["containers"][0]["name"] = "waiting"
+    with kubelet(tmp_path) as port:
+        scheduled(kubernetes, port, waits)
+        with pytest.raises(Refused, match="Kubernetes refuses"):
+            kubernetes.logs("app=waits", lines=5)
 
 
-def test_a_deletion_that_does_not_end_is_a_failure(answering: Answer) -> None:
-    kubectl = answering(sleep="20")
-    with pytest.raises(KitError, match="`kubectl delete` is not done after 0 seconds"):
-        kubectl.delete("pods", "one", seconds=0.2)
-
-
-@pytest.mark.parametrize(
-    ("condition", "stderr", "expected"),
-    [
-        ("condition=Ready", "", True),
-        ("condition=Ready", "error: timed out waiting for the condition on pods/one", False),
-        ("condition=Ready", 'Error from server (NotFound): pods "one" not found', False),
-        ("condition=Ready", "error: no matching resources found", False),
-        ("delete", "error: timed out waiting for the condition on pods/one", False),
-        ("delete", 'Error from server (NotFound): pods "one" not found', True),
-        ("delete", "error: no matching resources found", True),
-    ],
-)
-def test_waiting(answering: Answer, condition: str, stderr: str, expected: bool) -> None:
-    kubectl = answering(stderr=stderr, code=1 if stderr else 0)
-    assert kubectl.wait(condition, "pods", "one") is expected
-
-
-def test_waiting_for_what_may_not_be_seen_is_a_failure(answering: Answer) -> None:
-    with pytest.raises(KitError, match="forbidden"):
-        answering(stderr="Error from server (Forbidden): forbidden", code=1).wait("delete", "pods")
-
-
-def test_a_patch_and_a_scale(answering: Answer, called: Callable[[], list[str]]) -> None:
-    answering().patch("pvc", "data", {"metadata": {"finalizers": None}})
-    answering().scale("deployments", replicas=0)
-    assert called() == [
-        *("--namespace=airflow", "patch", "pvc", "data", "--type=merge"),
-        '--patch={"metadata": {"finalizers": null}}',
-        *("--namespace=airflow", "scale", "deployments", "--all", "--replicas=0"),
-    ]
-
-
-def test_scaling_nothing_is_no_failure(answering: Answer) -> None:
-    answering(stderr="error: no objects passed to scale", code=1).scale("deployments", replicas=0)
-    with pytest.raises(KitError, match="forbidden"):
-        answering(stderr="forbidden", code=1).scale("deployments", replicas=0)
-
-
-def test_logs_are_lines(answering: Answer, called: Callable[[], list[str]]) -> None:
-    assert answering("one\ntwo\n").logs("a=b", lines=5) == ["one", "two"]
-    assert called()[1:] == ["logs", "--selector=a=b", "--tail=5", "--all-containers"]
-
-
-def test_a_dialogue_has_our_input_output_and_exit_code(
-    answering: Answer, capfd: pytest.CaptureFixture[str]
-) -> None:
-    read, write = os.pipe()
-    os.write(write, b"typed\n")
-    os.close(write)
-    kept = os.dup(0)
-    os.dup2(read, 0)
-    try:
-        assert answering("shown\n", code=3, stdin="").interact("exec", "one") == 3
-    finally:
-        os.dup2(kept, 0)
-        os.close(kept)
-        os.close(read)
-    assert capfd.readouterr().out == "typed\nshown\n"
-
-
-def test_an_answer_is_taken_whatever_it_is(answering: Answer) -> None:
-    kubectl = answering("out\n", "err\n", 3)
-    assert kubectl.answer("exec", "one") == (3, "out\n", "err\n")
-
-
-LISTEN = """import re, socket, sys
-port = int(re.search(r"(\\d+):8080$", sys.argv[-1]).group(1))
-with socket.create_server(("127.0.0.1", port)) as server:
-    while True:
-        server.accept()[0].close()
-"""
-
-
-def test_a_port_leads_to_a_service_while_the_block_lasts(answering: Answer, tmp_path: Path) -> None:
-    kubectl = answering()
-    Path(kubectl.program).write_text(f"#!{sys.executable}\n{LISTEN}")
-    with (
-        kubectl.forwarded("service/ui", 8080) as port,
-        socket.create_connection(("127.0.0.1", port)),
-    ):
-        pass
-    with pytest.raises(OSError, match="refused"):
-        socket.create_connection(("127.0.0.1", port))
-
-
-def test_a_port_forward_that_fails_says_why(answering: Answer) -> None:
-    kubectl = answering(stderr='Error from server (NotFound): services "ui" not found', code=1)
-    with pytest.raises(KitError, match='services "ui" not found'), kubectl.forwarded("ui", 8080):
-        raise AssertionError
-
-
-def test_a_port_forward_that_never_listens_is_ended(answering: Answer) -> None:
-    kubectl = answering(sleep="60")
-    with (
-        pytest.raises(KitError, match="It gave no reason"),
-        kubectl.forwarded("ui", 8080, seconds=0.3),
-    ):
-        raise AssertionError
-
-
-@pytest.mark.parametrize(
-    "stderr",
-    [
-        "Unable to connect to the server: dial tcp 10.0.0.1:443: i/o timeout",
-        "The connection to the server 10.0.0.1 was refused - did you specify the right host?",
-        "Unable to connect to the server: dial tcp: lookup x: no such host",
-    ],
-)
-def test_a_cluster_that_does_not_answer(answering: Answer, stderr: str) -> None:
-    with pytest.raises(Unreachable, match="Kubernetes does not answer") as caught:
-        answering(stderr=stderr, code=1).objects("pods")
-    assert stderr in caught.value.detail
-
-
-def test_a_refusal_says_what_was_asked_and_why(answering: Answer) -> None:
-    with pytest.raises(KitError) as caught:
-        answering(stderr="error: unknown kind", code=1).objects("pots")
-    assert caught.value.summary == "`kubectl get` failed"
-    assert caught.value.detail == "kubectl get pots --output=json\nerror: unknown kind"
-
-
-def test_a_node_that_does_not_answer_is_not_the_cluster(answering: Answer) -> None:
-    stderr = "Error from server: dial tcp 10.0.0.1:10250: connect: connection refused"
-    with pytest.raises(KitError) as caught:
-        answering(stderr=stderr, code=1).logs("a=b", lines=5)
-    assert not isinstance(caught.value, Unreachable)
-
-
-def test_no_kubectl() -> None:
-    with pytest.raises(UserError, match="kubectl is not on the PATH"):
-        Kubectl("", program="kubectl", variables={"PATH": "/nowhere"}).objects("pods")
+def test_a_kubeconfig_is_not_shown(api_server: str) -> None:
+    assert json.loads(api_server)["users"][0]["user"]["token"] not in repr(Kubernetes(api_server))

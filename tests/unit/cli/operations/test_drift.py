@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.cloud.kubernetes import Kubectl
+from cli.cloud.kubernetes import Kubernetes
 from cli.operations import drift
 from cli.stack.backends import Found
 from cli.stack.pending import RELEASE
@@ -43,11 +43,11 @@ class Installed:
         self.kubeconfig = folder / "kubeconfig"
         self.kubeconfig.write_text(kubeconfig)
         # As `up` has it: its own namespace is not that of each release.
-        self.kubectl = Kubectl(self.kubeconfig, "default", tools.tool("kubectl"))
+        self.kubernetes = Kubernetes(self.kubeconfig, "default", tools.tool("kubectl"))
         number = next(_number)
         self.namespace, self.other = f"drift-{number}", f"drift-{number}-other"
         for name in (self.namespace, self.other):
-            self.kubectl.run("create", "namespace", name)
+            self.kubernetes.run("create", "namespace", name)
         self.chart = folder / "demo"
         (self.chart / "templates").mkdir(parents=True)
         (self.chart / "Chart.yaml").write_text("{apiVersion: v2, name: demo, version: 1.0.0}")
@@ -69,10 +69,10 @@ class Installed:
         ]
 
     def look(self, *, thorough: bool = False) -> drift.Drift:
-        return drift.look(self.kubectl, self.resources, thorough=thorough)
+        return drift.look(self.kubernetes, self.resources, thorough=thorough)
 
     def color(self, name: str, namespace: str) -> str | None:
-        found = self.kubectl.find("configmap", name, namespace=namespace)
+        found = self.kubernetes.find("configmap", name, namespace=namespace)
         return found and found["data"]["color"]
 
 
@@ -87,10 +87,10 @@ def test_what_nobody_touched_is_as_deployed(installed: Installed, *, thorough: b
 
 
 def test_what_is_missing_is_made_again_where_it_was(installed: Installed) -> None:
-    installed.kubectl.delete("configmap", "without-a-namespace", namespace=installed.namespace)
-    installed.kubectl.delete("configmap", "elsewhere", namespace=installed.other)
-    installed.kubectl.delete("clusterrole", installed.namespace)
-    installed.kubectl.delete("serviceaccount", "accounts.with.dots", namespace=installed.namespace)
+    installed.kubernetes.delete("configmap", "without-a-namespace", namespace=installed.namespace)
+    installed.kubernetes.delete("configmap", "elsewhere", namespace=installed.other)
+    installed.kubernetes.delete("clusterrole", installed.namespace)
+    installed.kubernetes.delete("serviceaccount", "accounts.with.dots", namespace=installed.namespace)
     found = installed.look()
     assert sorted(found.labels) == [
         f"ClusterRole {installed.namespace}",
@@ -98,7 +98,7 @@ def test_what_is_missing_is_made_again_where_it_was(installed: Installed) -> Non
         "ConfigMap without-a-namespace",
         "ServiceAccount accounts.with.dots",
     ]
-    drift.repair(installed.kubectl, found)
+    drift.repair(installed.kubernetes, found)
     assert installed.look(thorough=True).labels == []
     assert installed.color("without-a-namespace", installed.namespace) == "blue"
     assert installed.color("without-a-namespace", "default") is None
@@ -106,8 +106,8 @@ def test_what_is_missing_is_made_again_where_it_was(installed: Installed) -> Non
 
 
 def test_helm_goes_on_with_what_was_repaired(installed: Installed) -> None:
-    installed.kubectl.delete("configmap", "without-a-namespace", namespace=installed.namespace)
-    drift.repair(installed.kubectl, installed.look())
+    installed.kubernetes.delete("configmap", "without-a-namespace", namespace=installed.namespace)
+    drift.repair(installed.kubernetes, installed.look())
     installed.helm("upgrade", "demo", str(installed.chart), *installed.values("red"))
     assert installed.color("without-a-namespace", installed.namespace) == "red"
     installed.helm("uninstall", "demo")
@@ -118,11 +118,11 @@ def test_what_was_edited_is_seen_on_request(installed: Installed) -> None:
     change = {"data": {"color": "green"}}
     names = {"without-a-namespace": installed.namespace, "elsewhere": installed.other}
     for name, namespace in names.items():
-        installed.kubectl.patch("configmap", name, change, namespace=namespace)
+        installed.kubernetes.patch("configmap", name, change, namespace=namespace)
     assert installed.look().labels == []
     found = installed.look(thorough=True)
     assert sorted(found.labels) == ["ConfigMap elsewhere", "ConfigMap without-a-namespace"]
-    drift.repair(installed.kubectl, found)
+    drift.repair(installed.kubernetes, found)
     for name, namespace in names.items():
         assert installed.color(name, namespace) == "blue"
 
@@ -131,7 +131,7 @@ def test_only_pulumi_makes_a_release_again(installed: Installed) -> None:
     installed.helm("uninstall", "demo")
     found = installed.look()
     assert found.labels == ["Helm release demo"]
-    drift.repair(installed.kubectl, found)
+    drift.repair(installed.kubernetes, found)
     assert installed.look().labels == ["Helm release demo"]
 
 
@@ -139,11 +139,11 @@ def test_only_pulumi_makes_the_programs_own_objects_again(installed: Installed) 
     for kind, name in (("core/v1:Secret", "keys"), ("storage.k8s.io/v1:StorageClass", "fast")):
         where = f"{installed.namespace}/{name}" if "Secret" in kind else name
         one = [Found(f"kubernetes:{kind}", name, "urn:x", where)]
-        found = drift.look(installed.kubectl, one)
+        found = drift.look(installed.kubernetes, one)
         assert found.labels == [f"{kind.partition(':')[2]} {name}"]
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}}
     file = installed.kubeconfig.with_name("secret.json")
     file.write_text(json.dumps(secret))
-    installed.kubectl.run("create", f"--filename={file}", namespace=installed.namespace)
+    installed.kubernetes.run("create", f"--filename={file}", namespace=installed.namespace)
     mine = [Found("kubernetes:core/v1:Secret", "keys", "urn:x", f"{installed.namespace}/keys")]
-    assert drift.look(installed.kubectl, mine).labels == []
+    assert drift.look(installed.kubernetes, mine).labels == []

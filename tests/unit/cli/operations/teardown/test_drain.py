@@ -15,11 +15,14 @@ from cli.cloud.limits import Limits
 from cli.operations.teardown.drain import COMPONENTS, SCHEDULER, WORKER, drain
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
-from tests.unit.cli.fakes import FakeKubectl, FakeSandbox, FakeSession
+from tests.unit.cli.fakes import FakeKubernetes, FakeSandbox, FakeSession
+
+
+NO_PODS = str({"spec": {"replicas": 0}})
 
 
 @dataclass
-class Cluster(FakeKubectl):
+class Cluster(FakeKubernetes):
     """Worker pods by name: the phase that each has, and when it ends by itself."""
 
     workers: dict[str, str] = field(default_factory=dict)
@@ -41,7 +44,12 @@ class Cluster(FakeKubectl):
         if self.refuses is not None:
             raise self.refuses
         if kind == "deployments":
-            return [{"metadata": {"name": "airflow-scheduler"}}] if self.deployed else []
+            names = ["airflow-scheduler"] if self.deployed else []
+            # The scheduler is one of the components that serve the tasks.
+            names += ["airflow-api-server"] if selector == COMPONENTS else []
+            return [{"metadata": {"name": name}} for name in names]
+        if selector == COMPONENTS:
+            return []
         if selector == SCHEDULER:
             return [_pod(self.schedulers.pop(), "Running")] if self.schedulers else []
         assert selector == WORKER
@@ -54,15 +62,15 @@ class Cluster(FakeKubectl):
                 self.workers[name] = "Succeeded"
         return [_pod(name, phase) for name, phase in self.workers.items()]
 
-    def run(self, *arguments: str, **_: Any) -> str:
-        if arguments[0] == "exec" and self.deaf:
-            raise KitError("`kubectl exec` failed", "the node does not answer")
-        if arguments[0] == "exec":
-            self.workers[arguments[1]] = "Failed"
-        if arguments[:2] == ("delete", "pods"):
-            for name in arguments[2:]:
-                self.workers.pop(name, None)
-        return super().run(*arguments)
+    def execute(self, pod: str, *command: str, **_: Any) -> tuple[int, str, str]:
+        if self.deaf:
+            raise KitError("Kubernetes refuses", "the node does not answer")
+        self.workers[pod] = "Failed"
+        return super().execute(pod, *command)
+
+    def delete(self, item: dict[str, Any], **more: Any) -> bool:
+        self.workers.pop(item["metadata"]["name"], None)
+        return super().delete(item, **more)
 
     def order(self, *wanted: tuple[str, ...]) -> list[int]:
         """When each of these calls, known by their beginnings, was first made."""
@@ -86,7 +94,7 @@ class World:
 
     def drain(self, seconds: float = 0.8) -> tuple[list[str], float]:
         """What was noted, and how long it took."""
-        self.session.fake_kubectl = self.cluster
+        self.session.fake_kubernetes = self.cluster
         self.session.limits = Limits(drain=seconds, pause=0.02)
         sandbox = self.session.fake_machine.up("x", report=lambda _: None, ui_port=1)
         assert isinstance(sandbox, FakeSandbox)
@@ -123,8 +131,8 @@ def test_a_running_task_is_waited_for_before_airflow_ends(world: World) -> None:
     assert notes == []
     assert 0.2 < took < 5.0
     scaled, stopped = world.cluster.order(
-        ("scale", "deployment", SCHEDULER),
-        ("scale", "deployment", COMPONENTS),
+        ("patch", "airflow-scheduler", NO_PODS),
+        ("patch", "airflow-api-server", NO_PODS),
     )
     looks = [n for n, call in enumerate(world.cluster.calls) if call[1:] == ("pods", WORKER)]
     assert scaled < looks[0] < looks[-1] < stopped

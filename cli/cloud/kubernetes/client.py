@@ -1,0 +1,184 @@
+"""The client of Kubernetes: what is there, what it logs, changing it and taking it away.
+
+Objects are the dictionaries that the API server speaks of; whatever is done to one is done to a
+document that names it, so that kind and version are exact.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from cli.base.errors import KitError
+from cli.cloud.kubernetes.connection import SECONDS, Connection, Query
+from cli.cloud.kubernetes.errors import NOT_FOUND, Refused, UnknownKind
+from cli.cloud.kubernetes.kinds import Kind, Kinds
+from cli.cloud.kubernetes.kubectl import Kubectl
+
+Object = dict[str, Any]
+
+_MERGE = "application/merge-patch+json"
+_APPLY = "application/apply-patch+yaml"
+_PAUSE = 0.2
+"""Seconds between two looks at what is being deleted."""
+
+
+@dataclass(frozen=True)
+class Kubernetes:
+    """One cluster, and by default one namespace of it."""
+
+    kubeconfig: Path | str = field(repr=False)
+    """A file, or the text of one: a stack's output."""
+
+    namespace: str = "default"
+    program: Path | str = "kubectl"
+    """The kubectl for what needs a process."""
+
+    @cached_property
+    def kubectl(self) -> Kubectl:
+        """For a terminal in a pod, a forwarded port, and helm."""
+        return Kubectl(self.kubeconfig, self.namespace, self.program)
+
+    @cached_property
+    def _connection(self) -> Connection:
+        return Connection(self.kubeconfig)
+
+    @cached_property
+    def _kinds(self) -> Kinds:
+        return Kinds(self._connection)
+
+    def find(self, kind: str, name: str, *, namespace: str = "") -> Object | None:
+        """One object; None if it is not there."""
+        return self._get(self._kinds.called(kind).path(namespace or self.namespace, quote(name)))
+
+    def find_same(self, item: Mapping[str, Any]) -> Object | None:
+        """The object that a document names as it is now; None if it, or its kind, is not there."""
+        try:
+            return self._get(self._path(item))
+        except UnknownKind:
+            return None
+
+    def objects(
+        self, kinds: str, *, selector: str = "", namespace: str = "", everywhere: bool = False
+    ) -> list[Object]:
+        """The objects of a kind (or of several: `pods,jobs`) in one namespace or `everywhere`."""
+        query = [("labelSelector", selector)] if selector else []
+        space = "" if everywhere else namespace or self.namespace
+        return [
+            item
+            for name in kinds.split(",")
+            for item in self._list(self._kinds.called(name), space, query)
+        ]
+
+    def delete(
+        self, item: Mapping[str, Any], *, grace: int | None = None, seconds: float = 0.0
+    ) -> bool:
+        """Deletes an object. Whether there was one.
+
+        With `seconds` it waits until the object is gone; KitError if a finalizer holds it for longer.
+        """
+        # A Job's pods go with it: the API's default for them is to stay.
+        options = {"propagationPolicy": "Background"}
+        more = {} if grace is None else {"gracePeriodSeconds": grace}
+        path = self._path(item)
+        try:
+            self._send("DELETE", path, body=options | more)
+        except Refused as error:
+            if error.status == NOT_FOUND:
+                return False
+            raise
+        give_up = time.monotonic() + seconds
+        while seconds and (left := self._get(path)):
+            if time.monotonic() >= give_up:
+                held = ", ".join(left["metadata"].get("finalizers") or ()) or "nobody says why"
+                raise KitError(f"{_label(item)} is not gone after {seconds:.0f} seconds", held)
+            time.sleep(_PAUSE)
+        return True
+
+    def patch(self, item: Mapping[str, Any], change: Mapping[str, Any], *part: str) -> None:
+        """Merges `change` into an object, or into a part of it such as `status`."""
+        self._send("PATCH", self._path(item, *part), body=change, content=_MERGE)
+
+    def replace(self, item: Mapping[str, Any]) -> None:
+        """Puts a whole object in the place of the one that has its name."""
+        self._send("PUT", self._path(item), body=item)
+
+    def apply(self, item: Mapping[str, Any], manager: str, *, dry_run: bool = False) -> Object:
+        """Applies a document on the server's side as a fields' manager, whoever has the fields now.
+
+        Returns the object as it is then; with `dry_run` as it would be.
+        """
+        query = [("fieldManager", manager), ("force", "true")]
+        if dry_run:
+            query.append(("dryRun", "All"))
+        return self._send("PATCH", self._path(item), query, body=item, content=_APPLY)
+
+    def logs(self, selector: str, *, lines: int) -> list[str]:
+        """The last lines of every container of the pods selected."""
+        return [
+            line
+            for pod in self.objects("pods", selector=selector)
+            for container in _containers(pod)
+            for line in self._connection.request(
+                "GET",
+                self._path(pod, "log"),
+                [("container", container), ("tailLines", str(lines))],
+                accept="*/*",
+            )
+            .decode(errors="replace")
+            .splitlines()
+        ]
+
+    def execute(
+        self, pod: str, *command: str, container: str = "", seconds: float | None = None
+    ) -> tuple[int, str, str]:
+        """Runs a command in a pod to its end: exit code, output and errors."""
+        query = [("command", word) for word in command] + [("stdout", "true"), ("stderr", "true")]
+        if container:
+            query.append(("container", container))
+        path = self._path(reference("v1", "Pod", pod), "exec")
+        return self._connection.execute(path, query, seconds)
+
+    def _path(self, item: Mapping[str, Any], *part: str) -> str:
+        metadata = item["metadata"]
+        space = metadata.get("namespace") or self.namespace
+        return self._kinds.of(item).path(space, quote(metadata["name"]), *part)
+
+    def _get(self, path: str) -> Object | None:
+        try:
+            return self._send("GET", path)
+        except Refused as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+
+    def _list(self, kind: Kind, namespace: str, query: Query) -> Iterator[Object]:
+        for item in self._send("GET", kind.path(namespace), query)["items"]:
+            # In a list, the server leaves these out.
+            yield {"apiVersion": kind.api_version, "kind": kind.name, **item}
+
+    def _send(self, method: str, path: str, query: Query = (), **more: Any) -> Object:
+        found: Object = json.loads(self._connection.request(method, path, query, **more))
+        return found
+
+
+def reference(api_version: str, kind: str, name: str, namespace: str = "") -> Object:
+    """A document that names an object."""
+    space = {"namespace": namespace} if namespace else {}
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, **space}}
+
+
+def _containers(pod: Object) -> list[str]:
+    spec = pod["spec"]
+    return [str(each["name"]) for each in [*spec.get("initContainers", ()), *spec["containers"]]]
+
+
+def _label(item: Mapping[str, Any]) -> str:
+    return f"{str(item['kind']).lower()} {item['metadata']['name']}"
+
+
+__all__ = ["SECONDS", "Kubernetes", "Object", "reference"]

@@ -1,0 +1,181 @@
+"""The one module that knows the package `kubernetes`: requests to an API server, logged in.
+
+Of the package it takes the transport (proxies, TLS, pooling) and the websockets; objects stay plain
+dictionaries. It is imported when a cluster is first asked, for it takes a quarter of a second.
+"""
+
+import contextlib
+import json
+import os
+import tempfile
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cli.base.errors import KitError
+from cli.cloud.kubernetes.errors import UNAUTHORIZED, Unreachable, refused
+from cli.cloud.kubernetes.kubeconfig import Login, current
+
+SECONDS = 30.0
+"""How long one request may take, if the caller knows no better."""
+
+JSON = "application/json"
+_OUTPUT, _ERRORS, _STATUS = 1, 2, 3
+"""The channels of a command in a pod."""
+
+Query = Sequence[tuple[str, str]]
+
+
+class Connection:
+    """Requests to the API server that a kubeconfig names. Threads may share one."""
+
+    def __init__(self, kubeconfig: Path | str) -> None:
+        import urllib3
+        from kubernetes.client import ApiClient, Configuration
+
+        cluster, user = current(kubeconfig)
+        self._login = Login(user)
+        settings = Configuration(host=str(cluster["server"]).rstrip("/"))
+        settings.ssl_ca_cert = self._file(cluster.get("certificate-authority"))
+        settings.cert_file = self._file(user.get("client-certificate"))
+        settings.key_file = self._file(user.get("client-key"))
+        settings.tls_server_name = cluster.get("tls-server-name")
+        if "proxy-url" in cluster:
+            # Else it is the environment's.
+            settings.proxy = cluster["proxy-url"]
+        if cluster.get("insecure-skip-tls-verify"):
+            settings.verify_ssl = False
+            # Whoever wrote the kubeconfig knows.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        # What timed out is not tried again: nobody waits longer than was said.
+        settings.retries = urllib3.Retry(2, read=0, status=2, raise_on_status=False)
+        settings.refresh_api_key_hook = self._log_in
+        self._api = ApiClient(settings)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        query: Query = (),
+        *,
+        body: Mapping[str, Any] | None = None,
+        content: str = JSON,
+        accept: str = JSON,
+        seconds: float = SECONDS,
+    ) -> bytes:
+        """The answer's body. Refused if it is an error, Unreachable if there is none."""
+        headers = {"Accept": accept, "Content-Type": content}
+        status, data = self._ask(method, path, query, headers, body, seconds)
+        if status == UNAUTHORIZED and self._login.forget():
+            # Once: when a new token is not accepted either, it is no question of time.
+            status, data = self._ask(method, path, query, headers, body, seconds)
+        if status >= 400:
+            raise refused(status, data, f"{method} {path}", self._login.whoami)
+        return data
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        query: Query,
+        headers: Mapping[str, str],
+        body: Mapping[str, Any] | None,
+        seconds: float,
+    ) -> tuple[int, bytes]:
+        from kubernetes.client.exceptions import ApiException
+        from urllib3.exceptions import HTTPError
+
+        prepared = self._prepared(method, path, query, headers, body)
+        try:
+            answer = self._api.call_api(*prepared, _request_timeout=seconds)
+            return answer.status, answer.read()
+        except (HTTPError, ApiException) as error:
+            raise self._unreachable(error) from error
+
+    def execute(self, path: str, query: Query, seconds: float | None) -> tuple[int, str, str]:
+        """Runs a command in a pod: exit code, output and errors. KitError if it takes too long."""
+        import websocket
+        from kubernetes.stream.ws_client import WSClient, get_websocket_url
+
+        # The package has no bound of its own for the connection.
+        websocket.setdefaulttimeout(SECONDS)
+        _, url, headers, *_ = self._prepared("GET", path, query, {}, None)
+        try:
+            client = WSClient(
+                self._api.configuration, get_websocket_url(url), headers, capture_all=False
+            )
+            with contextlib.closing(client):
+                client.run_forever(timeout=seconds)
+                if client.is_open():
+                    raise KitError(
+                        "A command in a pod does not end",
+                        f"It was left after {seconds:.0f} seconds.",
+                    )
+                output, errors, status = map(client.read_channel, (_OUTPUT, _ERRORS, _STATUS))
+        except websocket.WebSocketBadStatusException as error:
+            body = error.resp_body or b""
+            raise refused(error.status_code, body, f"exec {path}", self._login.whoami) from error
+        except (websocket.WebSocketException, OSError) as error:
+            raise self._unreachable(error) from error
+        return _exit_code(status), output, errors
+
+    def _prepared(
+        self,
+        method: str,
+        path: str,
+        query: Query,
+        headers: Mapping[str, str],
+        body: Mapping[str, Any] | None,
+    ) -> tuple[Any, ...]:
+        """A request with its login. UserError if there is none to be had."""
+        prepared: tuple[Any, ...] = self._api.param_serialize(
+            method,
+            path,
+            query_params=list(query),
+            header_params=dict(headers),
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        return prepared
+
+    def _log_in(self, settings: Any) -> None:
+        settings.api_key["BearerToken"] = f"Bearer {self._login.token()}"
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        reason = getattr(error, "reason", None) or error
+        return Unreachable(
+            "Kubernetes does not answer", f"{self._api.configuration.host}: {reason}"
+        )
+
+    def _file(self, content: bytes | None) -> str | None:
+        """A path that `content` can be read from while the connection is used.
+
+        Libraries want paths. It is on no disk where that is possible: a killed process leaves no key.
+        """
+        if content is None:
+            return None
+        if hasattr(os, "memfd_create"):
+            descriptor = os.memfd_create("aerodrome")
+            weakref.finalize(self, os.close, descriptor)
+            os.write(descriptor, content)
+            return f"/proc/self/fd/{descriptor}"
+        file = tempfile.NamedTemporaryFile(prefix="aerodrome-")  # noqa: SIM115
+        weakref.finalize(self, file.close)
+        file.write(content)
+        file.flush()
+        return file.name
+
+
+def _exit_code(status: str) -> int:
+    """Of what a command in a pod ended with. KitError if it did not run."""
+    if not status:
+        raise KitError("A command in a pod was cut off", "The connection to it ended before it.")
+    told = json.loads(status)
+    if told["status"] == "Success":
+        return 0
+    causes = (told.get("details") or {}).get("causes") or ()
+    codes = [cause["message"] for cause in causes if cause.get("reason") == "ExitCode"]
+    if not codes:
+        raise KitError("A command cannot be run in a pod", str(told.get("message") or status))
+    return int(codes[0])
