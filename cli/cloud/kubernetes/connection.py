@@ -50,7 +50,6 @@ class Connection:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         # What timed out is not tried again: nobody waits longer than was said.
         settings.retries = urllib3.Retry(2, read=0, status=2, raise_on_status=False)
-        settings.refresh_api_key_hook = self._log_in
         self._api = ApiClient(settings)
 
     def request(
@@ -129,18 +128,12 @@ class Connection:
         body: Mapping[str, Any] | None,
     ) -> tuple[Any, ...]:
         """A request with its login. UserError if there is none to be had."""
+        token = self._login.token()
+        login = {"authorization": f"Bearer {token}"} if token else {}
         prepared: tuple[Any, ...] = self._api.param_serialize(
-            method,
-            path,
-            query_params=list(query),
-            header_params=dict(headers),
-            body=body,
-            auth_settings=["BearerToken"],
+            method, path, query_params=list(query), header_params={**headers, **login}, body=body
         )
         return prepared
-
-    def _log_in(self, settings: Any) -> None:
-        settings.api_key["BearerToken"] = f"Bearer {self._login.token()}"
 
     def _unreachable(self, error: Exception) -> Unreachable:
         reason = getattr(error, "reason", None) or error

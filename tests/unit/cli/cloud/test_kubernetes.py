@@ -145,7 +145,8 @@ def test_a_grace_period_is_the_pods_own_or_ours(kubernetes: Kubernetes) -> None:
 
 
 def test_a_change_is_merged_also_into_a_part(kubernetes: Kubernetes) -> None:
-    service = {**reference("v1", "Service", "front"), "spec": {"ports": [{"port": 80}]}}
+    spec = {"type": "LoadBalancer", "ports": [{"port": 80}]}
+    service = {**reference("v1", "Service", "front"), "spec": spec}
     kubernetes.apply(service, "tests")
     kubernetes.patch(service, {"metadata": {"labels": {"a": "b"}}})
     balancer = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}
