@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.cloud.kubernetes import reference
 from tests.promises.test_interrupted_release import ClusterStack
 
 PROGRAM = """
@@ -29,7 +30,7 @@ k8s.storage.v1.StorageClass("c", metadata={"name": "interrupted"}, provisioner="
 def stack(tmp_path: Path, api_server: str) -> Iterator[ClusterStack]:
     made = ClusterStack(tmp_path, api_server)
     yield made
-    made.kubernetes.run("delete", "configmap,service,secret", "--all", "--wait=false")
+    made.clear()
 
 
 def forget(stack: ClusterStack) -> int:
@@ -60,4 +61,4 @@ def test_objects_that_were_made_unseen_are_taken_over(stack: ClusterStack) -> No
     assert before is not None and after is not None
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert stack.up().changed == 0
-    stack.kubernetes.run("delete", "namespace", "interrupted", "--wait=false")
+    stack.kubernetes.delete(reference("v1", "Namespace", "interrupted"))

@@ -1,6 +1,5 @@
 """`kill -9` in the middle of Helm's work: a release that Helm would not touch any more is made whole."""
 
-import json
 import subprocess
 import threading
 import time
@@ -12,10 +11,9 @@ from typing import Any
 import pytest
 
 from cli.base.errors import KitError
-from cli.cloud.kubernetes import Kubernetes
+from cli.cloud.kubernetes import Kubernetes, reference
 from cli.stack.driver import Stack
 from cli.stack.found import looker
-from sandbox import tools
 from tests.promises.aws_cloud import AwsStack, Emulator
 from tests.promises.processes import kill_descendants
 
@@ -53,7 +51,7 @@ class ClusterStack(AwsStack):
         )
         self.kubeconfig = folder / "kubeconfig"
         self.kubeconfig.write_text(kubeconfig)
-        self.kubernetes = Kubernetes(self.kubeconfig, "default", tools.tool("kubectl"))
+        self.kubernetes = Kubernetes(self.kubeconfig)
         self.chart = folder / "demo"
         (self.chart / "templates").mkdir(parents=True)
         (self.chart / "Chart.yaml").write_text("{apiVersion: v2, name: demo, version: 1.0.0}")
@@ -85,15 +83,17 @@ class ClusterStack(AwsStack):
     def address(self) -> None:
         """Gives the service what Helm waits for."""
         status = {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}}
-        self.kubernetes.run(
-            *("patch", "service", "front", "--subresource=status", "--type=merge"),
-            f"--patch={json.dumps(status)}",
-        )
+        self.kubernetes.patch(FRONT, status, "status")
+
+    def clear(self) -> None:
+        for item in self.kubernetes.objects("configmaps,services,secrets"):
+            self.kubernetes.delete(item)
 
     def started(self, verb: str) -> "subprocess.Popen[bytes]":
         return self.start(verb, "--yes", "--skip-preview")
 
 
+FRONT = reference("v1", "Service", "front")
 NOTHING = {"color": None, "front": False}
 
 
@@ -128,7 +128,7 @@ def when_the_service_is_there(stack: ClusterStack, work: Callable[[], object]) -
 def stack(tmp_path: Path, api_server: str) -> Iterator[ClusterStack]:
     made = ClusterStack(tmp_path, api_server)
     yield made
-    made.kubernetes.run("delete", "configmap,service,secret", "--all", "--wait=false")
+    made.clear()
 
 
 def killed_installing(stack: ClusterStack) -> None:
@@ -171,10 +171,7 @@ def installed(stack: ClusterStack) -> None:
 def test_an_upgrade_that_was_killed_is_finished_by_the_next_up(stack: ClusterStack) -> None:
     installed(stack)
     status = {"status": {"loadBalancer": {"ingress": None}}}
-    stack.kubernetes.run(
-        *("patch", "service", "front", "--subresource=status", "--type=merge"),
-        f"--patch={json.dumps(status)}",
-    )
+    stack.kubernetes.patch(FRONT, status, "status")
     stack.write("blue", 81)
     process = stack.started("up")
     wait(lambda: stack.world()["color"] == "blue")
@@ -192,12 +189,13 @@ def test_an_upgrade_that_was_killed_is_finished_by_the_next_up(stack: ClusterSta
 def killed_uninstalling(stack: ClusterStack) -> None:
     installed(stack)
     held = {"metadata": {"finalizers": ["tests/held"]}}
-    stack.kubernetes.patch("configmap", "settings", held)
+    settings = reference("v1", "ConfigMap", "settings")
+    stack.kubernetes.patch(settings, held)
     process = stack.started("destroy")
     wait(lambda: not stack.world()["front"])
     kill(process)
     assert stack.statuses() == ["uninstalling"]
-    stack.kubernetes.patch("configmap", "settings", {"metadata": {"finalizers": None}})
+    stack.kubernetes.patch(settings, {"metadata": {"finalizers": None}})
 
 
 def test_an_uninstallation_that_was_killed_is_finished_by_the_next(stack: ClusterStack) -> None:

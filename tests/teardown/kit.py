@@ -5,7 +5,6 @@ played here, so that a test can have it die at the wrong moment.
 """
 
 import json
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cli.base.errors import KitError
-from cli.cloud.kubernetes import Kubernetes
+from cli.cloud.kubernetes import Kubernetes, reference
 from cli.cloud.limits import Limits
 from cli.cloud.patience import Patience
 from cli.stack.backends import Found, Outcome
@@ -161,19 +160,24 @@ class Cluster:
     kubernetes: Kubernetes
 
     def apply(self, *objects: dict[str, Any]) -> None:
-        document = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
-        file = Path(self._write(json.dumps(document)))
-        try:
-            self.kubernetes.run("apply", "--filename", str(file), "--server-side")
-        finally:
-            file.unlink()
+        for item in objects:
+            self.kubernetes.apply(item, "tests")
 
-    def _write(self, text: str) -> str:
-        import tempfile
+    def delete(self, api_version: str, kind: str, name: str) -> None:
+        self.kubernetes.delete(reference(api_version, kind, name))
 
-        with tempfile.NamedTemporaryFile("w", suffix=".json", delete=False) as file:
-            file.write(text)
-        return file.name
+    def define(self, *definitions: dict[str, Any]) -> None:
+        """Makes kinds known, and waits until the API server serves them."""
+        self.apply(*definitions)
+        give_up = time.monotonic() + 30.0
+        for each in definitions:
+            while True:
+                try:
+                    self.kubernetes.objects(each["metadata"]["name"], everywhere=True)
+                    break
+                except KitError:
+                    assert time.monotonic() < give_up
+                    time.sleep(0.1)
 
     def namespace(self, name: str, **labels: str) -> None:
         metadata = {
@@ -183,7 +187,7 @@ class Cluster:
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
 
     def names(self, kind: str, namespace: str = "") -> list[str]:
-        found = self.kubernetes.objects(kind, namespace=namespace or None, everywhere=not namespace)
+        found = self.kubernetes.objects(kind, namespace=namespace, everywhere=not namespace)
         return sorted(str(item["metadata"]["name"]) for item in found)
 
 
@@ -215,15 +219,9 @@ class Controllers:
                     # Somebody else was faster; the next round looks again.
                     self.failures.append(str(error))
 
-    def free(self, item: dict[str, Any], kind: str) -> None:
+    def free(self, item: dict[str, Any]) -> None:
         """Takes the finalizers off what is being deleted."""
-        metadata = item["metadata"]
-        self.kubernetes.patch(
-            kind,
-            metadata["name"],
-            {"metadata": {"finalizers": []}},
-            namespace=metadata.get("namespace"),
-        )
+        self.kubernetes.patch(item, {"metadata": {"finalizers": []}})
 
 
 def volumes(volume_of: Callable[[str], None]) -> Callable[[Controllers], None]:
@@ -242,7 +240,7 @@ def volumes(volume_of: Callable[[str], None]) -> Callable[[Controllers], None]:
             metadata = claim["metadata"]
             name = (metadata["namespace"], metadata["name"])
             if metadata.get("deletionTimestamp") and name not in used:
-                controllers.free(claim, "persistentvolumeclaim")
+                controllers.free(claim)
         claims = {
             (item["metadata"]["namespace"], item["metadata"]["name"])
             for item in kubernetes.objects("persistentvolumeclaims", everywhere=True)
@@ -251,10 +249,9 @@ def volumes(volume_of: Callable[[str], None]) -> Callable[[Controllers], None]:
             reference = disk["spec"].get("claimRef") or {}
             released = (reference.get("namespace"), reference.get("name")) not in claims
             if released and disk["spec"]["persistentVolumeReclaimPolicy"] == "Delete":
-                name = disk["metadata"]["name"]
                 volume_of(disk["spec"]["csi"]["volumeHandle"])
-                kubernetes.delete("persistentvolume", name, wait=False)
-                controllers.free(disk, "persistentvolume")
+                kubernetes.delete(disk)
+                controllers.free(disk)
 
     return act
 
@@ -267,10 +264,9 @@ def workloads(controllers: Controllers) -> None:
             selector = ",".join(
                 f"{key}={value}" for key, value in item["spec"]["selector"]["matchLabels"].items()
             )
-            kubernetes.run(
-                *("delete", "pods", "--selector", selector, "--force", "--grace-period=0"),
-                namespace=item["metadata"]["namespace"],
-            )
+            space = item["metadata"]["namespace"]
+            for pod in kubernetes.objects("pods", selector=selector, namespace=space):
+                kubernetes.delete(pod, grace=0)
 
 
 def balancers(delete: Callable[[str], None]) -> Callable[[Controllers], None]:
@@ -282,7 +278,7 @@ def balancers(delete: Callable[[str], None]) -> Callable[[Controllers], None]:
                 metadata = item["metadata"]
                 if metadata.get("deletionTimestamp") and metadata.get("finalizers"):
                     delete(metadata["name"])
-                    controllers.free(item, kind)
+                    controllers.free(item)
 
     return act
 
@@ -297,17 +293,7 @@ def namespaces(controllers: Controllers) -> None:
 
 
 def finalize(kubernetes: Kubernetes, item: dict[str, Any]) -> None:
-    body = item | {"spec": {"finalizers": []}}
-    path = f"/api/v1/namespaces/{item['metadata']['name']}/finalize"
-    file = Path(str(tool("kubectl")))
-    with kubernetes.kubeconfig_file() as config:
-        subprocess.run(
-            [file, f"--kubeconfig={config}", "replace", "--raw", path, "--filename", "-"],
-            input=json.dumps(body),
-            text=True,
-            capture_output=True,
-            check=False,
-        )
+    kubernetes.replace(item | {"spec": {"finalizers": []}}, "finalize")
 
 
 def karpenter(terminate: Callable[[str], None]) -> Callable[[Controllers], None]:
@@ -320,7 +306,7 @@ def karpenter(terminate: Callable[[str], None]) -> Callable[[Controllers], None]
             return
         for claim in kubernetes.objects("nodeclaims.karpenter.sh", everywhere=True):
             terminate(claim["status"]["instance"])
-            kubernetes.delete("nodeclaims.karpenter.sh", claim["metadata"]["name"], wait=False)
+            kubernetes.delete(claim)
 
     return act
 

@@ -108,9 +108,7 @@ def test_load_balancers_go_with_their_objects_or_without(
     for kind in ("services", "ingresses.networking.k8s.io"):
         for item in cluster.kubernetes.objects(kind):
             if item["metadata"]["name"].startswith(cloud.ours):
-                cluster.kubernetes.patch(
-                    kind, item["metadata"]["name"], {"metadata": {"finalizers": []}}
-                )
+                cluster.kubernetes.patch(item, {"metadata": {"finalizers": []}})
 
 
 def _disk(cloud: Cloud, environment: str, name: str, namespace: str) -> str:
@@ -210,7 +208,7 @@ def test_the_claims_of_a_stateful_set_go_with_their_disks(
     assert cluster.names("persistentvolumes") == []
     assert cloud.labels(cloud.ours) == []
     assert cloud.labels(cloud.theirs) == [f"ec2 volume {beside}"]
-    cluster.kubernetes.delete("statefulset", "database")
+    cluster.delete("apps/v1", "StatefulSet", "database")
 
 
 def test_a_disk_whose_driver_is_dead_is_found_in_the_cloud(
@@ -223,9 +221,8 @@ def test_a_disk_whose_driver_is_dead_is_found_in_the_cloud(
     assert f"ec2 volume {disk}" in _deleted(done, "cloud")
     for kind in ("persistentvolumeclaim", "persistentvolume"):
         for item in cluster.kubernetes.objects(kind):
-            name = item["metadata"]["name"]
-            cluster.kubernetes.patch(kind, name, {"metadata": {"finalizers": []}})
-            cluster.kubernetes.delete(kind, name, wait=False)
+            cluster.kubernetes.patch(item, {"metadata": {"finalizers": []}})
+            cluster.kubernetes.delete(item)
 
 
 def _definition(plural: str, kind: str) -> dict[str, Any]:
@@ -255,9 +252,7 @@ def test_karpenters_nodes_go_with_their_pools(
     cloud: Cloud, cluster: kit.Cluster, session: kit.Sandboxed
 ) -> None:
     node, beside = _node(cloud, cloud.ours), _node(cloud, cloud.theirs)
-    cluster.apply(_definition("nodepools", "NodePool"), _definition("nodeclaims", "NodeClaim"))
-    for name in ("nodepools", "nodeclaims"):
-        assert cluster.kubernetes.wait("condition=Established", "crd", f"{name}.karpenter.sh")
+    cluster.define(_definition("nodepools", "NodePool"), _definition("nodeclaims", "NodeClaim"))
     cluster.apply(
         {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "default"}},
         {
@@ -357,7 +352,7 @@ def test_a_base_with_branches_refuses_and_names_them_or_takes_them_first(
 
 
 def _end(cluster: kit.Cluster, name: str) -> None:
-    cluster.kubernetes.delete("namespace", f"airflow-{name}", wait=False)
+    cluster.delete("v1", "Namespace", f"airflow-{name}")
     found = cluster.kubernetes.find("namespace", f"airflow-{name}")
     if found is not None:
         kit.finalize(cluster.kubernetes, json.loads(json.dumps(found)))

@@ -14,7 +14,7 @@ import pytest
 
 from cli.base.environments import Environment
 from cli.base.phases import Phases
-from cli.cloud.kubernetes import Kubernetes
+from cli.cloud.kubernetes import Kubernetes, reference
 from cli.operations.teardown.rancher import deregister
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import target_of
@@ -157,8 +157,7 @@ def test_a_cluster_is_taken_out_of_rancher_and_rancher_out_of_the_cluster(
     cluster.namespace("cattle-system")
     cluster.namespace("cattle-fleet-system")
     cluster.kubernetes.patch(
-        "namespace",
-        "cattle-fleet-system",
+        reference("v1", "Namespace", "cattle-fleet-system"),
         {"metadata": {"finalizers": ["controller.cattle.io/namespace-auth"]}},
     )
     cluster.apply(
@@ -183,7 +182,8 @@ def test_a_cluster_is_taken_out_of_rancher_and_rancher_out_of_the_cluster(
     )
     assert cluster.names("validatingwebhookconfiguration") == ["of-somebody-else"]
     assert not [name for name in cluster.names("namespaces") if name.startswith("cattle-")]
-    cluster.kubernetes.delete("validatingwebhookconfiguration", "of-somebody-else")
+    api_version = "admissionregistration.k8s.io/v1"
+    cluster.delete(api_version, "ValidatingWebhookConfiguration", "of-somebody-else")
 
 
 def test_a_credential_that_another_cluster_uses_stays(

@@ -103,9 +103,9 @@ class Kubernetes:
         """Merges `change` into an object, or into a part of it such as `status`."""
         self._send("PATCH", self._path(item, *part), body=change, content=_MERGE)
 
-    def replace(self, item: Mapping[str, Any]) -> None:
-        """Puts a whole object in the place of the one that has its name."""
-        self._send("PUT", self._path(item), body=item)
+    def replace(self, item: Mapping[str, Any], *part: str) -> None:
+        """Puts a whole object, or a part of it, in the place of the one that has its name."""
+        self._send("PUT", self._path(item, *part), body=item)
 
     def apply(self, item: Mapping[str, Any], manager: str, *, dry_run: bool = False) -> Object:
         """Applies a document on the server's side as a fields' manager, whoever has the fields now.

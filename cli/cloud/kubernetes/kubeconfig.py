@@ -74,7 +74,11 @@ def _named(content: Part, kind: str, name: str, folder: Path) -> Part:
         raise KeyError(f"{kind} {name}")
     files = {key: (folder / part[key]).read_bytes() for key in FILES if part.get(key)}
     held = {key: part[f"{key}-data"] for key in FILES if part.get(f"{key}-data")}
-    return {**part, **files, **{key: base64.b64decode(data) for key, data in held.items()}}
+    return {
+        **part,
+        **files,
+        **{key: base64.b64decode(data, validate=True) for key, data in held.items()},
+    }
 
 
 class Login:

@@ -210,12 +210,9 @@ class Kubelet(BaseHTTPRequestHandler):
 def kubelet(folder: Path) -> Iterator[int]:
     """The port of a kubelet."""
     files = folder / "key.pem", folder / "cert.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-nodes", "-subj", "/CN=node"]
-        + ["-newkey", "rsa:2048", "-keyout", str(files[0]), "-out", str(files[1])],
-        check=True,
-        capture_output=True,
-    )
+    request = ("req", "-x509", "-nodes", "-subj", "/CN=node", "-newkey", "rsa:2048")
+    command = ["openssl", *request, "-keyout", str(files[0]), "-out", str(files[1])]
+    subprocess.run(command, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files[1], files[0])
     with ThreadingHTTPServer(("127.0.0.1", 0), Kubelet) as server:
@@ -238,20 +235,15 @@ def scheduled(kubernetes: Kubernetes, port: int, *pods: dict[str, Any]) -> None:
         kubernetes.apply({**one, "spec": spec}, "tests")
 
 
-def test_logs_are_the_last_lines_of_every_container(
-    kubernetes: Kubernetes, tmp_path: Path
-) -> None:
+def test_logs_are_the_last_lines_of_every_container(kubernetes: Kubernetes, tmp_path: Path) -> None:
     label = {"app": "demo"}
     first = pod("first", labels=label)
     first["spec"]["initContainers"] = [{"name": "setup", "image": "none"}]
     with kubelet(tmp_path) as port:
         scheduled(kubernetes, port, first, pod("second", labels=label), pod("other"))
-        assert kubernetes.logs("app=demo", lines=5) == [
-            line
-            for where in ("first setup", "first main", "first sidecar")
-            + ("second main", "second sidecar")
-            for line in (where, "tailLines=5")
-        ]
+        where = ["first setup", "first main", "first sidecar", "second main", "second sidecar"]
+        expected = [line for one in where for line in (one, "tailLines=5")]
+        assert kubernetes.logs("app=demo", lines=5) == expected
         assert kubernetes.logs("app=nothing", lines=5) == []
 
 

@@ -1,13 +1,12 @@
 """What somebody has changed in the cluster since a release was installed: found, and made good, by a real API."""
 
 import itertools
-import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from cli.cloud.kubernetes import Kubernetes
+from cli.cloud.kubernetes import Kubernetes, reference
 from cli.operations import drift
 from cli.stack.backends import Found
 from cli.stack.pending import RELEASE
@@ -43,11 +42,11 @@ class Installed:
         self.kubeconfig = folder / "kubeconfig"
         self.kubeconfig.write_text(kubeconfig)
         # As `up` has it: its own namespace is not that of each release.
-        self.kubernetes = Kubernetes(self.kubeconfig, "default", tools.tool("kubectl"))
+        self.kubernetes = Kubernetes(self.kubeconfig)
         number = next(_number)
         self.namespace, self.other = f"drift-{number}", f"drift-{number}-other"
         for name in (self.namespace, self.other):
-            self.kubernetes.run("create", "namespace", name)
+            self.kubernetes.apply(reference("v1", "Namespace", name), "tests")
         self.chart = folder / "demo"
         (self.chart / "templates").mkdir(parents=True)
         (self.chart / "Chart.yaml").write_text("{apiVersion: v2, name: demo, version: 1.0.0}")
@@ -71,6 +70,9 @@ class Installed:
     def look(self, *, thorough: bool = False) -> drift.Drift:
         return drift.look(self.kubernetes, self.resources, thorough=thorough)
 
+    def delete(self, api_version: str, kind: str, name: str, namespace: str = "") -> None:
+        assert self.kubernetes.delete(reference(api_version, kind, name, namespace))
+
     def color(self, name: str, namespace: str) -> str | None:
         found = self.kubernetes.find("configmap", name, namespace=namespace)
         return found and found["data"]["color"]
@@ -87,10 +89,10 @@ def test_what_nobody_touched_is_as_deployed(installed: Installed, *, thorough: b
 
 
 def test_what_is_missing_is_made_again_where_it_was(installed: Installed) -> None:
-    installed.kubernetes.delete("configmap", "without-a-namespace", namespace=installed.namespace)
-    installed.kubernetes.delete("configmap", "elsewhere", namespace=installed.other)
-    installed.kubernetes.delete("clusterrole", installed.namespace)
-    installed.kubernetes.delete("serviceaccount", "accounts.with.dots", namespace=installed.namespace)
+    installed.delete("v1", "ConfigMap", "without-a-namespace", installed.namespace)
+    installed.delete("v1", "ConfigMap", "elsewhere", installed.other)
+    installed.delete("rbac.authorization.k8s.io/v1", "ClusterRole", installed.namespace)
+    installed.delete("v1", "ServiceAccount", "accounts.with.dots", installed.namespace)
     found = installed.look()
     assert sorted(found.labels) == [
         f"ClusterRole {installed.namespace}",
@@ -106,7 +108,7 @@ def test_what_is_missing_is_made_again_where_it_was(installed: Installed) -> Non
 
 
 def test_helm_goes_on_with_what_was_repaired(installed: Installed) -> None:
-    installed.kubernetes.delete("configmap", "without-a-namespace", namespace=installed.namespace)
+    installed.delete("v1", "ConfigMap", "without-a-namespace", installed.namespace)
     drift.repair(installed.kubernetes, installed.look())
     installed.helm("upgrade", "demo", str(installed.chart), *installed.values("red"))
     assert installed.color("without-a-namespace", installed.namespace) == "red"
@@ -118,7 +120,7 @@ def test_what_was_edited_is_seen_on_request(installed: Installed) -> None:
     change = {"data": {"color": "green"}}
     names = {"without-a-namespace": installed.namespace, "elsewhere": installed.other}
     for name, namespace in names.items():
-        installed.kubernetes.patch("configmap", name, change, namespace=namespace)
+        installed.kubernetes.patch(reference("v1", "ConfigMap", name, namespace), change)
     assert installed.look().labels == []
     found = installed.look(thorough=True)
     assert sorted(found.labels) == ["ConfigMap elsewhere", "ConfigMap without-a-namespace"]
@@ -141,9 +143,6 @@ def test_only_pulumi_makes_the_programs_own_objects_again(installed: Installed) 
         one = [Found(f"kubernetes:{kind}", name, "urn:x", where)]
         found = drift.look(installed.kubernetes, one)
         assert found.labels == [f"{kind.partition(':')[2]} {name}"]
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}}
-    file = installed.kubeconfig.with_name("secret.json")
-    file.write_text(json.dumps(secret))
-    installed.kubernetes.run("create", f"--filename={file}", namespace=installed.namespace)
+    installed.kubernetes.apply(reference("v1", "Secret", "keys", installed.namespace), "tests")
     mine = [Found("kubernetes:core/v1:Secret", "keys", "urn:x", f"{installed.namespace}/keys")]
     assert drift.look(installed.kubernetes, mine).labels == []

@@ -17,7 +17,6 @@ from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
 from tests.unit.cli.fakes import FakeKubernetes, FakeSandbox, FakeSession
 
-
 NO_PODS = str({"spec": {"replicas": 0}})
 
 
