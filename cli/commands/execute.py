@@ -7,6 +7,7 @@ import typer
 
 from cli.base.environments import Environment
 from cli.base.errors import UserError
+from cli.cloud.kubernetes import Object, main_container
 from cli.commands.options import Json, on_environment
 from cli.operations import live, usage
 from cli.operations.live import COMPONENT_LABEL, COMPONENTS, DATABASE, Live
@@ -42,15 +43,16 @@ def execute(
     session: Session = ctx.obj
     component, command = _parted(words)
     found = live.of(session, environment)
-    pod, container = _place(found, component)
+    pod = _place(found, component)
+    name = str(pod["metadata"]["name"])
     usage.used(found)
     if json:
-        code, output, errors = found.kubernetes.execute(pod, *command, container=container)
-        data = {"pod": pod, "exitCode": code, "output": output, "errors": errors}
+        code, output, errors = found.kubernetes.execute(pod, *command)
+        data = {"pod": name, "exitCode": code, "output": output, "errors": errors}
         session.console.result(data, lambda: None)
     else:
         terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
-        where = ("--stdin", *terminal, pod, f"--container={container}")
+        where = ("--stdin", *terminal, name, f"--container={main_container(pod)}")
         code = found.kubernetes.kubectl.interact("exec", *where, "--", *command)
     if code:
         raise typer.Exit(code)
@@ -68,12 +70,12 @@ def _parted(words: list[str]) -> tuple[str, list[str]]:
     return first, others
 
 
-def _place(found: Live, component: str) -> tuple[str, str]:
-    """A running pod of the component, and its container."""
+def _place(found: Live, component: str) -> Object:
+    """A running pod of the component."""
     pods = found.kubernetes.objects("pods", selector=f"{COMPONENT_LABEL}={component}")
     for pod in pods:
         if pod["status"].get("phase") == "Running":
-            return str(pod["metadata"]["name"]), str(pod["spec"]["containers"][0]["name"])
+            return pod
     if component == DATABASE:
         found.require_own_database("exec", " -- COMMAND")
     states = ", ".join(str(pod["status"].get("phase")) for pod in pods) or "none"

@@ -4,7 +4,7 @@ It knows neither environments nor stacks: whoever makes a client says which kube
 namespace. `docs/adr/0012-one-client-of-kubernetes.md` says why it is made of these parts.
 """
 
-from cli.cloud.kubernetes.client import SECONDS, Kubernetes, Object, reference
+from cli.cloud.kubernetes.client import SECONDS, Kubernetes, Object, main_container, reference
 from cli.cloud.kubernetes.errors import Refused, UnknownKind, Unreachable
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "Refused",
     "UnknownKind",
     "Unreachable",
+    "main_container",
     "reference",
 ]

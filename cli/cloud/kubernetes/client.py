@@ -23,6 +23,7 @@ Object = dict[str, Any]
 
 _MERGE = "application/merge-patch+json"
 _APPLY = "application/apply-patch+yaml"
+_MAIN = "kubectl.kubernetes.io/default-container"
 _PAUSE = 0.2
 """Seconds between two looks at what is being deleted."""
 
@@ -134,14 +135,12 @@ class Kubernetes:
         ]
 
     def execute(
-        self, pod: str, *command: str, container: str = "", seconds: float | None = None
+        self, pod: Mapping[str, Any], *command: str, seconds: float | None = None
     ) -> tuple[int, str, str]:
-        """Runs a command in a pod to its end: exit code, output and errors."""
-        query = [("command", word) for word in command] + [("stdout", "true"), ("stderr", "true")]
-        if container:
-            query.append(("container", container))
-        path = self._path(reference("v1", "Pod", pod), "exec")
-        return self._connection.execute(path, query, seconds)
+        """Runs a command in a pod's main container to its end: exit code, output and errors."""
+        words = [("command", word) for word in command]
+        where = [("container", main_container(pod)), ("stdout", "true"), ("stderr", "true")]
+        return self._connection.execute(self._path(pod, "exec"), [*words, *where], seconds)
 
     def _path(self, item: Mapping[str, Any], *part: str) -> str:
         metadata = item["metadata"]
@@ -172,6 +171,12 @@ def reference(api_version: str, kind: str, name: str, namespace: str = "") -> Ob
     return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, **space}}
 
 
+def main_container(pod: Mapping[str, Any]) -> str:
+    """The container that is meant when none is named: others serve it."""
+    marked = (pod["metadata"].get("annotations") or {}).get(_MAIN)
+    return str(marked or pod["spec"]["containers"][0]["name"])
+
+
 def _containers(pod: Object) -> list[str]:
     spec = pod["spec"]
     return [str(each["name"]) for each in [*spec.get("initContainers", ()), *spec["containers"]]]
@@ -181,4 +186,4 @@ def _label(item: Mapping[str, Any]) -> str:
     return f"{str(item['kind']).lower()} {item['metadata']['name']}"
 
 
-__all__ = ["SECONDS", "Kubernetes", "Object", "reference"]
+__all__ = ["SECONDS", "Kubernetes", "Object", "main_container", "reference"]

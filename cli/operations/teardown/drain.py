@@ -143,6 +143,7 @@ class _Workers:
         self._kubernetes = kubernetes
         self._report = report
         self._idle: set[str] = set()
+        self._pods: dict[str, Object] = {}
 
     def end(self, give_up: float) -> None:
         farewell = min(FAREWELL, self._limit / 2)
@@ -164,7 +165,7 @@ class _Workers:
     def _interrupt(self, pod: str, seconds: float) -> None:
         try:
             code, _, errors = self._kubernetes.execute(
-                pod, "python", "-c", INTERRUPT, seconds=seconds
+                self._pods[pod], "python", "-c", INTERRUPT, seconds=seconds
             )
             why = errors.strip() if code else ""
         except KitError as error:
@@ -181,6 +182,7 @@ class _Workers:
     def _running(self) -> list[str]:
         """Those at work. One that has not begun has nothing to lose, and may never begin."""
         found = self._kubernetes.objects("pods", selector=WORKER)
+        self._pods |= {_name(pod): pod for pod in found}
         idle = [pod for pod in found if _phase(pod) == PENDING and _name(pod) not in self._idle]
         if idle:
             names = sorted(map(_name, idle))

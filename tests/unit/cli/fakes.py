@@ -391,9 +391,9 @@ class FakeKubernetes:
         return [f"log of {selector}"]
 
     def execute(
-        self, pod: str, *command: str, container: str = "", seconds: float | None = None
+        self, pod: dict[str, Any], *command: str, seconds: float | None = None
     ) -> tuple[int, str, str]:
-        self._called("execute", pod, container, *command)
+        self._called("execute", pod["metadata"]["name"], *command)
         return self.code, "what it said\n", ""
 
     @property

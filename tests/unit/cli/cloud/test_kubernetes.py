@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cli.base.errors import KitError
-from cli.cloud.kubernetes import Kubernetes, Refused, UnknownKind, reference
+from cli.cloud.kubernetes import Kubernetes, Refused, UnknownKind, main_container, reference
 from tests.teardown.kit import definition
 
 _number = itertools.count()
@@ -264,6 +264,12 @@ def test_a_container_that_waits_has_no_log(kubernetes: Kubernetes, tmp_path: Pat
         scheduled(kubernetes, port, waits)
         with pytest.raises(Refused, match="Kubernetes refuses"):
             kubernetes.logs("app=waits", lines=5)
+
+
+def test_the_main_container_is_the_first_or_the_one_that_is_marked() -> None:
+    marked = {"kubectl.kubernetes.io/default-container": "sidecar"}
+    assert main_container(pod("plain")) == "main"
+    assert main_container(pod("meshed", annotations=marked)) == "sidecar"
 
 
 def test_a_kubeconfig_is_not_shown(api_server: str) -> None:

@@ -61,10 +61,10 @@ class Cluster(FakeKubernetes):
                 self.workers[name] = "Succeeded"
         return [_pod(name, phase) for name, phase in self.workers.items()]
 
-    def execute(self, pod: str, *command: str, **_: Any) -> tuple[int, str, str]:
+    def execute(self, pod: dict[str, Any], *command: str, **_: Any) -> tuple[int, str, str]:
         if self.deaf:
             raise KitError("Kubernetes refuses", "the node does not answer")
-        self.workers[pod] = "Failed"
+        self.workers[pod["metadata"]["name"]] = "Failed"
         return super().execute(pod, *command)
 
     def delete(self, item: dict[str, Any], **more: Any) -> bool:
