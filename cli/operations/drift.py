@@ -9,6 +9,7 @@ of the program's own, is Pulumi's to make: a refresh tells it.
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 from cli.cloud.kubernetes import Kubernetes, Object, reference
 from cli.stack import helm_releases
@@ -19,6 +20,7 @@ _KUBERNETES = "kubernetes:"
 _HELM = "helm"
 """As whom a release's fields are applied: so Helm goes on with what was repaired."""
 
+_MISSING, _CHANGED = "missing", "changed"
 _AT_ONCE = 8
 """Requests in flight: a release has dozens of objects, and EKS may be far away."""
 
@@ -55,18 +57,12 @@ def look(kubernetes: Kubernetes, resources: Sequence[Found], *, thorough: bool =
                 manifest = _manifest(kubernetes, name, namespace)
                 if not manifest:
                     drift.gone.append(f"Helm release {name}")
-                there = list(pool.map(kubernetes.find_same, manifest))
-                pairs = list(zip(manifest, there, strict=True))
-                drift.missing += [item for item, found in pairs if found is None]
-                if thorough:
-                    known = [(item, found) for item, found in pairs if found is not None]
-                    edited = pool.map(lambda pair: _is_edited(kubernetes, *pair), known)
-                    drift.changed += [
-                        item for (item, _), is_so in zip(known, edited, strict=True) if is_so
-                    ]
+                states = list(pool.map(partial(_state, kubernetes, thorough), manifest))
+                drift.missing += _in_state(_MISSING, manifest, states)
+                drift.changed += _in_state(_CHANGED, manifest, states)
         own = list(_own(resources))
-        found_own = zip(own, pool.map(kubernetes.find_same, own), strict=True)
-        drift.gone += [_label(item) for item, found in found_own if found is None]
+        states = list(pool.map(partial(_state, kubernetes, False), own))
+        drift.gone += map(_label, _in_state(_MISSING, own, states))
     return drift
 
 
@@ -74,6 +70,10 @@ def repair(kubernetes: Kubernetes, drift: Drift) -> None:
     """Makes again what is missing, and takes back what was edited, as the manifest has it."""
     for item in [*drift.missing, *drift.changed]:
         kubernetes.apply(item, _HELM)
+
+
+def _in_state(state: str, items: Sequence[Object], states: Sequence[str]) -> list[Object]:
+    return [item for item, found in zip(items, states, strict=True) if found == state]
 
 
 def _manifest(kubernetes: Kubernetes, name: str, namespace: str) -> list[Object]:
@@ -92,9 +92,14 @@ def _manifest(kubernetes: Kubernetes, name: str, namespace: str) -> list[Object]
     return documents
 
 
-def _is_edited(kubernetes: Kubernetes, item: Object, there: Object) -> bool:
-    """Whether applying an object as it was deployed would change it."""
-    return _fields(kubernetes.apply(item, _HELM, dry_run=True)) != _fields(there)
+def _state(kubernetes: Kubernetes, thorough: bool, item: Object) -> str:
+    """How an object is: also whether applying it as it was deployed would change it, if `thorough`."""
+    found = kubernetes.find_same(item)
+    if found is None:
+        return _MISSING
+    if thorough and _fields(kubernetes.apply(item, _HELM, dry_run=True)) != _fields(found):
+        return _CHANGED
+    return ""
 
 
 def _fields(item: Object) -> Object:

@@ -64,33 +64,26 @@ class Connection:
         seconds: float = SECONDS,
     ) -> bytes:
         """The answer's body. Refused if it is an error, Unreachable if there is none."""
-        headers = {"Accept": accept, "Content-Type": content}
-        status, data = self._ask(method, path, query, headers, body, seconds)
-        if status == UNAUTHORIZED and self._login.forget():
-            # Once: when a new token is not accepted either, it is no question of time.
-            status, data = self._ask(method, path, query, headers, body, seconds)
-        if status >= 400:
-            raise refused(status, data, f"{method} {path}", self._login.whoami)
-        return data
-
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        query: Query,
-        headers: Mapping[str, str],
-        body: Mapping[str, Any] | None,
-        seconds: float,
-    ) -> tuple[int, bytes]:
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
 
-        prepared = self._prepared(method, path, query, headers, body)
-        try:
-            answer = self._api.call_api(*prepared, _request_timeout=seconds)
-            return answer.status, answer.read()
-        except (HTTPError, ApiException) as error:
-            raise self._unreachable(error) from error
+        headers = {"Accept": accept, "Content-Type": content}
+
+        def ask() -> tuple[int, bytes]:
+            prepared = self._prepared(method, path, query, headers, body)
+            try:
+                answer = self._api.call_api(*prepared, _request_timeout=seconds)
+                return answer.status, answer.read()
+            except (HTTPError, ApiException) as error:
+                raise self._unreachable(error) from error
+
+        status, data = ask()
+        if status == UNAUTHORIZED and self._login.forget():
+            # Once: when a new token is not accepted either, it is no question of time.
+            status, data = ask()
+        if status >= 400:
+            raise refused(status, data, f"{method} {path}", self._login.whoami)
+        return data
 
     def execute(self, path: str, query: Query, seconds: float | None) -> tuple[int, str, str]:
         """Runs a command in a pod: exit code, output and errors. KitError if it takes too long."""
@@ -119,21 +112,13 @@ class Connection:
             raise self._unreachable(error) from error
         return _exit_code(status), output, errors
 
-    def _prepared(
-        self,
-        method: str,
-        path: str,
-        query: Query,
-        headers: Mapping[str, str],
-        body: Mapping[str, Any] | None,
-    ) -> tuple[Any, ...]:
-        """A request with its login. UserError if there is none to be had."""
+    def _prepared(self, method: str, path: str, query: Query, headers: Any, body: Any) -> Any:
+        """A request as the package takes it, with its login. UserError if there is none to be had."""
         token = self._login.token()
         login = {"authorization": f"Bearer {token}"} if token else {}
-        prepared: tuple[Any, ...] = self._api.param_serialize(
+        return self._api.param_serialize(
             method, path, query_params=list(query), header_params={**headers, **login}, body=body
         )
-        return prepared
 
     def _unreachable(self, error: Exception) -> Unreachable:
         reason = getattr(error, "reason", None) or error

@@ -75,18 +75,14 @@ class Kinds:
             found = json.loads(self._connection.request("GET", root, accept=_AGGREGATED))
             for group in found["items"]:
                 for version in group["versions"]:
-                    yield from _kinds(group["metadata"].get("name", ""), version)
+                    name = group["metadata"].get("name")
+                    api_version = f"{name}/{version['version']}" if name else version["version"]
+                    for resource in version.get("resources", ()):
+                        yield _kind(api_version, resource)
 
 
-def _kinds(group: str, version: Mapping[str, Any]) -> Iterator[Kind]:
-    api_version = f"{group}/{version['version']}" if group else str(version["version"])
-    for found in version.get("resources", ()):
-        plural, name = found["resource"], found["responseKind"]["kind"]
-        others = (found.get("singularResource", ""), *found.get("shortNames", ()))
-        yield Kind(
-            api_version=api_version,
-            name=name,
-            plural=plural,
-            namespaced=found["scope"] == "Namespaced",
-            aliases=frozenset({plural, name.lower(), *others}),
-        )
+def _kind(api_version: str, resource: Mapping[str, Any]) -> Kind:
+    plural, name = resource["resource"], resource["responseKind"]["kind"]
+    others = (resource.get("singularResource", ""), *resource.get("shortNames", ()))
+    aliases = frozenset({plural, name.lower(), *others})
+    return Kind(api_version, name, plural, resource["scope"] == "Namespaced", aliases)
