@@ -37,8 +37,7 @@ Key = Annotated[
 
 
 def _backend(session: Session, environment: Environment, *, writes: bool = False) -> Backend:
-    if environment.sandboxed:
-        passphrase.provide(environment, make=writes)
+    session.cloud(environment).unlock(make=writes)
     return session.backend(environment)
 
 
@@ -191,7 +190,7 @@ def remove(ctx: typer.Context, key: Key, environment: Environment, json: Json = 
         _refuse_unknown(full)
         raise UserError(f'"{key}" is not set in environment "{environment.name}"')
     name = full.removeprefix(f"{settings.NAMESPACE}:")
-    if name in stack_config.SECRETS and environment.sandboxed and backend.deployed():
+    if name in stack_config.SECRETS and backend.deployed():
         raise UserError(
             f'The secret "{name}" is in use',
             f'Environment "{environment.name}" is deployed with it. Set another value instead.',
@@ -223,14 +222,15 @@ def change_passphrase(
       aerodrome config passphrase --file new.txt
     """
     session: Session = ctx.obj
-    if not environment.sandboxed:
+    cloud = session.cloud(environment)
+    if not cloud.has_passphrase:
         raise UserError(
             f'The secrets of "{environment.name}" are kept by Pulumi',
             "Its own command changes the passphrase.",
             f"pulumi stack change-secrets-provider passphrase --stack {environment.name}",
         )
     managed = passphrase.is_managed()
-    passphrase.provide(environment)
+    cloud.unlock()
     new = _new_passphrase(session, file)
     count = session.backend(environment).change_passphrase(new, managed=managed)
     data = {"environment": environment.name, "secrets": count}

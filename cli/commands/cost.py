@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.base import environments, passphrase
+from cli.base import environments
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.git import NoBranch
-from cli.base.settings import DEFAULT_REGION, REGION_KEY
+from cli.base.settings import REGION_KEY
 from cli.commands.options import Base, Branch, Json
 from cli.session import Session
 from cli.stack import stack_config
@@ -92,7 +92,8 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     on = environment.base or own.text(stack_config.BASE_KEY)
     # The workers of a shared environment, and the region, are its base's.
     wanted = wishes.read(environments.environment(on), assignments or ()) if on else own
-    where = region or wanted.text(REGION_KEY) or _default_region(environment, on or "")
+    lives_in = environments.environment(on) if on else environment
+    where = region or wanted.text(REGION_KEY) or session.cloud(lives_in).default_region
     if not where:
         raise UserError(
             f'Nobody says in which region "{environment.name}" is',
@@ -127,7 +128,7 @@ def _check(session: Session, table: "Prices") -> None:
     from cli.cloud.errors import translated
     from cli.operations.cost import listed
 
-    client = session.client(None, listed.HOME)("pricing")
+    client = session.aws(listed.HOME)("pricing")
     with translated("read its price list (pricing:GetProducts)"):
         found = list(listed.compare(client, table))
     different = [each for each in found if each.differs]
@@ -166,12 +167,6 @@ def _environment(session: Session, env: str | None, branch: str | None, base: st
         raise NoBranch(error.summary, error.detail, f"./aerodrome cost {base}") from error
 
 
-def _default_region(environment: Environment, base: str) -> str:
-    """A sandbox is priced as what it stands in for."""
-    on_machine = environment.sandboxed or (base and environments.environment(base).sandboxed)
-    return DEFAULT_REGION if on_machine else ""
-
-
 def _standing(
     session: Session, environment: Environment, table: "Prices", wanted: "Wishes"
 ) -> tuple[list["Estimate"], list[str]]:
@@ -181,8 +176,7 @@ def _standing(
     from cli.operations.cost.standing import things
 
     try:
-        if environment.sandboxed:
-            passphrase.provide(environment)
+        session.cloud(environment).unlock()
         backend = session.backend(environment)
         resources = backend.resources()
         shared = backend.plain().get(stack_config.RUNG_KEY) == stack_config.SHARED

@@ -64,7 +64,7 @@ def down(
         session.limits = replace(session.limits, drain=drain)
 
     def agree(target: "Target") -> None:
-        if environment.sandboxed or yes or yes_destroy == environment.name:
+        if not session.cloud(environment).asks or yes or yes_destroy == environment.name:
             return
         question = f'Destroy everything of environment "{environment.name}" on AWS?'
         if not session.console.confirm(question):
@@ -75,7 +75,7 @@ def down(
             )
 
     wish = Wish(keep_sandbox, with_branches, yes_destroy, agree)
-    phases = Phases(session.console, total=phases_of(environment, wish))
+    phases = Phases(session.console, total=phases_of(session, environment, wish))
     done = tear_down(session, environment, phases, wish)
     data = _data(done) | {"phases": phases.data()}
     session.console.result(data, lambda: _show(session, environment, done, phases))
@@ -109,9 +109,9 @@ def _show(session: Session, environment: Environment, done: "TornDown", phases: 
     console.line(f'inventory of "{environment.name}": empty', "bold green")
     for item in done.kept:
         console.line(f"kept on purpose: {item}", "bold")
-    if environment.sandboxed and done.sandbox_kept:
+    if done.sandbox_kept:
         console.line(f"the sandbox is kept: {done.sandbox_kept}")
-    elif environment.sandboxed:
+    elif session.cloud(environment).phases:
         console.line("the sandbox is gone: nothing of it is left on this machine", "bold green")
     console.line()
     phases.show()

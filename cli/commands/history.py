@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.base import passphrase
 from cli.base.environments import Environment
 from cli.commands.options import Json, on_environment
 from cli.session import Session
@@ -28,8 +27,7 @@ def history(
       aerodrome history --last 3 --json
     """
     session: Session = ctx.obj
-    if environment.sandboxed:
-        passphrase.provide(environment)
+    session.cloud(environment).unlock()
     runs = session.backend(environment).history()[:last]
     session.console.result({"history": runs}, lambda: _show(session, runs))
 

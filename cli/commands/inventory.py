@@ -19,11 +19,11 @@ def inventory(ctx: typer.Context, environment: Environment, json: Json = False) 
     """
     from cli.cloud import services
     from cli.cloud.resource import Search
-    from cli.operations.access import cloud_of
 
     session: Session = ctx.obj
-    client, region = cloud_of(session, environment)
-    found = services.find(Search(client, environment.name, region))
+    cloud = session.cloud(environment)
+    region = cloud.region("", session.backend(environment).plain())
+    found = services.find(Search(cloud.client(region or None), environment.name, region))
     rows = [(f"{item.service} {item.kind}".strip(), item.id, item.show) for item in found]
 
     def show() -> None:

@@ -1,5 +1,6 @@
 """`aerodrome logs`: of a component, a process of the sandbox, or a task."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -7,7 +8,7 @@ import typer
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.commands.options import Json, on_environment
-from cli.operations import live, sandboxes, task_logs, usage
+from cli.operations import live, task_logs, usage
 from cli.operations.live import COMPONENT_LABEL, COMPONENTS, DATABASE, Live
 from cli.operations.proof import DAG
 from cli.session import Session
@@ -55,10 +56,11 @@ def logs(
         )
     process = component not in (None, *COMPONENTS)
     data: dict[str, Any]
-    if process and environment.sandboxed:
-        data = {"component": component, "lines": _of_process(session, str(component))}
-    elif process:
-        raise _unknown(str(component))
+    if process:
+        folder = session.cloud(environment).process_logs()
+        if folder is None:
+            raise _unknown(str(component))
+        data = {"component": component, "lines": _of_process(folder, str(component))}
     else:
         found = live.of(session, environment)
         usage.used(found)
@@ -84,8 +86,7 @@ def _of_task(found: Live, dag: str, run: str | None, task: str) -> dict[str, Any
     return {"task": task, "uri": log.uri, "lines": bucket.read(log)}
 
 
-def _of_process(session: Session, name: str) -> list[str]:
-    folder = sandboxes.running(session).instance.logs
+def _of_process(folder: Path, name: str) -> list[str]:
     processes = sorted(path.stem for path in folder.glob("*.log"))
     if name not in processes:
         raise _unknown(name, f"Processes: {', '.join(processes)}.")

@@ -6,7 +6,7 @@ import typer
 
 from cli.base.environments import Environment
 from cli.commands.options import Json, Refresh, on_environment
-from cli.operations import deployment, sandboxes
+from cli.operations import deployment
 from cli.operations.deployment import Wish
 from cli.session import Session
 
@@ -28,14 +28,10 @@ def preview(
     """
     session: Session = ctx.obj
     with ExitStack() as trial:
-        sandbox = None
-        if environment.sandboxed:
-            sandbox = sandboxes.find(session)
         # Before the plan: who looks at a stack in a fresh clone gets its configuration back.
-        backend = trial.enter_context(session.backend(environment, sandbox).trial())
+        backend = trial.enter_context(session.backend(environment).trial())
         planned = deployment.plan(session, environment, Wish())
-        if environment.sandboxed:
-            sandboxes.running(session)
+        session.cloud(environment).require()
         deployment.configure(session, planned, backend)
         outcome = backend.preview(session.console.stderr, refresh=refresh)
     data = {

@@ -4,14 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.base import environments, lease, passphrase
+from cli.base import environments, lease
 from cli.base.environments import Environment
 from cli.base.errors import UserError
-from cli.base.record import on_sandbox
+from cli.cloud.sandbox_cloud import UNSET, SandboxCloud
 from cli.commands.options import Json, UiPort
-from cli.commands.status import sandbox_data, show_sandbox
-from cli.operations import sandboxes, shell
-from cli.operations.teardown.sandbox import remove_sandbox
+from cli.commands.status import show_sandbox
+from cli.operations import shell
 from cli.session import Session
 
 
@@ -26,6 +25,11 @@ Name = Annotated[
     str | None,
     typer.Option("--name", help="Which sandbox; `default` is the usual one.", callback=_use_name),
 ]
+
+
+def _cloud(session: Session) -> SandboxCloud:
+    return session.sandbox_cloud(Environment(environments.DEFAULT))
+
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -73,16 +77,16 @@ def down(
       aerodrome sandbox down --force
     """
     session: Session = ctx.obj
-    folder = Environment(environments.DEFAULT).record_file.parent
-    deployed = on_sandbox(folder, session.sandbox_name)
-    if deployed and not force and sandboxes.find(session) is not None:
+    cloud = _cloud(session)
+    deployed = cloud.neighbours()
+    if deployed and not force and cloud.is_up():
         raise UserError(
             f"The sandbox carries {', '.join(deployed)}",
             "`aerodrome down` takes an environment away in order, and the sandbox with it.\n"
             "With --force the sandbox goes at once, with everything in it.",
             "./aerodrome down",
         )
-    remove_sandbox(session)
+    cloud.remove()
     for environment in deployed:
         _forget(session, Environment(environment))
     data: dict[str, Any] = {"name": session.sandbox_name, "forgotten": deployed}
@@ -111,7 +115,7 @@ def status(ctx: typer.Context, name: Name = None, json: Json = False) -> None:
       aerodrome sandbox status --json
     """
     session: Session = ctx.obj
-    data = sandbox_data(session)
+    data = _cloud(session).status()
     session.console.result(data, lambda: show_sandbox(session, data))
 
 
@@ -130,17 +134,17 @@ def env(ctx: typer.Context, json: Json = False) -> None:
       kubectl get pods -A
     """
     session: Session = ctx.obj
-    sandbox = sandboxes.running(session)
-    base = Environment(environments.DEFAULT)
-    passphrase.provide(base)
-    variables = shell.variables(session.place(base, sandbox).variables)
+    cloud = _cloud(session)
+    cloud.require()
+    cloud.unlock()
+    variables = shell.variables(session.place(cloud.environment, cloud).variables)
     linked = shell.link_configurations()
 
     def show() -> None:
         for line in shell.lines(variables):
             session.console.line(line)
 
-    session.console.result({"variables": variables, "unset": shell.UNSET, "linked": linked}, show)
+    session.console.result({"variables": variables, "unset": UNSET, "linked": linked}, show)
 
 
 app.command("env")(env)

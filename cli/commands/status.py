@@ -4,11 +4,10 @@ from typing import Any
 
 import typer
 
-from cli.base import lifetime, passphrase
+from cli.base import lifetime
 from cli.base.environments import Environment
 from cli.base.errors import KitError
 from cli.commands.options import Json, on_environment
-from cli.operations import sandboxes
 from cli.operations.live import Live
 from cli.session import Session
 from cli.stack import stack_config
@@ -24,20 +23,19 @@ def status(ctx: typer.Context, environment: Environment, json: Json = False) -> 
       aerodrome status --json
     """
     session: Session = ctx.obj
-    sandbox = sandboxes.find(session) if environment.sandboxed else None
-    if environment.sandboxed:
-        passphrase.provide(environment)
-    backend = session.backend(environment, sandbox)
+    cloud = session.cloud(environment)
+    cloud.unlock()
+    backend = session.backend(environment)
     deployed = backend.deployed()
     data: dict[str, Any] = {
         "environment": environment.name,
         "deployed": deployed,
         "resources": len(backend.resources()) if deployed else 0,
     }
-    if environment.sandboxed:
-        data["sandbox"] = sandbox_data(session)
-    if deployed and (sandbox is not None or not environment.sandboxed):
-        data |= _looked_into(Live(session, environment, backend, backend.outputs(), sandbox))
+    if sandbox := cloud.status():
+        data["sandbox"] = sandbox
+    if deployed and cloud.is_up():
+        data |= _looked_into(Live(session, environment, backend, backend.outputs()))
     session.console.result(data, lambda: _show(session, environment, data))
 
 
@@ -55,20 +53,6 @@ def _looked_into(found: Live) -> dict[str, Any]:
         "url": next(iter(addresses), ""),
         "nodeUrl": next(reversed(addresses), ""),
         "airflow": found.health(),
-    }
-
-
-def sandbox_data(session: Session) -> dict[str, Any]:
-    """The sandbox as data."""
-    found = session.machine().status(session.sandbox_name)
-    return {
-        "name": session.sandbox_name,
-        "up": found.running,
-        "memoryBytes": found.memory_bytes,
-        "processes": [
-            {"name": process.name, "pid": process.pid, "state": process.state}
-            for process in found.processes
-        ],
     }
 
 

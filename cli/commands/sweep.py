@@ -55,7 +55,7 @@ def sweep(
         data = {"found": [one.data() for one in found], "swept": []}
         session.console.result(data, lambda: _show(session, base, found, doomed, []))
         return
-    _agree(session, doomed, yes or on.sandboxed)
+    _agree(session, doomed, yes or not session.cloud(on).asks)
     swept = sweeping.sweep(session, on, doomed, region)
     data = {
         "found": [one.data() for one in found],

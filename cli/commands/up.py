@@ -57,10 +57,9 @@ def up(  # noqa: PLR0913 - one parameter for each option
       aerodrome up --refresh
     """
     session: Session = ctx.obj
-    phases = Phases(
-        session.console, total=3 if environment.sandboxed else 2, before=session.setup_seconds
-    )
-    asks = not yes and not environment.sandboxed
+    cloud = session.cloud(environment)
+    phases = Phases(session.console, total=2 + cloud.phases, before=session.setup_seconds)
+    asks = not yes and cloud.asks
     wish = Wish(
         prove,
         rung.value if rung else None,

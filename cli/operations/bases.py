@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cli.base import lease, passphrase
+from cli.base import lease
 from cli.base.environments import Environment
 from cli.base.errors import UserError
-from cli.base.record import Record
 from cli.base.settings import DEFAULT_REGION, REGION_KEY
-from cli.cloud.sandbox import identity
 from cli.session import Session
 from cli.stack import stack_config
 from infra.naming import CONTRACT
@@ -18,13 +16,12 @@ def check(session: Session, name: str) -> Mapping[str, Any]:
     """The outputs of the base called `name`. UserError if nothing can stand on it now."""
     base = Environment(name)
     up = f"./aerodrome up --env {name}"
-    if base.sandboxed:
-        passphrase.provide(base)
+    cloud = session.cloud(base)
+    cloud.unlock()
     backend = session.backend(base)
-    if (base.sandboxed and not _on_this_sandbox(session, base)) or not backend.deployed():
-        where = f' on the sandbox "{session.sandbox_name}"' if base.sandboxed else ""
+    if not cloud.holds() or not backend.deployed():
         raise UserError(
-            f'The base environment "{name}" is not deployed{where}',
+            f'The base environment "{name}" is not deployed{cloud.where}',
             "A branch's environment lives in the cluster of its base. Deploy that first:",
             up,
         )
@@ -52,7 +49,8 @@ def stays(session: Session, name: str) -> None:
     for those: so, of two that begin at once, at least one sees the other.
     """
     base = Environment(name)
-    store = session.lease_store(base, session.backend(base).plain().get(REGION_KEY, DEFAULT_REGION))
+    region = session.backend(base).plain().get(REGION_KEY, DEFAULT_REGION)
+    store = session.cloud(base).lease_store(region)
     found = store.read() if store else None
     known = lease.Holder.read(found.text) if found else None
     if found is None or known is None or known.doing != "down":
@@ -68,15 +66,3 @@ def stays(session: Session, name: str) -> None:
         f"`down` did not finish: {known}.\nIt is ended first.",
         f"./aerodrome down --env {name}",
     )
-
-
-def _on_this_sandbox(session: Session, base: Environment) -> bool:
-    """Whether it was deployed in this life of the sandbox; one that is stopped is started by `up`."""
-    instance = session.machine().status(session.sandbox_name).instance
-    record = Record.read(base)
-    if instance is None or record is None:
-        return False
-    try:
-        return record.identity == identity(instance)
-    except FileNotFoundError:
-        return False

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cli.base import lease, lifetime, passphrase
+from cli.base import lease, lifetime
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.phases import Phases
-from cli.base.record import Record, on_sandbox
+from cli.base.record import Record
 from cli.base.settings import DEFAULT_REGION, REGION_KEY
-from cli.cloud.sandbox import Sandbox, identity
+from cli.cloud.protocol import Cloud
 from cli.operations import bases, drift
 from cli.operations.live import Live
 from cli.session import Session
@@ -70,9 +70,9 @@ def plan(session: Session, environment: Environment, wish: Wish) -> Plan:
     """UserError if it can not be deployed as asked."""
     if wish.lifetime is not None:
         lifetime.after(wish.lifetime, session.today())
-    if environment.sandboxed:
-        # The plan looks at the other environments on the sandbox, whose states are locked with it.
-        passphrase.provide(environment)
+    cloud = session.cloud(environment)
+    # The plan looks at the other environments on a sandbox, whose states are locked with it.
+    cloud.unlock()
     backend = session.backend(environment)
     standing = stack_config.standing(environment, backend, wish.rung)
     if environment.branch:
@@ -82,18 +82,17 @@ def plan(session: Session, environment: Environment, wish: Wish) -> Plan:
     region = DEFAULT_REGION
     if standing.shared:
         region = str(bases.check(session, standing.base).get("region", DEFAULT_REGION))
-    elif environment.sandboxed:
-        _alone(session, environment)
     else:
+        _alone(session, environment, cloud)
         # A branch's that is dedicated goes where its base is.
         configured = session.backend(Environment(environment.base)) if environment.base else backend
         region = configured.plain().get(REGION_KEY, DEFAULT_REGION)
     return Plan(environment, standing, region, wish.lifetime)
 
 
-def _alone(session: Session, environment: Environment) -> None:
+def _alone(session: Session, environment: Environment, cloud: Cloud) -> None:
     """UserError if its sandbox carries another environment of its rung: they would share everything."""
-    for name in on_sandbox(environment.record_file.parent, session.sandbox_name):
+    for name in cloud.neighbours():
         other = Environment(name)
         backend = session.backend(other)
         if name == environment.name or not backend.deployed():
@@ -110,12 +109,13 @@ def _alone(session: Session, environment: Environment) -> None:
 def configure(session: Session, plan: Plan, backend: Backend) -> None:
     """Stack and configuration, as far as `up` makes them."""
     environment, standing = plan.environment, plan.standing
-    if environment.sandboxed:
-        stack_config.complete(environment, backend, standing)
-    elif environment.base:
-        # The base's key encrypts its branches' secrets too: who may deploy one may the others.
-        backend.create(secrets_provider(environment.base, plan.region))
-        stack_config.complete(environment, backend, standing, plan.region)
+    cloud = session.cloud(environment)
+    if cloud.configures:
+        if not cloud.has_passphrase:
+            # The base's key encrypts its branches' secrets too: who may deploy one may the others.
+            backend.create(secrets_provider(environment.base, plan.region))
+        settings = cloud.settings(shared=standing.shared)
+        stack_config.complete(environment, backend, standing, plan.region, settings)
     if standing.of_branch:
         stack_config.keep(backend, _expires(session, plan, backend), session.today())
 
@@ -132,20 +132,14 @@ def deploy(
     """Brings an environment up, and sees one DAG run green."""
     planned = plan(session, environment, wish)
     with _alone_at_work(session, planned):
-        if not environment.sandboxed:
-            return _deployed(session, planned, phases, wish, None)
-        passphrase.provide(environment, make=True)
-        with phases.phase("sandbox"):
-            sandbox: Sandbox = session.machine().up(
-                session.sandbox_name, report=session.step, ui_port=session.ui_port
-            )
-        return _deployed(session, planned, phases, wish, sandbox)
+        session.cloud(environment).begin(phases)
+        return _deployed(session, planned, phases, wish)
 
 
 @contextmanager
 def _alone_at_work(session: Session, planned: Plan) -> Iterator[None]:
     """One `up` or `down` of an environment at a time."""
-    store = session.lease_store(planned.environment, planned.region)
+    store = session.cloud(planned.environment).lease_store(planned.region)
     if store is None:
         session.console.report(
             "the account has no bucket of bootstrap's for a lease: only Pulumi's own lock keeps a second "
@@ -160,21 +154,19 @@ def _alone_at_work(session: Session, planned: Plan) -> Iterator[None]:
         yield
 
 
-def _deployed(
-    session: Session, planned: Plan, phases: Phases, wish: Wish, sandbox: Sandbox | None
-) -> Deployed:
+def _deployed(session: Session, planned: Plan, phases: Phases, wish: Wish) -> Deployed:
     environment = planned.environment
-    backend = session.backend(environment, sandbox)
-    record = _current(session, environment, sandbox, backend) if sandbox else None
+    backend = session.backend(environment)
+    record = _current(session, environment, backend)
     with phases.phase("deployment"):
         configure(session, planned, backend)
         if wish.agree:
             wish.agree(backend.preview(session.console.stderr, refresh=wish.refresh))
         with ThreadPoolExecutor(1) as pool:
             # Beside Pulumi, which takes longer: most runs change nothing.
-            early = pool.submit(_looked, session, environment, sandbox, thorough=wish.refresh)
+            early = pool.submit(_looked, session, environment, thorough=wish.refresh)
             outcome = backend.up(session.console.stderr, refresh=wish.refresh)
-        live = Live(session, environment, backend, outcome.outputs, sandbox)
+        live = Live(session, environment, backend, outcome.outputs)
         found = early.result() if not outcome.changed else None
         outcome = _made_good(live, outcome, found, thorough=wish.refresh)
     expires = backend.plain().get(stack_config.EXPIRES_KEY, lifetime.NEVER)
@@ -192,15 +184,13 @@ def _deployed(
     return replace(done, proof=proof, proved_now=True)
 
 
-def _looked(
-    session: Session, environment: Environment, sandbox: Sandbox | None, *, thorough: bool
-) -> drift.Drift | None:
+def _looked(session: Session, environment: Environment, *, thorough: bool) -> drift.Drift | None:
     """What is not as it was deployed; None if there is nothing yet to look at, or no way to it."""
     try:
-        backend = session.backend(environment, sandbox)
+        backend = session.backend(environment)
         if not (resources := backend.resources()):
             return None
-        live = Live(session, environment, backend, backend.outputs(), sandbox)
+        live = Live(session, environment, backend, backend.outputs())
         return drift.look(live.kubectl, resources, thorough=thorough)
     except KitError:
         # What is wrong will show when it is looked at again.
@@ -240,16 +230,17 @@ def proved(live: Live) -> dict[str, Any]:
         return prove(airflow, logs, live.session.console.report).data()
 
 
-def _current(
-    session: Session, environment: Environment, sandbox: Sandbox, backend: Backend
-) -> Record:
-    """The environment's record; a state that tells of an earlier sandbox is forgotten."""
+def _current(session: Session, environment: Environment, backend: Backend) -> Record | None:
+    """The environment's record on a sandbox; a state that tells of an earlier sandbox is forgotten."""
+    life = session.cloud(environment).life()
+    if not life:
+        return None
     record = Record.read(environment)
-    if record is not None and record.identity == identity(sandbox.instance):
+    if record is not None and record.identity == life:
         return record
     if backend.deployed():
         backend.forget()
         session.console.report("the sandbox is a new one: the state of the old one is forgotten")
-    record = Record(session.sandbox_name, identity(sandbox.instance))
+    record = Record(session.sandbox_name, life)
     record.write(environment)
     return record

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cli.base import passphrase
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.cloud.kubernetes import Kubectl
-from cli.cloud.sandbox import Sandbox
-from cli.operations import sandboxes
+from cli.cloud.protocol import Cloud
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend, need
@@ -39,8 +37,10 @@ class Live:
     environment: Environment
     backend: Backend
     outputs: Mapping[str, Any]
-    sandbox: Sandbox | None
-    """Where it lives; None on AWS."""
+
+    @property
+    def cloud(self) -> Cloud:
+        return self.session.cloud(self.environment)
 
     @property
     def shared(self) -> bool:
@@ -55,7 +55,7 @@ class Live:
     @cached_property
     def kubectl(self) -> Kubectl:
         """On its cluster, in its namespace."""
-        return self.session.kubectl(self.names.namespace, self.outputs, self.sandbox)
+        return self.cloud.kubectl(self.names.namespace, self.outputs)
 
     def require_own_database(self, verb: str, words: str = "") -> None:
         """UserError if no pod of its own can run its database."""
@@ -69,13 +69,13 @@ class Live:
     @cached_property
     def client(self) -> Callable[[str], Any]:
         """Makes boto3 clients for its cloud."""
-        return self.session.client(self.sandbox, str(self.outputs.get("region") or "") or None)
+        return self.cloud.client(str(self.outputs.get("region") or "") or None)
 
     @cached_property
     def addresses(self) -> tuple[str, ...]:
         """Where a browser finds its UI, the nearest first; none if only a forwarded port leads there."""
-        if self.sandbox is not None and not self.shared:
-            return sandboxes.urls(self.sandbox.instance)
+        if not self.shared and (own := self.cloud.own_addresses()):
+            return own
         name = need(self.outputs, "uiService")
         service = self.kubectl.find("service", name)
         if service is None:
@@ -84,12 +84,7 @@ class Live:
                 "Somebody deleted it behind the stack's back.",
                 f"./aerodrome up{self.session.same}",
             )
-        ports = service["spec"]["ports"]
-        if self.sandbox is not None and (port := ports[0].get("nodePort")):
-            return (f"http://{self.sandbox.instance.node_address}:{port}",)
-        waiting = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
-        hosts = [str(item.get("hostname") or item.get("ip")) for item in waiting]
-        return tuple(f"http://{host}:{ports[0]['port']}" for host in hosts)
+        return self.cloud.addresses(service)
 
     @contextmanager
     def ui(self) -> Iterator[str]:
@@ -122,14 +117,14 @@ class Live:
 
 def of(session: Session, environment: Environment) -> Live:
     """A deployed environment, also half-way. UserError if there is none, or its sandbox is not up."""
-    sandbox = sandboxes.running(session) if environment.sandboxed else None
-    if environment.sandboxed:
-        passphrase.provide(environment)
-    backend = session.backend(environment, sandbox)
+    cloud = session.cloud(environment)
+    cloud.require()
+    cloud.unlock()
+    backend = session.backend(environment)
     if not backend.deployed():
         raise UserError(
             f'Environment "{environment.name}" is not deployed',
             f"It belongs to the git branch {environment.branch}." if environment.branch else "",
             f"./aerodrome up{session.same}",
         )
-    return Live(session, environment, backend, backend.outputs(), sandbox)
+    return Live(session, environment, backend, backend.outputs())

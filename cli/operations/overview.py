@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cli.base import lifetime, passphrase
+from cli.base import lifetime
 from cli.base.environments import Environment
-from cli.base.errors import KitError, UserError
+from cli.base.errors import KitError
 from cli.base.record import Record
 from cli.base.settings import REGION_KEY
-from cli.cloud.sandbox import Sandbox, identity
 from cli.operations.cost.standing import so_far
 from cli.operations.live import Live
 from cli.session import Session
@@ -69,10 +68,10 @@ def lines(session: Session) -> Iterator[Line]:
 
 
 def _line(session: Session, environment: Environment) -> Line | None:
-    if environment.sandboxed:
-        passphrase.provide(environment)
-    sandbox, trouble = _its_sandbox(session, environment)
-    backend = session.backend(environment, sandbox)
+    record = Record.read(environment)
+    cloud = session.cloud(environment, record.sandbox if record else "")
+    cloud.unlock()
+    backend = session.backend(environment, cloud)
     resources = backend.resources()
     if not resources:
         return None
@@ -85,30 +84,13 @@ def _line(session: Session, environment: Environment) -> Line | None:
         created=min((item.created for item in resources if item.created), default=""),
         used=plain.get(stack_config.USED_KEY, ""),
         expires=plain.get(stack_config.EXPIRES_KEY, lifetime.NEVER),
-        health=trouble or _health(session, environment, backend, sandbox),
+        health=cloud.trouble() or _health(session, environment, backend),
         cost=so_far(resources, plain.get(REGION_KEY, "")),
     )
 
 
-def _its_sandbox(session: Session, environment: Environment) -> tuple[Sandbox | None, str]:
-    """The sandbox that it was deployed on, or why there is none any more."""
-    if not environment.sandboxed:
-        return None, ""
-    record = Record.read(environment)
-    name = record.sandbox if record else session.sandbox_name
-    try:
-        sandbox: Sandbox = session.machine().get(name)
-    except UserError:
-        return None, f'its sandbox "{name}" is not up'
-    if record is not None and record.identity != identity(sandbox.instance):
-        return None, "gone with its sandbox"
-    return sandbox, ""
-
-
-def _health(
-    session: Session, environment: Environment, backend: Backend, sandbox: Sandbox | None
-) -> str:
-    found = Live(session, environment, backend, backend.outputs(), sandbox).health()
+def _health(session: Session, environment: Environment, backend: Backend) -> str:
+    found = Live(session, environment, backend, backend.outputs()).health()
     if "error" in found:
         return found["error"]
     ill = [f"{name} {state}" for name, state in found.items() if state != HEALTHY]

@@ -15,7 +15,6 @@ from enum import StrEnum
 from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.base.settings import DEFAULT_REGION, NAMESPACE, REGION_KEY
-from cli.cloud.sandbox import Machine
 from cli.stack.backends import Backend
 
 DEDICATED = "dedicated"
@@ -102,8 +101,9 @@ def complete(
     backend: Backend,
     on: Standing = Standing(),
     region: str = DEFAULT_REGION,
+    settings: Mapping[str, str] = {},
 ) -> list[str]:
-    """Adds what an environment's configuration lacks; the keys that were added."""
+    """Adds what an environment's configuration lacks; the keys that were added. `settings`: those of its cloud."""
     have = backend.configured()
     missing = [key for key in SECRETS if f"{NAMESPACE}:{key}" not in have]
     if missing and backend.deployed():
@@ -113,7 +113,7 @@ def complete(
             "Put the file back, or take the environment down first.",
             f"./aerodrome down --env {environment.name}",
         )
-    plain = _plain(environment, on) | {REGION_KEY: region}
+    plain = _plain(environment, on, settings) | {REGION_KEY: region}
     added = [key for key in plain if key not in have]
     backend.set_plain({key: plain[key] for key in added})
     for name in missing:
@@ -121,18 +121,14 @@ def complete(
     return added + [f"{NAMESPACE}:{name}" for name in missing]
 
 
-def _plain(environment: Environment, on: Standing) -> dict[str, str]:
+def _plain(environment: Environment, on: Standing, settings: Mapping[str, str]) -> dict[str, str]:
     values = {"rung": SHARED, "base": on.base} if on.shared else {}
     values["environment"] = environment.name
     if on.branch:
         values["branch"] = on.branch
     if on.branch and on.repository:
         values["repository"] = on.repository[:BRANCH_MAX_LENGTH]
-    if environment.sandboxed:
-        values["uiServiceType"] = "NodePort"
-        if not on.shared:
-            # The one that the sandbox leads to from this machine's loopback.
-            values["uiNodePort"] = str(Machine().ui_node_port())
+    values |= settings
     return {f"{NAMESPACE}:{key}": value for key, value in values.items()}
 
 

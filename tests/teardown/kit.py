@@ -15,13 +15,15 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from cli.base.environments import Environment
 from cli.base.errors import KitError
 from cli.cloud.kubernetes import Kubectl
+from cli.cloud.lease_bucket import store_of
 from cli.cloud.limits import Limits
 from cli.cloud.patience import Patience
 from cli.stack.backends import Found, Outcome
 from sandbox.tools import tool
-from tests.unit.cli.fakes import FakeSandbox, FakeSession
+from tests.unit.cli.fakes import FakeSession
 
 QUICK = Limits(
     drain=4.0,
@@ -139,18 +141,23 @@ class Sandboxed(FakeSession):
         self.backends: dict[str, FileBackend] = {}
         self.fake_machine.up(self.sandbox_name, report=lambda step: None, ui_port=1)
 
-    def backend(self, environment: Any, sandbox: Any = None) -> Any:
+    def backend(self, environment: Any, cloud: Any = None) -> Any:
         name = str(environment.name)
         if name not in self.backends:
             self.backends[name] = FileBackend(self._root / f"{name}.stack", self._client)
         return self.backends[name]
 
-    def client(self, sandbox: Any, region: str | None = None) -> Callable[[str], Any]:
+    def client(self, region: str | None = None) -> Callable[[str], Any]:
         return self._client
 
-    def kubectl(self, namespace: str, outputs: Any, sandbox: Any) -> Any:
+    def lease_store(self, environment: Environment, region: str) -> Any:
+        if environment.sandboxed:
+            return super().lease_store(environment, region)
+        return store_of(self._client, environment.name, region)
+
+    def kubectl(self, namespace: str, outputs: Any) -> Any:
         if not self._kubeconfig:
-            return super().kubectl(namespace, outputs, sandbox)
+            return super().kubectl(namespace, outputs)
         return Kubectl(self._kubeconfig, namespace, tool("kubectl"))
 
 
@@ -323,12 +330,6 @@ def karpenter(terminate: Callable[[str], None]) -> Callable[[Controllers], None]
             kubectl.delete("nodeclaims.karpenter.sh", claim["metadata"]["name"], wait=False)
 
     return act
-
-
-def sandbox_of(session: Sandboxed) -> FakeSandbox:
-    found = session.fake_machine.sandbox
-    assert found is not None
-    return found
 
 
 def definition(plural: str, kind: str, group: str, scope: str) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def session(
 
 
 def _deregister(session: kit.Sandboxed, name: str, variables: dict[str, str]) -> Report:
-    target = target_of(session, Environment(name), kit.sandbox_of(session))
+    target = target_of(session, Environment(name))
     report = Report(Phases(session.console, total=1))
     with report.step("rancher"):
         deregister(target, report, variables)

@@ -95,7 +95,7 @@ def drain(target: Target, report: Report) -> None:
 
 def _pause(target: Target, report: Report, give_up: float) -> bool:
     """Pauses all DAGs. Whether a task is queued or runs; also if nobody can say."""
-    live = Live(target.session, target.environment, target.backend, target.outputs, target.sandbox)
+    live = Live(target.session, target.environment, target.backend, target.outputs)
     try:
         need(target.outputs, "adminUser")
         with live.airflow(PATIENCE) as airflow:

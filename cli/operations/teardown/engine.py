@@ -108,7 +108,7 @@ def _destroy(target: Target) -> Outcome:
 
 def settled(target: Target, report: Report) -> None:
     """Waits for interfaces of nodes that are on their way out: the CNI must live to take them away."""
-    if target.sandbox is not None or target.shared:
+    if target.shared:
         return
 
     def detaching() -> list[str]:

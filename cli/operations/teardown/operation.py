@@ -9,20 +9,15 @@ cloud and cluster say that nothing is left is the stack removed.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from cli.base import passphrase
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.lease import coming_up, held
 from cli.base.lease_stores import Store
 from cli.base.phases import Phases
-from cli.base.record import Record
-from cli.cloud.sandbox import Sandbox, identity
-from cli.operations import sandboxes
 from cli.operations.teardown import cluster, drain, engine, leftovers, rancher
 from cli.operations.teardown.branches import branches_of
 from cli.operations.teardown.custom_resources import custom_resources
 from cli.operations.teardown.report import Done, Report
-from cli.operations.teardown.sandbox import end_sandbox
 from cli.operations.teardown.target import Target, target_of
 from cli.session import Session
 from cli.stack import stack_config
@@ -90,36 +85,35 @@ BEFORE = (
 AFTER = ("engine", "cluster", "cloud", "inventory")
 
 
-def phases_of(environment: Environment, wish: Wish) -> int:
+def phases_of(session: Session, environment: Environment, wish: Wish) -> int:
     """How many steps there will be, for the count; the sandbox's end is one more."""
-    ends = environment.sandboxed and not wish.keep_sandbox
-    return len(BEFORE) + len(AFTER) + int(ends)
+    end = 0 if wish.keep_sandbox else session.cloud(environment).phases
+    return len(BEFORE) + len(AFTER) + end
 
 
 def tear_down(
     session: Session, environment: Environment, phases: Phases, wish: Wish = Wish()
 ) -> TornDown:
     """Takes an environment away. KitError that names what is left, if anything is."""
-    sandbox = None
-    if environment.sandboxed:
-        passphrase.provide(environment)
-        sandbox = sandboxes.find(session)
-        if sandbox is None or _is_stale(environment, sandbox):
-            return _forget(session, environment, phases, wish)
-    target = target_of(session, environment, sandbox, wish.region)
+    cloud = session.cloud(environment)
+    cloud.unlock()
+    if cloud.trouble():
+        return _forget(session, environment, phases, wish)
+    target = target_of(session, environment, wish.region)
     _refuse_protected(target, wish)
     wish.agree(target)
-    with held(environment, "down", session.console.report, _lease(target)) as holding:
-        names = _checked_branches(target, wish)
+    lease = cloud.lease_store(target.region)
+    with held(environment, "down", session.console.report, lease) as holding:
+        names = _checked_branches(target, lease, wish)
         each = _for_branch(wish)
-        phases.total += sum(phases_of(Environment(name), each) for name in names)
+        phases.total += sum(phases_of(session, Environment(name), each) for name in names)
         branches = [tear_down(session, Environment(name), phases, each) for name in names]
         holding.begun = True
         report = Report(phases, environment.name if names or wish.with_base else "")
         outcome = _run(target, report)
         left = [resource.label for resource in leftovers.kept(target)] if target.protected else []
         _remove(target)
-    kept_up = end_sandbox(session, environment, phases, keep=wish.keep_sandbox)
+    kept_up = cloud.end(phases, keep=wish.keep_sandbox)
     return TornDown(
         environment.name,
         outcome,
@@ -166,7 +160,7 @@ def _left(target: Target, remnants: list[leftovers.Remnant], failure: KitError |
     lines = [line for item in remnants for line in item.lines()]
     if failure is not None:
         lines = [f"The engine failed: {failure.summary}", *failure.detail.splitlines(), "", *lines]
-    where = "; the sandbox is kept" if target.sandbox is not None else ""
+    where = "; the sandbox is kept" if target.cloud.phases else ""
     return KitError(
         f'{len(remnants)} resource(s) of "{target.name}" are left, and the stack is kept{where}',
         "\n".join(lines),
@@ -184,8 +178,8 @@ def _refuse_protected(target: Target, wish: Wish) -> None:
         )
 
 
-def _checked_branches(target: Target, wish: Wish) -> list[str]:
-    for name, busy in coming_up(target.environment, _lease(target)):
+def _checked_branches(target: Target, lease: Store | None, wish: Wish) -> list[str]:
+    for name, busy in coming_up(target.environment, lease):
         raise UserError(
             f'`up` is at work on environment "{name}", which stands on "{target.name}"',
             f"It is {busy}.\nWait until it is done. Nothing was changed.",
@@ -205,14 +199,6 @@ def _for_branch(wish: Wish) -> Wish:
     return Wish(keep_sandbox=True, yes_destroy=wish.yes_destroy, region=wish.region, with_base=True)
 
 
-def _lease(target: Target) -> Store | None:
-    if target.sandbox is not None:
-        return None
-    from cli.cloud.lease_bucket import store_of
-
-    return store_of(target.client, target.name, target.region)
-
-
 def _remove(target: Target) -> None:
     target.backend.remove(config=target.of_branch)
     target.environment.record_file.unlink(missing_ok=True)
@@ -227,10 +213,5 @@ def _forget(session: Session, environment: Environment, phases: Phases, wish: Wi
             backend.forget()
         backend.remove(config=bool(backend.plain().get(stack_config.BRANCH_KEY)))
         environment.record_file.unlink(missing_ok=True)
-    kept = end_sandbox(session, environment, phases, keep=wish.keep_sandbox)
+    kept = session.cloud(environment).end(phases, keep=wish.keep_sandbox)
     return TornDown(environment.name, forgotten=forgotten, sandbox_kept=kept)
-
-
-def _is_stale(environment: Environment, sandbox: Sandbox) -> bool:
-    record = Record.read(environment)
-    return record is not None and record.identity != identity(sandbox.instance)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 
-from cli.base import lifetime, passphrase
+from cli.base import lifetime
 from cli.base.environments import Environment
 from cli.base.errors import CloudError, KitError
 from cli.base.phases import Phases
@@ -13,7 +13,6 @@ from cli.cloud.errors import InUse
 from cli.cloud.resource import Client, Resource, Search
 from cli.cloud.services import delete, find
 from cli.operations import live
-from cli.operations.access import cloud_of
 from cli.operations.cost.standing import by_use, price
 from cli.operations.teardown.judging import EXPIRED, NOBODYS, Evidence, Verdict, judge, spare
 from cli.operations.teardown.operation import Wish, phases_of, tear_down
@@ -43,7 +42,7 @@ class Swept:
 
 def look(session: Session, base: Environment, region: str = "") -> list[Verdict]:
     """Every environment in the base's cloud, with what speaks against it."""
-    client, place = cloud_of(session, base, region)
+    client, place = _reached(session, base, region)
     checkout = session.checkout()
     evidence = Evidence(
         session.today(),
@@ -56,6 +55,13 @@ def look(session: Session, base: Environment, region: str = "") -> list[Verdict]
     )
     found = judge(find(Search(client, None, place)), evidence)
     return [_heard(session, one) if one.doomed else one for one in found]
+
+
+def _reached(session: Session, base: Environment, region: str) -> tuple[Client, str]:
+    """Clients of the base's cloud, and its region; empty where there is only one."""
+    cloud = session.cloud(base)
+    place = cloud.region(region, session.backend(base).plain())
+    return cloud.client(place or None), place
 
 
 def _is_here(base: Environment, name: str) -> bool:
@@ -95,8 +101,7 @@ def _last_use(session: Session, verdict: Verdict) -> date | None:
     """
     environment, today = Environment(verdict.environment), session.today()
     try:
-        if environment.sandboxed:
-            passphrase.provide(environment)
+        session.cloud(environment).unlock()
         if not session.backend(environment).deployed():
             return None
         with live.of(session, environment).airflow(PATIENCE) as airflow:
@@ -130,9 +135,9 @@ def _one(session: Session, base: Environment, verdict: Verdict, region: str) -> 
     work: Callable[[], object]
     if verdict.reason != NOBODYS:
         environment = Environment(verdict.environment)
-        _, place = cloud_of(session, base, region)
+        _, place = _reached(session, base, region)
         wish = Wish(keep_sandbox=True, region=place)
-        phases = Phases(session.console, total=phases_of(environment, wish))
+        phases = Phases(session.console, total=phases_of(session, environment, wish))
         work = partial(tear_down, session, environment, phases, wish)
     else:
         work = partial(_nobodys, session, base, verdict, region)
@@ -147,7 +152,7 @@ def _one(session: Session, base: Environment, verdict: Verdict, region: str) -> 
 
 
 def _nobodys(session: Session, base: Environment, verdict: Verdict, region: str) -> None:
-    client, place = cloud_of(session, base, region)
+    client, place = _reached(session, base, region)
     report = Report(Phases(session.console, total=1))
     left = list(verdict.resources)
     with report.step("cloud"):

@@ -13,10 +13,9 @@ from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.cloud.kubernetes import Kubectl
 from cli.cloud.limits import Limits
+from cli.cloud.protocol import Cloud
 from cli.cloud.resource import Client, Resource, Search
-from cli.cloud.sandbox import Sandbox
 from cli.cloud.services import FINDERS, find
-from cli.operations.access import cloud_of
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend
@@ -30,7 +29,7 @@ class Target:
     session: Session
     environment: Environment
     backend: Backend
-    sandbox: Sandbox | None
+    cloud: Cloud
     client: Client
     region: str
     outputs: Mapping[str, Any] = field(default_factory=dict)
@@ -94,28 +93,21 @@ class Target:
     @cached_property
     def kubectl(self) -> Kubectl | None:
         """On the cluster that it lives in; None if that is gone. A sandbox's Kubernetes outlives its EKS cluster."""
-        if self.sandbox is None and not self.cluster_exists:
+        if not self.cloud.keeps_kubernetes and not self.cluster_exists:
             return None
-        told = dict(self.outputs)
-        if self.sandbox is None and not told.get("kubeconfig"):
-            from cli.cloud.eks import kubeconfig
-
-            told["kubeconfig"] = kubeconfig(self.client, self.cluster, self.region)
-        return self.session.kubectl(self.names.namespace, told, self.sandbox)
+        return self.cloud.kubectl(self.names.namespace, self.outputs, self.cluster, self.region)
 
     def has_state(self) -> bool:
         return self.backend.deployed()
 
 
-def target_of(
-    session: Session, environment: Environment, sandbox: Sandbox | None, region: str = ""
-) -> Target:
+def target_of(session: Session, environment: Environment, region: str = "") -> Target:
     """UserError if nothing says where the environment's cloud is."""
-    backend = session.backend(environment, sandbox)
-    client, region = cloud_of(session, environment, region)
-    return Target(
-        session, environment, backend, sandbox, client, region, _outputs(backend), backend.plain()
-    )
+    cloud, backend = session.cloud(environment), session.backend(environment)
+    plain = backend.plain()
+    region = cloud.region(region, plain)
+    client = cloud.client(region or None)
+    return Target(session, environment, backend, cloud, client, region, _outputs(backend), plain)
 
 
 def _outputs(backend: Backend) -> Mapping[str, Any]:

@@ -32,7 +32,10 @@ def base(session: FakeSession, run_json: RunJson) -> FakeSession:
     session.fake_checkout.current = BRANCH
     role = {"RoleName": "role-of-it", "Path": f"/aerodrome/{NAME}/", "Arn": "arn:aws:iam::1:role/x"}
     tags = [{"Key": "aerodrome:environment", "Value": NAME}]
-    session.cloud.answers = {"list_roles": [{"Roles": [role]}], "list_role_tags": [{"Tags": tags}]}
+    session.fake_cloud.answers = {
+        "list_roles": [{"Roles": [role]}],
+        "list_role_tags": [{"Tags": tags}],
+    }
     return session
 
 
@@ -55,7 +58,7 @@ def test_up_on_a_branch_makes_its_environment_on_the_base(
         "aerodrome:uiServiceType": "NodePort",
         "aerodrome:expires": "2027-03-04",
         "aerodrome:used": "2027-03-01",
-        "aws:region": "us-east-1",
+        "aws:region": "eu-north-1",
     }
     # Each was looked into once: the base when it was deployed, the branch now.
     assert base.fake_kubectl.namespaces == ["airflow", f"airflow-{NAME}"]
@@ -288,15 +291,15 @@ class TestLifetime:
     def test_use_is_told_the_cloud_once_a_day(self, session: FakeSession, run: Run) -> None:
         session.day = date(2027, 3, 3)
         run("open", "--print")
-        assert {"RoleName": "role-of-it", "Tags": TAGS} in session.cloud.tagged
-        session.cloud.tagged.clear()
+        assert {"RoleName": "role-of-it", "Tags": TAGS} in session.fake_cloud.tagged
+        session.fake_cloud.tagged.clear()
         run("logs", "scheduler")
-        assert session.cloud.tagged == []
+        assert session.fake_cloud.tagged == []
 
     def test_the_base_is_not_kept_by_use(self, session: FakeSession, run: Run) -> None:
         run("open", "--print", "--env", "sandbox")
         assert "aerodrome:expires" not in session.fake_backend.values
-        assert session.cloud.tagged == []
+        assert session.fake_cloud.tagged == []
 
     def test_it_can_be_extended(self, session: FakeSession, run: Run, run_json: RunJson) -> None:
         session.day = date(2027, 3, 2)
@@ -324,7 +327,7 @@ class TestLifetime:
         assert text in result.stderr
 
     def test_who_may_not_tag_may_still_look(self, session: FakeSession, run: Run) -> None:
-        session.cloud.denied = True
+        session.fake_cloud.denied = True
         session.day = date(2027, 3, 3)
         result = run("open", "--print")
         assert result.exit_code == 0

@@ -37,11 +37,11 @@ class Session(FakeSession):
 
     program: Path | None = None
 
-    def backend(self, environment: Any, sandbox: Any = None) -> Any:
+    def backend(self, environment: Any, cloud: Any = None) -> Any:
         if environment.name == NAME and self.program is not None:
-            place = self.place(environment, None)
+            place = self.place(environment, self.cloud(environment))
             return Stack(replace(place, project=self.program))
-        return super().backend(environment, sandbox)
+        return super().backend(environment, cloud)
 
 
 @pytest.fixture

@@ -186,7 +186,7 @@ def test_down_when_the_sandbox_is_gone_forgets_the_state(
 
 def test_down_names_what_is_left_and_keeps_the_sandbox(run: Run, session: FakeSession) -> None:
     run("up")
-    session.cloud = FakeCloud({"describe_vpcs": [{"Vpcs": [{"VpcId": "vpc-1", **TAGGED}]}]})
+    session.fake_cloud = FakeCloud({"describe_vpcs": [{"Vpcs": [{"VpcId": "vpc-1", **TAGGED}]}]})
     result = run("down")
     assert result.exit_code == 1
     assert "ec2 vpc vpc-1 (arn:aws:ec2:us-east-1:000000000000:vpc/vpc-1)" in result.stderr
@@ -281,7 +281,7 @@ def test_inventory_lists_what_belongs_to_the_environment(
 ) -> None:
     run_json("sandbox", "up")
     assert run_json("inventory") == []
-    session.cloud = FakeCloud({"describe_vpcs": [{"Vpcs": [{"VpcId": "vpc-1", **TAGGED}]}]})
+    session.fake_cloud = FakeCloud({"describe_vpcs": [{"Vpcs": [{"VpcId": "vpc-1", **TAGGED}]}]})
     assert run_json("inventory")[0]["kind"] == "ec2 vpc"
 
 
@@ -301,7 +301,7 @@ def test_a_sandbox_that_is_forced_away_takes_a_half_done_down_along(
     run: Run, run_json: Callable[..., Any], session: FakeSession
 ) -> None:
     run_json("up")
-    session.cloud = FakeCloud({"describe_vpcs": [{"Vpcs": [{"VpcId": "vpc-1", **TAGGED}]}]})
+    session.fake_cloud = FakeCloud({"describe_vpcs": [{"Vpcs": [{"VpcId": "vpc-1", **TAGGED}]}]})
     session.console.json = False
     assert run("down").exit_code == 1
     refused = run("up")
