@@ -87,16 +87,18 @@ def set_value(
     key: Key,
     environment: Environment,
     value: Annotated[
-        str | None, typer.Argument(metavar="VALUE", help="Left out: read from standard input.")
+        str | None,
+        typer.Argument(metavar="VALUE", help="The value; read from standard input by default."),
     ] = None,
     secret: Annotated[
-        bool, typer.Option("--secret", help="Keep it encrypted; secret keys always are.")
+        bool,
+        typer.Option("--secret", help="Encrypt the value; secret settings always are encrypted."),
     ] = False,
     json: Json = False,
 ) -> None:
     """Set one value. The key and the value are checked first.
 
-    Leave the value of a secret out of the command: it is asked for, or read from standard
+    Leave the value of a secret out of the command: it is prompted for, or read from standard
     input, so that it is neither in the shell's history nor in the list of processes.
 
     \b
@@ -129,11 +131,11 @@ def list_values(
     ctx: typer.Context,
     environment: Environment,
     every: Annotated[
-        bool, typer.Option("--all", help="Every key that there is, with what it means.")
+        bool, typer.Option("--all", help="List every setting with its explanation.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Print what is set; secrets are masked.
+    """Print all values that are set; secrets are masked.
 
     \b
     Example:
@@ -213,8 +215,8 @@ def change_passphrase(
 ) -> None:
     """Encrypt all secrets of an environment with another passphrase.
 
-    Configuration and state change together. The new passphrase is in a file, or asked for, or
-    read from standard input. Copies made before (backups, history) stay as they are.
+    Configuration and state change together. The new passphrase is read from a file, prompted for, or
+    read from standard input. Existing copies (backups, history) are not changed.
 
     \b
     Example:

@@ -33,26 +33,34 @@ Name = Annotated[
     typer.Argument(
         metavar="ENV",
         envvar="AERODROME_ENV",
-        help="The environment; if not said, that of the git branch that is checked out.",
+        help="The environment; by default that of the git branch that is checked out.",
     ),
 ]
 Rung = Annotated[Rungs, typer.Option("--rung", help="On what it would stand.")]
 Region = Annotated[
     str,
     typer.Option(
-        "--region", metavar="REGION", help="Whose prices; the environment's own if not said."
+        "--region",
+        metavar="REGION",
+        help="The region whose prices apply; by default the environment's own.",
     ),
 ]
 Assignments = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="What if? Such as nodeMax=6. Again for more."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Price another value of a setting, such as nodeMax=6. Can be repeated.",
+    ),
 ]
-Markdown = Annotated[bool, typer.Option("--markdown", help="As a comment for a pull request.")]
+Markdown = Annotated[
+    bool, typer.Option("--markdown", help="Print Markdown, for a comment on a pull request.")
+]
 CheckPrices = Annotated[
     bool,
     typer.Option(
         "--check-prices",
-        help="Compare the region's prices with AWS's own list instead; exit code 1 if any differs.",
+        help="Compare the price table with AWS's Price List API instead; exit code 1 if a price differs.",
     ),
 ]
 

@@ -19,7 +19,7 @@ def history(
     ] = 10,
     json: Json = False,
 ) -> None:
-    """Show what was done to an environment, the latest run first.
+    """Show an environment's deployments, the latest first.
 
     \b
     Example:
@@ -34,7 +34,7 @@ def history(
 
 def _show(session: Session, runs: list[dict[str, Any]]) -> None:
     if not runs:
-        session.console.line("nothing was done yet")
+        session.console.line("no deployments yet")
         return
     rows = [
         (

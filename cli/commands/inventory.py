@@ -9,9 +9,9 @@ from cli.session import Session
 
 @on_environment
 def inventory(ctx: typer.Context, environment: Environment, json: Json = False) -> None:
-    """List what belongs to an environment in the cloud.
+    """List the cloud resources of an environment.
 
-    The cloud is asked, not the state file; what controllers made counts too.
+    They are looked up in the cloud, not in the state: resources that controllers created are listed, too.
 
     \b
     Example:

@@ -31,12 +31,16 @@ def logs(
             autocompletion=_complete_component,
         ),
     ] = None,
-    task: Annotated[str | None, typer.Option("--task", help="A task: its log in S3.")] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", help="A task, whose log is read from S3.")
+    ] = None,
     run: Annotated[
-        str | None, typer.Option("--run", help="The run of --task; the newest if left out.")
+        str | None, typer.Option("--run", help="The run of --task [default: the newest].")
     ] = None,
     dag: Annotated[str, typer.Option("--dag", help="The DAG of --task.")] = DAG,
-    lines: Annotated[int, typer.Option("--lines", min=1, help="At most the last so many.")] = 200,
+    lines: Annotated[
+        int, typer.Option("--lines", min=1, help="Print at most this many lines, the last ones.")
+    ] = 200,
     json: Json = False,
 ) -> None:
     """Print the log of a component, a process or a task.
@@ -50,7 +54,7 @@ def logs(
     session: Session = ctx.obj
     if (component is None) == (task is None):
         raise UserError(
-            "Say which log: a component, or --task NAME",
+            "Name a component, or a task with --task NAME",
             f"Components: {', '.join(COMPONENTS)}; and the sandbox's processes.",
             "./aerodrome logs scheduler",
         )

@@ -45,7 +45,7 @@ Env = Annotated[
         "--env",
         envvar="AERODROME_ENV",
         metavar="NAME",
-        help="The environment; `sandbox` and `sandbox-...` live on this machine.",
+        help="The environment; `sandbox` and `sandbox-...` are on this machine.",
         autocompletion=_complete_environment,
     ),
 ]
@@ -55,7 +55,7 @@ Branch = Annotated[
     typer.Option(
         "--branch",
         metavar="BRANCH",
-        help="The environment of this git branch; if not said, of the branch that is checked out.",
+        help="The git branch whose environment it is [default: the branch that is checked out].",
         autocompletion=_complete_branch,
     ),
 ]
@@ -66,7 +66,7 @@ Base = Annotated[
         "--base",
         envvar="AERODROME_BASE",
         metavar="NAME",
-        help="What the branch's environment stands on; a main branch is the base itself.",
+        help="The base environment that the branch's environment shares; a main branch is the base itself.",
         autocompletion=_complete_environment,
     ),
 ]
@@ -148,7 +148,7 @@ Json = Annotated[
     bool,
     typer.Option(
         "--json",
-        help="Print the result as JSON; progress still goes to standard error.",
+        help="Print the result as JSON; progress goes to standard error.",
         callback=_use_json,
     ),
 ]
@@ -167,7 +167,7 @@ UiPort = Annotated[
         "--ui-port",
         min=1,
         max=65535,
-        help="The loopback port of Airflow's UI, if the sandbox is not up yet; 8080 if not said.",
+        help="The loopback port of Airflow's UI, for a sandbox that is not running yet [default: 8080].",
         callback=_use_ui_port,
     ),
 ]
@@ -175,7 +175,7 @@ UiPort = Annotated[
 
 Refresh = Annotated[
     bool,
-    typer.Option("--refresh", help="Look first at what is really there, resource by resource."),
+    typer.Option("--refresh", help="Compare the state with the cloud first, resource by resource."),
 ]
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing AWS.")]

@@ -7,7 +7,7 @@ import typer
 from cli.base.environments import Environment
 from cli.commands.options import Json, Refresh, on_environment
 from cli.operations import deployment
-from cli.operations.deployment import Wish
+from cli.operations.deployment import UpOptions
 from cli.session import Session
 
 
@@ -17,8 +17,8 @@ def preview(
 ) -> None:
     """Show what `up` would change, and change nothing.
 
-    Neither in the cloud nor on this machine: a new environment is configured for the time of the
-    preview only, with secrets that are forgotten.
+    Nothing is written, neither in the cloud nor on this machine: a new environment gets a temporary
+    configuration with temporary secrets.
 
     \b
     Example:
@@ -30,7 +30,7 @@ def preview(
     with ExitStack() as trial:
         # Before the plan: who looks at a stack in a fresh clone gets its configuration back.
         backend = trial.enter_context(session.backend(environment).trial())
-        planned = deployment.plan(session, environment, Wish())
+        planned = deployment.plan(session, environment, UpOptions())
         session.cloud(environment).require()
         deployment.configure(session, planned, backend)
         outcome = backend.preview(session.console.stderr, refresh=refresh)

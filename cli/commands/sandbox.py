@@ -23,7 +23,7 @@ def _use_name(ctx: typer.Context, value: str | None) -> str | None:
 
 Name = Annotated[
     str | None,
-    typer.Option("--name", help="Which sandbox; `default` is the usual one.", callback=_use_name),
+    typer.Option("--name", help="The sandbox's name [default: default].", callback=_use_name),
 ]
 
 
@@ -33,7 +33,7 @@ def _cloud(session: Session) -> SandboxCloud:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Start, stop and look at the cloud on this machine.",
+    help="Start, stop and inspect the sandbox: the cloud on this machine.",
     rich_markup_mode=None,
 )
 
@@ -64,12 +64,12 @@ def up(ctx: typer.Context, name: Name = None, ui_port: UiPort = None, json: Json
 def down(
     ctx: typer.Context,
     force: Annotated[
-        bool, typer.Option("--force", help="Even if environments are deployed on it.")
+        bool, typer.Option("--force", help="Also if environments are deployed on it.")
     ] = False,
     name: Name = None,
     json: Json = False,
 ) -> None:
-    """End the sandbox and everything in it; nothing of it stays on this machine.
+    """Remove the sandbox with everything in it; nothing of it stays on this machine.
 
     \b
     Example:
@@ -93,9 +93,7 @@ def down(
 
     def show() -> None:
         for environment in deployed:
-            session.console.line(
-                f'environment "{environment}" went with it: its state is forgotten'
-            )
+            session.console.line(f'environment "{environment}" was on it: its state is removed')
         session.console.line("the sandbox is gone: nothing of it is left on this machine")
 
     session.console.result(data, show)

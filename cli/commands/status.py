@@ -1,4 +1,4 @@
-"""`aerodrome status`: what is up, and how it feels."""
+"""`aerodrome status`: what is deployed, and whether it is healthy."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from cli.stack import stack_config
 
 @on_environment
 def status(ctx: typer.Context, environment: Environment, json: Json = False) -> None:
-    """Show what is up, and how Airflow feels.
+    """Show what is deployed, and the health of Airflow.
 
     \b
     Example:

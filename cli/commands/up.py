@@ -9,7 +9,7 @@ from cli.base.errors import UserError
 from cli.base.phases import Phases
 from cli.commands.options import Json, Refresh, UiPort, Yes, on_environment
 from cli.operations import deployment
-from cli.operations.deployment import Deployed, Wish
+from cli.operations.deployment import Deployed, UpOptions
 from cli.session import Session
 from cli.stack.backends import Outcome
 from cli.stack.stack_config import Rung
@@ -30,12 +30,12 @@ def up(  # noqa: PLR0913 - one parameter for each option
         typer.Option(
             "--lifetime",
             metavar="DAYS",
-            help="Keep a branch's environment so many days, or `never` sweep it; 3 after each use.",
+            help="Keep a branch's environment this many days, or `never` sweep it [default: 3 after each use].",
         ),
     ] = None,
     prove: Annotated[
         bool | None,
-        typer.Option("--proof/--no-proof", help="Run the example DAG; by default after a change."),
+        typer.Option("--proof/--no-proof", help="Run the example DAG [default: after a change]."),
     ] = None,
     refresh: Refresh = False,
     ui_port: UiPort = None,
@@ -44,10 +44,9 @@ def up(  # noqa: PLR0913 - one parameter for each option
 ) -> None:
     """Deploy an environment, and prove that it works.
 
-    The proof is a DAG run that ends green, and its log read back. A sandbox environment
-    gets its sandbox first. On a git branch it is the branch's own environment, in the cluster
-    of its base. What is there already is left alone, so after any interruption the same command
-    goes on.
+    The proof is a DAG run that succeeds, and its log read back. For a sandbox environment the sandbox
+    is started first. On a git branch the branch's own environment is deployed, in the cluster of its
+    base environment. The command can be repeated, and resumes after an interruption.
 
     \b
     Example:
@@ -60,14 +59,14 @@ def up(  # noqa: PLR0913 - one parameter for each option
     cloud = session.cloud(environment)
     phases = Phases(session.console, total=2 + cloud.phases, before=session.setup_seconds)
     asks = not yes and cloud.asks
-    wish = Wish(
+    options = UpOptions(
         prove,
         rung.value if rung else None,
         lifetime,
         (lambda planned: _agree(session, planned)) if asks else None,
         refresh,
     )
-    done = deployment.deploy(session, environment, phases, wish)
+    done = deployment.deploy(session, environment, phases, options)
     data: dict[str, Any] = {
         "environment": environment.name,
         "rung": done.standing.rung,
@@ -89,7 +88,7 @@ def up(  # noqa: PLR0913 - one parameter for each option
 def _agree(session: Session, planned: Outcome) -> None:
     session.console.note(f"planned: {planned.summary()}")
     if planned.changed and not session.console.confirm("Change AWS as shown?"):
-        raise UserError("Nothing was changed", "It was not agreed to.", "./aerodrome up --yes")
+        raise UserError("Cancelled", "Nothing was changed.", "./aerodrome up --yes")
 
 
 def _next(session: Session) -> list[str]:

@@ -52,7 +52,7 @@ def stays(session: Session, name: str) -> None:
     region = session.backend(base).plain().get(REGION_KEY, DEFAULT_REGION)
     store = session.cloud(base).lease_store(region)
     found = store.read() if store else None
-    known = lease.Holder.read(found.text) if found else None
+    known = lease.LeaseHolder.read(found.text) if found else None
     if found is None or known is None or known.doing != "down":
         return
     if known.alive(found.age):

@@ -25,7 +25,7 @@ from infra.naming import secrets_provider
 
 
 @dataclass(frozen=True)
-class Wish:
+class UpOptions:
     """What was asked of `up`."""
 
     prove: bool | None = None
@@ -57,7 +57,7 @@ class Deployed:
 
 
 @dataclass(frozen=True)
-class Plan:
+class DeploymentPlan:
     """An environment that may be deployed: what it stands on was looked at, and nothing made yet."""
 
     environment: Environment
@@ -66,15 +66,15 @@ class Plan:
     lifetime: str | None
 
 
-def plan(session: Session, environment: Environment, wish: Wish) -> Plan:
+def plan(session: Session, environment: Environment, options: UpOptions) -> DeploymentPlan:
     """UserError if it can not be deployed as asked."""
-    if wish.lifetime is not None:
-        lifetime.after(wish.lifetime, session.today())
+    if options.lifetime is not None:
+        lifetime.after(options.lifetime, session.today())
     cloud = session.cloud(environment)
     # The plan looks at the other environments on a sandbox, whose states are locked with it.
     cloud.unlock()
     backend = session.backend(environment)
-    standing = stack_config.standing(environment, backend, wish.rung)
+    standing = stack_config.standing(environment, backend, options.rung)
     if environment.branch:
         # Only here is it sure that the branch is one of the repository that the command was called in.
         known = session.checkout().repositories()
@@ -87,7 +87,7 @@ def plan(session: Session, environment: Environment, wish: Wish) -> Plan:
         # A branch's that is dedicated goes where its base is.
         configured = session.backend(Environment(environment.base)) if environment.base else backend
         region = configured.plain().get(REGION_KEY, DEFAULT_REGION)
-    return Plan(environment, standing, region, wish.lifetime)
+    return DeploymentPlan(environment, standing, region, options.lifetime)
 
 
 def _alone(session: Session, environment: Environment, cloud: Cloud) -> None:
@@ -106,7 +106,7 @@ def _alone(session: Session, environment: Environment, cloud: Cloud) -> None:
             )
 
 
-def configure(session: Session, plan: Plan, backend: Backend) -> None:
+def configure(session: Session, plan: DeploymentPlan, backend: Backend) -> None:
     """Stack and configuration, as far as `up` makes them."""
     environment, standing = plan.environment, plan.standing
     cloud = session.cloud(environment)
@@ -120,24 +120,24 @@ def configure(session: Session, plan: Plan, backend: Backend) -> None:
         stack_config.keep(backend, _expires(session, plan, backend), session.today())
 
 
-def _expires(session: Session, plan: Plan, backend: Backend) -> str:
+def _expires(session: Session, plan: DeploymentPlan, backend: Backend) -> str:
     if plan.lifetime is not None:
         return lifetime.after(plan.lifetime, session.today())
     return lifetime.kept(backend.plain().get(stack_config.EXPIRES_KEY, ""), session.today())
 
 
 def deploy(
-    session: Session, environment: Environment, phases: Phases, wish: Wish = Wish()
+    session: Session, environment: Environment, phases: Phases, options: UpOptions = UpOptions()
 ) -> Deployed:
     """Brings an environment up, and sees one DAG run green."""
-    planned = plan(session, environment, wish)
+    planned = plan(session, environment, options)
     with _alone_at_work(session, planned):
         session.cloud(environment).begin(phases)
-        return _deployed(session, planned, phases, wish)
+        return _deployed(session, planned, phases, options)
 
 
 @contextmanager
-def _alone_at_work(session: Session, planned: Plan) -> Iterator[None]:
+def _alone_at_work(session: Session, planned: DeploymentPlan) -> Iterator[None]:
     """One `up` or `down` of an environment at a time."""
     store = session.cloud(planned.environment).lease_store(planned.region)
     if store is None:
@@ -154,25 +154,27 @@ def _alone_at_work(session: Session, planned: Plan) -> Iterator[None]:
         yield
 
 
-def _deployed(session: Session, planned: Plan, phases: Phases, wish: Wish) -> Deployed:
+def _deployed(
+    session: Session, planned: DeploymentPlan, phases: Phases, options: UpOptions
+) -> Deployed:
     environment = planned.environment
     backend = session.backend(environment)
     record = _current(session, environment, backend)
     with phases.phase("deployment"):
         configure(session, planned, backend)
-        if wish.agree:
-            wish.agree(backend.preview(session.console.stderr, refresh=wish.refresh))
+        if options.agree:
+            options.agree(backend.preview(session.console.stderr, refresh=options.refresh))
         with ThreadPoolExecutor(1) as pool:
             # Beside Pulumi, which takes longer: most runs change nothing.
-            early = pool.submit(_looked, session, environment, thorough=wish.refresh)
-            outcome = backend.up(session.console.stderr, refresh=wish.refresh)
+            early = pool.submit(_looked, session, environment, thorough=options.refresh)
+            outcome = backend.up(session.console.stderr, refresh=options.refresh)
         live = Live(session, environment, backend, outcome.outputs)
         found = early.result() if not outcome.changed else None
-        outcome = _made_good(live, outcome, found, thorough=wish.refresh)
+        outcome = _made_good(live, outcome, found, thorough=options.refresh)
     expires = backend.plain().get(stack_config.EXPIRES_KEY, lifetime.NEVER)
     done = Deployed(outcome, planned.standing, expires, live.addresses)
     due = bool(outcome.changed) or (record is not None and not record.proof)
-    if not (due if wish.prove is None else wish.prove):
+    if not (due if options.prove is None else options.prove):
         return replace(done, proof=record.proof if record else {})
     if record is not None:
         record = record.proved({})

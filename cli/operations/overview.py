@@ -24,7 +24,7 @@ HEALTHY = "healthy"
 
 
 @dataclass(frozen=True)
-class Line:
+class EnvironmentSummary:
     """One environment."""
 
     name: str
@@ -56,18 +56,18 @@ class Line:
         }
 
 
-def lines(session: Session) -> Iterator[Line]:
+def lines(session: Session) -> Iterator[EnvironmentSummary]:
     """A line for each environment; one that cannot be read says why in place of its health."""
     for environment in session.environments():
         try:
             line = _line(session, environment)
         except KitError as error:
-            line = Line(environment.name, "", "", "", "", "", "", error.summary)
+            line = EnvironmentSummary(environment.name, "", "", "", "", "", "", error.summary)
         if line is not None:
             yield line
 
 
-def _line(session: Session, environment: Environment) -> Line | None:
+def _line(session: Session, environment: Environment) -> EnvironmentSummary | None:
     record = Record.read(environment)
     cloud = session.cloud(environment, record.sandbox if record else "")
     cloud.unlock()
@@ -76,7 +76,7 @@ def _line(session: Session, environment: Environment) -> Line | None:
     if not resources:
         return None
     plain = backend.plain()
-    return Line(
+    return EnvironmentSummary(
         name=environment.name,
         rung=plain.get(stack_config.RUNG_KEY, stack_config.DEDICATED),
         branch=plain.get(stack_config.BRANCH_KEY, ""),

@@ -77,7 +77,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
         (["cost", ENVIRONMENT, "--region", "eu-central-1"], "total"),
         (["status", "--env", ENVIRONMENT], "not deployed"),
         (["outputs", "--env", ENVIRONMENT], "not deployed"),
-        (["history", "--env", ENVIRONMENT], "nothing was done yet"),
+        (["history", "--env", ENVIRONMENT], "no deployments yet"),
         (["list"], ""),
     ],
 )

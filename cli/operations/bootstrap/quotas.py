@@ -57,7 +57,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Instance:
+class RunningInstance:
     """A running instance: what it counts against."""
 
     kind: str
@@ -130,14 +130,14 @@ def is_standard(kind: str) -> bool:
     return family[:1] in set("acdhimrtz") and family not in ("dl", "hpc", "inf", "mac", "trn")
 
 
-def _running(aws: Aws, names: Names) -> Iterator[Instance]:
+def _running(aws: Aws, names: Names) -> Iterator[RunningInstance]:
     filters = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
     for reservation in everything(
         aws.client("ec2"), "describe_instances", "Reservations", Filters=filters
     ):
         for item in reservation["Instances"]:
             spot = item.get("InstanceLifecycle") == "spot"
-            yield Instance(str(item["InstanceType"]), spot, _is_own(item, names))
+            yield RunningInstance(str(item["InstanceType"]), spot, _is_own(item, names))
 
 
 def _sizes(aws: Aws, kinds: Iterable[str]) -> dict[str, int]:

@@ -37,7 +37,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Place:
+class StackLocation:
     """Where the stack is kept, and what encrypts its secrets: Pulumi's URLs."""
 
     backend: str
@@ -100,7 +100,7 @@ def _kept(name: str, content: bytes) -> Kept:
 class StackMaker:
     """Makes the stack of an environment, and takes it away."""
 
-    def __init__(self, environment: Environment, place: Place) -> None:
+    def __init__(self, environment: Environment, place: StackLocation) -> None:
         self._environment = environment
         self._place = place
 

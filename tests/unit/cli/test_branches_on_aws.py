@@ -44,7 +44,7 @@ def test_without_yes_it_asks_first(session: FakeSession, run: Run) -> None:
     result = run("up", "--base", "dev")
     assert result.exit_code == 2
     assert "planned: 5 create" in result.stderr
-    assert "It was not agreed to" in result.stderr
+    assert "Cancelled" in result.stderr
     assert "up" not in session.fake_backends[NAME].calls
 
 
