@@ -15,13 +15,13 @@ from pathlib import Path
 from sandbox import pulumi, tools
 from sandbox.cluster import checks, leftovers
 from sandbox.cluster.condition import ProcessStatus, Status, observe
-from sandbox.cluster.layout import Layout
 from sandbox.cluster.leftovers import Leftover
 from sandbox.cluster.lock import held
 from sandbox.cluster.progress import Progress, step
 from sandbox.cluster.record import load_init, load_instance
 from sandbox.errors import KitError, UserError
 from sandbox.instance import REGION, Instance, state_dir
+from sandbox.layout import Layout
 
 __all__ = [
     "Leftover",

@@ -4,8 +4,10 @@ import base64
 from typing import Any
 
 from sandbox.aws import access_policies
-from sandbox.cluster.pki import POD_IDENTITY_USER
 from sandbox.instance import WEBHOOK_PORT
+
+POD_IDENTITY_USER = "system:aerodrome:pod-identity"
+"""The Kubernetes user whose certificate the emulator and the webhook have."""
 
 
 def manifests(ca_pem: str) -> list[dict[str, Any]]:

@@ -5,10 +5,9 @@ import string
 import sys
 from pathlib import Path
 
-from sandbox import tools
+from sandbox import files, tools
 from sandbox.aws.pod_identity.settings import Settings as PodIdentity
 from sandbox.aws.standin.settings import Settings as StandIn
-from sandbox.cluster import files
 from sandbox.instance import AWS_PORT, REGISTRY_PORT, WEBHOOK_PORT, Instance
 from sandbox.process import Process, Ready
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sandbox import tools
-from sandbox.cluster.layout import Layout
 from sandbox.errors import UserError
 from sandbox.instance import Instance
+from sandbox.layout import Layout
 
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 _NEEDED_DISK = 10 * 1000**3

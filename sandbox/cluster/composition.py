@@ -2,8 +2,8 @@
 
 from sandbox.aws.processes import processes as aws_processes
 from sandbox.cluster import control_plane, node, policies, provisioner
-from sandbox.cluster.layout import Layout
 from sandbox.instance import Instance
+from sandbox.layout import Layout
 from sandbox.process import Process
 from sandbox.registry import server
 

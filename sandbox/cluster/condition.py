@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.cluster import addons, cgroups, files
+from sandbox import files
+from sandbox.cluster import addons, cgroups
 from sandbox.cluster.api import Api
-from sandbox.cluster.layout import Layout
 from sandbox.cluster.record import load_init
 from sandbox.cluster.supervisor_states import READY
 from sandbox.instance import Instance
+from sandbox.layout import Layout
 
 
 @dataclass(frozen=True)

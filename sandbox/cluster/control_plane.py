@@ -1,9 +1,9 @@
 """etcd, kube-apiserver, controller-manager and scheduler: their configuration and processes."""
 
-from sandbox.cluster import files
+from sandbox import files
 from sandbox.cluster.kubeconfig import LOCAL_API
-from sandbox.cluster.layout import Layout
 from sandbox.instance import API_PORT, AWS_PORT, POD_CIDR, SERVICE_CIDR, TOKEN_REVIEW_PATH
+from sandbox.layout import Layout
 from sandbox.process import Process, Ready
 from sandbox.tools import tool
 

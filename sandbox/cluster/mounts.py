@@ -7,9 +7,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from sandbox.cluster import files, kernel
-from sandbox.cluster.layout import PRIVATE_FOLDERS, Layout
+from sandbox import files
+from sandbox.cluster import kernel
 from sandbox.instance import DNS_ADDRESS
+from sandbox.layout import PRIVATE_FOLDERS, Layout
 
 _SETTINGS_OF_THE_MACHINE = {
     "vm/overcommit_memory": "1",

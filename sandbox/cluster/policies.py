@@ -17,10 +17,10 @@ from typing import Any
 
 from sandbox.cluster import watching
 from sandbox.cluster.api import Api
-from sandbox.cluster.layout import Layout
 from sandbox.cluster.record import load_instance
 from sandbox.errors import EngineBug
 from sandbox.instance import API_PORT, AWS_PORT, DNS_ADDRESS
+from sandbox.layout import Layout
 from sandbox.process import Process
 
 NAME = "network-policies"

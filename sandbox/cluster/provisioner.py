@@ -17,9 +17,9 @@ from typing import Any
 
 from sandbox.cluster import watching
 from sandbox.cluster.api import Api, ApiError
-from sandbox.cluster.layout import Layout
 from sandbox.cluster.record import load_instance
 from sandbox.errors import EngineBug
+from sandbox.layout import Layout
 from sandbox.process import Process
 
 DRIVER = "ebs.csi.aws.com"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.cluster import files
-from sandbox.cluster.layout import Layout
+from sandbox import files
 from sandbox.instance import Instance
+from sandbox.layout import Layout
 
 
 def save_instance(instance: Instance) -> None:
