@@ -55,12 +55,14 @@ def stand_in(instance: Instance) -> StandIn:
     )
 
 
-def stand_in_process(settings: StandIn, python: Path) -> Process:
-    """The emulator as a process, in a sandbox or, for tests, anywhere."""
+def stand_in_process(
+    settings: StandIn, python: Path, module: str = "sandbox.aws.standin"
+) -> Process:
+    """The emulator as a process, in a sandbox or, for tests, anywhere, with a module that extends it."""
     health = f"http://127.0.0.1:{settings.port}/_ministack/health"
     return Process(
         name=EMULATOR,
-        argv=[str(python), "-m", "sandbox.aws.standin"],
+        argv=[str(python), "-m", module],
         env=_environment() | settings.environment(),
         ready=Ready(health),
     )

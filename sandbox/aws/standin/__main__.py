@@ -6,12 +6,16 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from sandbox.aws.standin.settings import Settings, emulator_environment
 
 
-def main() -> None:
+def main(extensions: Callable[[], Iterable[Any]] = tuple) -> None:
+    """Serve until a signal. `extensions` gives what `services.Extension` describes; it is called
+    when MiniStack can be imported."""
     settings = Settings.read()
     environment = emulator_environment(settings)
     os.umask(0o077)
@@ -36,7 +40,7 @@ def main() -> None:
     config.bind = [f"{settings.host}:{settings.port}"]
     config.keep_alive_timeout = 75
     config.loglevel = "WARNING"
-    asyncio.run(_serve(serve, Gateway(settings), config))
+    asyncio.run(_serve(serve, Gateway(settings, extensions()), config))
 
 
 async def _serve(serve: object, application: object, config: object) -> None:

@@ -7,7 +7,7 @@ here and fail on AWS; each check below is one of AWS' own.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sandbox.aws.standin import emulator, load_balancers
+from sandbox.aws.standin import emulator
 from sandbox.aws.standin.call import Call
 from sandbox.aws.standin.emulator import Answer
 
@@ -38,9 +38,7 @@ def users_of_subnet(subnet: str) -> Iterator[str]:
     for balancer in emulator.service("alb")._lbs.values():
         if subnet in balancer["Subnets"]:
             yield balancer["LoadBalancerArn"]
-    for balancer in load_balancers.classic().of_region():
-        if subnet in balancer["subnets"]:
-            yield balancer["arn"]
+    yield from _other_users(subnet)
 
 
 def users_of_group(group: str) -> Iterator[str]:
@@ -55,9 +53,7 @@ def users_of_group(group: str) -> Iterator[str]:
     for balancer in emulator.service("alb")._lbs.values():
         if group in balancer["SecurityGroups"]:
             yield balancer["LoadBalancerArn"]
-    for classic in load_balancers.classic().of_region():
-        if group in classic["groups"]:
-            yield classic["arn"]
+    yield from _other_users(group)
     for key, other in ec2._security_groups.items():
         if key != group and group in _groups_in_rules(other):
             yield key
@@ -65,6 +61,15 @@ def users_of_group(group: str) -> Iterator[str]:
         network = cluster["resourcesVpcConfig"]
         if group in [*network["securityGroupIds"], network["clusterSecurityGroupId"]]:
             yield cluster["name"]
+
+
+def _other_users(key: str) -> Iterator[str]:
+    for users in OTHERS:
+        yield from users(key)
+
+
+OTHERS: list[Callable[[str], Iterator[str]]] = []
+"""What else may use a subnet or a group, by its id: an extension's resources."""
 
 
 def _groups_in_rules(group: dict[str, Any]) -> set[str]:

@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from sandbox.aws.standin import dependencies, emulator, filters, instance_types, quotas
+from sandbox.aws.standin import dependencies, emulator, filters
 from sandbox.aws.standin.call import Call, Handler
 from sandbox.aws.standin.emulator import Answer
 from sandbox.aws.standin.tokens import Tokens
@@ -34,14 +33,14 @@ UNTAGGED = {"_network_interfaces": "network-interface", "_flow_logs": "vpc-flow-
 STORES = ("_instances", "_nat_gateways", *UNTAGGED)
 
 
-def handler(inner: Handler, state: Path) -> Handler:
+def handler(inner: Handler) -> Handler:
     emulator.show_metadata_options()
     tokens = Tokens()
 
     async def answer(call: Call) -> Answer:
-        before_all = _without_the_service(call, tokens, state)
-        if before_all:
-            return before_all
+        early = tokens.answer(call) or dependencies.check(call) or filters.refusal(call)
+        if early:
+            return early
         ec2 = emulator.service("ec2")
         before = {name: set(getattr(ec2, name)) for name in STORES}
         status, headers, body = await inner(call)
@@ -69,22 +68,6 @@ def handler(inner: Handler, state: Path) -> Handler:
         return result
 
     return answer
-
-
-def _without_the_service(call: Call, tokens: Tokens, state: Path) -> Answer | None:
-    """What is refused or answered before MiniStack sees it."""
-    again = tokens.answer(call)
-    if again:
-        return again
-    refusal = (
-        dependencies.check(call)
-        or filters.refusal(call)
-        or quotas.exceeded(call, state)
-        or instance_types.refusal(call, state)
-    )
-    if refusal is None and call.action in instance_types.ACTIONS:
-        return instance_types.answer(call, state)
-    return refusal
 
 
 def _complete_instance(call: Call, instance: dict[str, Any]) -> None:

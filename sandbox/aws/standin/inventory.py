@@ -8,7 +8,7 @@ failure is an error. A KMS key that waits for its deletion is listed, as on AWS.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sandbox.aws.standin import emulator, load_balancers
+from sandbox.aws.standin import emulator
 from sandbox.aws.standin.call import Call, Handler, json_answer
 from sandbox.aws.standin.emulator import Answer
 
@@ -196,8 +196,12 @@ def _load_balancers() -> Iterator[Resource]:
     for store in (alb._lbs, alb._tgs, alb._listeners, alb._rules):
         for arn in store:
             yield arn, _pairs(alb._tags.get(arn))
-    for balancer in load_balancers.classic().of_region():
-        yield balancer["arn"], dict(balancer["tags"])
+    for collect in MORE_LOAD_BALANCERS:
+        yield from collect()
+
+
+MORE_LOAD_BALANCERS: list[Callable[[], Iterator[Resource]]] = []
+"""An extension's: load balancers that MiniStack does not have."""
 
 
 def _secrets() -> Iterator[Resource]:

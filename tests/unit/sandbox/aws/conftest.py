@@ -85,6 +85,8 @@ class Emulator:
     settings: Settings
     kubernetes: FakeKubernetes
     process: subprocess.Popen[bytes]
+    module: str = "tests.aws.standin"
+    """What runs: the sandbox's stand-in with the tests' extensions."""
 
     @property
     def url(self) -> str:
@@ -148,7 +150,7 @@ class Emulator:
         )["cluster"]
 
     def start(self) -> None:
-        planned = stand_in_process(self.settings, tools.ministack_python())
+        planned = stand_in_process(self.settings, tools.ministack_python(), self.module)
         self.process = subprocess.Popen(planned.argv, env={"PATH": os.defpath} | dict(planned.env))
         wait_for(planned.ready.url)
 

@@ -11,14 +11,13 @@ from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import escape
 
-from sandbox.aws.standin import emulator
+from sandbox.aws.standin import dependencies, emulator, inventory
 from sandbox.aws.standin.call import Call, Handler
+from sandbox.aws.standin.classic import NAMESPACE
+from sandbox.aws.standin.classic import VERSION as CLASSIC
 from sandbox.aws.standin.emulator import Answer
+from sandbox.aws.standin.services import Services
 
-CLASSIC = "2012-06-01"
-"""The API version that tells a classic call from one of ELBv2; both have the same endpoint."""
-
-NAMESPACE = f"http://elasticloadbalancing.amazonaws.com/doc/{CLASSIC}/"
 STATE = "classic_load_balancers"
 
 Balancer = dict[str, Any]
@@ -51,6 +50,24 @@ def classic() -> Classic:
 
 _classic: list[Classic] = []
 """One, made when the service is installed: the collectors of the inventory look at it too."""
+
+
+def register(services: Services) -> None:
+    services.wrap("elasticloadbalancing", handler)
+    inventory.MORE_LOAD_BALANCERS.append(_with_tags)
+    dependencies.OTHERS.append(_users)
+
+
+def _with_tags() -> Iterator[inventory.Resource]:
+    for balancer in classic().of_region():
+        yield balancer["arn"], dict(balancer["tags"])
+
+
+def _users(key: str) -> Iterator[str]:
+    """The balancers in a subnet or a group."""
+    for balancer in classic().of_region():
+        if key in [*balancer["subnets"], *balancer["groups"]]:
+            yield balancer["arn"]
 
 
 def handler(inner: Handler) -> Handler:

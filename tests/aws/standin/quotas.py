@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.aws.standin import emulator
-from sandbox.aws.standin.account import Account
 from sandbox.aws.standin.call import Call, Handler, json_answer
 from sandbox.aws.standin.emulator import Answer
+from sandbox.aws.standin.services import Services
+from tests.aws.standin.account import Account
 
 SERVICES = {
     "ec2": "Amazon Elastic Compute Cloud (Amazon EC2)",
@@ -61,6 +62,19 @@ STORES = {
     ),
 }
 """EC2's calls that are refused beyond a quota: which, what counts, and AWS' error."""
+
+
+def register(services: Services) -> None:
+    state = services.settings.state
+    services.add("servicequotas", handler(state), "service-quotas")
+    services.wrap("ec2", lambda inner: refusing(inner, state))
+
+
+def refusing(inner: Handler, state: Path) -> Handler:
+    async def answer(call: Call) -> Answer:
+        return exceeded(call, state) or await inner(call)
+
+    return answer
 
 
 def exceeded(call: Call, state: Path) -> Answer | None:
