@@ -28,13 +28,14 @@ def main(extensions: Callable[[], Iterable[Any]] = tuple) -> None:
     from hypercorn.asyncio import serve  # type: ignore[import-not-found]
     from hypercorn.config import Config  # type: ignore[import-not-found]
 
-    from sandbox.aws.standin import emulator
+    from sandbox.aws.standin import emulator, internals
     from sandbox.aws.standin.gateway import Gateway
 
     if emulator.release() != emulator.RELEASE:
         sys.exit(f"MiniStack {emulator.release()} found, {emulator.RELEASE} needed")
-    emulator.prepare(settings.root_key())
-    emulator.accept_tokens_for(settings.address)
+    emulator.register_root(settings.root_key())
+    internals.trust_no_well_known_key()
+    internals.accept_tokens_for(settings.address)
     logging.getLogger("aerodrome.aws").setLevel(logging.INFO)
     config = Config()
     config.bind = [f"{settings.host}:{settings.port}"]

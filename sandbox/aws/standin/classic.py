@@ -26,7 +26,7 @@ def handler(inner: Handler) -> Handler:
             return await inner(call)
         if call.action == "DescribeLoadBalancers":
             return 200, {"Content-Type": "text/xml"}, NONE.encode()
-        return emulator.load_balancing_error(
+        return emulator.query_error(
             "UnsupportedOperation", f"The sandbox has no classic load balancers for {call.action}"
         )
 

@@ -12,6 +12,7 @@ from sandbox.aws.standin import (
     iam,
     iam_resources,
     images,
+    internals,
     inventory,
     kms_resources,
     parameters,
@@ -47,7 +48,7 @@ class Services:
 
     def add(self, name: str, handler: Handler, botocore: str = "") -> None:
         """Serve a service that MiniStack does not have; `botocore` is its name there, if another."""
-        emulator.add_service(name, to_raw(handler), botocore)
+        internals.add_service(name, to_raw(handler), botocore)
         self.names.add(name)
 
 
@@ -73,7 +74,7 @@ def install(services: Services) -> None:
         if name in layers:
             services.wrap(name, layers[name])
         services.wrap(name, _saves(name))
-    services.add("eks-auth", saving("eks-auth", "", eks_auth.handler(settings)))
+    services.add("eks-auth", saving("eks-auth", eks_auth.handler(settings)))
     eks_resources.install()
     iam_resources.install()
     kms_resources.install()
@@ -81,10 +82,10 @@ def install(services: Services) -> None:
 
 
 def _saves(name: str) -> Layer:
-    return lambda inner: saving(name, emulator.state_key(name), inner)
+    return lambda inner: saving(name, inner)
 
 
-def saving(name: str, state_key: str, handler: Handler) -> Handler:
+def saving(name: str, handler: Handler) -> Handler:
     """A handler whose changes are on disk before the caller hears of them.
 
     MiniStack itself writes its state only when it ends in an orderly way.
@@ -96,7 +97,7 @@ def saving(name: str, state_key: str, handler: Handler) -> Handler:
             if name in ("sts", "eks-auth"):
                 sessions.save()
             else:
-                emulator.save(state_key)
+                emulator.save(name)
         return result
 
     return answer

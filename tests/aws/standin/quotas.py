@@ -11,6 +11,7 @@ from typing import Any
 from sandbox.aws.standin import emulator
 from sandbox.aws.standin.call import Call, Handler, json_answer
 from sandbox.aws.standin.emulator import Answer
+from sandbox.aws.standin.internals import records
 from sandbox.aws.standin.services import Services
 from tests.aws.standin.account import Account
 
@@ -53,11 +54,11 @@ GRANTED = {"ec2/L-1216C47A": 32.0}
 """What the account has beyond a new one's: its vCPUs take the program as it is configured here."""
 
 STORES = {
-    "AllocateAddress": ("ec2/L-0263D0A3", "_addresses", "AddressLimitExceeded"),
-    "CreateVpc": ("vpc/L-F678F1CE", "_vpcs", "VpcLimitExceeded"),
+    "AllocateAddress": ("ec2/L-0263D0A3", "addresses", "AddressLimitExceeded"),
+    "CreateVpc": ("vpc/L-F678F1CE", "vpcs", "VpcLimitExceeded"),
     "CreateInternetGateway": (
         "vpc/L-A4707A72",
-        "_internet_gateways",
+        "internet_gateways",
         "InternetGatewayLimitExceeded",
     ),
 }
@@ -83,7 +84,7 @@ def exceeded(call: Call, state: Path) -> Answer | None:
         return None
     key, store, code = STORES[call.action]
     limit = Account.read(state).quotas.get(key)
-    if limit is None or len(getattr(emulator.service("ec2"), store)) < limit:
+    if limit is None or len(getattr(records("ec2"), store)) < limit:
         return None
     return emulator.ec2_error(code, f"The maximum number of {DEFAULTS[key][0]} has been reached.")
 
