@@ -1,4 +1,4 @@
-"""What `up` needs of this machine, looked at and never changed: `aerodrome doctor`."""
+"""The diagnosis of this machine for `up`, which changes nothing: `aerodrome doctor`."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The front door of the sandbox: up, down, status. Used by the command line and by tests.
+"""The entry point of the sandbox: up, down, status. Used by the command line and by tests.
 
 `up` may be called in any situation: nothing there, all running, killed half-way, after a
 reboot. It finds out which, does what is missing, and returns a sandbox that works.
@@ -79,7 +79,7 @@ def up(name: str = DEFAULT, *, report: Callable[[Progress], None], ui_port: int 
     """
     checks.check_name(name)
     checks.check_root()
-    with _at_work(name, "sandbox up", UP_PATIENCE_SECONDS):
+    with _locked(name, "sandbox up", UP_PATIENCE_SECONDS):
         root = _root(name)
         known = load_instance(root / "instance.json")
         if known is not None and _running(known):
@@ -101,7 +101,7 @@ def down(name: str = DEFAULT, *, report: Callable[[Progress], None]) -> list[Lef
 
     checks.check_name(name)
     checks.check_root()
-    with _at_work(name, "sandbox down"):
+    with _locked(name, "sandbox down"):
         root = _root(name)
         # Killed before it could write down what it is, it had made nothing but its folder.
         instance = load_instance(root / "instance.json") or Instance(name, -1, root)
@@ -168,10 +168,10 @@ def _root(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def _at_work(name: str, doing: str, patience: float = 0.0) -> Iterator[None]:
+def _locked(name: str, command: str, patience: float = 0.0) -> Iterator[None]:
     """Hold the sandbox's lock; at the end remove the folders above it if nothing is in them."""
     try:
-        with held(state_dir() / "sandbox" / f".{name}.lock", doing, patience):
+        with held(state_dir() / "sandbox" / f".{name}.lock", command, patience):
             yield
     finally:
         for folder in (state_dir() / "sandbox", state_dir()):

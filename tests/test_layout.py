@@ -116,6 +116,16 @@ def test_no_module_hides_one_of_the_standard_library(package: str) -> None:
     assert not names & set(sys.stdlib_module_names)
 
 
+@pytest.mark.parametrize("package", ["sandbox"])
+def test_a_class_name_means_one_thing_in_a_package(package: str) -> None:
+    places: dict[str, list[str]] = {}
+    for name in python_files():
+        for node in tree_of(name).body if name.startswith(f"{package}/") else ():
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(name)
+    assert not {name: files for name, files in places.items() if len(files) > 1}
+
+
 def _holds_tests(name: str) -> bool:
     return any(
         isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")

@@ -1,4 +1,4 @@
-"""What the AWS part needs in Kubernetes; the sandbox applies it when the API server answers."""
+"""Kubernetes objects of the AWS part; the sandbox applies them when the API server answers."""
 
 import base64
 from typing import Any

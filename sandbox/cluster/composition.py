@@ -1,4 +1,4 @@
-"""Which processes make up a sandbox. The only place that knows all of them."""
+"""The processes of a sandbox. The only place that knows all of them."""
 
 from sandbox.aws.processes import processes as aws_processes
 from sandbox.cluster import control_plane, node, policies, provisioner

@@ -1,4 +1,4 @@
-"""How a sandbox is at this moment, read from outside: nothing here changes anything."""
+"""The status of a sandbox, read from outside: nothing here changes anything."""
 
 from dataclasses import dataclass
 from pathlib import Path

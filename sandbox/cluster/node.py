@@ -1,4 +1,4 @@
-"""What makes the machine a Kubernetes node: containerd, CNI, kubelet, kube-proxy, CoreDNS."""
+"""The Kubernetes node: containerd, CNI, kubelet, kube-proxy, CoreDNS."""
 
 from sandbox import files
 from sandbox.cluster.control_plane import SMALL_HEAP

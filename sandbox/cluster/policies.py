@@ -1,4 +1,4 @@
-"""Enforces NetworkPolicies, as the VPC CNI does on EKS: `python -m sandbox.cluster.policies INSTANCE.json`.
+"""The NetworkPolicy controller, in place of the VPC CNI's on EKS: `python -m sandbox.cluster.policies INSTANCE.json`.
 
 All pods are on one node and reach one another through it, so one table of nftables in the sandbox's
 network namespace is enough. `ruleset` says what is in it; whatever changes, all of it is replaced at

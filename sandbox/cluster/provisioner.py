@@ -1,4 +1,4 @@
-"""Stands in for the EBS CSI driver: `python -m sandbox.cluster.provisioner INSTANCE.json`.
+"""The volume provisioner, in place of the EBS CSI driver: `python -m sandbox.cluster.provisioner INSTANCE.json`.
 
 A claim whose StorageClass names the driver gets a folder of the node as its volume; the
 folder goes with the volume. As with the real driver, a claim of a class that says

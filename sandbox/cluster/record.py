@@ -1,4 +1,4 @@
-"""What `up` writes down about an instance and its first process, and reads again later."""
+"""The records of an instance and its init process, which `up` writes and reads again later."""
 
 import os
 import signal

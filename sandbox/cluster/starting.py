@@ -1,4 +1,4 @@
-"""Brings one instance up, from whatever an earlier attempt left. Called by `machine.up`.
+"""The start of one instance, from whatever an earlier attempt left. Called by `machine.up`.
 
 prepare   certificates, configuration, the registry's first images: files only
 launch    namespaces, network, init
@@ -66,8 +66,8 @@ def start(root: Path, name: str, ui_port: int, report: Report) -> Instance:
 def _choose(root: Path, name: str, ui_port: int) -> Instance:
     """The instance that was there before, or a new one with a free network."""
     known = load_instance(root / "instance.json")
-    trial = known or Instance(name, 0, root)
-    checks.all_before_start(Layout(trial))
+    candidate = known or Instance(name, 0, root)
+    checks.all_before_start(Layout(candidate))
     machine = cgroups.hierarchies()
     checks.check_cgroups({name for hierarchy in machine for name in hierarchy.controllers})
     if known is not None:

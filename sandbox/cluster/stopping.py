@@ -1,4 +1,4 @@
-"""Ends one instance and takes away what it had on the host. Called by `machine.down` and `up`."""
+"""The end of one instance, and the removal of what it had on the host. Called by `machine.down` and `up`."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""The registry's process, and how programs on the host are told to use it."""
+"""The registry's process, and the configuration with which programs on the host use it."""
 
 from sandbox import files
 from sandbox.instance import ACCOUNT_ID, REGION, REGISTRY_PORT, Instance

@@ -1,4 +1,4 @@
-"""Writes an image straight into docker-registry's storage, before the registry runs.
+"""The storage of docker-registry, to write images into before the registry runs.
 
 Nothing is uploaded and nothing compressed: an image of one layer is a few small files, and
 the layer itself a hard link to where set-up left it. The layout is distribution's

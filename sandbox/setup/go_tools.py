@@ -1,4 +1,4 @@
-"""Builds the sandbox's Go programs, and gathers the unpacked ones beside them."""
+"""The build of the sandbox's Go programs, and the unpacked programs beside them."""
 
 import contextlib
 import json

@@ -11,11 +11,11 @@ from typing import Any
 from urllib.parse import quote
 
 from sandbox.aws.pod_identity.associations import Associations
-from sandbox.aws.pod_identity.aws import Aws, AwsError
+from sandbox.aws.pod_identity.aws import AwsError, EmulatorClient
 
 
 class Agent:
-    def __init__(self, aws: Aws, associations: Associations) -> None:
+    def __init__(self, aws: EmulatorClient, associations: Associations) -> None:
         self._aws = aws
         self._associations = associations
 

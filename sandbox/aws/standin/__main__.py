@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from sandbox.aws.standin.settings import Settings, emulator_environment
+from sandbox.aws.standin.settings import EmulatorSettings, emulator_environment
 
 
 def main(extensions: Callable[[], Iterable[Any]] = tuple) -> None:
     """Serve until a signal. `extensions` gives what `services.Extension` describes; it is called
     when MiniStack can be imported."""
-    settings = Settings.read()
+    settings = EmulatorSettings.read()
     environment = emulator_environment(settings)
     os.umask(0o077)
     for folder in (environment["STATE_DIR"], environment["S3_DATA_DIR"], environment["TMPDIR"]):

@@ -1,4 +1,4 @@
-"""EC2's refusals to delete what is in use, and to use what does not exist.
+"""EC2's dependency checks: what is in use is not deleted, what does not exist not used.
 
 MiniStack deletes a subnet under its instances. A teardown in the wrong order would look right
 here and fail on AWS; each check below is one of AWS' own.

@@ -1,4 +1,4 @@
-"""EKS: what MiniStack's answers lack when a real Kubernetes stands behind them.
+"""EKS in front of a real Kubernetes: corrections of MiniStack's requests and answers.
 
 Before MiniStack's handler: defaults that AWS fills in, and refusals of what the sandbox cannot
 do. Behind it: the API server's address and certificate, tags as they are now, the cluster's
@@ -16,7 +16,7 @@ from sandbox.aws.standin import addons, eks_updates, emulator
 from sandbox.aws.standin.call import Call, Handler, json_answer
 from sandbox.aws.standin.emulator import Answer
 from sandbox.aws.standin.internals import records
-from sandbox.aws.standin.settings import Settings
+from sandbox.aws.standin.settings import EmulatorSettings
 from sandbox.instance import KUBERNETES_VERSION
 
 NAME = r"([A-Za-z0-9_-]+)"
@@ -32,7 +32,7 @@ RECORDS = {
 Check = Callable[[Call, re.Match[str]], Call | Answer]
 
 
-def handler(inner: Handler, settings: Settings) -> Handler:
+def handler(inner: Handler, settings: EmulatorSettings) -> Handler:
     """EKS with a Kubernetes: `inner` is MiniStack's handler."""
 
     async def answer(call: Call) -> Answer:
@@ -165,7 +165,7 @@ def _not_here(what: str) -> Answer:
     return emulator.error("InvalidParameterException", f"The sandbox's EKS does not support {what}")
 
 
-async def _complete(call: Call, body: dict[str, Any], settings: Settings) -> dict[str, Any]:
+async def _complete(call: Call, body: dict[str, Any], settings: EmulatorSettings) -> dict[str, Any]:
     """MiniStack's answer as EKS would give it."""
     eks = records("eks")
     if call.method == "POST" and call.path == "/clusters":
@@ -181,7 +181,7 @@ async def _complete(call: Call, body: dict[str, Any], settings: Settings) -> dic
     return body
 
 
-def _connection(cluster: dict[str, Any], settings: Settings) -> dict[str, Any]:
+def _connection(cluster: dict[str, Any], settings: EmulatorSettings) -> dict[str, Any]:
     """How to reach the cluster, and who issues its service account tokens."""
     identity = cluster["identity"]["oidc"]["issuer"].rpartition("/")[2]
     authority = base64.b64encode(settings.cluster_ca.read_bytes()).decode()

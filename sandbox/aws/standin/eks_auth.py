@@ -15,7 +15,7 @@ from sandbox.aws.standin.call import Call, Handler, json_answer
 from sandbox.aws.standin.emulator import Answer
 from sandbox.aws.standin.internals import records
 from sandbox.aws.standin.kubernetes import AUDIENCE, BadToken, Subject, Unreachable, subject_of
-from sandbox.aws.standin.settings import Settings
+from sandbox.aws.standin.settings import EmulatorSettings
 
 SERVICE_PRINCIPAL = AUDIENCE
 SECONDS = 6 * 3600
@@ -24,7 +24,7 @@ SECONDS = 6 * 3600
 PATH = r"/clusters/([A-Za-z0-9_-]+)/assume-role-for-pod-identity"
 
 
-def handler(settings: Settings) -> Handler:
+def handler(settings: EmulatorSettings) -> Handler:
     async def answer(call: Call) -> Answer:
         found = re.fullmatch(PATH, call.path)
         if not found or call.method != "POST":

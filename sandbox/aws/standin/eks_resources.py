@@ -1,4 +1,4 @@
-"""Which resource an EKS call is about, for IAM policies that name resources.
+"""The resource ARNs of EKS calls, for IAM policies that name resources.
 
 MiniStack takes the cluster for all of them, and `*` for tags.
 """

@@ -1,4 +1,4 @@
-"""Changes of a cluster or a node group that MiniStack has no route for.
+"""EKS updates of a cluster or a node group that MiniStack has no route for.
 
 They take effect at once; DescribeUpdate knows those of this run.
 """

@@ -1,4 +1,4 @@
-"""The door: which requests reach MiniStack, and that its state is on disk before the answer.
+"""The gateway: it lets signed requests to served services reach MiniStack, and no others.
 
 MiniStack serves more than AWS does: unsigned requests, `/_ministack/reset`, data planes of
 services that nobody here uses. Whatever is not a signed request to a service in
@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 
 from sandbox.aws.standin import emulator, services, sessions, token_review
 from sandbox.aws.standin.memory import keep_small
-from sandbox.aws.standin.settings import Settings
+from sandbox.aws.standin.settings import EmulatorSettings
 from sandbox.instance import TOKEN_REVIEW_PATH
 
 Message = MutableMapping[str, Any]
@@ -34,7 +34,9 @@ log = logging.getLogger("aerodrome.aws")
 class Gateway:
     """The ASGI application that hypercorn runs."""
 
-    def __init__(self, settings: Settings, extensions: Iterable[services.Extension] = ()) -> None:
+    def __init__(
+        self, settings: EmulatorSettings, extensions: Iterable[services.Extension] = ()
+    ) -> None:
         self.settings = settings
         self.extensions = extensions
         self.served: Collection[str] = ()

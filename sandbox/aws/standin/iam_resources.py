@@ -1,4 +1,4 @@
-"""Which resource an IAM call is about, with its path, and the condition keys that keep somebody who makes
+"""The resource ARNs of IAM calls, with their paths, and the condition keys that keep somebody who makes
 roles from making himself an administrator.
 
 MiniStack leaves the path out of every ARN that it asks a policy about, and knows neither

@@ -1,4 +1,4 @@
-"""What the stand-in takes from MiniStack that MiniStack does not offer; all of it is here.
+"""The private parts of MiniStack that the stand-in uses or replaces; all of them are here.
 
 Each private name that is read or called, and each function that is replaced, has its reason
 beside it. `emulator.RELEASE` is the release that this was written for: a newer one is read

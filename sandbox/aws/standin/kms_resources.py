@@ -1,4 +1,4 @@
-"""Which resource a KMS call is about, for IAM policies that name resources.
+"""The resource ARNs of KMS calls, for IAM policies that name resources.
 
 AWS asks for the key that an alias stands for; MiniStack takes the alias itself, and `*` for calls that
 are about aliases.

@@ -1,4 +1,4 @@
-"""What the stand-in asks of the API server, as EKS' own control plane would.
+"""The stand-in's client of the Kubernetes API, in the role of EKS' own control plane.
 
 Whose service account token it is, for Pod Identity; and to let a group into a namespace, for
 an access policy.

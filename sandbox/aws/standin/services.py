@@ -1,4 +1,4 @@
-"""Which AWS services are served, and what is registered before MiniStack's handler of each."""
+"""The register of AWS services: which are served, and the handlers before MiniStack's own."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ from sandbox.aws.standin import (
 )
 from sandbox.aws.standin.call import Call, Handler, from_raw, to_raw
 from sandbox.aws.standin.emulator import Answer
-from sandbox.aws.standin.settings import Settings
+from sandbox.aws.standin.settings import EmulatorSettings
 
 SERVED = frozenset({*inventory.COLLECTORS, "sts", "tagging"})
 """Names as in a signature's scope: those whose resources an inventory lists, so that nothing
@@ -35,7 +35,7 @@ Layer = Callable[[Handler], Handler]
 class Services:
     """The register of the services that are served, each with its stack of handlers."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: EmulatorSettings) -> None:
         self.settings = settings
         self.names = set(SERVED)
         for name in emulator.handlers().keys() - SERVED:
@@ -86,7 +86,7 @@ def _saves(name: str) -> Layer:
 
 
 def saving(name: str, handler: Handler) -> Handler:
-    """A handler whose changes are on disk before the caller hears of them.
+    """A handler whose changes are on disk before the caller gets the answer.
 
     MiniStack itself writes its state only when it ends in an orderly way.
     """

@@ -1,4 +1,4 @@
-"""TokenReview of EKS tokens: who of IAM is who in Kubernetes.
+"""TokenReview of EKS tokens: the Kubernetes user of an IAM principal.
 
 The kube-apiserver posts here every bearer token that it does not know itself. One Kubernetes
 serves all clusters of the emulator, and the cluster's name is signed into the token without

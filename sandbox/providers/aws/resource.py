@@ -76,7 +76,7 @@ class Resource:
     JSON: ClassVar[frozenset[str]] = frozenset()
     """Inputs that are JSON documents: compared by what they say."""
     FIELDS: ClassVar[Mapping[str, str]] = {}
-    """What AWS tells of it in the form that Pulumi has: property -> name in AWS's description."""
+    """The properties that AWS describes in Pulumi's form: property -> name in AWS's description."""
     ORDERED: ClassVar[frozenset[str]] = frozenset()
     """Lists whose order means something. That of all others does not."""
     NAME: ClassVar[str] = ""

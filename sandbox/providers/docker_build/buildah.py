@@ -1,4 +1,4 @@
-"""Builds and pushes with buildah. Used by `provider.py`.
+"""The builds and pushes, which buildah does. Used by `provider.py`.
 
 A build runs in mount and process namespaces of its own: killed at any moment, it leaves no
 process and no mount. Layers stay in the machine's cache, and so does the packed image: another
@@ -192,7 +192,7 @@ class Buildah:
 
 
 class _Output:
-    """How a command ended, and what it said."""
+    """The exit code and output of a command."""
 
     def __init__(self, code: int, text: str) -> None:
         self.code = code

@@ -18,7 +18,7 @@ class EksResource(Resource):
     SERVICE = "eks"
 
     OURS: ClassVar[frozenset[str]] = frozenset()
-    """Inputs that EKS does not tell."""
+    """Inputs that EKS does not describe."""
 
     def described(self, item: Mapping[str, Any]) -> Properties:
         """All but those that FIELDS names have one name on both sides."""

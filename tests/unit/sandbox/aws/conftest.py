@@ -18,7 +18,7 @@ import pytest
 
 from sandbox import tools
 from sandbox.aws.processes import new_key, stand_in_process
-from sandbox.aws.standin.settings import Settings
+from sandbox.aws.standin.settings import EmulatorSettings
 from tests.ports import free_port
 
 REGION = "us-east-1"
@@ -82,7 +82,7 @@ class FakeKubernetes:
 class Emulator:
     """A running stand-in. `client` gives boto3 clients, with root's key by default."""
 
-    settings: Settings
+    settings: EmulatorSettings
     kubernetes: FakeKubernetes
     process: subprocess.Popen[bytes]
     module: str = "tests.aws.standin"
@@ -169,7 +169,7 @@ def new_emulator(folder: Path, registry: str = "http://127.0.0.1:1") -> Emulator
         "users": [{"user": {}}],
     }
     (folder / "kubeconfig").write_text(json.dumps(config))
-    settings = Settings(
+    settings = EmulatorSettings(
         state=folder / "state",
         host="127.0.0.1",
         port=free_port(),
