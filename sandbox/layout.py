@@ -67,7 +67,7 @@ class Layout:
 
     @property
     def version_file(self) -> Path:
-        """What it was started from (`tools.sandbox_version`)."""
+        """The version that it was started from (`tools.sandbox_version`)."""
         return self.instance.root / "version"
 
     @property

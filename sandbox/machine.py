@@ -50,7 +50,7 @@ class Sandbox:
         return self.instance.admin_kubeconfig
 
     def environment(self) -> dict[str, str]:
-        """What the engine, its providers, helm and kubectl need to work on this sandbox."""
+        """The variables that the engine, its providers, helm and kubectl need to work on this sandbox."""
         keys = json.loads(self.instance.aws_credentials.read_text())
         path = os.environ.get("PATH", os.defpath)
         return {
@@ -116,7 +116,7 @@ def down(name: str = DEFAULT, *, report: Callable[[Progress], None]) -> list[Lef
 
 
 def status(name: str = DEFAULT) -> Status:
-    """How the sandbox is now. Changes nothing, takes no lock."""
+    """The status of the sandbox. Changes nothing, takes no lock."""
     checks.check_name(name)
     checks.check_root()
     return observe(name, load_instance(_root(name) / "instance.json"))

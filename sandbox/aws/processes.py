@@ -40,7 +40,7 @@ def processes(instance: Instance) -> list[Process]:
 
 
 def stand_in(instance: Instance) -> EmulatorSettings:
-    """How the emulator runs in a sandbox."""
+    """The emulator's settings in a sandbox."""
     return EmulatorSettings(
         state=instance.root / "aws",
         # The network namespace is the sandbox's own: pods, the node and the host's end of

@@ -71,7 +71,7 @@ def observe(name: str, instance: Instance | None) -> Status:
 
 
 def read_processes(layout: Layout) -> tuple[ProcessStatus, ...]:
-    """What the supervisor last wrote, with the host's numbers."""
+    """The supervisor's last report, with the host's numbers."""
     written = files.read_json(layout.status_file) or []
     numbers = _host_numbers(layout.instance)
     return tuple(

@@ -15,7 +15,7 @@ _TOKEN_WEBHOOK = "token-webhook.kubeconfig"
 
 
 def write_files(layout: Layout) -> None:
-    """How the kube-apiserver asks the AWS stand-in who sends an EKS token."""
+    """Write the kube-apiserver's webhook configuration, by which the AWS stand-in reviews EKS tokens."""
     webhook = {
         "apiVersion": "v1",
         "kind": "Config",

@@ -60,8 +60,10 @@ def _holder(path: Path) -> str:
         holder = json.loads(path.read_text())
     except (OSError, json.JSONDecodeError):
         return f"It holds {path}."
+    # Another version of the kit may have written it.
+    command = holder.get("command", "another command")
     return (
-        f"Process {holder['pid']} ({holder['command']}) holds {path} since {holder['since']}. "
+        f"Process {holder['pid']} ({command}) holds {path} since {holder['since']}. "
         "Wait for its end, or end it: the lock goes with it."
     )
 

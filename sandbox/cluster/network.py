@@ -96,11 +96,11 @@ def connect_inside(instance: Instance) -> None:
     _ip("address", "add", f"{instance.node_address}/24", "dev", INSIDE_INTERFACE)
     _ip("link", "set", INSIDE_INTERFACE, "up")
     _ip("route", "add", "unreachable", "default")
-    raise_fence()
+    install_rules()
 
 
-def raise_fence() -> None:
-    """What pods must not reach of the node."""
+def install_rules() -> None:
+    """Install the rules that keep pods from the node's own ports."""
     done = subprocess.run(
         ["nft", "--file", "-"], input=RULES, capture_output=True, text=True, check=False
     )

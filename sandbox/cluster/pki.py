@@ -40,7 +40,7 @@ class Leaf:
 
 
 def leaves(layout: Layout) -> list[Leaf]:
-    """Who needs a certificate, under the names that Kubernetes knows them by."""
+    """The certificates to issue, under the names that Kubernetes knows their owners by."""
     node = layout.instance.node_address
     local = ("localhost", "127.0.0.1")
     service = ("kubernetes", "kubernetes.default", "kubernetes.default.svc")

@@ -114,7 +114,7 @@ class _Cluster:
         return found
 
     def allowed(self, way: str, rule: Object, pod: Object) -> Iterator[str]:
-        """What a rule lets through to or from `pod`: the words of a match each."""
+        """The traffic to or from `pod` that a rule allows, as nftables matches."""
         peers = rule.get("from" if way == "Ingress" else "to") or []
         meant = [(peer, self._meant(peer, pod["metadata"]["namespace"])) for peer in peers]
         servers = [pod] if way == "Ingress" else [each for _, found in meant for each in found]

@@ -57,7 +57,7 @@ def decide(
     volumes: Sequence[Object],
     layout: Layout,
 ) -> list[Create | Delete]:
-    """What has to be done so that every claim of ours has its volume, and no other is kept."""
+    """The actions after which every claim of ours has its volume, and no other is kept."""
     ours = {c["metadata"]["name"]: c for c in classes if c["provisioner"] == DRIVER}
     existing = {volume["metadata"]["name"] for volume in volumes}
     steps: list[Create | Delete] = []

@@ -60,7 +60,7 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class DiffRequest:
-    """What `old_inputs` (as checked) became; what is to be ignored has been applied already."""
+    """The change of `old_inputs` (as checked) to `news`; what is to be ignored has been applied already."""
 
     urn: str
     type: str

@@ -94,7 +94,7 @@ def _link_or_copy(source: Path, target: Path) -> None:
 
 
 def _link(folder: Path, digest: str) -> None:
-    """What the registry calls a link: a small file that names a blob."""
+    """Write what the registry calls a link: a small file that names a blob."""
     files.write(folder / "link", digest)
 
 

@@ -20,7 +20,7 @@ class Agent:
         self._associations = associations
 
     def credentials(self, token: str) -> dict[str, str]:
-        """What the AWS SDKs expect of a container credentials endpoint. AwsError if refused."""
+        """The answer that the AWS SDKs expect of a container credentials endpoint. AwsError if refused."""
         if not token:
             raise AwsError(
                 400, "InvalidParameterException", "Service account token cannot be empty"

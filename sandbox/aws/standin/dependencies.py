@@ -22,7 +22,7 @@ def check(call: Call) -> Answer | None:
 
 
 def users_of_subnet(subnet: str) -> Iterator[str]:
-    """What has an address in a subnet."""
+    """The resources with an address in a subnet."""
     ec2 = records("ec2")
     for store in (ec2.instances, ec2.nat_gateways, ec2.network_interfaces):
         yield from (key for key, item in store.items() if _is_in(item, subnet))
@@ -43,7 +43,7 @@ def users_of_subnet(subnet: str) -> Iterator[str]:
 
 
 def users_of_group(group: str) -> Iterator[str]:
-    """What a security group protects, and the groups whose rules name it."""
+    """The resources in a security group, and the groups whose rules name it."""
     ec2 = records("ec2")
     for key, instance in ec2.instances.items():
         if _alive(instance) and group in {item["GroupId"] for item in instance["SecurityGroups"]}:

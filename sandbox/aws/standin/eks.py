@@ -182,7 +182,7 @@ async def _complete(call: Call, body: dict[str, Any], settings: EmulatorSettings
 
 
 def _connection(cluster: dict[str, Any], settings: EmulatorSettings) -> dict[str, Any]:
-    """How to reach the cluster, and who issues its service account tokens."""
+    """The cluster's endpoint, certificate authority and OIDC issuer."""
     identity = cluster["identity"]["oidc"]["issuer"].rpartition("/")[2]
     authority = base64.b64encode(settings.cluster_ca.read_bytes()).decode()
     return {

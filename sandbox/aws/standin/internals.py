@@ -176,7 +176,7 @@ def _tag_source(
 
 @dataclass(frozen=True)
 class Principal:
-    """Who signed an EKS token."""
+    """The IAM principal that signed an EKS token."""
 
     arn: str
     unique_id: str

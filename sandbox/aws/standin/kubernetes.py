@@ -44,7 +44,7 @@ class Subject:
 
 
 def subject_of(token: str, kubeconfig: Path) -> Subject:
-    """Who holds `token`. BadToken if it is not valid now, for our audience, in a pod."""
+    """The pod that `token` was issued to. BadToken if it is not valid now, for our audience, in a pod."""
     review = {
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "TokenReview",

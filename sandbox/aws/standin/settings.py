@@ -59,7 +59,7 @@ class EmulatorSettings:
 
     @property
     def address(self) -> str:
-        """How clients call it, as host:port. It listens on all addresses of the sandbox, whose
+        """The address for clients, as host:port. It listens on all addresses of the sandbox, whose
         one that is seen from outside is the API server's, too."""
         anywhere = self.host == "0.0.0.0"
         host = urlsplit(self.cluster_endpoint).hostname if anywhere else self.host

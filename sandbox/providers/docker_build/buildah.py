@@ -228,7 +228,7 @@ def _build_arguments(build: Build, scratch: Path, identifier: Path) -> list[str]
 
 
 def _stored_bytes(storage: Path) -> int:
-    """What the store's own record says: counting the files themselves takes seconds."""
+    """The size by the store's own record: counting the files themselves takes seconds."""
     try:
         layers = json.loads((storage / "overlay-layers" / "layers.json").read_text())
         return sum(int(layer.get("diff-size") or 0) for layer in layers)

@@ -36,7 +36,7 @@ def mounts(
     uv_files: Sequence[Path] = UV_FILES,
     environment: Mapping[str, str] = os.environ,
 ) -> Iterator[Mount]:
-    """What to mount; files made for it go to `scratch`."""
+    """The mounts of a build; files made for it go to `scratch`."""
     if CERTIFICATES.is_dir():
         yield Mount(CERTIFICATES, str(CERTIFICATES))
     pip = _pip_settings(pip_files, environment)

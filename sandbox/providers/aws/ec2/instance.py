@@ -211,7 +211,7 @@ class Ec2Instance(Ec2Resource):
             self.client.create_tags(Resources=[root["volumeId"]], Tags=to_list(settings["tags"]))
 
     def _change_stopped(self, instance: str, inputs: Properties, changes: Set[str]) -> None:
-        """What AWS changes only while the instance does not run."""
+        """Change what AWS changes only while the instance does not run."""
         self.client.stop_instances(InstanceIds=[instance])
         self._await_state(instance, "stopped")
         if "instanceType" in changes:
