@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sandbox.cluster import files
+from sandbox import files
 
 
 def test_a_secret_is_never_readable_by_others(tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.aws.standin import emulator
-from sandbox.aws.standin.account import Account
 from sandbox.aws.standin.call import Call, Handler, json_answer
 from sandbox.aws.standin.emulator import Answer
+from sandbox.aws.standin.internals import records
+from sandbox.aws.standin.services import Services
+from tests.aws.standin.account import Account
 
 SERVICES = {
     "ec2": "Amazon Elastic Compute Cloud (Amazon EC2)",
@@ -52,15 +54,28 @@ GRANTED = {"ec2/L-1216C47A": 32.0}
 """What the account has beyond a new one's: its vCPUs take the program as it is configured here."""
 
 STORES = {
-    "AllocateAddress": ("ec2/L-0263D0A3", "_addresses", "AddressLimitExceeded"),
-    "CreateVpc": ("vpc/L-F678F1CE", "_vpcs", "VpcLimitExceeded"),
+    "AllocateAddress": ("ec2/L-0263D0A3", "addresses", "AddressLimitExceeded"),
+    "CreateVpc": ("vpc/L-F678F1CE", "vpcs", "VpcLimitExceeded"),
     "CreateInternetGateway": (
         "vpc/L-A4707A72",
-        "_internet_gateways",
+        "internet_gateways",
         "InternetGatewayLimitExceeded",
     ),
 }
 """EC2's calls that are refused beyond a quota: which, what counts, and AWS' error."""
+
+
+def register(services: Services) -> None:
+    state = services.settings.state
+    services.add("servicequotas", handler(state), "service-quotas")
+    services.wrap("ec2", lambda inner: refusing(inner, state))
+
+
+def refusing(inner: Handler, state: Path) -> Handler:
+    async def answer(call: Call) -> Answer:
+        return exceeded(call, state) or await inner(call)
+
+    return answer
 
 
 def exceeded(call: Call, state: Path) -> Answer | None:
@@ -69,7 +84,7 @@ def exceeded(call: Call, state: Path) -> Answer | None:
         return None
     key, store, code = STORES[call.action]
     limit = Account.read(state).quotas.get(key)
-    if limit is None or len(getattr(emulator.service("ec2"), store)) < limit:
+    if limit is None or len(getattr(records("ec2"), store)) < limit:
         return None
     return emulator.ec2_error(code, f"The maximum number of {DEFAULTS[key][0]} has been reached.")
 

@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import escape
 
-from sandbox.aws.standin import emulator
+from sandbox.aws.standin import dependencies, emulator, inventory
 from sandbox.aws.standin.call import Call, Handler
+from sandbox.aws.standin.classic import NAMESPACE
+from sandbox.aws.standin.classic import VERSION as CLASSIC
 from sandbox.aws.standin.emulator import Answer
+from sandbox.aws.standin.internals import records
+from sandbox.aws.standin.services import Services
 
-CLASSIC = "2012-06-01"
-"""The API version that tells a classic call from one of ELBv2; both have the same endpoint."""
-
-NAMESPACE = f"http://elasticloadbalancing.amazonaws.com/doc/{CLASSIC}/"
 STATE = "classic_load_balancers"
 
 Balancer = dict[str, Any]
@@ -53,6 +53,24 @@ _classic: list[Classic] = []
 """One, made when the service is installed: the collectors of the inventory look at it too."""
 
 
+def register(services: Services) -> None:
+    services.wrap("elasticloadbalancing", handler)
+    inventory.MORE_LOAD_BALANCERS.append(_with_tags)
+    dependencies.OTHERS.append(_users)
+
+
+def _with_tags() -> Iterator[inventory.Resource]:
+    for balancer in classic().of_region():
+        yield balancer["arn"], dict(balancer["tags"])
+
+
+def _users(key: str) -> Iterator[str]:
+    """The balancers in a subnet or a group."""
+    for balancer in classic().of_region():
+        if key in [*balancer["subnets"], *balancer["groups"]]:
+            yield balancer["arn"]
+
+
 def handler(inner: Handler) -> Handler:
     _classic[:] = [Classic()]
 
@@ -62,7 +80,7 @@ def handler(inner: Handler) -> Handler:
         refusal = _group_in_use(call)
         if refusal:
             return refusal
-        before = set(emulator.service("alb")._lbs)
+        before = set(records("alb").lbs)
         result = await inner(call)
         if result[0] < 300:
             _complete(before)
@@ -75,35 +93,35 @@ def handler(inner: Handler) -> Handler:
 
 def _complete(before: set[str]) -> None:
     """The network of a new load balancer, which follows from its subnets."""
-    alb, ec2 = emulator.service("alb"), emulator.service("ec2")
-    for arn in set(alb._lbs) - before:
-        for subnet in alb._lbs[arn]["Subnets"][:1]:
-            alb._lbs[arn]["VpcId"] = ec2._subnets.get(subnet, {}).get("VpcId", "")
+    alb, ec2 = records("alb"), records("ec2")
+    for arn in set(alb.lbs) - before:
+        for subnet in alb.lbs[arn]["Subnets"][:1]:
+            alb.lbs[arn]["VpcId"] = ec2.subnets.get(subnet, {}).get("VpcId", "")
 
 
 def _remove_listeners(balancer: str) -> None:
-    alb = emulator.service("alb")
-    gone = {arn for arn, item in alb._listeners.items() if item["LoadBalancerArn"] == balancer}
-    rules = {arn for arn, item in alb._rules.items() if item["ListenerArn"] in gone}
+    alb = records("alb")
+    gone = {arn for arn, item in alb.listeners.items() if item["LoadBalancerArn"] == balancer}
+    rules = {arn for arn, item in alb.rules.items() if item["ListenerArn"] in gone}
     for arn in gone:
-        alb._listeners.pop(arn, None)
+        alb.listeners.pop(arn, None)
     for arn in rules:
-        alb._rules.pop(arn, None)
+        alb.rules.pop(arn, None)
     for arn in gone | rules:
-        alb._tags.pop(arn, None)
+        alb.tags.pop(arn, None)
 
 
 def _group_in_use(call: Call) -> Answer | None:
     if call.action != "DeleteTargetGroup":
         return None
-    alb, group = emulator.service("alb"), call.parameter("TargetGroupArn")
+    alb, group = records("alb"), call.parameter("TargetGroupArn")
     actions = [
         action
-        for item in (*alb._listeners.values(), *alb._rules.values())
+        for item in (*alb.listeners.values(), *alb.rules.values())
         for action in item.get("DefaultActions", item.get("Actions", []))
     ]
     if any(action.get("TargetGroupArn") == group for action in actions):
-        return emulator.load_balancing_error(
+        return emulator.query_error(
             "ResourceInUse", f"Target group '{group}' is currently in use by a listener or a rule"
         )
     return None
@@ -114,7 +132,7 @@ def _classic_answer(call: Call) -> Answer:
     one = call.parameter("LoadBalancerName")
     missing = [name for name in names if classic().find(name) is None]
     if missing:
-        return emulator.load_balancing_error(
+        return emulator.query_error(
             "LoadBalancerNotFound", f"There is no ACTIVE Load Balancer named '{missing[0]}'"
         )
     match call.action:
@@ -136,21 +154,21 @@ def _classic_answer(call: Call) -> Answer:
             shown = [item for item in classic().of_region() if item["name"] in names]
             tags = "".join(_tags(item) for item in shown)
             return _xml(call, f"<TagDescriptions>{tags}</TagDescriptions>")
-    return emulator.load_balancing_error(
+    return emulator.query_error(
         "InvalidAction", f"The sandbox's classic load balancers do not have {call.action}"
     )
 
 
 def _create(call: Call, name: str) -> Answer:
     if classic().find(name):
-        return emulator.load_balancing_error(
+        return emulator.query_error(
             "DuplicateLoadBalancerName",
             f"The specified load balancer name '{name}' already exists.",
         )
-    ec2, subnets = emulator.service("ec2"), _members(call, "Subnets.member")
-    unknown = [subnet for subnet in subnets if subnet not in ec2._subnets]
+    ec2, subnets = records("ec2"), _members(call, "Subnets.member")
+    unknown = [subnet for subnet in subnets if subnet not in ec2.subnets]
     if unknown or not subnets:
-        return emulator.load_balancing_error(
+        return emulator.query_error(
             "SubnetNotFound", f"The subnet {unknown[:1] or ''} does not exist or is not named"
         )
     region = emulator.region()
@@ -162,7 +180,7 @@ def _create(call: Call, name: str) -> Answer:
         "scheme": call.parameter("Scheme") or "internet-facing",
         "subnets": subnets,
         "groups": _members(call, "SecurityGroups.member"),
-        "vpc": ec2._subnets[subnets[0]]["VpcId"],
+        "vpc": ec2.subnets[subnets[0]]["VpcId"],
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "tags": _pairs(call),
     }

@@ -20,7 +20,7 @@ POD_LOGS = "/var/log/pods"
 
 @dataclass(frozen=True)
 class Layout:
-    """Everything that has a place below `instance.root`."""
+    """The paths of everything below `instance.root`."""
 
     instance: Instance
 
@@ -52,7 +52,7 @@ class Layout:
 
     @property
     def status_file(self) -> Path:
-        """What the supervisor last said about each process."""
+        """The supervisor's last report on each process."""
         return self.instance.root / "status.json"
 
     @property
@@ -67,7 +67,7 @@ class Layout:
 
     @property
     def version_file(self) -> Path:
-        """What it was started from (`tools.sandbox_version`)."""
+        """The version that it was started from (`tools.sandbox_version`)."""
         return self.instance.root / "version"
 
     @property

@@ -8,11 +8,11 @@ import fnmatch
 from pathlib import Path
 
 from sandbox.aws.standin import emulator, filters
-from sandbox.aws.standin.account import Account
-from sandbox.aws.standin.call import Call
+from sandbox.aws.standin.call import Call, Handler
 from sandbox.aws.standin.emulator import Answer
+from sandbox.aws.standin.services import Services
+from tests.aws.standin.account import Account
 
-ACTIONS = ("DescribeInstanceTypeOfferings", "DescribeInstanceTypes")
 SIZES = {"large": 2, "xlarge": 4} | {f"{n}xlarge": 4 * n for n in (2, 4, 8, 12, 16, 24)}
 SMALL = {"nano": 0.5, "micro": 1, "small": 2, "medium": 4}
 """Sizes that only the burstable families have: GiB of memory; each has 2 vCPUs."""
@@ -34,6 +34,23 @@ UNNAMED = "m1.small"
 """What EC2 takes if a launch names no type."""
 
 
+def register(services: Services) -> None:
+    state = services.settings.state
+    services.wrap("ec2", lambda inner: handler(inner, state))
+
+
+def handler(inner: Handler, state: Path) -> Handler:
+    async def answer(call: Call) -> Answer:
+        match call.action:
+            case "DescribeInstanceTypes":
+                return _types(call, state)
+            case "DescribeInstanceTypeOfferings":
+                return _offerings(call, state)
+        return refusal(call, state) or await inner(call)
+
+    return answer
+
+
 def refusal(call: Call, state: Path) -> Answer | None:
     """EC2's error for an instance of a type that is not there."""
     if call.action == "RunInstances":
@@ -49,12 +66,6 @@ def refusal(call: Call, state: Path) -> Answer | None:
 
 def offered(kind: str, state: Path) -> bool:
     return kind in ALL and kind not in Account.read(state).missing_types
-
-
-def answer(call: Call, state: Path) -> Answer:
-    if call.action == "DescribeInstanceTypes":
-        return _types(call, state)
-    return _offerings(call, state)
 
 
 def _all(state: Path) -> list[str]:
