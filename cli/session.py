@@ -20,7 +20,7 @@ from cli.base.git import Checkout
 from cli.base.settings import DEFAULT_REGION, REGION_KEY
 from cli.cloud.limits import Limits
 from cli.cloud.sandbox import Machine, Progress, Sandbox
-from infra.naming import Names
+from infra.contract.naming import Names
 
 if TYPE_CHECKING:
     from cli.base.airflow import Airflow

@@ -8,7 +8,7 @@ from typing import Any
 
 import pulumi
 
-from infra.naming import CONTRACT
+from infra.contract.naming import CONTRACT
 from infra.registry import Repository
 from infra.stack import Stack
 

@@ -7,8 +7,8 @@ import pulumi_aws as aws
 import pulumi_docker_build as docker_build
 
 from infra.content import PROJECT_ROOT, content_hash
+from infra.contract.settings import Settings
 from infra.registry import Repository
-from infra.settings import Settings
 from infra.stack import Stack
 
 PLATFORM = docker_build.Platform.LINUX_AMD64

@@ -11,8 +11,8 @@ import pulumi
 
 from infra.address import Address
 from infra.airflow import UI_PORT, UI_SERVICE, Airflow
+from infra.contract.naming import CONTRACT
 from infra.image import Image
-from infra.naming import CONTRACT
 from infra.registry import Repository
 from infra.stack import Stack
 

@@ -1,6 +1,6 @@
 """The settings that the program knows, asked of the program itself.
 
-The command line never imports `infra`; it runs `python -m infra.settings --json`, and
+The command line never imports `infra`; it runs `python -m infra.contract.settings --json`, and
 keeps the answer for as long as the program's files are the same.
 """
 
@@ -136,7 +136,7 @@ def _answer() -> str:
 
 def _ask(root: Path) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "infra.settings", "--json"],
+        [sys.executable, "-m", "infra.contract.settings", "--json"],
         cwd=root,
         capture_output=True,
         text=True,

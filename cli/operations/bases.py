@@ -11,7 +11,7 @@ from cli.base.settings import DEFAULT_REGION, REGION_KEY
 from cli.cloud.sandbox import identity
 from cli.session import Session
 from cli.stack import stack_config
-from infra.naming import CONTRACT
+from infra.contract.naming import CONTRACT
 
 
 def check(session: Session, name: str) -> Mapping[str, Any]:

@@ -21,7 +21,7 @@ from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend, Outcome
 from cli.stack.stack_config import Standing
-from infra.naming import secrets_provider
+from infra.contract.naming import secrets_provider
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from cli.operations import sandboxes
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend, need
-from infra.naming import Names
+from infra.contract.naming import Names
 
 if TYPE_CHECKING:
     from cli.base.airflow import Airflow

@@ -7,7 +7,7 @@ from cli.base import lifetime
 from cli.base.errors import KitError
 from cli.operations.live import Live
 from cli.stack import stack_config
-from infra.naming import TAG_EXPIRES, TAG_USED
+from infra.contract.naming import TAG_EXPIRES, TAG_USED
 
 _AT_ONCE = 20
 """ARNs that the tagging API takes in one call."""

@@ -16,7 +16,7 @@ import boto3
 import pytest
 
 from cli.operations.bootstrap.github import HOST
-from infra.naming import PIPELINE_PATH, secrets_key_alias, state_bucket
+from infra.contract.naming import PIPELINE_PATH, secrets_key_alias, state_bucket
 from tests.unit.sandbox.aws.conftest import Emulator, new_emulator
 
 ROOT = Path(__file__).resolve().parents[2]

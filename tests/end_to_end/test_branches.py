@@ -18,7 +18,7 @@ import pytest
 from cli.base.airflow import Airflow
 from cli.operations.proof import prove
 from cli.operations.task_logs import TaskLogs
-from infra.naming import Names, branch_environment
+from infra.contract.naming import Names, branch_environment
 from sandbox.instance import REGISTRY_PORT
 from tests.end_to_end import draining
 from tests.end_to_end.kit import UP_SECONDS, Kit

@@ -16,7 +16,7 @@ from cli.cloud.resource import Search
 from cli.cloud.services import find
 from cli.operations.bootstrap.aws import Aws, Caller
 from cli.operations.bootstrap.pipeline_roles import policy
-from infra.naming import Names
+from infra.contract.naming import Names
 from sandbox.instance import TOKEN_REVIEW_PATH
 from tests.pipeline.branch_work import again, deploy, preview
 from tests.pipeline.cloud import ACCOUNT, BASE, BRANCH, LOGS, REFUSED, Account

@@ -11,7 +11,7 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
-from infra.naming import TAGGABLE_TYPES
+from infra.contract.naming import TAGGABLE_TYPES
 from tests.program.recording import DIGEST, ROOT, SECRETS, Program, Registration, run_program
 
 TAGS = {
@@ -31,7 +31,7 @@ def test_every_aws_resource_that_takes_tags_has_them(program: Program) -> None:
     tagged = 0
     for resource in program.resources:
         if resource.type.startswith("aws:") and takes_tags(resource.type):
-            assert resource.type in TAGGABLE_TYPES, "add it to infra/naming.py"
+            assert resource.type in TAGGABLE_TYPES, "add it to infra/contract/naming.py"
             assert TAGS.items() <= resource.inputs["tags"].items(), resource.name
             tagged += 1
     assert tagged > 25

@@ -14,7 +14,7 @@ from cli.base.errors import KitError, UserError
 from cli.base.phases import Phases
 from cli.cloud.kubernetes import Kubectl
 from cli.operations.teardown.operation import TornDown, Wish, tear_down
-from infra.naming import Names
+from infra.contract.naming import Names
 from sandbox.tools import tool
 from tests.teardown import kit
 from tests.teardown.conftest import Cloud

@@ -14,7 +14,7 @@ from cli.app import app
 from cli.base.environments import Environment
 from cli.base.git import Checkout
 from cli.stack.stack_config import BRANCH_KEY, EXPIRES_KEY
-from infra.naming import branch_environment, tags
+from infra.contract.naming import branch_environment, tags
 from tests.teardown import kit
 from tests.unit.cli.repositories import VARIABLES, Repository
 from tests.unit.sandbox.aws.conftest import Emulator, new_emulator

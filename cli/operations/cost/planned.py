@@ -15,7 +15,7 @@ from cli.operations.bootstrap.wishes import Wishes
 from cli.operations.cost.prices import Prices
 from cli.operations.cost.pricing import RELEASE
 from cli.operations.cost.things import Line, Thing
-from infra.naming import Names
+from infra.contract.naming import Names
 
 RANCHER_DISK_GB = 40
 """infra/rancher.py"""

@@ -12,7 +12,7 @@ from typing import Any
 from cli.base import lifetime
 from cli.cloud.resource import Resource
 from cli.stack.stack_config import BRANCH_MAX_LENGTH
-from infra.naming import (
+from infra.contract.naming import (
     TAG_BASE,
     TAG_BRANCH,
     TAG_EXPIRES,

@@ -20,7 +20,7 @@ from cli.operations.teardown.operation import Wish, phases_of, tear_down
 from cli.operations.teardown.report import Report
 from cli.session import Session
 from cli.stack import stack_config
-from infra.naming import is_environment
+from infra.contract.naming import is_environment
 
 PASSES = 3
 """Over what belongs to no environment: one thing may hold another."""

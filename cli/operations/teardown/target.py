@@ -20,7 +20,7 @@ from cli.operations.access import cloud_of
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend
-from infra.naming import TAG_BASE, Names
+from infra.contract.naming import TAG_BASE, Names
 
 
 @dataclass

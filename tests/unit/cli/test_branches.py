@@ -15,7 +15,7 @@ from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.git import NoBranch
 from cli.stack import stack_config
-from infra.naming import CONTRACT, branch_environment
+from infra.contract.naming import CONTRACT, branch_environment
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeBackend, FakeSession
 

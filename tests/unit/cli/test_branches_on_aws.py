@@ -8,7 +8,7 @@ import pytest
 
 from cli.base import lease
 from cli.base.environments import Environment
-from infra.naming import branch_environment, secrets_provider
+from infra.contract.naming import branch_environment, secrets_provider
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeBackend, FakeSession
 

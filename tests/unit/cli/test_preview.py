@@ -15,7 +15,7 @@ from cli.base.environments import Environment
 from cli.base.paths import ROOT
 from cli.stack import stack_config
 from cli.stack.driver import Stack
-from infra.naming import branch_environment
+from infra.contract.naming import branch_environment
 from sandbox.instance import state_dir
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeSession

@@ -9,7 +9,7 @@ from cli.operations.bootstrap.wishes import Wishes
 from cli.operations.cost import planned, prices, pricing
 from cli.operations.cost.pricing import BY_USE, FREE, PRICED, is_component
 from cli.operations.cost.things import Line, Thing
-from infra.naming import TAGGABLE_TYPES
+from infra.contract.naming import TAGGABLE_TYPES
 from tests.program.conftest import BASE, BRANCH, BRANCH_SECRETS
 from tests.program.recording import SECRETS, Program, run_program
 

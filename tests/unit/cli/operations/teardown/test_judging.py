@@ -7,7 +7,7 @@ import pytest
 
 from cli.cloud.resource import Resource
 from cli.operations.teardown.judging import EXPIRED, GONE, HOURS, NOBODYS, UNKNOWN, Evidence, judge
-from infra.naming import branch_environment, tags
+from infra.contract.naming import branch_environment, tags
 
 TODAY = date(2027, 3, 1)
 PAST, FUTURE = "2027-02-28", "2027-03-01"

@@ -3,9 +3,6 @@
 Everything that has a name of its own in the account carries the environment in it, so that two
 environments never meet. Pulumi adds a random suffix to most names; those that must be known
 beforehand (the cluster and what refers to it by name) are used as they are.
-
-The program creates by these names, the command line deploys, finds and deletes by them: this is the one
-module of the program that it imports (ADR 0005). Nothing here may import anything but the library.
 """
 
 import hashlib

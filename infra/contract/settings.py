@@ -2,7 +2,7 @@
 
 Pulumi hands the configuration over as strings; `load` turns them into `Settings` and `Secrets` or
 raises one `SettingsError` that names every problem. Nothing here touches Pulumi, so that the command
-line can print the list without loading it: `python -m infra.settings --json`.
+line can print the list without loading it: `python -m infra.contract.settings --json`.
 """
 
 import ast
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from infra.naming import ENVIRONMENT_MAX_LENGTH
-from infra.rules import (
+from infra.contract.naming import ENVIRONMENT_MAX_LENGTH
+from infra.contract.rules import (
     Rule,
     at_least,
     check_fernet,
@@ -363,7 +363,7 @@ def _documentation(class_name: str) -> dict[str, str]:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m infra.settings [--json]`: every key and what it means."""
+    """`python -m infra.contract.settings [--json]`: every key and what it means."""
     rows = describe()
     if arguments == ["--json"]:
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.settings import SettingsError, describe, load, main
+from infra.contract.settings import SettingsError, describe, load, main
 
 FERNET = base64.urlsafe_b64encode(bytes(32)).decode()
 SECRETS = {
@@ -228,10 +228,10 @@ def test_every_default_is_a_value_that_would_be_accepted() -> None:
 def test_the_list_for_the_command_line_needs_no_pulumi() -> None:
     """The command line may not load the program's libraries: they take a second."""
     code = (
-        "import sys, infra.settings; infra.settings.main(['--json']); "
+        "import sys, infra.contract.settings; infra.contract.settings.main(['--json']); "
         "assert 'pulumi' not in sys.modules"
     )
-    root = Path(__file__).resolve().parents[3]
+    root = Path(__file__).resolve().parents[4]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=root)
     rows = {row["key"]: row for row in json.loads(done.stdout)}
     assert rows["environment"]["required"]
