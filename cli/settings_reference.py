@@ -1,9 +1,10 @@
-"""`python -m cli.settings_reference` writes docs/settings.md from what the program says of itself."""
+"""`python -m cli.settings_reference` writes docs/settings.md from the settings."""
 
 import sys
 from collections.abc import Iterator
 
-from cli.base.settings import Setting, settings
+from infra.contract.rules import Setting
+from infra.contract.settings import SETTINGS
 
 INTRODUCTION = """# Settings
 
@@ -21,12 +22,13 @@ def _section(setting: Setting) -> Iterator[str]:
         facts.append("secret")
     if setting.required:
         facts.append("required")
-    if setting.choices:
-        facts.append(" or ".join(f"`{choice}`" for choice in setting.choices))
-    if setting.minimum is not None:
-        facts.append(f"{setting.minimum} to {setting.maximum}")
-    if setting.allowed:
-        facts.append(setting.allowed)
+    rule = setting.rule
+    if rule.choices:
+        facts.append(" or ".join(f"`{choice}`" for choice in rule.choices))
+    if rule.minimum is not None:
+        facts.append(f"{rule.minimum} to {rule.maximum}")
+    if rule.allowed:
+        facts.append(rule.allowed)
     yield f"## {setting.key}\n"
     yield f"{', '.join(facts)}\n"
     yield f"{setting.doc}\n"
@@ -34,7 +36,7 @@ def _section(setting: Setting) -> Iterator[str]:
 
 def document() -> str:
     """The whole of docs/settings.md."""
-    sections = (part for setting in settings().values() for part in _section(setting))
+    sections = (part for setting in SETTINGS.values() for part in _section(setting))
     return "\n".join([INTRODUCTION, *sections])
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from infra.contract.configuration import SettingsError, load
 from infra.contract.naming import TAG_EXPIRES, TAG_USED, TAGGABLE_TYPES, Names, labels, tags
-from infra.contract.settings import Secrets, Settings, SettingsError, load
+from infra.contract.settings import Secrets, Settings
 
 AWS_VERSION = metadata.version("pulumi_aws")
 

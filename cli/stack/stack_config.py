@@ -5,18 +5,16 @@ bootstrap. Secrets belong to the stack: made here, kept encrypted in Pulumi's co
 made anew while something deployed depends on them. What opens them: `cli.base.passphrase`.
 """
 
-import base64
-import secrets
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
 from cli.base.environments import Environment
 from cli.base.errors import UserError
-from cli.base.settings import DEFAULT_REGION, NAMESPACE, REGION_KEY
+from cli.base.settings import DEFAULT_REGION, REGION_KEY
 from cli.cloud.sandbox import Machine
 from cli.stack.backends import Backend
+from infra.contract.settings import NAMESPACE, SECRETS
 
 DEDICATED = "dedicated"
 SHARED = "shared"
@@ -39,20 +37,6 @@ USED_KEY = f"{NAMESPACE}:used"
 
 BRANCH_MAX_LENGTH = 255
 """Of the program's setting. It is for people only: the environment's name is made of the whole."""
-
-
-def _fernet_key() -> str:
-    # What cryptography's Fernet takes: URL-safe base64 of 32 bytes.
-    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-
-
-SECRETS: Mapping[str, Callable[[], str]] = {
-    "fernetKey": _fernet_key,
-    "jwtSecret": lambda: secrets.token_urlsafe(48),
-    "apiSecretKey": lambda: secrets.token_urlsafe(32),
-    "databasePassword": lambda: secrets.token_urlsafe(24),
-    "adminPassword": lambda: secrets.token_urlsafe(12),
-}
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.paths import ROOT
-from cli.base.settings import NAMESPACE, qualified
+from cli.base.settings import qualified
 from cli.operations.bootstrap.state_bucket import StateBucket
 from cli.operations.bootstrap.wishes import Wishes
 from cli.stack.backends import Backend
 from cli.stack.command import Cli
 from cli.stack.place import EXECUTABLE, QUIET
-from cli.stack.stack_config import SECRETS
+from infra.contract.settings import NAMESPACE, SECRETS
 
 BACKEND_VARIABLE = "PULUMI_BACKEND_URL"
 PROFILE_VARIABLE = "AWS_PROFILE"

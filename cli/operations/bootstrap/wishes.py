@@ -13,14 +13,14 @@ import yaml
 
 from cli.base.environments import Environment
 from cli.base.errors import UserError
-from cli.base.settings import NAMESPACE, Setting, check, declared, qualified, settings
+from cli.base.settings import parse, qualified, setting_of
+from infra.contract.settings import SETTINGS
 
 
 @dataclass(frozen=True)
 class Wishes:
     """Settings by key; `given` are those that the command line asked for."""
 
-    known: Mapping[str, Setting]
     configured: Mapping[str, str]
     given: Mapping[str, str]
 
@@ -30,30 +30,25 @@ class Wishes:
 
     def value(self, name: str) -> Any:
         """The value of one of the program's settings, in its type."""
-        text, setting = self.text(qualified(name)), declared(name, self.known)
-        if text is None:
-            return setting.default
-        return json.loads(text) if setting.type in ("boolean", "integer", "list") else text
+        text = self.text(qualified(name))
+        return SETTINGS[name].default if text is None else parse(name, text)
 
 
 def read(environment: Environment, assignments: Sequence[str] = ()) -> Wishes:
     """What the file of `environment` and the `KEY=VALUE` of the command line ask for."""
-    known = settings()
-    return Wishes(
-        known, _configured(environment), dict(_assigned(each, known) for each in assignments)
-    )
+    return Wishes(_configured(environment), dict(_assigned(each) for each in assignments))
 
 
-def _assigned(assignment: str, known: Mapping[str, Setting]) -> tuple[str, str]:
+def _assigned(assignment: str) -> tuple[str, str]:
     key, equals, value = assignment.partition("=")
     if not equals:
         raise UserError(f'"{assignment}" sets nothing', "--set takes KEY=VALUE, such as nodeMax=2.")
     key = qualified(key)
-    check(key, value, known)
-    namespace, _, name = key.partition(":")
-    if namespace == NAMESPACE and known[name].secret:
+    parse(key, value)
+    setting = setting_of(key)
+    if setting is not None and setting.secret:
         raise UserError(
-            f'"{name}" is a secret',
+            f'"{setting.key}" is a secret',
             "Bootstrap makes one up; the command line of a program can be seen by others. To set your own:",
             f"pulumi config set --secret {key}",
         )

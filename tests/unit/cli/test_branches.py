@@ -14,8 +14,8 @@ from cli.base import lease, passphrase
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.git import NoBranch
-from cli.stack import stack_config
 from infra.contract.naming import CONTRACT, branch_environment
+from infra.contract.settings import SECRETS
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeBackend, FakeSession
 
@@ -63,7 +63,7 @@ def test_up_on_a_branch_makes_its_environment_on_the_base(
 
 def test_its_secrets_are_its_own(base: FakeSession, run_json: RunJson) -> None:
     run_json("up")
-    for name in stack_config.SECRETS:
+    for name in SECRETS:
         key = f"aerodrome:{name}"
         assert base.fake_backends[NAME].values[key].value != base.fake_backend.values[key].value
 
