@@ -21,6 +21,7 @@ from cli.base.settings import DEFAULT_REGION, REGION_KEY
 from cli.cloud.limits import Limits
 from cli.cloud.sandbox import Machine, Progress, Sandbox
 from infra.contract.naming import Names
+from infra.contract.outputs import Outputs
 
 if TYPE_CHECKING:
     from cli.base.airflow import Airflow
@@ -121,14 +122,14 @@ class Session:
 
         def kubectl(namespace: str) -> "Kubectl":
             outputs = dict(self.backend(environment).outputs())
-            if sandbox is None and not outputs.get("kubeconfig"):
+            if sandbox is None and not outputs.get(Outputs.kubeconfig.key):
                 from cli.cloud.eks import kubeconfig
                 from cli.stack.stack_config import BASE_KEY
 
                 plain = self.backend(environment).plain()
                 region = plain.get(REGION_KEY) or DEFAULT_REGION
                 cluster = Names(plain.get(BASE_KEY) or environment.name).cluster
-                outputs["kubeconfig"] = kubeconfig(client, cluster, region)
+                outputs[Outputs.kubeconfig.key] = kubeconfig(client, cluster, region)
             return self.kubectl(namespace, outputs, sandbox)
 
         return looker(client, kubectl)
@@ -154,7 +155,7 @@ class Session:
         if sandbox is None:
             from cli.stack.backends import need
 
-            return Kubectl(need(outputs, "kubeconfig"), namespace)
+            return Kubectl(need(outputs, Outputs.kubeconfig), namespace)
         return Kubectl(sandbox.instance.admin_kubeconfig, namespace, self.machine().tool("kubectl"))
 
     def lease_store(self, environment: Environment, region: str) -> "Store | None":

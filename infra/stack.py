@@ -9,9 +9,10 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.contract.configuration import SettingsError, load
+from infra.contract.configuration import SettingsError, load, renewed
 from infra.contract.naming import TAG_EXPIRES, TAG_USED, TAGGABLE_TYPES, Names, labels, tags
 from infra.contract.settings import Secrets, Settings
+from infra.contract.tenancy import Tenancy
 
 AWS_VERSION = metadata.version("pulumi_aws")
 
@@ -38,7 +39,7 @@ class Stack:
 
     @property
     def names(self) -> Names:
-        return Names(self.settings.environment, shared=self.settings.rung == "shared")
+        return Names(self.settings.environment, shared=self.settings.tenancy == Tenancy.shared)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -79,9 +80,11 @@ def open_stack() -> Stack:
 
 def _read_settings() -> tuple[Settings, Secrets]:
     """The configuration, or one error that names everything that is wrong with it."""
-    config = pulumi.runtime.get_config_env()
     secret_keys = pulumi.runtime.get_config_secret_keys_env()
     try:
+        config, warnings = renewed(pulumi.runtime.get_config_env())
+        for warning in warnings:
+            pulumi.log.warn(warning)
         return load(config, secret_keys)
     except SettingsError as error:
         # RunError is Pulumi's word for "tell the user, without a traceback".

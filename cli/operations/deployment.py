@@ -31,7 +31,7 @@ class Wish:
     prove: bool | None = None
     """None: if something changed, or it was not proved yet."""
 
-    rung: str | None = None
+    tenancy: str | None = None
     lifetime: str | None = None
     """Days, or `never`; None: as it is."""
 
@@ -74,14 +74,14 @@ def plan(session: Session, environment: Environment, wish: Wish) -> Plan:
         # The plan looks at the other environments on the sandbox, whose states are locked with it.
         passphrase.provide(environment)
     backend = session.backend(environment)
-    standing = stack_config.standing(environment, backend, wish.rung)
+    standing = stack_config.standing(environment, backend, wish.tenancy)
     if environment.branch:
         # Only here is it sure that the branch is one of the repository that the command was called in.
         known = session.checkout().repositories()
         standing = replace(standing, repository=next(iter(known), ""))
     region = DEFAULT_REGION
     if standing.shared:
-        region = str(bases.check(session, standing.base).get("region", DEFAULT_REGION))
+        region = bases.check(session, standing.base).region or DEFAULT_REGION
     elif environment.sandboxed:
         _alone(session, environment)
     else:
@@ -92,7 +92,7 @@ def plan(session: Session, environment: Environment, wish: Wish) -> Plan:
 
 
 def _alone(session: Session, environment: Environment) -> None:
-    """UserError if its sandbox carries another environment of its rung: they would share everything."""
+    """UserError if its sandbox carries another environment of its tenancy: they would share everything."""
     for name in on_sandbox(environment.record_file.parent, session.sandbox_name):
         other = Environment(name)
         backend = session.backend(other)
@@ -103,13 +103,15 @@ def _alone(session: Session, environment: Environment) -> None:
                 f'The sandbox "{session.sandbox_name}" carries the environment "{name}" already',
                 "A dedicated environment has a sandbox of its own. Give it another one:",
                 "AERODROME_SANDBOX=NAME AERODROME_UI_PORT=PORT ./aerodrome up"
-                f"{session.same} --rung dedicated",
+                f"{session.same} --tenancy dedicated",
             )
 
 
 def configure(session: Session, plan: Plan, backend: Backend) -> None:
     """Stack and configuration, as far as `up` makes them."""
     environment, standing = plan.environment, plan.standing
+    for warning in backend.rename_former_keys():
+        session.console.note(f"warning: {warning}")
     if environment.sandboxed:
         stack_config.complete(environment, backend, standing)
     elif environment.base:

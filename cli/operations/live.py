@@ -1,10 +1,10 @@
-"""An environment that is deployed, and how its parts are reached: the same on every rung and cloud.
+"""An environment that is deployed, and how its parts are reached: the same with either tenancy, on either cloud.
 
 The verbs that look into one (`open`, `logs`, `status`, `exec`, `proof`) start here. Where Airflow
 answers is asked of Kubernetes; where no lasting address leads to it, a port is forwarded.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cli.base import passphrase
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
+from cli.base.settings import qualified
 from cli.cloud.kubernetes import Kubectl
 from cli.cloud.sandbox import Sandbox
 from cli.operations import sandboxes
@@ -20,6 +21,8 @@ from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend, need
 from infra.contract.naming import Names
+from infra.contract.outputs import Outputs
+from infra.contract.tenancy import Tenancy
 
 if TYPE_CHECKING:
     from cli.base.airflow import Airflow
@@ -38,15 +41,15 @@ class Live:
     session: Session
     environment: Environment
     backend: Backend
-    outputs: Mapping[str, Any]
+    outputs: Outputs
     sandbox: Sandbox | None
     """Where it lives; None on AWS."""
 
     @property
     def shared(self) -> bool:
         # An `up` that was cut short has no outputs yet; it is known by its configuration.
-        rung = self.outputs.get("rung") or self.backend.plain().get(stack_config.RUNG_KEY)
-        return bool(rung == stack_config.SHARED)
+        tenancy = self.outputs.tenancy or self.backend.plain().get(stack_config.TENANCY_KEY)
+        return bool(tenancy == Tenancy.shared)
 
     @property
     def names(self) -> Names:
@@ -59,7 +62,7 @@ class Live:
 
     def require_own_database(self, verb: str, words: str = "") -> None:
         """UserError if no pod of its own can run its database."""
-        if base := self.outputs.get("base"):
+        if base := self.outputs.base:
             raise UserError(
                 f'The database of "{self.environment.name}" is in the server of its base',
                 "No pod of its own runs one.",
@@ -69,14 +72,14 @@ class Live:
     @cached_property
     def client(self) -> Callable[[str], Any]:
         """Makes boto3 clients for its cloud."""
-        return self.session.client(self.sandbox, str(self.outputs.get("region") or "") or None)
+        return self.session.client(self.sandbox, self.outputs.region or None)
 
     @cached_property
     def addresses(self) -> tuple[str, ...]:
         """Where a browser finds its UI, the nearest first; none if only a forwarded port leads there."""
         if self.sandbox is not None and not self.shared:
             return sandboxes.urls(self.sandbox.instance)
-        name = need(self.outputs, "uiService")
+        name = need(self.outputs, Outputs.ui_service)
         service = self.kubectl.find("service", name)
         if service is None:
             raise KitError(
@@ -97,21 +100,21 @@ class Live:
         if self.addresses:
             yield self.addresses[0]
             return
-        target, port = f"service/{need(self.outputs, 'uiService')}", int(self.outputs["uiPort"])
-        with self.kubectl.forwarded(target, port) as local:
+        target = f"service/{need(self.outputs, Outputs.ui_service)}"
+        with self.kubectl.forwarded(target, int(self.outputs.ui_port)) as local:
             yield f"http://localhost:{local}"
 
     @contextmanager
     def airflow(self, patience: float) -> "Iterator[Airflow]":
         """Its Airflow, logged in as the administrator."""
-        user = need(self.outputs, "adminUser")
-        password = need(self.backend.config(), "aerodrome:adminPassword")
+        user = need(self.outputs, Outputs.admin_user)
+        password = need(self.backend.config(), qualified("adminPassword"))
         with self.ui() as url, self.session.airflow(url, user, password, patience) as airflow:
             yield airflow
 
     def health(self) -> dict[str, str]:
         """Status of each of Airflow's components, or `error` with the reason why there is none."""
-        if "uiService" not in self.outputs:
+        if not self.outputs.ui_service:
             return {"error": "not deployed to its end"}
         try:
             with self.ui() as url, self.session.airflow(url, "", "", 0.0) as airflow:

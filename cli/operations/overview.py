@@ -20,6 +20,7 @@ from cli.operations.live import Live
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend
+from infra.contract.tenancy import Tenancy
 
 HEALTHY = "healthy"
 
@@ -29,7 +30,7 @@ class Line:
     """One environment."""
 
     name: str
-    rung: str
+    tenancy: str
     branch: str
     base: str
     created: str
@@ -46,7 +47,7 @@ class Line:
     def data(self) -> dict[str, Any]:
         return {
             "environment": self.name,
-            "rung": self.rung,
+            "tenancy": self.tenancy,
             "branch": self.branch,
             "base": self.base,
             "created": self.created,
@@ -79,7 +80,7 @@ def _line(session: Session, environment: Environment) -> Line | None:
     plain = backend.plain()
     return Line(
         name=environment.name,
-        rung=plain.get(stack_config.RUNG_KEY, stack_config.DEDICATED),
+        tenancy=plain.get(stack_config.TENANCY_KEY, Tenancy.dedicated),
         branch=plain.get(stack_config.BRANCH_KEY, ""),
         base=plain.get(stack_config.BASE_KEY, ""),
         created=min((item.created for item in resources if item.created), default=""),

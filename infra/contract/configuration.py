@@ -5,9 +5,12 @@ Pulumi hands it over as strings. What is wrong with it is one `SettingsError` th
 
 import difflib
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from infra.contract.settings import NAMESPACE, SETTINGS, Secrets, Settings
+from infra.contract.settings import FORMER_KEYS, NAMESPACE, SETTINGS, Secrets, Settings
+from infra.contract.tenancy import Tenancy
+
+T = TypeVar("T")
 
 LOWEST_NODE_PORT: Final = 30_000
 """Where Kubernetes's own range of node ports begins."""
@@ -21,6 +24,31 @@ class SettingsError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+def renewed(config: Mapping[str, T]) -> tuple[dict[str, T], list[str]]:
+    """The configuration with former keys under their new names, and a warning for each.
+
+    Raises SettingsError where both names of a key are set.
+    """
+    current, warnings, problems = dict(config), [], []
+    for old, new in FORMER_KEYS.items():
+        former, wanted = f"{NAMESPACE}:{old}", f"{NAMESPACE}:{new}"
+        if former not in current:
+            continue
+        if wanted in current:
+            problems.append(
+                f"{former} and {wanted} are both set, and the first is the second's old name: "
+                f"pulumi config rm {former}"
+            )
+            continue
+        current[wanted] = current.pop(former)
+        warnings.append(
+            f"{former} is called {wanted} now; the old name works in this version and not in the next"
+        )
+    if problems:
+        raise SettingsError(problems)
+    return current, warnings
 
 
 def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Settings, Secrets]:
@@ -58,7 +86,7 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
 
 
 def _check_together(settings: Settings) -> list[str]:
-    problems = _check_rung(settings)
+    problems = _check_tenancy(settings)
     if not settings.node_min <= settings.node_desired <= settings.node_max:
         problems.append(
             f"{NAMESPACE}:nodeDesired is {settings.node_desired}: must lie between "
@@ -77,15 +105,15 @@ def _check_together(settings: Settings) -> list[str]:
     return problems
 
 
-def _check_rung(settings: Settings) -> list[str]:
-    if settings.rung == "shared" and not settings.base:
+def _check_tenancy(settings: Settings) -> list[str]:
+    if settings.tenancy == Tenancy.shared and not settings.base:
         return [
-            f"{NAMESPACE}:base is not set: rung shared needs the environment that it stands on: "
+            f"{NAMESPACE}:base is not set: tenancy shared needs the environment that it stands on: "
             f"{_set_command('base')}"
         ]
-    if settings.rung == "dedicated" and settings.base:
+    if settings.tenancy == Tenancy.dedicated and settings.base:
         return [
-            f"{NAMESPACE}:base is {settings.base!r}: only an environment of rung shared has a base"
+            f"{NAMESPACE}:base is {settings.base!r}: only an environment of tenancy shared has a base"
         ]
     if settings.base == settings.environment:
         return [f"{NAMESPACE}:base is {settings.base!r}: an environment can not stand on itself"]

@@ -12,11 +12,6 @@ from dataclasses import dataclass
 
 PREFIX = "aerodrome"
 
-CONTRACT = 1
-"""What a dedicated environment offers to those that stand on it. To be raised when a shared environment
-needs more of its base than before: an output, a script in its image, a rule in its cluster. Here, because the
-command line asks for it before it makes anything."""
-
 BRANCH_LOGS = "branches"
 """The folder of a base's log bucket in which each of its branches has one."""
 

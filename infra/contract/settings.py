@@ -24,6 +24,7 @@ from infra.contract.rules import (
     settings_of,
     token,
 )
+from infra.contract.tenancy import Tenancy
 
 NAMESPACE: Final = "aerodrome"
 """The configuration namespace: Pulumi's project name."""
@@ -61,19 +62,19 @@ class Settings:
         allowed="at most 255 printable characters",
     )
 
-    rung: str = setting(
-        "dedicated",
+    tenancy: str = setting(
+        Tenancy.dedicated,
         """What the environment stands on: a network and a cluster of its own, or those of its
         base environment. Default dedicated; a branch is best off with shared, which costs its
         pods only. With shared, all that describes network, cluster, database server and Rancher
         is the base's.""",
-        choices=("dedicated", "shared"),
+        choices=tuple(Tenancy),
     )
 
     base: str = setting(
         "",
         """The environment whose cluster, database server, bucket and repositories a shared
-        environment uses. Required with rung shared; a dedicated environment has none.""",
+        environment uses. Required with tenancy shared; a dedicated environment has none.""",
         pattern=rf"(?=.{{0,{ENVIRONMENT_MAX_LENGTH}}}$)({_NAME})?",
         allowed="the name of an environment",
     )
@@ -303,3 +304,7 @@ SETTINGS: Mapping[str, Setting] = {**settings_of(Settings), **settings_of(Secret
 
 SECRETS: Mapping[str, Make] = {key: one.make for key, one in SETTINGS.items() if one.make}
 """What makes up a value for each secret, by its key."""
+
+FORMER_KEYS: Mapping[str, str] = {"rung": "tenancy"}
+"""Keys of the version before, each with its new one. They work in this version, with a warning; the next one
+empties the table."""

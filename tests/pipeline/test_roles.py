@@ -53,7 +53,7 @@ def branch(base_program: Program, account: Account) -> Program:
         "logBucketArn": f"arn:aws:s3:::{LOGS}",
         "branchBoundary": account.boundary,
     }
-    config = {"environment": BRANCH, "rung": "shared", "base": BASE, "branch": "feature/x"}
+    config = {"environment": BRANCH, "tenancy": "shared", "base": BASE, "branch": "feature/x"}
     stacks = {f"organization/aerodrome/{BASE}": Program([], told, base_program.secret_outputs)}
     return run_program(config, SECRETS, stacks)
 

@@ -223,7 +223,7 @@ def test_it_tells_what_every_environment_tells(program: Program, shared: Program
     }
     assert shared.outputs["namespace"] == "airflow-test-x"
     assert shared.outputs["logPrefix"] == "branches/test-x"
-    assert (shared.outputs["rung"], shared.outputs["base"]) == ("shared", "test")
+    assert (shared.outputs["tenancy"], shared.outputs["base"]) == ("shared", "test")
 
 
 def test_the_base_lets_its_branches_reach_its_database(program: Program, shared: Program) -> None:
@@ -249,14 +249,23 @@ def telling(base: Program, **outputs: Any) -> Program:
 @pytest.mark.parametrize("contract", [None, 0])
 def test_a_base_of_an_older_version(program: Program, contract: int | None) -> None:
     assert refusal(telling(program, contract=contract)) == (
-        "base environment test was deployed by an older version, or not to its end: "
-        "run aerodrome up --env test"
+        'The base environment "test" was deployed by an older version, or not to its end\n'
+        "Bring it up to date first:\n"
+        "./aerodrome up --env test"
     )
 
 
 def test_a_base_that_is_a_branch_itself(program: Program) -> None:
-    message = refusal(telling(program, rung="shared", contract=None))
-    assert message.startswith("environment test is itself a shared environment")
+    message = refusal(telling(program, tenancy="shared", contract=None))
+    assert message.startswith('Environment "test" is itself shared, and carries no other')
+
+
+def test_a_base_that_the_version_before_deployed(program: Program) -> None:
+    former = telling(program, tenancy=None)
+    assert former.outputs["rung"] == "dedicated"
+    run_program(BRANCH, BRANCH_SECRETS, {BASE: former})
+    message = refusal(telling(program, tenancy=None, rung="shared"))
+    assert "is itself shared" in message
 
 
 def test_a_base_in_another_region(program: Program) -> None:

@@ -39,7 +39,7 @@ def session(
     bucket = f"aerodrome-{name}-state"
     cloud.client("s3").create_bucket(Bucket=bucket)
     made.backend(Environment(name)).write(
-        plain={"aws:region": REGION}, resources=[["s3", bucket]], outputs={"rung": "dedicated"}
+        plain={"aws:region": REGION}, resources=[["s3", bucket]], outputs={"tenancy": "dedicated"}
     )
     return made
 

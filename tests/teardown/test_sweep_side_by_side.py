@@ -137,7 +137,7 @@ def _deployed(world: World, name: str, **plain: str) -> None:
     """A stack that tells of a running Airflow."""
     world.account.client("s3").create_bucket(Bucket=f"state-of-{name}")
     backend = world.session.backend(Environment(name))
-    outputs = {"rung": "shared", "base": "sandbox", "adminUser": "admin", "uiService": "ui"}
+    outputs = {"tenancy": "shared", "base": "sandbox", "adminUser": "admin", "uiService": "ui"}
     backend.write(resources=[["s3", f"state-of-{name}"]], outputs=outputs, plain=plain)
 
 

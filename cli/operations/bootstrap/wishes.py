@@ -4,16 +4,14 @@ Those of its configuration file, what the command line adds, and the program's o
 rest. Quotas and the region are checked against them.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.base.settings import parse, qualified, setting_of
+from cli.stack import config_file
 from infra.contract.settings import SETTINGS
 
 
@@ -36,7 +34,10 @@ class Wishes:
 
 def read(environment: Environment, assignments: Sequence[str] = ()) -> Wishes:
     """What the file of `environment` and the `KEY=VALUE` of the command line ask for."""
-    return Wishes(_configured(environment), dict(_assigned(each) for each in assignments))
+    return Wishes(
+        config_file.plain(config_file.read(environment.config_file)),
+        dict(_assigned(each) for each in assignments),
+    )
 
 
 def _assigned(assignment: str) -> tuple[str, str]:
@@ -53,26 +54,3 @@ def _assigned(assignment: str) -> tuple[str, str]:
             f"pulumi config set --secret {key}",
         )
     return key, value
-
-
-def _configured(environment: Environment) -> dict[str, str]:
-    """The plain values of a configuration file; secrets are nobody's business here."""
-    try:
-        document = yaml.safe_load(environment.config_file.read_text()) or {}
-        values = document.get("config") or {}
-        return {
-            qualified(str(key)): _as_text(value)
-            for key, value in values.items()
-            if not (isinstance(value, dict) and "secure" in value)
-        }
-    except FileNotFoundError:
-        return {}
-    except (yaml.YAMLError, AttributeError) as error:
-        raise UserError(
-            f"{environment.config_file} is not a Pulumi configuration file", str(error)
-        ) from error
-
-
-def _as_text(value: Any) -> str:
-    """A value as `pulumi config set` takes it: YAML has turned it into its own types."""
-    return value if isinstance(value, str) else json.dumps(value, default=str)

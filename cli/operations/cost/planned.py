@@ -1,4 +1,4 @@
-"""The things that an environment's settings will make, on either rung: the cost before the first `up`.
+"""The things that an environment's settings will make, on either tenancy: the cost before the first `up`.
 
 Only what costs something; a test compares them with what the program registers.
 """

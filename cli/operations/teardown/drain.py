@@ -19,6 +19,7 @@ from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
 from cli.operations.teardown.waiting import until_none
 from cli.stack.backends import need
+from infra.contract.outputs import Outputs
 
 SCHEDULER = f"{COMPONENT_LABEL}=scheduler"
 WORKER = f"{COMPONENT_LABEL}=worker"
@@ -97,7 +98,7 @@ def _pause(target: Target, report: Report, give_up: float) -> bool:
     """Pauses all DAGs. Whether a task is queued or runs; also if nobody can say."""
     live = Live(target.session, target.environment, target.backend, target.outputs, target.sandbox)
     try:
-        need(target.outputs, "adminUser")
+        need(target.outputs, Outputs.admin_user)
         with live.airflow(PATIENCE) as airflow:
             airflow.pause_all()
             if waiting := airflow.deferred():

@@ -14,7 +14,8 @@ from cli.base import lease, passphrase
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.git import NoBranch
-from infra.contract.naming import CONTRACT, branch_environment
+from infra.contract.naming import branch_environment
+from infra.contract.outputs import CONTRACT, Outputs
 from infra.contract.settings import SECRETS
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeBackend, FakeSession
@@ -41,13 +42,13 @@ def test_up_on_a_branch_makes_its_environment_on_the_base(
 ) -> None:
     data = run_json("up")
     assert data["environment"] == NAME
-    assert (data["rung"], data["base"], data["branch"]) == ("shared", "sandbox", BRANCH)
+    assert (data["tenancy"], data["base"], data["branch"]) == ("shared", "sandbox", BRANCH)
     assert data["expires"] == "2027-03-04"
     assert data["url"] == "http://10.213.3.2:31234"
     assert data["provedNow"] is True
     plain = base.fake_backends[NAME].plain()
     assert plain == {
-        "aerodrome:rung": "shared",
+        "aerodrome:tenancy": "shared",
         "aerodrome:base": "sandbox",
         "aerodrome:environment": NAME,
         "aerodrome:branch": BRANCH,
@@ -95,8 +96,8 @@ def test_a_second_up_changes_nothing(base: FakeSession, run_json: RunJson) -> No
 def test_an_up_that_was_killed_in_the_configuration_goes_on(
     base: FakeSession, run_json: RunJson
 ) -> None:
-    base.fake_backends[NAME] = FakeBackend(values={"aerodrome:rung": "shared"})
-    assert run_json("up")["rung"] == "shared"
+    base.fake_backends[NAME] = FakeBackend(values={"aerodrome:tenancy": "shared"})
+    assert run_json("up")["tenancy"] == "shared"
     assert base.fake_backends[NAME].values["aerodrome:base"] == "sandbox"
 
 
@@ -104,7 +105,7 @@ def test_by_its_name_it_is_still_a_branch_s(base: FakeSession, run_json: RunJson
     run_json("up")
     base.day = date(2027, 3, 2)
     data = run_json("up", "--env", NAME)
-    assert (data["rung"], data["base"], data["branch"]) == ("shared", "sandbox", BRANCH)
+    assert (data["tenancy"], data["base"], data["branch"]) == ("shared", "sandbox", BRANCH)
     assert data["expires"] == "2027-03-05"
 
 
@@ -200,7 +201,7 @@ class TestRefused:
     ) -> None:
         run_json("up", "--env", "sandbox")
         session.console.json = False
-        result = run("up", "--rung", "dedicated")
+        result = run("up", "--tenancy", "dedicated")
         assert result.exit_code == 2
         assert 'carries the environment "sandbox" already' in result.stderr
         assert "AERODROME_SANDBOX=" in result.stderr
@@ -234,23 +235,37 @@ def test_the_others_on_a_sandbox_are_looked_at_with_the_passphrase(
 
 
 def test_shared_by_name_has_no_base(run: Run) -> None:
-    result = run("up", "--env", "sandbox-two", "--rung", "shared")
+    result = run("up", "--env", "sandbox-two", "--tenancy", "shared")
     assert result.exit_code == 2
     assert "has no base to share" in result.stderr
 
 
-def test_a_rung_stays(base: FakeSession, run: Run, run_json: RunJson) -> None:
+def test_a_tenancy_stays(base: FakeSession, run: Run, run_json: RunJson) -> None:
     run_json("up")
     base.console.json = False
-    result = run("up", "--rung", "dedicated")
+    result = run("up", "--tenancy", "dedicated")
     assert result.exit_code == 2
     assert f'Environment "{NAME}" is shared, not dedicated' in result.stderr
 
 
+def test_the_old_name_of_the_option_works_with_a_warning(base: FakeSession, run: Run) -> None:
+    result = run("up", "--rung", "shared")
+    assert result.exit_code == 0, result.output
+    assert "--rung is called --tenancy now" in result.stderr
+    assert base.fake_backends[NAME].values["aerodrome:tenancy"] == "shared"
+
+
+@pytest.mark.parametrize("verb", ["up", "preview"])
+def test_both_names_of_the_option(base: FakeSession, verb: str, run: Run) -> None:
+    result = run(verb, "--rung", "shared", "--tenancy", "dedicated")
+    assert result.exit_code == 2
+    assert "Either --tenancy or --rung" in result.stderr
+
+
 def test_a_dedicated_environment_of_a_branch(base: FakeSession, run_json: RunJson) -> None:
     base.sandbox_name = "two"
-    data = run_json("up", "--rung", "dedicated")
-    assert (data["rung"], data["base"], data["branch"]) == ("dedicated", "", BRANCH)
+    data = run_json("up", "--tenancy", "dedicated")
+    assert (data["tenancy"], data["base"], data["branch"]) == ("dedicated", "", BRANCH)
     assert data["expires"] == "2027-03-04"
     assert data["url"] == "http://localhost:8080"
     assert base.fake_backends[NAME].values["aerodrome:uiNodePort"] == "30080"
@@ -423,7 +438,7 @@ def test_an_up_that_failed_half_way_can_be_looked_into(
     base: FakeSession, run_json: RunJson
 ) -> None:
     run_json("up")
-    base.fake_backends[NAME].outputs = dict  # type: ignore[method-assign]
+    base.fake_backends[NAME].outputs = lambda: Outputs({})  # type: ignore[method-assign]
     base.fake_kubectl.namespaces.clear()
     assert run_json("logs", "scheduler")["lines"]
     assert base.fake_kubectl.namespaces == [f"airflow-{NAME}"]
@@ -433,7 +448,7 @@ def test_status_tells_of_the_branch(base: FakeSession, run: Run, run_json: RunJs
     run_json("up")
     data = run_json("status")
     assert data["environment"] == NAME
-    assert (data["rung"], data["base"], data["branch"]) == ("shared", "sandbox", BRANCH)
+    assert (data["tenancy"], data["base"], data["branch"]) == ("shared", "sandbox", BRANCH)
     assert data["airflow"]["scheduler"] == "healthy"
     base.console.json = False
     shown = run("status").stdout
@@ -461,7 +476,7 @@ def test_the_list_shows_every_environment(
     assert set(found) == {"sandbox", NAME, "dev"}
     assert found[NAME] == {
         "environment": NAME,
-        "rung": "shared",
+        "tenancy": "shared",
         "branch": BRANCH,
         "base": "sandbox",
         "created": "2027-02-27T10:00:00Z",

@@ -245,29 +245,29 @@ def test_a_port_that_no_node_offers() -> None:
 
 
 def test_a_shared_environment_names_its_base() -> None:
-    settings, _ = load_with(rung="shared", base="prod")
-    assert (settings.rung, settings.base) == ("shared", "prod")
-    assert problem(rung="shared") == (
-        "aerodrome:base is not set: rung shared needs the environment that it stands on: "
+    settings, _ = load_with(tenancy="shared", base="prod")
+    assert (settings.tenancy, settings.base) == ("shared", "prod")
+    assert problem(tenancy="shared") == (
+        "aerodrome:base is not set: tenancy shared needs the environment that it stands on: "
         "pulumi config set aerodrome:base VALUE"
     )
 
 
 def test_a_dedicated_environment_has_no_base() -> None:
     assert problem(base="prod") == (
-        "aerodrome:base is 'prod': only an environment of rung shared has a base"
+        "aerodrome:base is 'prod': only an environment of tenancy shared has a base"
     )
 
 
 def test_nothing_stands_on_itself() -> None:
-    assert problem(rung="shared", base="dev") == (
+    assert problem(tenancy="shared", base="dev") == (
         "aerodrome:base is 'dev': an environment can not stand on itself"
     )
 
 
 @pytest.mark.parametrize("base", ["-", "Prod", "p" * 29, "a_b"])
 def test_a_base_is_named_as_environments_are(base: str) -> None:
-    assert "must be the name of an environment" in problem(rung="shared", base=base)
+    assert "must be the name of an environment" in problem(tenancy="shared", base=base)
 
 
 def test_the_last_use_is_a_day() -> None:
