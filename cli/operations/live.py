@@ -20,6 +20,7 @@ from cli.operations import sandboxes
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend, need
+from infra.contract import executors
 from infra.contract.naming import Names
 from infra.contract.outputs import Outputs
 from infra.contract.tenancy import Tenancy
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from cli.base.airflow import Airflow
 
 DATABASE = "database"
-COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer", DATABASE)
+COMPONENTS = (*executors.COMPONENTS, DATABASE)
 """Airflow's, as the chart labels their pods. The database of a shared environment is its base's."""
 
 COMPONENT_LABEL = "app.kubernetes.io/component"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from infra.contract import executors
 from infra.contract.naming import ENVIRONMENT_MAX_LENGTH, ENVIRONMENT_PATTERN
 from infra.contract.rules import (
     Make,
@@ -190,10 +191,10 @@ class Settings:
     )
 
     executor: str = setting(
-        "KubernetesExecutor",
+        executors.DEFAULT,
         """How Airflow runs tasks: each in a pod of its own, or all inside the scheduler's pod.
         Default KubernetesExecutor.""",
-        choices=("KubernetesExecutor", "LocalExecutor"),
+        choices=tuple(executors.EXECUTORS),
     )
 
     database: str = setting(

@@ -21,6 +21,7 @@ from cli.operations.access import cloud_of
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend
+from infra.contract.executors import DEFAULT, EXECUTORS, Executor
 from infra.contract.naming import TAG_BASE, Names
 from infra.contract.outputs import Outputs
 from infra.contract.tenancy import Tenancy
@@ -71,6 +72,11 @@ class Target:
         """Whether its data was meant to outlive it."""
         configured = self.plain.get(qualified("protect")) == "true"
         return configured or self.outputs.protect
+
+    @property
+    def executor(self) -> Executor:
+        """What runs its tasks."""
+        return EXECUTORS.get(self.plain.get(qualified("executor"), DEFAULT), EXECUTORS[DEFAULT])
 
     @property
     def of_branch(self) -> bool:
