@@ -66,7 +66,7 @@ class Rancher(pulumi.ComponentResource):
                 "volume_type": "gp3",
                 "volume_size": DISK_GB,
                 "delete_on_termination": True,
-                "tags": args.stack.tags | {"Name": logical},
+                "tags": args.stack.lasting_tags | {"Name": logical},
             },
             user_data=hostname.apply(user_data),
             user_data_replace_on_change=True,

@@ -126,6 +126,12 @@ class Names:
         return f"{AIRFLOW}_{self.environment.replace('-', '_')}" if self.shared else AIRFLOW
 
     @property
+    def role(self) -> str:
+        """Airflow's role in IAM; Pulumi adds a suffix. Every environment has one and it is made early, so it
+        carries the tags that each use of the environment changes."""
+        return self.of("airflow")
+
+    @property
     def branch_boundary(self) -> str:
         """The policy beyond which no role of a branch on it may go; below `iam_path`."""
         return self.of("branches")
@@ -217,7 +223,7 @@ def tags(
     repository: str = "",
 ) -> dict[str, str]:
     """What every resource carries: sweeping and cost reports go by it. The last three only where there
-    is something to tell."""
+    is something to tell, and the day of the last use on one resource alone (`Names.role`)."""
     own = {
         TAG_ENVIRONMENT: tag_value(environment),
         TAG_BRANCH: tag_value(branch),

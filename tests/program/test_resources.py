@@ -39,12 +39,12 @@ def test_every_aws_resource_that_takes_tags_has_them(program: Program) -> None:
 
 
 def test_disks_that_aws_makes_by_itself_are_tagged_too(program: Program) -> None:
-    disk = program.one("aws:ec2/instance:Instance").inputs["rootBlockDevice"]
-    assert TAGS.items() <= disk["tags"].items()
-    parameters = program.one("kubernetes:storage.k8s.io/v1:StorageClass").inputs["parameters"]
-    given = {v for k, v in parameters.items() if k.startswith("tagSpecification_")}
     # None that changes from day to day: the class, and every disk's claim, would be replaced.
     lasting = {key: value for key, value in TAGS.items() if key != "aerodrome:expires"}
+    disk = program.one("aws:ec2/instance:Instance").inputs["rootBlockDevice"]
+    assert disk["tags"] == {**lasting, "Name": "aerodrome-test-rancher"}
+    parameters = program.one("kubernetes:storage.k8s.io/v1:StorageClass").inputs["parameters"]
+    given = {v for k, v in parameters.items() if k.startswith("tagSpecification_")}
     assert given == {f"{key}={value}" for key, value in lasting.items()}
 
 

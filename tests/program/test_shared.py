@@ -47,14 +47,30 @@ def test_what_takes_tags_says_whose_it_is() -> None:
     program = run_program({**BRANCH, **days}, BRANCH_SECRETS, {BASE: base})
     tagged = [r for r in program.resources if r.type.startswith("aws:") and takes_tags(r.type)]
     assert len(tagged) == 2
+    role = program.one("aws:iam/role:Role")
     for resource in tagged:
+        used = {"aerodrome:used": "2027-01-31"} if resource is role else {}
         assert resource.inputs["tags"] == {
             "aerodrome:environment": "test-x",
             "aerodrome:branch": "feature/x",
             "aerodrome:expires": "2027-02-03",
-            "aerodrome:used": "2027-01-31",
             "aerodrome:base": "test",
+            **used,
         }
+
+
+def test_one_resource_says_when_it_was_used() -> None:
+    """Each use would otherwise be a change of all, in every preview of another day."""
+    days = {"expires": "2027-02-03", "used": "2027-01-31"}
+    program = run_program({"environment": "test", "branch": "x", **days}, SECRETS)
+    tagged = [r for r in program.resources if r.type.startswith("aws:") and takes_tags(r.type)]
+    moving = [r for r in tagged if "aerodrome:used" in r.inputs["tags"]]
+    assert [(r.type, r.name) for r in moving] == [("aws:iam/role:Role", "aerodrome-test-airflow")]
+    for resource in tagged:
+        kept = 'tags["aerodrome:expires"]' in resource.ignore_changes
+        assert kept is (resource not in moving), resource.name
+        text = json.dumps({k: v for k, v in resource.inputs.items() if k != "tags"})
+        assert "2027-0" not in text, resource.name
 
 
 def test_what_lies_in_the_bases_namespace_says_whose_it_is(shared: Program) -> None:

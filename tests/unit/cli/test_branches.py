@@ -31,7 +31,11 @@ def base(session: FakeSession, run_json: RunJson) -> FakeSession:
     run_json("up")
     session.fake_airflow.calls.clear()
     session.fake_checkout.current = BRANCH
-    role = {"RoleName": "role-of-it", "Path": f"/aerodrome/{NAME}/", "Arn": "arn:aws:iam::1:role/x"}
+    role = {
+        "RoleName": f"aerodrome-{NAME}-airflow-1a2b3c4",
+        "Path": f"/aerodrome/{NAME}/",
+        "Arn": "arn:aws:iam::1:role/x",
+    }
     tags = [{"Key": "aerodrome:environment", "Value": NAME}]
     session.cloud.answers = {"list_roles": [{"Roles": [role]}], "list_role_tags": [{"Tags": tags}]}
     return session
@@ -303,7 +307,9 @@ class TestLifetime:
     def test_use_is_told_the_cloud_once_a_day(self, session: FakeSession, run: Run) -> None:
         session.day = date(2027, 3, 3)
         run("open", "--print")
-        assert {"RoleName": "role-of-it", "Tags": TAGS} in session.cloud.tagged
+        (role,) = (item["RoleName"] for item in session.cloud.tagged)
+        assert role == f"aerodrome-{NAME}-airflow-1a2b3c4"
+        assert session.cloud.tagged == [{"RoleName": role, "Tags": TAGS}]
         session.cloud.tagged.clear()
         run("logs", "scheduler")
         assert session.cloud.tagged == []
