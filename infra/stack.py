@@ -12,14 +12,12 @@ import pulumi_aws as aws
 from infra.contract.configuration import SettingsError, load, renewed
 from infra.contract.naming import TAG_EXPIRES, TAG_USED, TAGGABLE_TYPES, Names, labels, tags
 from infra.contract.settings import Secrets, Settings
+from infra.contract.sizes import zones
 from infra.contract.tenancy import Tenancy
 
 AWS_VERSION = metadata.version("pulumi_aws")
 
 ROLE = "aws:iam/role:Role"
-
-ZONES = 2
-"""EKS asks for subnets in two zones at least; a third would cost transfer and bring little."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ def _find_place() -> Place:
     return Place(
         region=aws.get_region().region,
         partition=aws.get_partition().partition,
-        zones=sorted(available.names)[:ZONES],
+        zones=zones(available.names),
     )
 
 

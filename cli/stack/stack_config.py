@@ -5,6 +5,7 @@ bootstrap. Secrets belong to the stack: made here, kept encrypted in Pulumi's co
 made anew while something deployed depends on them. What opens them: `cli.base.passphrase`.
 """
 
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -78,20 +79,36 @@ def complete(
 ) -> list[str]:
     """Adds what an environment's configuration lacks; the keys that were added."""
     have = backend.configured()
-    missing = [key for key in SECRETS if qualified(key) not in have]
-    if missing and backend.deployed():
-        raise UserError(
-            f"{environment.config_file} lacks the secret {missing[0]}",
+    plain = _plain(environment, on) | {REGION_KEY: region}
+
+    def lost(secret: str) -> UserError:
+        return UserError(
+            f"{environment.config_file} lacks the secret {secret}",
             f'Environment "{environment.name}" is deployed with it; a new one would not fit.\n'
             "Put the file back, or take the environment down first.",
             f"./aerodrome down --env {environment.name}",
         )
-    plain = _plain(environment, on) | {REGION_KEY: region}
-    added = [key for key in plain if key not in have]
-    backend.set_plain({key: plain[key] for key in added})
+
+    return add(backend, have, {key: plain[key] for key in plain if key not in have}, lost)
+
+
+def add(
+    backend: Backend,
+    have: Collection[str],
+    plain: Mapping[str, str],
+    lost: Callable[[str], UserError],
+) -> list[str]:
+    """Sets plain values, and makes up the secrets that are not among the keys in `have`; the keys.
+
+    What is deployed keeps its secrets: if it lacks one, `lost` is raised.
+    """
+    missing = [name for name in SECRETS if qualified(name) not in have]
+    if missing and backend.deployed():
+        raise lost(missing[0])
+    backend.set_plain(plain)
     for name in missing:
         backend.set_config(qualified(name), SECRETS[name](), secret=True)
-    return added + [qualified(name) for name in missing]
+    return [*plain, *map(qualified, missing)]
 
 
 def _plain(environment: Environment, on: Standing) -> dict[str, str]:
