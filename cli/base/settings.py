@@ -5,7 +5,7 @@ from typing import Any
 
 from cli.base.errors import UserError
 from infra.contract.rules import Setting
-from infra.contract.settings import NAMESPACE, SETTINGS
+from infra.contract.settings import FORMER_KEYS, NAMESPACE, SETTINGS
 
 REGION_KEY = "aws:region"
 """Not the program's: its AWS provider reads it."""
@@ -29,6 +29,9 @@ def setting_of(key: str) -> Setting | None:
         return None
     if name in SETTINGS:
         return SETTINGS[name]
+    if name in FORMER_KEYS:
+        new = FORMER_KEYS[name]
+        raise UserError(f'The configuration key "{name}" is called "{new}" now', SETTINGS[new].doc)
     lower = {known.lower(): known for known in SETTINGS}
     near = difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.6)
     names = ", ".join(f'"{lower[known]}"' for known in near)

@@ -58,3 +58,8 @@ def test_a_misspelt_key_gets_the_nearest(key: str) -> None:
 def test_a_strange_key_gets_none() -> None:
     with pytest.raises(UserError, match="No key has a name like that"):
         settings.setting_of("zzz")
+
+
+def test_a_former_key_that_somebody_types_gets_its_new_name() -> None:
+    with pytest.raises(UserError, match='"rung" is called "tenancy" now'):
+        settings.setting_of("rung")
