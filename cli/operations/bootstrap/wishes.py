@@ -45,7 +45,6 @@ def _assigned(assignment: str) -> tuple[str, str]:
     if not equals:
         raise UserError(f'"{assignment}" sets nothing', "--set takes KEY=VALUE, such as nodeMax=2.")
     key = qualified(key)
-    parse(key, value)
     setting = setting_of(key)
     if setting is not None and setting.secret:
         raise UserError(
@@ -53,4 +52,5 @@ def _assigned(assignment: str) -> tuple[str, str]:
             "Bootstrap makes one up; the command line of a program can be seen by others. To set your own:",
             f"pulumi config set --secret {key}",
         )
+    parse(key, value)
     return key, value
