@@ -24,7 +24,7 @@ from cli.cloud.resource import Client
 from cli.cloud.sandbox import Machine, Progress
 from cli.cloud.sandbox_cloud import SandboxCloud
 from cli.stack import stack_config
-from infra.naming import Names
+from infra.contract.naming import Names
 
 if TYPE_CHECKING:
     from cli.base.airflow import Airflow

@@ -112,7 +112,7 @@ def test_every_module_says_what_it_is_for() -> None:
 def test_no_module_hides_one_of_the_standard_library(package: str) -> None:
     # Pulumi's host puts the program's folder first on sys.path: infra/secrets.py would be
     # `secrets` for everyone.
-    names = {path.stem for path in (ROOT / package).glob("*.py")}
+    names = {path.stem for path in (ROOT / package).iterdir()}
     assert not names & set(sys.stdlib_module_names)
 
 
@@ -124,6 +124,29 @@ def test_a_class_name_means_one_thing_in_a_package(package: str) -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(name)
     assert not {name: files for name, files in places.items() if len(files) > 1}
+
+
+def test_the_shared_facts_import_the_standard_library_and_themselves() -> None:
+    # Whatever else they imported, every start of the command line would wait for.
+    imported = {
+        name
+        for file in python_files()
+        if file.startswith("infra/contract/")
+        for node in ast.walk(tree_of(file))
+        for name in _imported(node)
+    }
+    own = {name for name in imported if name.startswith("infra.contract")}
+    assert own
+    assert {name.split(".")[0] for name in imported - own} <= set(sys.stdlib_module_names)
+
+
+def _imported(node: ast.AST) -> list[str]:
+    match node:
+        case ast.Import():
+            return [alias.name for alias in node.names]
+        case ast.ImportFrom():
+            return [node.module or ""]
+    return []
 
 
 def _holds_tests(name: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from cli.cloud.errors import InUse, unless_gone
 from cli.cloud.resource import Resource, Search, everything, moment, pairs, portions
-from infra.naming import PREFIX, is_environment
+from infra.contract.naming import PREFIX, is_environment
 
 SERVICE = "ecr"
 PER_CALL = 100

@@ -10,7 +10,7 @@ from typing import Any
 
 from cli.cloud.errors import gone_is_fine, unless_gone
 from cli.cloud.resource import Resource, Search, everything, moment, pairs
-from infra.naming import PREFIX, is_environment
+from infra.contract.naming import PREFIX, is_environment
 
 SERVICE = "iam"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from cli.cloud import ownership
 from cli.cloud.resource import Resource, Search, everything, moment
-from infra.naming import PREFIX
+from infra.contract.naming import PREFIX
 
 SERVICE = "logs"
 PREFIXES = (f"/aws/eks/{PREFIX}-", f"/aws/containerinsights/{PREFIX}-")

@@ -5,7 +5,7 @@ from typing import Any
 
 from cli.cloud.errors import InUse, gone_is_fine, unless_gone
 from cli.cloud.resource import Resource, Search, everything, moment, pairs
-from infra.naming import PREFIX, Names, is_environment
+from infra.contract.naming import PREFIX, Names, is_environment
 
 SERVICE = "s3"
 BRANCHES = f"{Names('', shared=True).log_prefix.rstrip('/')}/"

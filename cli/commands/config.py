@@ -14,8 +14,8 @@ from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.commands.options import Json, on_environment
 from cli.session import Session
-from cli.stack import stack_config
 from cli.stack.backends import Backend, clear, masked
+from infra.contract.settings import SECRETS, SETTINGS
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,7 +25,7 @@ app = typer.Typer(
 
 
 def _complete_key(incomplete: str) -> list[str]:
-    return [key for key in settings.settings() if key.startswith(incomplete)]
+    return [key for key in SETTINGS if key.startswith(incomplete)]
 
 
 Key = Annotated[
@@ -59,8 +59,8 @@ def get(
     full = settings.qualified(key)
     values = _backend(session, environment).config()
     if full not in values:
-        _refuse_unknown(full)
-        if full in {f"{settings.NAMESPACE}:{name}" for name in stack_config.SECRETS}:
+        setting = settings.setting_of(full)
+        if setting is not None and setting.secret:
             raise UserError(
                 f'Environment "{environment.name}" has no "{key}" yet',
                 "It is made at random by the first `up`, or by bootstrap.",
@@ -73,12 +73,6 @@ def get(
         )
     value = (clear if show else masked)(values[full])
     session.console.result({"key": full, "value": value}, lambda: session.console.line(str(value)))
-
-
-def _refuse_unknown(full: str) -> None:
-    namespace, _, name = full.partition(":")
-    if namespace == settings.NAMESPACE:
-        settings.declared(name, settings.settings())
 
 
 @on_environment
@@ -107,14 +101,12 @@ def set_value(
       aerodrome config set adminPassword < password.txt
     """
     session: Session = ctx.obj
-    known = settings.settings()
     full = settings.qualified(key)
-    name = full.removeprefix(f"{settings.NAMESPACE}:")
-    _refuse_unknown(full)
-    hidden = secret or (name in known and known[name].secret)
+    setting = settings.setting_of(full)
+    hidden = secret or (setting is not None and setting.secret)
     if value is None:
         value = _read(key, session)
-    settings.check(full, value, known)
+    settings.parse(full, value)
     _backend(session, environment, writes=True).set_config(full, value, secret=hidden)
     data = {"key": full, "secret": hidden, "environment": environment.name}
     session.console.result(data, lambda: session.console.line(f"{full} is set"))
@@ -150,15 +142,15 @@ def list_values(
         return
     keys = [
         {
-            "key": f"{settings.NAMESPACE}:{setting.key}",
+            "key": settings.qualified(setting.key),
             "type": setting.type,
-            "value": values.get(f"{settings.NAMESPACE}:{setting.key}"),
+            "value": values.get(settings.qualified(setting.key)),
             "default": setting.default,
             "required": setting.required,
             "secret": setting.secret,
             "doc": setting.doc,
         }
-        for setting in settings.settings().values()
+        for setting in SETTINGS.values()
     ]
 
     def show() -> None:
@@ -189,10 +181,10 @@ def remove(ctx: typer.Context, key: Key, environment: Environment, json: Json = 
     full = settings.qualified(key)
     backend = _backend(session, environment)
     if full not in backend.config():
-        _refuse_unknown(full)
+        settings.setting_of(full)
         raise UserError(f'"{key}" is not set in environment "{environment.name}"')
-    name = full.removeprefix(f"{settings.NAMESPACE}:")
-    if name in stack_config.SECRETS and backend.deployed():
+    name = full.partition(":")[2]
+    if name in SECRETS and backend.deployed():
         raise UserError(
             f'The secret "{name}" is in use',
             f'Environment "{environment.name}" is deployed with it. Set another value instead.',

@@ -10,9 +10,10 @@ from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.git import NoBranch
 from cli.base.settings import REGION_KEY
-from cli.commands.options import Base, Branch, Json
+from cli.commands.options import Base, Branch, Json, under_new_name
 from cli.session import Session
 from cli.stack import stack_config
+from infra.contract.tenancy import Tenancy
 
 if TYPE_CHECKING:
     from cli.operations.bootstrap.wishes import Wishes
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from cli.operations.cost.report import Estimate
 
 
-class Rungs(StrEnum):
+class Tenancies(StrEnum):
     """Which ways to have the environment are shown."""
 
     dedicated = "dedicated"
@@ -36,7 +37,8 @@ Name = Annotated[
         help="The environment; by default that of the git branch that is checked out.",
     ),
 ]
-Rung = Annotated[Rungs, typer.Option("--rung", help="On what it would stand.")]
+AskedTenancies = Annotated[Tenancies, typer.Option("--tenancy", help="Which tenancy to price.")]
+FormerTenancies = Annotated[Tenancies | None, typer.Option("--rung", hidden=True)]
 Region = Annotated[
     str,
     typer.Option(
@@ -70,7 +72,8 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     env: Name = None,
     branch: Branch = None,
     base: Base = environments.DEFAULT,
-    rung: Rung = Rungs.both,
+    tenancy: AskedTenancies = Tenancies.both,
+    rung: FormerTenancies = None,
     region: Region = "",
     assignments: Assignments = None,
     markdown: Markdown = False,
@@ -86,7 +89,7 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     \b
     Example:
       aerodrome cost
-      aerodrome cost dev --region eu-central-1 --rung dedicated
+      aerodrome cost dev --region eu-central-1 --tenancy dedicated
       aerodrome cost dev --check-prices
     """
     session: Session = ctx.obj
@@ -112,7 +115,8 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     if check_prices:
         _check(session, table)
         return
-    kinds = (DEDICATED, SHARED) if rung is Rungs.both else (rung.value,)
+    tenancy = under_new_name(ctx, tenancy, rung)
+    kinds = (DEDICATED, SHARED) if tenancy is Tenancies.both else (tenancy.value,)
     estimates = [plan(kind, wanted, environment.name, table) for kind in kinds]
     standing, notes = _standing(session, environment, table, wanted)
     report = Report(environment.name, table, [*standing, *estimates], notes)
@@ -187,7 +191,7 @@ def _standing(
         session.cloud(environment).unlock()
         backend = session.backend(environment)
         resources = backend.resources()
-        shared = backend.plain().get(stack_config.RUNG_KEY) == stack_config.SHARED
+        shared = backend.plain().get(stack_config.TENANCY_KEY) == Tenancy.shared
     except KitError as error:
         # The settings alone say what it would cost.
         return [], [f"What is deployed is not shown: {error.summary}."]

@@ -12,7 +12,7 @@ from cli.session import Session
 
 HEADINGS = (
     "environment",
-    "rung",
+    "tenancy",
     "branch",
     "base",
     "age",
@@ -50,7 +50,7 @@ def _row(session: Session, line: EnvironmentSummary) -> tuple[str, ...]:
     passed = lifetime.has_passed(line.expires, session.today())
     return (
         line.name,
-        line.rung,
+        line.tenancy,
         line.branch or "-",
         line.base or "-",
         overview.age(line.created, datetime.now(UTC)),

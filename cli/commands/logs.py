@@ -13,6 +13,7 @@ from cli.operations.live import COMPONENT_LABEL, COMPONENTS, DATABASE, Live
 from cli.operations.proof import DAG
 from cli.session import Session
 from cli.stack.backends import need
+from infra.contract.outputs import Outputs
 
 
 def _complete_component(incomplete: str) -> list[str]:
@@ -84,7 +85,7 @@ def logs(
 
 
 def _of_task(found: Live, dag: str, run: str | None, task: str) -> dict[str, Any]:
-    need(found.outputs, "logBucket")
+    need(found.outputs, Outputs.log_bucket)
     bucket = task_logs.from_outputs(found.client("s3"), found.outputs)
     log = bucket.of_task(dag, run or bucket.last_run(dag), task)
     return {"task": task, "uri": log.uri, "lines": bucket.read(log)}

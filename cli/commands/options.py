@@ -9,7 +9,7 @@ import inspect
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -18,6 +18,9 @@ from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.base.git import Checkout, NoBranch
 from cli.session import Session
+from infra.contract.tenancy import Tenancy
+
+T = TypeVar("T")
 
 
 def _complete_environment(incomplete: str) -> list[str]:
@@ -177,5 +180,39 @@ Refresh = Annotated[
     bool,
     typer.Option("--refresh", help="Compare the state with the cloud first, resource by resource."),
 ]
+
+AskedTenancy = Annotated[
+    Tenancy | None,
+    typer.Option("--tenancy", help="Shared: in its base's cluster, as branches are; or dedicated."),
+]
+
+FormerTenancy = Annotated[Tenancy | None, typer.Option("--rung", hidden=True)]
+
+Lifetime = Annotated[
+    str | None,
+    typer.Option(
+        "--lifetime",
+        metavar="DAYS",
+        help="Keep a branch's environment so many days, or `never` sweep it; 3 after each use.",
+    ),
+]
+
+
+def under_new_name(ctx: typer.Context, tenancy: T, rung: T | None) -> T:
+    """What --tenancy says, or --rung, its name in the version before. UserError if both are there."""
+    if rung is None:
+        return tenancy
+    if _typed(ctx, "tenancy"):
+        raise UserError(
+            "Either --tenancy or --rung",
+            "They are one option: --rung is its old name.",
+            f"./{ctx.command_path} --tenancy {rung}",
+        )
+    session: Session = ctx.obj
+    session.console.note(
+        "warning: --rung is called --tenancy now; the old name works in this version and not in the next"
+    )
+    return rung
+
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing AWS.")]

@@ -5,7 +5,15 @@ from contextlib import ExitStack
 import typer
 
 from cli.base.environments import Environment
-from cli.commands.options import Json, Refresh, on_environment
+from cli.commands.options import (
+    AskedTenancy,
+    FormerTenancy,
+    Json,
+    Lifetime,
+    Refresh,
+    on_environment,
+    under_new_name,
+)
 from cli.operations import deployment
 from cli.operations.deployment import UpOptions
 from cli.session import Session
@@ -13,7 +21,13 @@ from cli.session import Session
 
 @on_environment
 def preview(
-    ctx: typer.Context, environment: Environment, refresh: Refresh = False, json: Json = False
+    ctx: typer.Context,
+    environment: Environment,
+    tenancy: AskedTenancy = None,
+    rung: FormerTenancy = None,
+    lifetime: Lifetime = None,
+    refresh: Refresh = False,
+    json: Json = False,
 ) -> None:
     """Show what `up` would change, and change nothing.
 
@@ -24,13 +38,15 @@ def preview(
     Example:
       aerodrome preview
       aerodrome preview --env dev --json
+      aerodrome preview --tenancy dedicated
       aerodrome preview --refresh
     """
     session: Session = ctx.obj
+    options = UpOptions(tenancy=under_new_name(ctx, tenancy, rung), lifetime=lifetime)
     with ExitStack() as trial:
         # Before the plan: who looks at a stack in a fresh clone gets its configuration back.
         backend = trial.enter_context(session.backend(environment).trial())
-        planned = deployment.plan(session, environment, UpOptions())
+        planned = deployment.plan(session, environment, options)
         session.cloud(environment).require()
         deployment.configure(session, planned, backend)
         outcome = backend.preview(session.console.stderr, refresh=refresh)

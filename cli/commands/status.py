@@ -11,6 +11,7 @@ from cli.commands.options import Json, on_environment
 from cli.operations.live import Live
 from cli.session import Session
 from cli.stack import stack_config
+from infra.contract.tenancy import Tenancy
 
 
 @on_environment
@@ -46,7 +47,7 @@ def _looked_into(found: Live) -> dict[str, Any]:
         return {"airflow": {"error": error.summary}}
     plain = found.backend.plain()
     return {
-        "rung": stack_config.SHARED if found.shared else stack_config.DEDICATED,
+        "tenancy": Tenancy.shared if found.shared else Tenancy.dedicated,
         "base": plain.get(stack_config.BASE_KEY, ""),
         "branch": plain.get(stack_config.BRANCH_KEY, ""),
         "expires": plain.get(stack_config.EXPIRES_KEY, lifetime.NEVER),

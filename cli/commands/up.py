@@ -7,32 +7,30 @@ import typer
 from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.base.phases import Phases
-from cli.commands.options import Json, Refresh, UiPort, Yes, on_environment
+from cli.commands.options import (
+    AskedTenancy,
+    FormerTenancy,
+    Json,
+    Lifetime,
+    Refresh,
+    UiPort,
+    Yes,
+    on_environment,
+    under_new_name,
+)
 from cli.operations import deployment
 from cli.operations.deployment import Deployed, UpOptions
 from cli.session import Session
 from cli.stack.backends import Outcome
-from cli.stack.stack_config import Rung
 
 
 @on_environment
 def up(  # noqa: PLR0913 - one parameter for each option
     ctx: typer.Context,
     environment: Environment,
-    rung: Annotated[
-        Rung | None,
-        typer.Option(
-            "--rung", help="Shared: in its base's cluster, as branches are; or dedicated."
-        ),
-    ] = None,
-    lifetime: Annotated[
-        str | None,
-        typer.Option(
-            "--lifetime",
-            metavar="DAYS",
-            help="Keep a branch's environment this many days, or `never` sweep it [default: 3 after each use].",
-        ),
-    ] = None,
+    tenancy: AskedTenancy = None,
+    rung: FormerTenancy = None,
+    lifetime: Lifetime = None,
     prove: Annotated[
         bool | None,
         typer.Option("--proof/--no-proof", help="Run the example DAG [default: after a change]."),
@@ -61,7 +59,7 @@ def up(  # noqa: PLR0913 - one parameter for each option
     asks = not yes and cloud.asks
     options = UpOptions(
         prove,
-        rung.value if rung else None,
+        under_new_name(ctx, tenancy, rung),
         lifetime,
         (lambda planned: _agree(session, planned)) if asks else None,
         refresh,
@@ -69,7 +67,7 @@ def up(  # noqa: PLR0913 - one parameter for each option
     done = deployment.deploy(session, environment, phases, options)
     data: dict[str, Any] = {
         "environment": environment.name,
-        "rung": done.standing.rung,
+        "tenancy": done.standing.tenancy,
         "base": done.standing.base,
         "branch": done.standing.branch,
         "expires": done.expires,

@@ -1,18 +1,14 @@
 """The environment that a branch's stands on: looked at before anything is made of the branch's."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from cli.base import lease
 from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.base.settings import DEFAULT_REGION, REGION_KEY
 from cli.session import Session
-from cli.stack import stack_config
-from infra.naming import CONTRACT
+from infra.contract.outputs import Outputs, refusal
 
 
-def check(session: Session, name: str) -> Mapping[str, Any]:
+def check(session: Session, name: str) -> Outputs:
     """The outputs of the base called `name`. UserError if nothing can stand on it now."""
     base = Environment(name)
     up = f"./aerodrome up --env {name}"
@@ -27,18 +23,8 @@ def check(session: Session, name: str) -> Mapping[str, Any]:
         )
     stays(session, name)
     outputs = backend.outputs()
-    if outputs.get("rung") == stack_config.SHARED:
-        raise UserError(
-            f'Environment "{name}" is itself shared, and carries no other',
-            f"It stands on {outputs.get('base')}.",
-            f"./aerodrome up --base {outputs.get('base')}",
-        )
-    if int(outputs.get("contract") or 0) < CONTRACT:
-        raise UserError(
-            f'The base environment "{name}" was deployed by an older version, or not to its end',
-            "Bring it up to date first:",
-            up,
-        )
+    if refused := refusal(name, outputs):
+        raise UserError(*refused)
     return outputs
 
 

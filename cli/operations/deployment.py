@@ -21,7 +21,7 @@ from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend, Outcome
 from cli.stack.stack_config import Standing
-from infra.naming import secrets_provider
+from infra.contract.naming import secrets_provider
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class UpOptions:
     prove: bool | None = None
     """None: if something changed, or it was not proved yet."""
 
-    rung: str | None = None
+    tenancy: str | None = None
     lifetime: str | None = None
     """Days, or `never`; None: as it is."""
 
@@ -74,14 +74,14 @@ def plan(session: Session, environment: Environment, options: UpOptions) -> Depl
     # The plan looks at the other environments on a sandbox, whose states are locked with it.
     cloud.unlock()
     backend = session.backend(environment)
-    standing = stack_config.standing(environment, backend, options.rung)
+    standing = stack_config.standing(environment, backend, options.tenancy)
     if environment.branch:
         # Only here is it sure that the branch is one of the repository that the command was called in.
         known = session.checkout().repositories()
         standing = replace(standing, repository=next(iter(known), ""))
     region = DEFAULT_REGION
     if standing.shared:
-        region = str(bases.check(session, standing.base).get("region", DEFAULT_REGION))
+        region = bases.check(session, standing.base).region or DEFAULT_REGION
     else:
         _alone(session, environment, cloud)
         # A branch's that is dedicated goes where its base is.
@@ -91,7 +91,7 @@ def plan(session: Session, environment: Environment, options: UpOptions) -> Depl
 
 
 def _alone(session: Session, environment: Environment, cloud: Cloud) -> None:
-    """UserError if its sandbox carries another environment of its rung: they would share everything."""
+    """UserError if its sandbox carries another environment of its tenancy: they would share everything."""
     for name in cloud.neighbours():
         other = Environment(name)
         backend = session.backend(other)
@@ -102,13 +102,15 @@ def _alone(session: Session, environment: Environment, cloud: Cloud) -> None:
                 f'The sandbox "{session.sandbox_name}" carries the environment "{name}" already',
                 "A dedicated environment has a sandbox of its own. Give it another one:",
                 "AERODROME_SANDBOX=NAME AERODROME_UI_PORT=PORT ./aerodrome up"
-                f"{session.same} --rung dedicated",
+                f"{session.same} --tenancy dedicated",
             )
 
 
 def configure(session: Session, plan: DeploymentPlan, backend: Backend) -> None:
     """Stack and configuration, as far as `up` makes them."""
     environment, standing = plan.environment, plan.standing
+    for warning in backend.rename_former_keys():
+        session.console.note(f"warning: {warning}")
     cloud = session.cloud(environment)
     if cloud.configures:
         if not cloud.has_passphrase:

@@ -1,10 +1,10 @@
-"""An environment that is deployed, and how its parts are reached: the same on every rung and cloud.
+"""An environment that is deployed, and how its parts are reached: the same with either tenancy, on either cloud.
 
 The verbs that look into one (`open`, `logs`, `status`, `exec`, `proof`) start here. Where Airflow
 answers is asked of Kubernetes; where no lasting address leads to it, a port is forwarded.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,18 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
+from cli.base.settings import qualified
 from cli.cloud.kubernetes import Kubectl
 from cli.cloud.protocol import Cloud
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend, need
-from infra.naming import Names
+from infra.contract import executors
+from infra.contract.naming import Names
+from infra.contract.outputs import Outputs
+from infra.contract.tenancy import Tenancy
 
 if TYPE_CHECKING:
     from cli.base.airflow import Airflow
 
 DATABASE = "database"
-COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer", DATABASE)
+COMPONENTS = (*executors.COMPONENTS, DATABASE)
 """Airflow's, as the chart labels their pods. The database of a shared environment is its base's."""
 
 COMPONENT_LABEL = "app.kubernetes.io/component"
@@ -36,7 +40,7 @@ class Live:
     session: Session
     environment: Environment
     backend: Backend
-    outputs: Mapping[str, Any]
+    outputs: Outputs
 
     @property
     def cloud(self) -> Cloud:
@@ -45,8 +49,8 @@ class Live:
     @property
     def shared(self) -> bool:
         # An `up` that was cut short has no outputs yet; it is known by its configuration.
-        rung = self.outputs.get("rung") or self.backend.plain().get(stack_config.RUNG_KEY)
-        return bool(rung == stack_config.SHARED)
+        tenancy = self.outputs.tenancy or self.backend.plain().get(stack_config.TENANCY_KEY)
+        return bool(tenancy == Tenancy.shared)
 
     @property
     def names(self) -> Names:
@@ -59,7 +63,7 @@ class Live:
 
     def require_own_database(self, verb: str, words: str = "") -> None:
         """UserError if no pod of its own can run its database."""
-        if base := self.outputs.get("base"):
+        if base := self.outputs.base:
             raise UserError(
                 f'The database of "{self.environment.name}" is in the server of its base',
                 "No pod of its own runs one.",
@@ -69,14 +73,14 @@ class Live:
     @cached_property
     def client(self) -> Callable[[str], Any]:
         """Makes boto3 clients for its cloud."""
-        return self.cloud.client(str(self.outputs.get("region") or "") or None)
+        return self.cloud.client(self.outputs.region or None)
 
     @cached_property
     def addresses(self) -> tuple[str, ...]:
         """Where a browser finds its UI, the nearest first; none if only a forwarded port leads there."""
         if not self.shared and (own := self.cloud.own_addresses()):
             return own
-        name = need(self.outputs, "uiService")
+        name = need(self.outputs, Outputs.ui_service)
         service = self.kubectl.find("service", name)
         if service is None:
             raise KitError(
@@ -92,21 +96,21 @@ class Live:
         if self.addresses:
             yield self.addresses[0]
             return
-        target, port = f"service/{need(self.outputs, 'uiService')}", int(self.outputs["uiPort"])
-        with self.kubectl.forwarded(target, port) as local:
+        target = f"service/{need(self.outputs, Outputs.ui_service)}"
+        with self.kubectl.forwarded(target, int(self.outputs.ui_port)) as local:
             yield f"http://localhost:{local}"
 
     @contextmanager
     def airflow(self, patience: float) -> "Iterator[Airflow]":
         """Its Airflow, logged in as the administrator."""
-        user = need(self.outputs, "adminUser")
-        password = need(self.backend.config(), "aerodrome:adminPassword")
+        user = need(self.outputs, Outputs.admin_user)
+        password = need(self.backend.config(), qualified("adminPassword"))
         with self.ui() as url, self.session.airflow(url, user, password, patience) as airflow:
             yield airflow
 
     def health(self) -> dict[str, str]:
         """Status of each of Airflow's components, or `error` with the reason why there is none."""
-        if "uiService" not in self.outputs:
+        if not self.outputs.ui_service:
             return {"error": "not deployed to its end"}
         try:
             with self.ui() as url, self.session.airflow(url, "", "", 0.0) as airflow:

@@ -19,6 +19,7 @@ from cli.operations.live import Live
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend
+from infra.contract.tenancy import Tenancy
 
 HEALTHY = "healthy"
 
@@ -28,7 +29,7 @@ class EnvironmentSummary:
     """One environment."""
 
     name: str
-    rung: str
+    tenancy: str
     branch: str
     base: str
     created: str
@@ -45,7 +46,7 @@ class EnvironmentSummary:
     def data(self) -> dict[str, Any]:
         return {
             "environment": self.name,
-            "rung": self.rung,
+            "tenancy": self.tenancy,
             "branch": self.branch,
             "base": self.base,
             "created": self.created,
@@ -78,7 +79,7 @@ def _line(session: Session, environment: Environment) -> EnvironmentSummary | No
     plain = backend.plain()
     return EnvironmentSummary(
         name=environment.name,
-        rung=plain.get(stack_config.RUNG_KEY, stack_config.DEDICATED),
+        tenancy=plain.get(stack_config.TENANCY_KEY, Tenancy.dedicated),
         branch=plain.get(stack_config.BRANCH_KEY, ""),
         base=plain.get(stack_config.BASE_KEY, ""),
         created=min((item.created for item in resources if item.created), default=""),

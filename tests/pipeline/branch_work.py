@@ -17,7 +17,7 @@ from cli.cloud.patience import Patience
 from cli.cloud.resource import Search
 from cli.cloud.services import find
 from cli.operations.task_logs import TaskLogs
-from infra.naming import Names, secrets_key_alias, tags
+from infra.contract.naming import Names, secrets_key_alias, tags
 from sandbox.providers import contract
 from sandbox.providers.aws.clients import Aws
 from sandbox.providers.aws.registry import functions, resources

@@ -16,7 +16,7 @@ from cli.cloud.resource import Search
 from cli.cloud.services import find
 from cli.operations.bootstrap.aws import Aws, Caller
 from cli.operations.bootstrap.pipeline_roles import policy
-from infra.naming import Names
+from infra.contract.naming import Names
 from sandbox import errors as sandbox_errors
 from sandbox.instance import TOKEN_REVIEW_PATH
 from tests.pipeline.branch_work import again, deploy, preview
@@ -54,7 +54,7 @@ def branch(base_program: Program, account: Account) -> Program:
         "logBucketArn": f"arn:aws:s3:::{LOGS}",
         "branchBoundary": account.boundary,
     }
-    config = {"environment": BRANCH, "rung": "shared", "base": BASE, "branch": "feature/x"}
+    config = {"environment": BRANCH, "tenancy": "shared", "base": BASE, "branch": "feature/x"}
     stacks = {f"organization/aerodrome/{BASE}": Program([], told, base_program.secret_outputs)}
     return run_program(config, SECRETS, stacks)
 

@@ -108,7 +108,7 @@ class Monitor(pulumi_mocks.MockMonitor):
         if request.type == "pulumi:pulumi:Stack":
             return resource_pb2.RegisterResourceResponse(urn=urn)
         raw = json_format.MessageToDict(request.object)
-        inputs = self._transformed(request, reveal(raw))
+        inputs, ignored = self._transformed(request, reveal(raw))
         identity = f"{request.name}-id" if request.custom else ""
         provider_urn = request.provider.rpartition("::")[0]
         self.registrations.append(
@@ -120,7 +120,7 @@ class Monitor(pulumi_mocks.MockMonitor):
                 dependencies=frozenset(
                     {*request.dependencies, *([provider_urn] if provider_urn else [])}
                 ),
-                ignore_changes=tuple(request.ignoreChanges),
+                ignore_changes=ignored,
                 parent=request.parent,
                 urn=urn,
             )
@@ -148,7 +148,10 @@ class Monitor(pulumi_mocks.MockMonitor):
         urn = self.make_urn(request.parent, request.type, request.name)
         return resource_pb2.ReadResourceResponse(urn=urn, properties=answer)
 
-    def _transformed(self, request: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+    def _transformed(
+        self, request: Any, inputs: dict[str, Any]
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        options = pulumi.ResourceOptions(ignore_changes=list(request.ignoreChanges))
         for transform in self.aws.transforms:
             result = transform(
                 pulumi.ResourceTransformArgs(
@@ -156,11 +159,12 @@ class Monitor(pulumi_mocks.MockMonitor):
                     type_=request.type,
                     name=request.name,
                     props=inputs,
-                    opts=pulumi.ResourceOptions(),
+                    opts=options,
                 )
             )
-            inputs = dict(result.props) if result else inputs
-        return inputs
+            if result:
+                inputs, options = dict(result.props), result.opts
+        return inputs, tuple(options.ignore_changes or ())
 
 
 def reveal(value: Any) -> Any:

@@ -22,6 +22,7 @@ from cli.cloud.lease_bucket import store_of
 from cli.cloud.limits import Limits
 from cli.cloud.patience import Patience
 from cli.stack.backends import Found, Outcome
+from infra.contract.outputs import Outputs
 from sandbox.tools import tool
 from tests.unit.cli.fakes import FakeSession
 
@@ -93,8 +94,8 @@ class FileBackend:
             self.write(resources=left)
         return Outcome({"delete": count}, 0.0)
 
-    def outputs(self) -> dict[str, Any]:
-        return dict(self._read()["outputs"])
+    def outputs(self) -> Outputs:
+        return Outputs(self._read()["outputs"])
 
     def resources(self) -> list[Found]:
         return [Found(service, name, name, name) for service, name in self._read()["resources"]]

@@ -14,7 +14,7 @@ from cli.base.errors import KitError, UserError
 from cli.base.phases import Phases
 from cli.cloud.kubernetes import Kubectl
 from cli.operations.teardown.operation import TornDown, Wish, tear_down
-from infra.naming import Names
+from infra.contract.naming import Names
 from sandbox.tools import tool
 from tests.teardown import kit
 from tests.teardown.conftest import Cloud
@@ -281,12 +281,12 @@ def test_karpenters_nodes_go_with_their_pools(
 
 def _shared(session: kit.Sandboxed, cluster: kit.Cluster, cloud: Cloud, name: str) -> None:
     """A branch's environment on the base `sandbox`: a stack, a namespace, and a namespace's disk."""
-    plain = {"aerodrome:rung": "shared", "aerodrome:base": "sandbox", "aerodrome:branch": name}
+    plain = {"aerodrome:tenancy": "shared", "aerodrome:base": "sandbox", "aerodrome:branch": name}
     backend = session.backend(Environment(name))
     bucket = f"aerodrome-{name}"
     cloud.client("s3").create_bucket(Bucket=bucket)
     backend.write(
-        plain=plain, resources=[["s3", bucket]], outputs={"rung": "shared", "base": "sandbox"}
+        plain=plain, resources=[["s3", bucket]], outputs={"tenancy": "shared", "base": "sandbox"}
     )
     cluster.namespace(f"airflow-{name}", aerodrome__environment=name, aerodrome__base="sandbox")
 
@@ -342,7 +342,7 @@ def test_a_base_with_branches_refuses_and_names_them_or_takes_them_first(
         f"airflow-{cloud.ours}", aerodrome__environment=cloud.ours, aerodrome__base=cloud.theirs
     )
     session.backend(Environment(cloud.ours)).write(
-        plain={"aerodrome:rung": "shared", "aerodrome:base": cloud.theirs}
+        plain={"aerodrome:tenancy": "shared", "aerodrome:base": cloud.theirs}
     )
     with pytest.raises(UserError, match=f"carries {cloud.ours}") as refused:
         _down(session, cloud.theirs)

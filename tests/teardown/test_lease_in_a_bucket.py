@@ -10,7 +10,7 @@ from cli.base.errors import UserError
 from cli.base.lease import LeaseHolder, coming_up, held, holder
 from cli.base.lease_stores import Store
 from cli.cloud.lease_bucket import store_of
-from infra.naming import state_bucket
+from infra.contract.naming import state_bucket
 from tests.teardown.conftest import Cloud
 
 REGION = "us-east-1"

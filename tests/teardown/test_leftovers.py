@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from infra.naming import Names
+from infra.contract.naming import Names
 from tests.teardown.conftest import Cloud, Plant
 from tests.unit.sandbox.aws.test_images import push
 

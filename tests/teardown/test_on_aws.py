@@ -12,7 +12,7 @@ from cli.base.environments import Environment
 from cli.base.lease import LeaseHolder
 from cli.cloud.eks import kubeconfig
 from cli.cloud.lease_bucket import store_of
-from infra.naming import Names, state_bucket
+from infra.contract.naming import Names, state_bucket
 from tests.teardown import kit
 from tests.teardown.conftest import Cloud
 from tests.teardown.test_leftovers import cluster, log_group
@@ -39,7 +39,7 @@ def session(
     bucket = f"aerodrome-{name}-state"
     cloud.client("s3").create_bucket(Bucket=bucket)
     made.backend(Environment(name)).write(
-        plain={"aws:region": REGION}, resources=[["s3", bucket]], outputs={"rung": "dedicated"}
+        plain={"aws:region": REGION}, resources=[["s3", bucket]], outputs={"tenancy": "dedicated"}
     )
     return made
 

@@ -18,7 +18,7 @@ from cli.cloud.kubernetes import Kubectl
 from cli.operations.teardown.rancher import deregister
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import target_of
-from infra.naming import Names
+from infra.contract.naming import Names
 from sandbox.tools import tool
 from tests.teardown import kit
 from tests.teardown.conftest import Cloud

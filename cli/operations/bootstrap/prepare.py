@@ -17,7 +17,7 @@ from cli.operations.bootstrap.stack import StackLocation, StackMaker
 from cli.operations.bootstrap.state_bucket import StateBucket
 from cli.operations.bootstrap.wishes import Wishes
 from cli.stack.backends import Backend
-from infra.naming import secrets_provider, state_backend
+from infra.contract.naming import secrets_provider, state_backend
 
 ACCOUNTS_KEY = "aws:allowedAccountIds"
 """Pulumi's AWS provider refuses every other account."""

@@ -16,7 +16,7 @@ from cli.cloud.errors import code_of
 from cli.cloud.resource import everything, pairs, portions
 from cli.operations.bootstrap.aws import Aws
 from cli.operations.bootstrap.wishes import Wishes
-from infra.naming import TAG_ENVIRONMENT, Names
+from infra.contract.naming import TAG_ENVIRONMENT, Names
 
 TYPES_PER_CALL = 100
 

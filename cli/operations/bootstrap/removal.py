@@ -17,7 +17,7 @@ from cli.operations.bootstrap.secrets_key import DELETION_DAYS, SecretsKey
 from cli.operations.bootstrap.stack import Kept, StackLocation, StackMaker
 from cli.operations.bootstrap.state_bucket import StateBucket
 from cli.operations.bootstrap.wishes import Wishes
-from infra.naming import secrets_provider, state_backend
+from infra.contract.naming import secrets_provider, state_backend
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The things that an environment's settings will make, on either rung: the cost before the first `up`.
+"""The things that an environment's settings will make, on either tenancy: the cost before the first `up`.
 
 Only what costs something; a test compares them with what the program registers.
 """
@@ -15,10 +15,8 @@ from cli.operations.bootstrap.wishes import Wishes
 from cli.operations.cost.prices import Prices
 from cli.operations.cost.pricing import RELEASE
 from cli.operations.cost.things import Line, Thing
-from infra.naming import Names
-
-RANCHER_DISK_GB = 40
-"""infra/rancher.py"""
+from infra.contract.naming import Names
+from infra.contract.sizes import RANCHER_DISK_GB, images
 
 ALWAYS_ON = ("apiServer", "scheduler", "dagProcessor", "triggerer")
 """The pods of a shared environment: its database is its base's."""
@@ -30,7 +28,6 @@ MEMORY = {"c": 2, "m": 4, "r": 8, "t": 4}
 def dedicated(wanted: Wishes, environment: str) -> list[Thing]:
     """Everything of its own."""
     names, rds = Names(environment), wanted.value("database") == "rds"
-    images = ["airflow"] if rds else ["airflow", "postgres"]
     return [
         Thing("aws:eks/cluster:Cluster", names.cluster),
         Thing("aws:kms/key:Key", names.of("secrets")),
@@ -41,7 +38,10 @@ def dedicated(wanted: Wishes, environment: str) -> list[Thing]:
         *_rancher(wanted, names),
         *_database(wanted, names),
         Thing("aws:s3/bucket:Bucket", names.of("logs")),
-        *(Thing("aws:ecr/repository:Repository", names.of(image)) for image in images),
+        *(
+            Thing("aws:ecr/repository:Repository", names.of(image))
+            for image in images(wanted.value("database"))
+        ),
         Thing(RELEASE, names.of("airflow"), _release(wanted, own_database=not rds)),
     ]
 

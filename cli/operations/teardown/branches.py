@@ -6,7 +6,7 @@ from cli.cloud.errors import translated
 from cli.cloud.resource import TAGGING_API, pairs
 from cli.operations.teardown.target import Target
 from cli.stack import stack_config
-from infra.naming import LABEL_BASE, LABEL_ENVIRONMENT, TAG_BASE, TAG_ENVIRONMENT
+from infra.contract.naming import LABEL_BASE, LABEL_ENVIRONMENT, TAG_BASE, TAG_ENVIRONMENT
 
 
 def branches_of(target: Target) -> list[str]:

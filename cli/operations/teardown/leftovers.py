@@ -10,7 +10,7 @@ from cli.cloud.resource import Resource
 from cli.operations.teardown.helm import uninstall
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
-from infra.naming import LABEL_ENVIRONMENT, Names
+from infra.contract.naming import LABEL_ENVIRONMENT, Names
 
 HOOKS = "jobs,secrets,configmaps"
 """What a Helm hook may leave: it belongs to no release and to no state."""

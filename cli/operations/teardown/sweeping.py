@@ -9,6 +9,7 @@ from cli.base import lifetime
 from cli.base.environments import Environment
 from cli.base.errors import CloudError, KitError
 from cli.base.phases import Phases
+from cli.base.settings import qualified
 from cli.cloud.errors import InUse
 from cli.cloud.resource import Client, Resource, Search
 from cli.cloud.services import delete, find
@@ -19,7 +20,7 @@ from cli.operations.teardown.operation import Wish, phases_of, tear_down
 from cli.operations.teardown.report import Report
 from cli.session import Session
 from cli.stack import stack_config
-from infra.naming import is_environment
+from infra.contract.naming import is_environment
 
 PASSES = 3
 """Over what belongs to no environment: one thing may hold another."""
@@ -73,7 +74,7 @@ def _is_here(base: Environment, name: str) -> bool:
 def _heard(session: Session, verdict: Verdict) -> Verdict:
     """The verdict after the environment itself was asked, as far as it can be."""
     plain = _configured(session, Environment(verdict.environment))
-    if plain.get("aerodrome:protect") == "true":
+    if plain.get(qualified("protect")) == "true":
         return spare(verdict, "it is protected")
     until = plain.get(stack_config.EXPIRES_KEY, "")
     if verdict.reason == EXPIRED and until and not lifetime.has_passed(until, session.today()):

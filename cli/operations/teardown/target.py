@@ -11,6 +11,7 @@ from typing import Any
 
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
+from cli.base.settings import qualified
 from cli.cloud.kubernetes import Kubectl
 from cli.cloud.limits import Limits
 from cli.cloud.protocol import Cloud
@@ -19,7 +20,10 @@ from cli.cloud.services import FINDERS, find
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend
-from infra.naming import TAG_BASE, Names
+from infra.contract.executors import DEFAULT, EXECUTORS, Executor
+from infra.contract.naming import TAG_BASE, Names
+from infra.contract.outputs import Outputs
+from infra.contract.tenancy import Tenancy
 
 
 @dataclass
@@ -32,7 +36,7 @@ class Target:
     cloud: Cloud
     client: Client
     region: str
-    outputs: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Outputs = field(default_factory=lambda: Outputs({}))
     plain: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -46,11 +50,11 @@ class Target:
     @cached_property
     def base(self) -> str:
         """What it stands on, if it is shared; empty if it stands alone."""
-        told = self.outputs.get("rung") or self.plain.get(stack_config.RUNG_KEY)
-        if told == stack_config.DEDICATED:
+        told = self.outputs.tenancy or self.plain.get(stack_config.TENANCY_KEY)
+        if told == Tenancy.dedicated:
             return ""
-        if told == stack_config.SHARED:
-            return str(self.outputs.get("base") or self.plain.get(stack_config.BASE_KEY, ""))
+        if told == Tenancy.shared:
+            return self.outputs.base or self.plain.get(stack_config.BASE_KEY, "")
         tagged = (resource.tags.get(TAG_BASE, "") for resource in self.found())
         return next((base for base in tagged if base), self.environment.base)
 
@@ -65,8 +69,13 @@ class Target:
     @property
     def protected(self) -> bool:
         """Whether its data was meant to outlive it."""
-        configured = self.plain.get("aerodrome:protect") == "true"
-        return configured or bool(self.outputs.get("protect"))
+        configured = self.plain.get(qualified("protect")) == "true"
+        return configured or self.outputs.protect
+
+    @property
+    def executor(self) -> Executor:
+        """What runs its tasks."""
+        return EXECUTORS.get(self.plain.get(qualified("executor"), DEFAULT), EXECUTORS[DEFAULT])
 
     @property
     def of_branch(self) -> bool:
@@ -87,8 +96,7 @@ class Target:
 
     @property
     def cluster(self) -> str:
-        told = str(self.outputs.get("clusterName") or "")
-        return told or Names(self.base or self.name).cluster
+        return self.outputs.cluster_name or Names(self.base or self.name).cluster
 
     @cached_property
     def kubectl(self) -> Kubectl | None:
@@ -110,11 +118,11 @@ def target_of(session: Session, environment: Environment, region: str = "") -> T
     return Target(session, environment, backend, cloud, client, region, _outputs(backend), plain)
 
 
-def _outputs(backend: Backend) -> Mapping[str, Any]:
-    """{} where the state cannot be read to its end: the passphrase may be lost."""
+def _outputs(backend: Backend) -> Outputs:
+    """Empty where the state cannot be read to its end: the passphrase may be lost."""
     try:
         return backend.outputs()
     except UserError:
         raise
     except KitError:
-        return {}
+        return Outputs({})

@@ -22,6 +22,7 @@ from cli.cloud.patience import Patience
 from cli.cloud.sandbox_cloud import SandboxCloud
 from cli.session import Session
 from cli.stack.backends import Found, Outcome
+from infra.contract.outputs import Outputs
 from sandbox import doctor, pulumi, tools
 from sandbox.instance import UI_NODE_PORT, Instance
 
@@ -136,9 +137,10 @@ class FakeBackend:
         gone, self.there = self.there, 0
         return Outcome({"delete": gone}, 0.1)
 
-    def outputs(self) -> dict[str, Any]:
-        if not self.there:
-            return {}
+    def outputs(self) -> Outputs:
+        return Outputs(self._told() if self.there else {})
+
+    def _told(self) -> dict[str, Any]:
         return {
             "adminUser": "admin",
             "logBucket": "logs",
@@ -147,7 +149,7 @@ class FakeBackend:
             "uiService": "airflow-api-server",
             "uiPort": 8080,
             "kubeconfig": Secret("clear text"),
-            "rung": self.values.get("aerodrome:rung", "dedicated"),
+            "tenancy": self.values.get("aerodrome:tenancy", "dedicated"),
             "base": self.values.get("aerodrome:base", ""),
             **self.more,
         }
@@ -193,6 +195,9 @@ class FakeBackend:
 
     def plain(self) -> dict[str, str]:
         return {key: value for key, value in self.values.items() if not isinstance(value, Secret)}
+
+    def rename_former_keys(self) -> list[str]:
+        return []
 
     def set_config(self, key: str, value: str, *, secret: bool) -> None:
         self.values[key] = Secret(value) if secret else value

@@ -436,7 +436,11 @@ def test_a_base_gets_no_end_by_an_extension(
     assert "kept until somebody takes it down" in result.stderr
     assert f" extend --until {day}" in result.stderr
     assert "aerodrome:expires" not in session.fake_backend.values
+    role = {"RoleName": "aerodrome-sandbox-airflow-1a2b3c4", "Path": "/aerodrome/sandbox/"}
+    session.fake_cloud.answers = {"list_roles": [{"Roles": [role]}]}
     assert run("extend", "--until", day).exit_code == 0
+    (tagged,) = session.fake_cloud.tagged
+    assert tagged["RoleName"] == role["RoleName"]
 
 
 def test_a_branch_s_database_writes_its_log_in_the_base(

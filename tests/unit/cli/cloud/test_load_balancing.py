@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from cli.cloud import load_balancing
 from cli.cloud.resource import Search
-from infra.naming import TAG_ENVIRONMENT
+from infra.contract.naming import TAG_ENVIRONMENT
 
 
 @dataclass

@@ -6,7 +6,6 @@ import re
 import pytest
 
 from cli.base.errors import UserError
-from cli.base.settings import settings
 from cli.operations.bootstrap.wishes import Wishes
 from cli.operations.cost import prices
 from cli.operations.cost.prices import FILE, HOURS, Prices
@@ -88,7 +87,7 @@ def test_families_of_a_region_stand_to_each_other_as_in_the_first(region: str) -
 def test_what_the_program_makes_by_default_has_a_price_or_says_that_it_has_none(
     region: str, database: str
 ) -> None:
-    wanted = Wishes(settings(), {}, {"aerodrome:database": database})
+    wanted = Wishes({}, {"aerodrome:database": database})
     found = plan("dedicated", wanted, "test", prices.of(region))
     missing = [line.what for line in found.missing]
     assert missing == (["RDS instance", "RDS storage"] if (region, database) in UNKNOWN else [])

@@ -4,12 +4,11 @@ from typing import Any
 
 import pytest
 
-from cli.base.settings import settings
 from cli.operations.bootstrap.wishes import Wishes
 from cli.operations.cost import planned, prices, pricing
 from cli.operations.cost.pricing import BY_USE, FREE, PRICED, is_component
 from cli.operations.cost.things import Line, Thing
-from infra.naming import TAGGABLE_TYPES
+from infra.contract.naming import TAGGABLE_TYPES
 from tests.program.conftest import BASE, BRANCH, BRANCH_SECRETS
 from tests.program.recording import SECRETS, Program, run_program
 
@@ -42,7 +41,7 @@ def things(found: Program) -> list[Thing]:
 
 
 def wishes(**given: str) -> Wishes:
-    return Wishes(settings(), {}, {f"aerodrome:{key}": value for key, value in given.items()})
+    return Wishes({}, {f"aerodrome:{key}": value for key, value in given.items()})
 
 
 def lines(kind: str, **inputs: Any) -> list[Line]:

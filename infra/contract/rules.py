@@ -1,7 +1,7 @@
-"""What a configuration value must be: its type, its range, its form. Standard library only.
+"""What a configuration value must be: its type, its range, its form.
 
-`settings.py` says which setting has which rule; here a text from Pulumi becomes a value, or a sentence
-that says what is wrong with it.
+`settings.py` says which setting has which rule; here a text from Pulumi becomes a value, or words that
+say what is wrong with it.
 """
 
 import base64
@@ -11,12 +11,19 @@ import difflib
 import ipaddress
 import json
 import re
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 Check = Callable[[Any], str | None]
 """Says what is wrong with a value, or nothing."""
+
+Make = Callable[[], str]
+
+TYPES: Mapping[Any, str] = {bool: "boolean", int: "integer", str: "string"}
+"""How the types of fields are called; any other is a list."""
 
 
 @dataclass(frozen=True)
@@ -32,19 +39,99 @@ class Rule:
     check: Check | None = None
 
 
-def setting(default: Any = dataclasses.MISSING, **rule: Any) -> Any:
-    """A field with a rule; without a default the stack must set it."""
+@dataclass(frozen=True)
+class Setting:
+    """A configuration key: what it means, and what its value must be."""
 
-    metadata = {"rule": Rule(**rule)}
-    if default is dataclasses.MISSING:
-        return dataclasses.field(metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata)
+    key: str
+    """In camelCase, without the namespace."""
+
+    field: str
+    type: str
+    """boolean, integer, string or list."""
+
+    doc: str
+    rule: Rule
+    default: Any = None
+    required: bool = False
+    make: Make | None = None
+    """Makes up the value of a secret."""
+
+    @property
+    def secret(self) -> bool:
+        return self.make is not None
+
+    def parse(self, text: str) -> tuple[Any, str | None]:
+        """The value of `text`, or what is wrong with it: `must be ...`."""
+        rule = self.rule
+        match self.type:
+            case "boolean":
+                if text not in ("true", "false"):
+                    return None, "must be true or false"
+                return text == "true", None
+            case "integer":
+                if not re.fullmatch(r"-?[0-9]{1,9}", text):
+                    return None, "must be a whole number"
+                return int(text), _check_number(rule, int(text))
+            case "list":
+                items = _list_of_strings(text)
+                if items is None:
+                    return None, 'must be a JSON list of strings, such as ["a", "b"]'
+                return items, rule.check(items) if rule.check else None
+            case _:
+                return text, _check_text(rule, text)
 
 
-def secret(check: Check) -> Any:
-    """A field that must be set, as a secret."""
+def setting(default: Any, doc: str, **rule: Any) -> Any:
+    """A field with a default, its explanation and its rule."""
+    return dataclasses.field(default=default, metadata={"doc": doc, "rule": Rule(**rule)})
+
+
+def required(doc: str, **rule: Any) -> Any:
+    """A field that the stack must set."""
+    return dataclasses.field(metadata={"doc": doc, "rule": Rule(**rule)})
+
+
+def secret(doc: str, check: Check, make: Make) -> Any:
+    """A field that the stack must set, as a secret; `make` makes one up."""
     # repr=False: a traceback or a debugger's print must not show it.
-    return dataclasses.field(repr=False, metadata={"rule": Rule(check=check)})
+    return dataclasses.field(
+        repr=False, metadata={"doc": doc, "rule": Rule(check=check), "make": make}
+    )
+
+
+def settings_of(group: type) -> dict[str, Setting]:
+    """The settings that a dataclass's fields declare, by key."""
+    found = {}
+    for spec in dataclasses.fields(group):
+        needed = spec.default is dataclasses.MISSING
+        made = Setting(
+            _camel_case(spec.name),
+            spec.name,
+            TYPES.get(spec.type, "list"),
+            " ".join(spec.metadata["doc"].split()),
+            spec.metadata["rule"],
+            None if needed else spec.default,
+            needed,
+            spec.metadata.get("make"),
+        )
+        found[made.key] = made
+    return found
+
+
+def _camel_case(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
+def fernet_key() -> str:
+    """A key as cryptography's Fernet takes it: URL-safe base64 of 32 bytes."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def token(size: int) -> Make:
+    """Makes texts of `size` random bytes that need no quoting anywhere."""
+    return partial(secrets.token_urlsafe, size)
 
 
 def check_network(value: str) -> str | None:
@@ -106,27 +193,6 @@ def at_least(length: int) -> Check:
     return check
 
 
-def parse(spec: "dataclasses.Field[Any]", text: str) -> tuple[Any, str | None]:
-    """The value of `text`, or what is wrong with it."""
-    rule: Rule = spec.metadata["rule"]
-    match type_name(spec):
-        case "boolean":
-            if text not in ("true", "false"):
-                return None, "must be true or false"
-            return text == "true", None
-        case "integer":
-            if not re.fullmatch(r"-?\d{1,9}", text):
-                return None, "must be a whole number"
-            return int(text), _check_number(rule, int(text))
-        case "list":
-            items = _list_of_strings(text)
-            if items is None:
-                return None, 'must be a JSON list of strings, such as ["a", "b"]'
-            return items, rule.check(items) if rule.check else None
-        case _:
-            return text, _check_text(rule, text)
-
-
 def _check_number(rule: Rule, number: int) -> str | None:
     if rule.choices and number not in rule.choices:
         return f"must be one of {', '.join(map(str, rule.choices))}"
@@ -153,7 +219,3 @@ def _list_of_strings(text: str) -> tuple[str, ...] | None:
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         return None
     return tuple(items)
-
-
-def type_name(spec: "dataclasses.Field[Any]") -> str:
-    return {bool: "boolean", int: "integer", str: "string"}.get(spec.type, "list")  # type: ignore[arg-type]

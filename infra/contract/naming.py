@@ -3,9 +3,6 @@
 Everything that has a name of its own in the account carries the environment in it, so that two
 environments never meet. Pulumi adds a random suffix to most names; those that must be known
 beforehand (the cluster and what refers to it by name) are used as they are.
-
-The program creates by these names, the command line deploys, finds and deletes by them: this is the one
-module of the program that it imports (ADR 0005). Nothing here may import anything but the library.
 """
 
 import hashlib
@@ -14,11 +11,6 @@ import unicodedata
 from dataclasses import dataclass
 
 PREFIX = "aerodrome"
-
-CONTRACT = 1
-"""What a dedicated environment offers to those that stand on it. To be raised when a shared environment
-needs more of its base than before: an output, a script in its image, a rule in its cluster. Here, because the
-command line asks for it before it makes anything."""
 
 BRANCH_LOGS = "branches"
 """The folder of a base's log bucket in which each of its branches has one."""
@@ -134,6 +126,12 @@ class Names:
         return f"{AIRFLOW}_{self.environment.replace('-', '_')}" if self.shared else AIRFLOW
 
     @property
+    def role(self) -> str:
+        """Airflow's role in IAM; Pulumi adds a suffix. Every environment has one and it is made early, so it
+        carries the tags that each use of the environment changes."""
+        return self.of("airflow")
+
+    @property
     def branch_boundary(self) -> str:
         """The policy beyond which no role of a branch on it may go; below `iam_path`."""
         return self.of("branches")
@@ -225,7 +223,7 @@ def tags(
     repository: str = "",
 ) -> dict[str, str]:
     """What every resource carries: sweeping and cost reports go by it. The last three only where there
-    is something to tell."""
+    is something to tell, and the day of the last use on one resource alone (`Names.role`)."""
     own = {
         TAG_ENVIRONMENT: tag_value(environment),
         TAG_BRANCH: tag_value(branch),

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.settings import SettingsError, describe, load, main
+from infra.contract.configuration import SettingsError, load
+from infra.contract.settings import SECRETS as MAKERS
+from infra.contract.settings import SETTINGS
 
 FERNET = base64.urlsafe_b64encode(bytes(32)).decode()
 SECRETS = {
@@ -205,57 +207,35 @@ def test_all_problems_are_told_at_once() -> None:
 
 
 def test_every_key_is_documented() -> None:
-    for row in describe():
-        assert len(row["doc"]) > 20, row["key"]
-        assert row["doc"].endswith("."), row["key"]
+    for setting in SETTINGS.values():
+        assert len(setting.doc) > 20, setting.key
+        assert setting.doc.endswith("."), setting.key
 
 
 def test_every_default_is_a_value_that_would_be_accepted() -> None:
-    for row in describe():
-        if row["required"]:
+    for setting in SETTINGS.values():
+        if setting.required:
             continue
-        default = row["default"]
-        match default:
-            case bool():
+        match setting.default:
+            case bool() as default:
                 text = str(default).lower()
-            case tuple():
+            case tuple() as default:
                 text = json.dumps(default)
-            case _:
+            case default:
                 text = str(default)
-        load_with(**{row["key"]: text})
+        load_with(**{setting.key: text})
 
 
-def test_the_list_for_the_command_line_needs_no_pulumi() -> None:
+def test_a_secret_that_is_made_up_is_one_that_would_be_accepted() -> None:
+    load_with(**{key: make() for key, make in MAKERS.items()})
+    assert MAKERS.keys() == SECRETS.keys()
+
+
+def test_the_shared_facts_need_no_pulumi() -> None:
     """The command line may not load the program's libraries: they take a second."""
-    code = (
-        "import sys, infra.settings; infra.settings.main(['--json']); "
-        "assert 'pulumi' not in sys.modules"
-    )
-    root = Path(__file__).resolve().parents[3]
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=root)
-    rows = {row["key"]: row for row in json.loads(done.stdout)}
-    assert rows["environment"]["required"]
-    assert rows["fernetKey"]["secret"]
-    assert rows["nodeMax"] == {
-        "key": "nodeMax",
-        "type": "integer",
-        "default": 4,
-        "required": False,
-        "secret": False,
-        "choices": [],
-        "minimum": 1,
-        "maximum": 450,
-        "pattern": "",
-        "allowed": "",
-        "doc": "The most workers: the ceiling of what a runaway DAG can cost. Default 4.",
-    }
-
-
-def test_people_get_the_list_as_text(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == 0
-    shown = capsys.readouterr().out
-    assert "environment (string, required)" in shown
-    assert 'executor (string, default "KubernetesExecutor")' in shown
+    code = "import sys, infra.contract.configuration; assert 'pulumi' not in sys.modules"
+    root = Path(__file__).resolve().parents[4]
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=root)
 
 
 def test_a_port_that_no_node_offers() -> None:
@@ -265,29 +245,29 @@ def test_a_port_that_no_node_offers() -> None:
 
 
 def test_a_shared_environment_names_its_base() -> None:
-    settings, _ = load_with(rung="shared", base="prod")
-    assert (settings.rung, settings.base) == ("shared", "prod")
-    assert problem(rung="shared") == (
-        "aerodrome:base is not set: rung shared needs the environment that it stands on: "
+    settings, _ = load_with(tenancy="shared", base="prod")
+    assert (settings.tenancy, settings.base) == ("shared", "prod")
+    assert problem(tenancy="shared") == (
+        "aerodrome:base is not set: tenancy shared needs the environment that it stands on: "
         "pulumi config set aerodrome:base VALUE"
     )
 
 
 def test_a_dedicated_environment_has_no_base() -> None:
     assert problem(base="prod") == (
-        "aerodrome:base is 'prod': only an environment of rung shared has a base"
+        "aerodrome:base is 'prod': only an environment of tenancy shared has a base"
     )
 
 
 def test_nothing_stands_on_itself() -> None:
-    assert problem(rung="shared", base="dev") == (
+    assert problem(tenancy="shared", base="dev") == (
         "aerodrome:base is 'dev': an environment can not stand on itself"
     )
 
 
 @pytest.mark.parametrize("base", ["-", "Prod", "p" * 29, "a_b"])
 def test_a_base_is_named_as_environments_are(base: str) -> None:
-    assert "must be the name of an environment" in problem(rung="shared", base=base)
+    assert "must be the name of an environment" in problem(tenancy="shared", base=base)
 
 
 def test_the_last_use_is_a_day() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra import naming
-from infra.naming import (
+from infra.contract import naming
+from infra.contract.naming import (
     ENVIRONMENT_MAX_LENGTH,
     Names,
     branch_environment,
