@@ -45,8 +45,8 @@ def _tag(live: Live, tags: dict[str, str]) -> None:
     """KitError if the cloud takes the tags on nothing: the latest date of all resources counts, so one is
     enough."""
     # Imported late: only the first use of a day asks the whole cloud.
+    from cli.cloud.catalogue import find
     from cli.cloud.resource import Search, portions
-    from cli.cloud.services import find
 
     found = [item for item in find(Search(live.client, live.environment.name)) if item.tags]
     # The tagging API does not know IAM's roles.

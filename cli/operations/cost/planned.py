@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 from cli.base.paths import ROOT
+from cli.cloud.catalogue.kubernetes import RELEASE
 from cli.operations.bootstrap.wishes import Wishes
 from cli.operations.cost.prices import Prices
-from cli.operations.cost.pricing import RELEASE
 from cli.operations.cost.things import Line, Thing
 from infra.naming import Names
 
@@ -57,7 +57,7 @@ def pods(wanted: Wishes, prices: Prices) -> Line:
     """The share of the base's workers that a shared environment takes while no task runs."""
     kind = str(wanted.value("nodeInstanceTypes")[0])
     processors, memory = requests()
-    price, size = prices.instance(kind), _size(prices, kind)
+    price, size = prices.rate(kind), _size(prices, kind)
     share = None if price is None or size is None else max(processors / size[0], memory / size[1])
     return Line(
         "pods",

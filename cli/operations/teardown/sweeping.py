@@ -9,9 +9,9 @@ from cli.base import lifetime, passphrase
 from cli.base.environments import Environment
 from cli.base.errors import CloudError, KitError
 from cli.base.phases import Phases
+from cli.cloud.catalogue import delete, find
 from cli.cloud.errors import InUse
 from cli.cloud.resource import Client, Resource, Search
-from cli.cloud.services import delete, find
 from cli.operations import live
 from cli.operations.access import cloud_of
 from cli.operations.cost.standing import by_use, price

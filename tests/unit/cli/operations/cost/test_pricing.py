@@ -5,27 +5,14 @@ from typing import Any
 import pytest
 
 from cli.base.settings import settings
+from cli.cloud.catalogue.kubernetes import RELEASE
 from cli.operations.bootstrap.wishes import Wishes
 from cli.operations.cost import planned, prices, pricing
-from cli.operations.cost.pricing import BY_USE, FREE, PRICED, is_component
 from cli.operations.cost.things import Line, Thing
-from infra.naming import TAGGABLE_TYPES
 from tests.program.conftest import BASE, BRANCH, BRANCH_SECRETS
 from tests.program.recording import SECRETS, Program, run_program
 
 TABLE = prices.of("us-east-1")
-
-# What pulumi-eks's components register; they run outside the program.
-OF_EKS = (
-    "aws:eks/addon:Addon",
-    "aws:eks/cluster:Cluster",
-    "aws:eks/nodeGroup:NodeGroup",
-    "aws:ec2/securityGroup:SecurityGroup",
-    "aws:ec2/securityGroupRule:SecurityGroupRule",
-    "aws:iam/openIdConnectProvider:OpenIdConnectProvider",
-    "aws:iam/role:Role",
-    "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
-)
 
 
 def program(**settings: str) -> Program:
@@ -57,19 +44,6 @@ def costs(found: list[Thing]) -> dict[str, float]:
             if line.hourly is not None:
                 total[line.what] = round(total.get(line.what, 0.0) + line.hourly, 6)
     return total
-
-
-def test_no_type_is_in_two_lists() -> None:
-    assert not PRICED.keys() & BY_USE.keys()
-    assert not (PRICED.keys() | BY_USE.keys()) & FREE
-
-
-def test_every_type_of_the_program_is_priced_billed_by_use_or_free() -> None:
-    programs = (program(), program(database="rds", protect="true"), branch())
-    types = {item.type for each in programs for item in each.resources}
-    known = PRICED.keys() | BY_USE.keys() | FREE
-    forgotten = {kind for kind in types if not is_component(kind)} | set(OF_EKS) | TAGGABLE_TYPES
-    assert not forgotten - known
 
 
 @pytest.mark.parametrize(
@@ -147,5 +121,5 @@ def test_a_type_that_nobody_knows_has_a_row_without_a_price() -> None:
 
 def test_values_that_cannot_be_read_have_no_price() -> None:
     for values in ("[secret]", {"postgres": "[secret]"}):
-        (line,) = lines(pricing.RELEASE, values=values)
+        (line,) = lines(RELEASE, values=values)
         assert line.missing
