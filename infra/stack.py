@@ -3,13 +3,14 @@
 import dataclasses
 import hashlib
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from infra.naming import TAG_EXPIRES, TAG_USED, TAGGABLE_TYPES, Names, labels, tags
+from infra.naming import TAG_EXPIRES, TAG_USED, Names, labels, tags
 from infra.settings import Secrets, Settings, SettingsError, load
 
 AWS_VERSION = metadata.version("pulumi_aws")
@@ -100,6 +101,18 @@ def _find_place() -> Place:
     )
 
 
+@cache
+def takes_tags(token: str) -> bool:
+    """Whether a resource type takes a map of tags, which the SDK's class of that name knows.
+
+    The children of pulumi-eks's components reach the transform as a type and a dictionary.
+    """
+    package, path, name = token.split(":")
+    module = getattr(aws, path.split("/")[0], None) if package == "aws" else None
+    # Where `tags` is a list, as of an autoscaling group, the provider adds no map of all.
+    return hasattr(getattr(module, name, None), "tags_all")
+
+
 def _adapt_everything(wanted: dict[str, str]) -> None:
     """Transforms, because they reach the resources that pulumi-eks's components make as well.
 
@@ -109,7 +122,7 @@ def _adapt_everything(wanted: dict[str, str]) -> None:
 
     def adapt(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
         props, options = args.props, args.opts
-        if args.type_ in TAGGABLE_TYPES:
+        if takes_tags(args.type_):
             props = {**props, "tags": _with_tags(props.get("tags"), wanted)}
         if args.type_.startswith("aws:") and options.version != AWS_VERSION:
             ours = pulumi.ResourceOptions(version=AWS_VERSION)

@@ -11,7 +11,7 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
-from infra.naming import TAGGABLE_TYPES
+from infra import stack
 from tests.program.recording import DIGEST, ROOT, SECRETS, Program, Registration, run_program
 
 TAGS = {
@@ -31,10 +31,26 @@ def test_every_aws_resource_that_takes_tags_has_them(program: Program) -> None:
     tagged = 0
     for resource in program.resources:
         if resource.type.startswith("aws:") and takes_tags(resource.type):
-            assert resource.type in TAGGABLE_TYPES, "add it to infra/naming.py"
             assert TAGS.items() <= resource.inputs["tags"].items(), resource.name
             tagged += 1
     assert tagged > 25
+
+
+@pytest.mark.parametrize(
+    ("token", "tagged"),
+    [
+        ("aws:eks/nodeGroup:NodeGroup", True),
+        ("aws:ec2/securityGroup:SecurityGroup", True),
+        ("aws:iam/rolePolicyAttachment:RolePolicyAttachment", False),
+        # Its tags are a list.
+        ("aws:autoscaling/group:Group", False),
+        ("aws:nothing/known:Known", False),
+        ("kubernetes:core/v1:Secret", False),
+        ("pulumi:providers:aws", False),
+    ],
+)
+def test_the_sdk_says_which_types_take_a_map_of_tags(token: str, tagged: bool) -> None:
+    assert stack.takes_tags(token) is tagged
 
 
 def test_disks_that_aws_makes_by_itself_are_tagged_too(program: Program) -> None:
