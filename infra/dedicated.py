@@ -6,6 +6,7 @@ from infra.address import in_cluster
 from infra.airflow import Airflow, AirflowArgs
 from infra.cluster import STORAGE_CLASS, Cluster, ClusterArgs
 from infra.database import Database, DatabaseArgs
+from infra.flow_log import FlowLog, FlowLogArgs
 from infra.image import Image, ImageArgs, needed
 from infra.log_bucket import LogBucket, LogBucketArgs
 from infra.network import Network, NetworkArgs
@@ -19,7 +20,9 @@ def deploy(stack: Stack) -> None:
     settings = stack.settings
     network = Network("network", NetworkArgs(stack))
     registry = Registry("registry", RegistryArgs(stack, images=needed(settings)))
-    bucket = LogBucket("logs", LogBucketArgs(stack))
+    bucket = LogBucket("logs", LogBucketArgs(stack, network if settings.flow_logs else None))
+    if settings.flow_logs:
+        FlowLog("flow-log", FlowLogArgs(stack, network, bucket))
     cluster = Cluster("cluster", ClusterArgs(stack, network))
     access = Access("access", AccessArgs(stack, cluster, bucket))
     rancher = Rancher("rancher", RancherArgs(stack, network)) if settings.rancher_enabled else None

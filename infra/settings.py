@@ -113,6 +113,10 @@ class Settings:
     """The network's addresses, /16 to /22. Every pod takes one, so the default is the largest that AWS
     allows."""
 
+    flow_logs: bool = setting(False)
+    """Whether VPC Flow Logs record the network's traffic, into the log bucket below `AWSLogs/`, for as long as
+    task logs. Default false: AWS bills them by the gigabyte, and a branch has no use for them."""
+
     public_access_cidrs: tuple[str, ...] = setting(("0.0.0.0/0",), check=check_networks)
     """Who may reach the Kubernetes API and the Rancher server from outside: a JSON list of networks.
     Default everyone, as EKS does (callers still need IAM); name your own networks in production."""

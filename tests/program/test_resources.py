@@ -217,6 +217,29 @@ def test_an_environment_may_do_without_rancher() -> None:
     assert program.outputs["rancherAddress"] is None
 
 
+def test_a_network_has_no_flow_log_unless_it_is_asked_for(program: Program) -> None:
+    assert not of(program.resources, "aws:ec2/flowLog:FlowLog")
+    policy = json.loads(program.one("aws:s3/bucketPolicy:BucketPolicy").inputs["policy"])
+    assert [each["Effect"] for each in policy["Statement"]] == ["Deny"]
+
+
+def test_flow_logs_go_to_the_log_bucket_which_lets_aws_deliver_its_own_accounts() -> None:
+    program = run_program({"environment": "test", "flowLogs": "true"}, SECRETS)
+    log = program.one("aws:ec2/flowLog:FlowLog")
+    assert log.inputs["vpcId"] == "aerodrome-test-vpc-id"
+    assert log.inputs["logDestinationType"] == "s3"
+    assert log.inputs["logDestination"] == "arn:aws:s3:::aerodrome-test-logs"
+    assert log.inputs["trafficType"] == "ALL"
+    assert TAGS.items() <= log.inputs["tags"].items()
+    policy = program.one("aws:s3/bucketPolicy:BucketPolicy")
+    assert program.depends_on(log, program.one("aws:s3/bucket:Bucket"))
+    _, write, check = json.loads(policy.inputs["policy"])["Statement"]
+    assert (write["Action"], check["Action"]) == ("s3:PutObject", "s3:GetBucketAcl")
+    for each in (write, check):
+        assert each["Principal"] == {"Service": "delivery.logs.amazonaws.com"}
+        assert "aws:SourceAccount" in each["Condition"]["StringEquals"]
+
+
 def test_a_protected_environment_keeps_what_holds_data() -> None:
     program = run_program({"environment": "test", "protect": "true"}, SECRETS)
     assert program.one("aws:s3/bucket:Bucket").inputs["forceDestroy"] is False

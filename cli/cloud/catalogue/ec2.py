@@ -22,6 +22,7 @@ from cli.cloud.catalogue.kind import (
     Pricer,
     Recovery,
     Undecidable,
+    by_use,
     call,
     free,
     hourly,
@@ -352,6 +353,15 @@ KINDS = (
         "aws:ec2/natGateway:NatGateway",
         price=_gateway_price,
         waiter="nat_gateway_available",
+    ),
+    _kind(
+        "flow-log",
+        "FlowLog",
+        "aws:ec2/flowLog:FlowLog",
+        arn="vpc-flow-log",
+        created="CreationTime",
+        delete=call(SERVICE, "delete_flow_logs", "FlowLogIds"),
+        price=by_use("VPC flow logs", "flow-logs", "GB"),
     ),
     _kind(
         "vpc-endpoint",

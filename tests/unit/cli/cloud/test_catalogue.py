@@ -25,6 +25,7 @@ EVERYTHING = {
     "environment": "test",
     "database": "rds",
     "protect": "true",
+    "flowLogs": "true",
     "deployRole": ROLE,
     "previewRole": ROLE,
     "uiServiceType": "LoadBalancer",
