@@ -129,19 +129,21 @@ def _answer() -> str:
     cached = cache_dir() / "settings" / f"{name}.json"
     if cached.exists():
         return cached.read_text()
-    answer = _ask(ROOT)
+    answer = ask_program("list its settings", "infra.settings", "--json")
     write_atomically(cached, answer, 0o644)
     return answer
 
 
-def _ask(root: Path) -> str:
+def ask_program(doing: str, *module: str, given: str = "", root: Path = ROOT) -> str:
+    """What a module of the program prints: it runs as a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "infra.settings", "--json"],
+        [sys.executable, "-m", *module],
         cwd=root,
+        input=given,
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode != 0:
-        raise KitError("The program cannot list its settings", done.stderr.strip()[-2000:])
+        raise KitError(f"The program cannot {doing}", done.stderr.strip()[-2000:])
     return done.stdout

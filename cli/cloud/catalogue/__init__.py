@@ -35,6 +35,9 @@ KINDS: tuple[Kind, ...] = (
 BY_TYPE: Mapping[str, Kind] = {kind.type: kind for kind in KINDS if kind.type}
 """By Pulumi's type."""
 
+BY_COMPONENT: Mapping[str, str] = {kind.component: kind.type for kind in KINDS if kind.component}
+"""Of pulumi-eks's components, the type that each stands for."""
+
 BY_NAME: Mapping[tuple[str, str], Kind] = {
     (kind.service, kind.name): kind for kind in KINDS if kind.service
 }

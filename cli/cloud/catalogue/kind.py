@@ -112,6 +112,9 @@ class Kind:
     type: str = ""
     """Pulumi's; empty for what only controllers in the cluster make."""
 
+    component: str = ""
+    """The component of pulumi-eks that makes it of the same inputs, outside of the program."""
+
     arn: str | None = None
     """How the last part of its ARN begins, up to `/` or `:`; `name` if not said. A kind without service
     has no ARN."""

@@ -89,4 +89,4 @@ def test_a_program_that_cannot_tell_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "infra").mkdir()
     (tmp_path / "infra" / "settings.py").write_text("raise SystemExit('no such luck')")
     with pytest.raises(KitError, match="no such luck"):
-        settings._ask(tmp_path)
+        settings.ask_program("list its settings", "infra.settings", "--json", root=tmp_path)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from cli.base.errors import KitError
 from cli.base.settings import settings
 from cli.cloud.catalogue.kubernetes import RELEASE
 from cli.operations.bootstrap.wishes import Wishes
@@ -46,23 +47,36 @@ def costs(found: list[Thing]) -> dict[str, float]:
     return total
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        {},
-        {"database": "rds"},
-        {"rancherEnabled": "false", "nodeDesired": "3", "spot": "true"},
-        {"uiServiceType": "LoadBalancer", "nodeInstanceTypes": '["m7i.xlarge", "c6i.xlarge"]'},
-    ],
-)
-def test_the_plan_is_what_the_program_makes(given: dict[str, str]) -> None:
-    made = costs(things(program(**given)))
-    planned_costs = costs(planned.dedicated(wishes(**given), "test"))
+def test_the_plan_is_what_the_program_registers_and_what_its_components_make() -> None:
+    planned_costs = costs(planned.dedicated(wishes(), "test"))
+    made = costs(things(program()))
     # The cluster and its workers are made by pulumi-eks, beyond the program's own registrations.
-    for what in ("EKS control plane", "workers", "workers' disks"):
-        made.pop(what, None)
-        assert planned_costs.pop(what) > 0
-    assert planned_costs == made
+    beyond = {"EKS control plane", "workers", "workers' disks"}
+    assert planned_costs.keys() - made.keys() == beyond
+    assert {key: planned_costs[key] for key in made} == made
+    assert {
+        "NAT gateway",
+        "public IPv4 address",
+        "Rancher server",
+        "database's volume",
+    } < made.keys()
+
+
+def test_the_plan_follows_the_settings() -> None:
+    more = wishes(database="rds", rancherEnabled="false", nodeDesired="3", flowLogs="true")
+    found = planned.dedicated(more, "test")
+    assert "Rancher server" not in costs(found)
+    assert {"RDS instance", "RDS storage"} < costs(found).keys()
+    told = [line for thing in found for line in pricing.lines(thing, TABLE)]
+    (workers,) = (line for line in told if line.what == "workers")
+    assert workers.detail == "3 x m7i.large"
+    assert any(line.what == "VPC flow logs" and line.by_use for line in told)
+
+
+def test_settings_that_the_program_refuses_are_refused_in_its_words() -> None:
+    with pytest.raises(KitError, match="nodeDesired is 9") as refused:
+        planned.dedicated(wishes(nodeDesired="9"), "test")
+    assert "Traceback" not in str(refused.value)
 
 
 def test_a_shared_branch_adds_nothing_that_is_billed_by_the_hour() -> None:
