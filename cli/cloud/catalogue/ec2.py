@@ -172,29 +172,25 @@ def _delete_interface(search: Search, resource: Resource) -> None:
 
 def _delete_security_group(search: Search, resource: Resource) -> None:
     ec2 = search.client(SERVICE)
-    _revoke(ec2, resource.id, lambda rule: True)
+    _revoke(ec2, resource.id)
     for name in ("ip-permission.group-id", "egress.ip-permission.group-id"):
         filters = [{"Name": name, "Values": [resource.id]}]
         for group in everything(ec2, "describe_security_groups", "SecurityGroups", Filters=filters):
             if search.whose(pairs(group.get("Tags"))) == resource.environment:
-                _revoke(ec2, group["GroupId"], lambda rule: _other(rule) == resource.id)
+                _revoke(ec2, group["GroupId"], naming=resource.id)
     ec2.delete_security_group(GroupId=resource.id)
 
 
-def _other(rule: Mapping[str, Any]) -> str | None:
-    """The group that a rule names."""
-    group: str | None = rule.get("ReferencedGroupInfo", {}).get("GroupId")
-    return group
-
-
-def _rules(ec2: Any, group: str) -> Iterator[Mapping[str, Any]]:
+def _revoke(ec2: Any, group: str, naming: str = "") -> None:
+    """Takes rules out of a group, each by its own identifier: all, or those that name another group."""
     filters = [{"Name": "group-id", "Values": [group]}]
-    return everything(ec2, "describe_security_group_rules", "SecurityGroupRules", Filters=filters)
-
-
-def _revoke(ec2: Any, group: str, wanted: Callable[[Mapping[str, Any]], bool]) -> None:
-    """Takes rules out of a group, each by its own identifier."""
-    rules = [rule for rule in _rules(ec2, group) if wanted(rule)]
+    rules = [
+        rule
+        for rule in everything(
+            ec2, "describe_security_group_rules", "SecurityGroupRules", Filters=filters
+        )
+        if not naming or rule.get("ReferencedGroupInfo", {}).get("GroupId") == naming
+    ]
     for egress, operation in ((False, "ingress"), (True, "egress")):
         doomed = {rule["SecurityGroupRuleId"] for rule in rules if rule["IsEgress"] == egress}
         if doomed:
@@ -304,37 +300,6 @@ def _security_group_rule(asked: Asked) -> None:
         getattr(ec2, f"revoke_security_group_{way}")(GroupId=group, IpPermissions=[permission])
 
 
-def _vpc_rule(egress: bool) -> Recovery:
-    """A rule with an id of its own, told by all that it says."""
-
-    def recover(asked: Asked) -> str | None:
-        inputs = asked.inputs
-        wanted = (
-            str(inputs["ipProtocol"]),
-            _ports(inputs.get("fromPort"), inputs.get("toPort")),
-            *(inputs.get(key) for key in ("cidrIpv4", "cidrIpv6", "referencedSecurityGroupId")),
-        )
-        for rule in _rules(asked.client(SERVICE), inputs["securityGroupId"]):
-            ports = _ports(rule.get("FromPort"), rule.get("ToPort"))
-            has = (
-                rule["IpProtocol"],
-                ports,
-                rule.get("CidrIpv4"),
-                rule.get("CidrIpv6"),
-                _other(rule),
-            )
-            if rule["IsEgress"] == egress and has == wanted:
-                return str(rule["SecurityGroupRuleId"])
-        return None
-
-    return recover
-
-
-def _ports(first: Any, last: Any) -> tuple[int, int]:
-    """All of them are -1 to AWS, and not said in a program."""
-    return (int(-1 if first is None else first), int(-1 if last is None else last))
-
-
 KINDS = (
     _kind(
         "instance",
@@ -434,16 +399,6 @@ KINDS = (
         recover=_route_table_association,
     ),
     Kind(type="aws:ec2/securityGroupRule:SecurityGroupRule", recover=_security_group_rule),
-    Kind(
-        service=SERVICE,
-        name="security-group-rule",
-        type="aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
-        recover=_vpc_rule(egress=True),
-    ),
-    Kind(
-        service=SERVICE,
-        name="security-group-rule",
-        type="aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
-        recover=_vpc_rule(egress=False),
-    ),
+    # It goes with its group.
+    Kind(service=SERVICE, name="security-group-rule"),
 )

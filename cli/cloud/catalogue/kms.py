@@ -44,12 +44,6 @@ def _recover(asked: Asked) -> str | None:
     return None
 
 
-def _recover_alias(asked: Asked) -> str | None:
-    name = str(asked.inputs["name"])
-    aliases = everything(asked.client(SERVICE), "list_aliases", "Aliases")
-    return name if any(alias["AliasName"] == name for alias in aliases) else None
-
-
 KINDS = (
     Kind(
         service=SERVICE,
@@ -61,6 +55,4 @@ KINDS = (
         price=monthly("KMS key", "kms-key"),
         recover=_recover,
     ),
-    # It goes with its key.
-    Kind(type="aws:kms/alias:Alias", recover=_recover_alias),
 )
