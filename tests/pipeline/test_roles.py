@@ -17,6 +17,7 @@ from cli.cloud.resource import Search
 from cli.operations.bootstrap.aws import Aws, Caller
 from cli.operations.bootstrap.pipeline_roles import policy
 from infra.naming import Names
+from sandbox.errors import KitError as SandboxError
 from sandbox.instance import TOKEN_REVIEW_PATH
 from tests.pipeline.branch_work import again, deploy, preview
 from tests.pipeline.cloud import ACCOUNT, BASE, BRANCH, LOGS, REFUSED, Account
@@ -90,7 +91,7 @@ def goes_without(account: Account, purpose: str, work: Callable[[], None]) -> li
         account.allow(purpose, without(policy, sid, action))
         try:
             work()
-        except (ClientError, KitError, AssertionError) as error:
+        except (ClientError, KitError, SandboxError, AssertionError) as error:
             assert re.search(REFUSED, str(error)), (sid, action, error)
         else:
             needless.append((sid, action))
