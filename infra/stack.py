@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -10,7 +11,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.contract.configuration import SettingsError, load, renewed
-from infra.contract.naming import TAG_EXPIRES, TAG_USED, TAGGABLE_TYPES, Names, labels, tags
+from infra.contract.naming import TAG_EXPIRES, TAG_USED, Names, labels, tags
 from infra.contract.settings import Secrets, Settings
 from infra.contract.sizes import zones
 from infra.contract.tenancy import Tenancy
@@ -116,6 +117,18 @@ def _find_place() -> Place:
     )
 
 
+@cache
+def takes_tags(token: str) -> bool:
+    """Whether a resource type takes a map of tags, which the SDK's class of that name knows.
+
+    The children of pulumi-eks's components reach the transform as a type and a dictionary.
+    """
+    package, path, name = token.split(":")
+    module = getattr(aws, path.split("/")[0], None) if package == "aws" else None
+    # Where `tags` is a list, as of an autoscaling group, the provider adds no map of all.
+    return hasattr(getattr(module, name, None), "tags_all")
+
+
 def adapt_everything(stack: Stack) -> None:
     """Transforms, because they reach the resources that pulumi-eks's components make as well.
 
@@ -125,7 +138,7 @@ def adapt_everything(stack: Stack) -> None:
 
     def adapt(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
         props, options = args.props, args.opts
-        if args.type_ in TAGGABLE_TYPES:
+        if takes_tags(args.type_):
             wanted, kept = stack.tags_of(args.type_, args.name)
             props = {**props, "tags": _with_tags(props.get("tags"), wanted)}
             if kept:

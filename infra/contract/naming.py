@@ -53,38 +53,6 @@ LABEL_BASE = f"{PREFIX}/base"
 _NOT_IN_TAG_VALUES = re.compile(r"[^A-Za-z0-9 +\-=._:/@]")
 _TAG_VALUE_MAX_LENGTH = 256
 
-TAGGABLE_TYPES = frozenset(
-    {
-        "aws:cloudwatch/logGroup:LogGroup",
-        "aws:ec2/eip:Eip",
-        "aws:ec2/instance:Instance",
-        "aws:ec2/internetGateway:InternetGateway",
-        "aws:ec2/natGateway:NatGateway",
-        "aws:ec2/routeTable:RouteTable",
-        "aws:ec2/securityGroup:SecurityGroup",
-        "aws:ec2/subnet:Subnet",
-        "aws:ec2/vpc:Vpc",
-        "aws:ecr/repository:Repository",
-        "aws:eks/accessEntry:AccessEntry",
-        "aws:eks/addon:Addon",
-        "aws:eks/cluster:Cluster",
-        "aws:eks/nodeGroup:NodeGroup",
-        "aws:eks/podIdentityAssociation:PodIdentityAssociation",
-        "aws:iam/instanceProfile:InstanceProfile",
-        "aws:iam/openIdConnectProvider:OpenIdConnectProvider",
-        "aws:iam/policy:Policy",
-        "aws:iam/role:Role",
-        "aws:iam/user:User",
-        "aws:kms/key:Key",
-        "aws:rds/instance:Instance",
-        "aws:rds/subnetGroup:SubnetGroup",
-        "aws:s3/bucket:Bucket",
-    }
-)
-"""The AWS resource types that take a `tags` map. A list, because the children of pulumi-eks's components
-reach the transform as a type token and a dictionary, with no class to ask. tests/program compares it with
-pulumi_aws's classes."""
-
 
 @dataclass(frozen=True)
 class Names:

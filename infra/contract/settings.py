@@ -110,6 +110,13 @@ class Settings:
         check=check_network,
     )
 
+    flow_logs: bool = setting(
+        False,
+        """Whether VPC Flow Logs record the network's traffic, into the log bucket below
+        `AWSLogs/`, for as long as task logs. Default false: AWS bills them by the gigabyte, and
+        a branch has no use for them.""",
+    )
+
     public_access_cidrs: tuple[str, ...] = setting(
         ("0.0.0.0/0",),
         """Who may reach the Kubernetes API and the Rancher server from outside: a JSON list of

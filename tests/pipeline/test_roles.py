@@ -12,8 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cli.base.errors import KitError
+from cli.cloud.catalogue import find
 from cli.cloud.resource import Search
-from cli.cloud.services import find
 from cli.operations.bootstrap.aws import Aws, Caller
 from cli.operations.bootstrap.pipeline_roles import policy
 from infra.contract.naming import Names

@@ -11,7 +11,7 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
-from infra.contract.naming import TAGGABLE_TYPES
+from infra import stack
 from infra.contract.outputs import Output, Outputs
 from tests.program.recording import DIGEST, ROOT, SECRETS, Program, Registration, run_program
 
@@ -32,10 +32,26 @@ def test_every_aws_resource_that_takes_tags_has_them(program: Program) -> None:
     tagged = 0
     for resource in program.resources:
         if resource.type.startswith("aws:") and takes_tags(resource.type):
-            assert resource.type in TAGGABLE_TYPES, "add it to infra/contract/naming.py"
             assert TAGS.items() <= resource.inputs["tags"].items(), resource.name
             tagged += 1
     assert tagged > 25
+
+
+@pytest.mark.parametrize(
+    ("token", "tagged"),
+    [
+        ("aws:eks/nodeGroup:NodeGroup", True),
+        ("aws:ec2/securityGroup:SecurityGroup", True),
+        ("aws:iam/rolePolicyAttachment:RolePolicyAttachment", False),
+        # Its tags are a list.
+        ("aws:autoscaling/group:Group", False),
+        ("aws:nothing/known:Known", False),
+        ("kubernetes:core/v1:Secret", False),
+        ("pulumi:providers:aws", False),
+    ],
+)
+def test_the_sdk_says_which_types_take_a_map_of_tags(token: str, tagged: bool) -> None:
+    assert stack.takes_tags(token) is tagged
 
 
 def test_disks_that_aws_makes_by_itself_are_tagged_too(program: Program) -> None:
@@ -173,7 +189,30 @@ def test_an_environment_may_do_without_rancher() -> None:
     program = run_program({"environment": "test", "rancherEnabled": "false"}, SECRETS)
     assert not of(program.resources, "aws:ec2/instance:Instance")
     assert not of(program.resources, "aws:iam/accessKey:AccessKey")
-    assert program.outputs["rancherAddress"] is None
+    assert "rancherAddress" not in program.outputs
+
+
+def test_a_network_has_no_flow_log_unless_it_is_asked_for(program: Program) -> None:
+    assert not of(program.resources, "aws:ec2/flowLog:FlowLog")
+    policy = json.loads(program.one("aws:s3/bucketPolicy:BucketPolicy").inputs["policy"])
+    assert [each["Effect"] for each in policy["Statement"]] == ["Deny"]
+
+
+def test_flow_logs_go_to_the_log_bucket_which_lets_aws_deliver_its_own_accounts() -> None:
+    program = run_program({"environment": "test", "flowLogs": "true"}, SECRETS)
+    log = program.one("aws:ec2/flowLog:FlowLog")
+    assert log.inputs["vpcId"] == "aerodrome-test-vpc-id"
+    assert log.inputs["logDestinationType"] == "s3"
+    assert log.inputs["logDestination"] == "arn:aws:s3:::aerodrome-test-logs"
+    assert log.inputs["trafficType"] == "ALL"
+    assert TAGS.items() <= log.inputs["tags"].items()
+    policy = program.one("aws:s3/bucketPolicy:BucketPolicy")
+    assert program.depends_on(log, program.one("aws:s3/bucket:Bucket"))
+    _, write, check = json.loads(policy.inputs["policy"])["Statement"]
+    assert (write["Action"], check["Action"]) == ("s3:PutObject", "s3:GetBucketAcl")
+    for each in (write, check):
+        assert each["Principal"] == {"Service": "delivery.logs.amazonaws.com"}
+        assert "aws:SourceAccount" in each["Condition"]["StringEquals"]
 
 
 def test_a_protected_environment_keeps_what_holds_data() -> None:

@@ -120,7 +120,7 @@ def test_another_failure_is_told_with_what_is_left(
     with pytest.raises(KitError) as left:
         _down(session, cloud.ours)
     assert "The engine failed: The provider broke off" in left.value.detail
-    assert "is of a service that aerodrome does not use" in left.value.detail
+    assert "is not known to this kit" in left.value.detail
     assert left.value.command == f"./aerodrome down --env {cloud.ours}"
     assert backend.deployed()
     cloud.client("ssm").delete_parameter(Name=topic)

@@ -9,7 +9,7 @@ the engine tries once more. So it does when something is gone that its state sti
 import re
 
 from cli.base.errors import KitError, UserError
-from cli.cloud import ecr, rds, s3
+from cli.cloud.catalogue import ecr, rds, s3
 from cli.cloud.clearing import clear
 from cli.cloud.errors import gone_is_fine, translated
 from cli.cloud.patience import Patience

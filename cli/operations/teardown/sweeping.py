@@ -10,9 +10,9 @@ from cli.base.environments import Environment
 from cli.base.errors import CloudError, KitError
 from cli.base.phases import Phases
 from cli.base.settings import qualified
+from cli.cloud.catalogue import delete, find
 from cli.cloud.errors import InUse
 from cli.cloud.resource import Client, Resource, Search
-from cli.cloud.services import delete, find
 from cli.operations import live
 from cli.operations.cost.standing import by_use, price
 from cli.operations.teardown.judging import EXPIRED, NOBODYS, Evidence, Verdict, judge, spare

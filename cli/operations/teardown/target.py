@@ -4,19 +4,18 @@ Any part may be missing: the program, the branch, the configuration, the state, 
 is known of the others is enough; where nothing is known, there is still the cloud, by tag.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.settings import qualified
+from cli.cloud.catalogue import find
 from cli.cloud.kubernetes import Kubectl
 from cli.cloud.limits import Limits
 from cli.cloud.protocol import Cloud
 from cli.cloud.resource import Client, Resource, Search
-from cli.cloud.services import FINDERS, find
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend
@@ -83,7 +82,7 @@ class Target:
         branch = self.plain.get(stack_config.BRANCH_KEY) or self.environment.branch
         return self.shared or bool(branch)
 
-    def found(self, services: Any = FINDERS) -> list[Resource]:
+    def found(self, services: Collection[str] | None = None) -> list[Resource]:
         """What the cloud has of it now."""
         return find(Search(self.client, self.name, self.region), services)
 

@@ -6,6 +6,7 @@ from sandbox.providers.aws.clients import Aws
 from sandbox.providers.aws.cloudwatch.log_group import LogGroup
 from sandbox.providers.aws.ec2.eip import Eip
 from sandbox.providers.aws.ec2.eip_association import EipAssociation
+from sandbox.providers.aws.ec2.flow_log import FlowLog
 from sandbox.providers.aws.ec2.instance import Ec2Instance
 from sandbox.providers.aws.ec2.internet_gateway import InternetGateway
 from sandbox.providers.aws.ec2.nat_gateway import NatGateway
@@ -63,6 +64,7 @@ _RESOURCES: tuple[type[Resource], ...] = (
     RouteTableAssociation,
     SecurityGroup,
     SecurityGroupRule,
+    FlowLog,
     Ec2Instance,
     # Identity
     Role,

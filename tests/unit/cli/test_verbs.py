@@ -285,6 +285,19 @@ def test_inventory_lists_what_belongs_to_the_environment(
     assert run_json("inventory")[0]["kind"] == "ec2 vpc"
 
 
+def test_inventory_fails_over_what_the_kit_does_not_know(
+    run: Run, run_json: Callable[..., Any], session: FakeSession
+) -> None:
+    run_json("sandbox", "up")
+    arn = "arn:aws:ec2:us-east-1:000000000000:network-acl/acl-1"
+    tagged = {"ResourceTagMappingList": [{"ResourceARN": arn, **TAGGED}]}
+    session.fake_cloud = FakeCloud({"get_resources": [tagged]})
+    (found,) = run_json("inventory", exit_code=1)
+    assert (found["arn"], found["known"]) == (arn, False)
+    session.console.json = False
+    assert f"{arn} (not known to this kit)" in run("inventory").stdout
+
+
 def test_sandbox_down_refuses_while_something_is_deployed(
     run: Run, run_json: Callable[..., Any], session: FakeSession
 ) -> None:

@@ -2,7 +2,6 @@
 
 import re
 
-import pulumi_aws as aws
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -158,11 +157,3 @@ def test_what_bootstrap_makes_has_names_that_aws_takes() -> None:
     assert naming.secrets_provider("dev", "eu-west-1") == (
         "awskms://alias/aerodrome-dev?region=eu-west-1"
     )
-
-
-def test_the_list_of_taggable_types_agrees_with_the_sdk() -> None:
-    """A type in the list must take a `tags` map; the SDK's class knows."""
-    for token in naming.TAGGABLE_TYPES:
-        module, name = token.split(":")[1].split("/")[0], token.rpartition(":")[2]
-        properties = dir(getattr(getattr(aws, module), name))
-        assert "tags" in properties, token
