@@ -6,8 +6,8 @@ from datetime import date
 import pytest
 
 from cli.base.paths import ROOT
+from cli.cloud.catalogue import find
 from cli.cloud.resource import Search
-from cli.cloud.services import find
 from cli.operations.teardown.judging import EXPIRED, Evidence, judge
 from infra.contract.naming import Names
 from tests.promises.aws_cloud import REGION, AwsStack, running_emulator

@@ -3,8 +3,8 @@
 import pytest
 from botocore.exceptions import ClientError
 
+from cli.cloud.catalogue import find
 from cli.cloud.resource import Search
-from cli.cloud.services import find
 
 
 @pytest.fixture
