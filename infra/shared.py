@@ -11,8 +11,8 @@ from infra.base import Base
 from infra.branch_access import BranchAccess, BranchAccessArgs
 from infra.branch_database import BranchDatabase, BranchDatabaseArgs
 from infra.contract.outputs import Outputs
-from infra.fences import NAMESPACE_LABELS, Fences, FencesArgs
 from infra.image import Image, ImageArgs
+from infra.isolation import NAMESPACE_LABELS, NamespaceIsolation, NamespaceIsolationArgs
 from infra.stack import Stack
 
 VALUES: dict[str, Any] = {
@@ -50,7 +50,7 @@ def deploy(stack: Stack) -> None:
             values=VALUES,
         ),
     )
-    Fences("fences", FencesArgs(stack, provider, airflow.namespace))
+    NamespaceIsolation("fences", NamespaceIsolationArgs(stack, provider, airflow.namespace))
     outputs.export(
         outputs.Deployed(
             stack,

@@ -116,7 +116,7 @@ def test_no_module_hides_one_of_the_standard_library(package: str) -> None:
     assert not names & set(sys.stdlib_module_names)
 
 
-@pytest.mark.parametrize("package", ["sandbox"])
+@pytest.mark.parametrize("package", ["cli", "infra", "sandbox"])
 def test_a_class_name_means_one_thing_in_a_package(package: str) -> None:
     places: dict[str, list[str]] = {}
     for name in python_files():

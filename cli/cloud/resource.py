@@ -166,7 +166,7 @@ def _inside(answer: Mapping[str, Any], result: str) -> Iterator[Any]:
         yield from _inside(item, rest) if rest else (item,)
 
 
-def portions(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+def batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     """`items` in their order, as many at a time as a call takes."""
     for start in range(0, len(items), size):
         yield items[start : start + size]

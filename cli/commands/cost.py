@@ -97,7 +97,7 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     # Imported late: it reads the program's settings.
     from cli.operations.bootstrap import wishes
     from cli.operations.cost import prices
-    from cli.operations.cost.report import DEDICATED, SHARED, Report, plan
+    from cli.operations.cost.report import DEDICATED, SHARED, CostReport, plan
 
     own = wishes.read(environment, assignments or ())
     on = environment.base or own.text(stack_config.BASE_KEY)
@@ -119,7 +119,7 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     kinds = (DEDICATED, SHARED) if tenancy is Tenancies.both else (tenancy.value,)
     estimates = [plan(kind, wanted, environment.name, table) for kind in kinds]
     standing, notes = _standing(session, environment, table, wanted)
-    report = Report(environment.name, table, [*standing, *estimates], notes)
+    report = CostReport(environment.name, table, [*standing, *estimates], notes)
     console = session.console
 
     def show() -> None:

@@ -64,7 +64,7 @@ def down(
       aerodrome down --drain 900
       aerodrome down --env prod --yes-destroy prod
     """
-    from cli.operations.teardown.operation import Wish, phases_of, tear_down
+    from cli.operations.teardown.operation import DownOptions, phases_of, tear_down
 
     session: Session = ctx.obj
     if drain is not None:
@@ -81,9 +81,9 @@ def down(
                 f"./aerodrome down --env {environment.name} --yes",
             )
 
-    wish = Wish(keep_sandbox, with_branches, yes_destroy, agree)
-    phases = Phases(session.console, total=phases_of(session, environment, wish))
-    done = tear_down(session, environment, phases, wish)
+    options = DownOptions(keep_sandbox, with_branches, yes_destroy, agree)
+    phases = Phases(session.console, total=phases_of(session, environment, options))
+    done = tear_down(session, environment, phases, options)
     data = _data(done) | {"phases": phases.data()}
     session.console.result(data, lambda: _show(session, environment, done, phases))
 

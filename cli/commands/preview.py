@@ -43,9 +43,9 @@ def preview(
     """
     session: Session = ctx.obj
     options = UpOptions(tenancy=under_new_name(ctx, tenancy, rung), lifetime=lifetime)
-    with ExitStack() as trial:
+    with ExitStack() as stack:
         # Before the plan: who looks at a stack in a fresh clone gets its configuration back.
-        backend = trial.enter_context(session.backend(environment).trial())
+        backend = stack.enter_context(session.backend(environment).dry_run())
         planned = deployment.plan(session, environment, options)
         session.cloud(environment).require()
         deployment.configure(session, planned, backend)

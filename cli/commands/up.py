@@ -67,9 +67,9 @@ def up(  # noqa: PLR0913 - one parameter for each option
     done = deployment.deploy(session, environment, phases, options)
     data: dict[str, Any] = {
         "environment": environment.name,
-        "tenancy": done.standing.tenancy,
-        "base": done.standing.base,
-        "branch": done.standing.branch,
+        "tenancy": done.placement.tenancy,
+        "base": done.placement.base,
+        "branch": done.placement.branch,
         "expires": done.expires,
         "changed": done.outcome.changed > 0,
         "changes": dict(done.outcome.changes),
@@ -106,9 +106,9 @@ def _show(session: Session, environment: Environment, done: Deployed, phases: Ph
     console.line()
     open_it, password, status, down = _next(session)
     rows = [("Airflow", _where(done, open_it)), ("password", password)]
-    if done.standing.of_branch:
-        stands = f", in the cluster of {done.standing.base}" if done.standing.shared else ""
-        rows.append(("belongs to", f"branch {done.standing.branch or environment.name}{stands}"))
+    if done.placement.of_branch:
+        where = f", in the cluster of {done.placement.base}" if done.placement.shared else ""
+        rows.append(("belongs to", f"branch {done.placement.branch or environment.name}{where}"))
         rows.append(("kept until", f"{done.expires}, longer if it is used"))
     if done.proof:
         earlier = "" if done.proved_now else ", in an earlier proof"

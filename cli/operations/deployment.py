@@ -20,7 +20,7 @@ from cli.operations.live import Live
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend, Outcome
-from cli.stack.stack_config import Standing
+from cli.stack.stack_config import Placement
 from infra.contract.naming import secrets_provider
 
 
@@ -47,7 +47,7 @@ class Deployed:
     """What `up` leaves behind."""
 
     outcome: Outcome
-    standing: Standing
+    placement: Placement
     expires: str
     addresses: tuple[str, ...] = ()
     """Of the UI; none if only a forwarded port leads there."""
@@ -61,7 +61,7 @@ class DeploymentPlan:
     """An environment that may be deployed: what it stands on was looked at, and nothing made yet."""
 
     environment: Environment
-    standing: Standing
+    placement: Placement
     region: str
     lifetime: str | None
 
@@ -74,20 +74,20 @@ def plan(session: Session, environment: Environment, options: UpOptions) -> Depl
     # The plan looks at the other environments on a sandbox, whose states are locked with it.
     cloud.unlock()
     backend = session.backend(environment)
-    standing = stack_config.standing(environment, backend, options.tenancy)
+    placement = stack_config.placement(environment, backend, options.tenancy)
     if environment.branch:
         # Only here is it sure that the branch is one of the repository that the command was called in.
         known = session.checkout().repositories()
-        standing = replace(standing, repository=next(iter(known), ""))
+        placement = replace(placement, repository=next(iter(known), ""))
     region = DEFAULT_REGION
-    if standing.shared:
-        region = bases.check(session, standing.base).region or DEFAULT_REGION
+    if placement.shared:
+        region = bases.check(session, placement.base).region or DEFAULT_REGION
     else:
         _alone(session, environment, cloud)
         # A branch's that is dedicated goes where its base is.
         configured = session.backend(Environment(environment.base)) if environment.base else backend
         region = configured.plain().get(REGION_KEY, DEFAULT_REGION)
-    return DeploymentPlan(environment, standing, region, options.lifetime)
+    return DeploymentPlan(environment, placement, region, options.lifetime)
 
 
 def _alone(session: Session, environment: Environment, cloud: Cloud) -> None:
@@ -97,7 +97,7 @@ def _alone(session: Session, environment: Environment, cloud: Cloud) -> None:
         backend = session.backend(other)
         if name == environment.name or not backend.deployed():
             continue
-        if not stack_config.standing(other, backend).shared:
+        if not stack_config.placement(other, backend).shared:
             raise UserError(
                 f'The sandbox "{session.sandbox_name}" carries the environment "{name}" already',
                 "A dedicated environment has a sandbox of its own. Give it another one:",
@@ -108,7 +108,7 @@ def _alone(session: Session, environment: Environment, cloud: Cloud) -> None:
 
 def configure(session: Session, plan: DeploymentPlan, backend: Backend) -> None:
     """Stack and configuration, as far as `up` makes them."""
-    environment, standing = plan.environment, plan.standing
+    environment, placement = plan.environment, plan.placement
     for warning in backend.rename_former_keys():
         session.console.note(f"warning: {warning}")
     cloud = session.cloud(environment)
@@ -116,9 +116,9 @@ def configure(session: Session, plan: DeploymentPlan, backend: Backend) -> None:
         if not cloud.has_passphrase:
             # The base's key encrypts its branches' secrets too: who may deploy one may the others.
             backend.create(secrets_provider(environment.base, plan.region))
-        settings = cloud.settings(shared=standing.shared)
-        stack_config.complete(environment, backend, standing, plan.region, settings)
-    if standing.of_branch:
+        settings = cloud.settings(shared=placement.shared)
+        stack_config.complete(environment, backend, placement, plan.region, settings)
+    if placement.of_branch:
         stack_config.keep(backend, _expires(session, plan, backend), session.today())
 
 
@@ -149,7 +149,7 @@ def _alone_at_work(session: Session, planned: DeploymentPlan) -> Iterator[None]:
         )
         yield
         return
-    base = planned.standing.base if planned.standing.shared else ""
+    base = planned.placement.base if planned.placement.shared else ""
     with lease.held(planned.environment, "up", session.console.report, store, base):
         if base:
             bases.stays(session, base)
@@ -174,7 +174,7 @@ def _deployed(
         found = early.result() if not outcome.changed else None
         outcome = _made_good(live, outcome, found, thorough=options.refresh)
     expires = backend.plain().get(stack_config.EXPIRES_KEY, lifetime.NEVER)
-    done = Deployed(outcome, planned.standing, expires, live.addresses)
+    done = Deployed(outcome, planned.placement, expires, live.addresses)
     due = bool(outcome.changed) or (record is not None and not record.proof)
     if not (due if options.prove is None else options.prove):
         return replace(done, proof=record.proof if record else {})

@@ -60,7 +60,7 @@ class Backend(Protocol):
     def create(self, secrets_provider: str) -> None:
         """A stack to configure, if there is none yet; what was deployed brings its configuration."""
 
-    def trial(self) -> AbstractContextManager["Backend"]:
+    def dry_run(self) -> AbstractContextManager["Backend"]:
         """For a preview: one that may be configured, and leaves nothing behind when the block ends."""
 
     def preview(self, show: TextIO, *, refresh: bool = False) -> Outcome:

@@ -22,10 +22,10 @@ class Configured(Known):
     """A stack whose configuration can be read and written."""
 
     @contextmanager
-    def trial(self) -> Iterator[Self]:
+    def dry_run(self) -> Iterator[Self]:
         """For a preview: the configuration is a copy, and a stack that it takes is removed in the end."""
         if not self._place.apart:
-            with self._trial_in_place():
+            with self._dry_run_in_place():
                 yield self
             return
         with tempfile.TemporaryDirectory(prefix="aerodrome-preview-") as folder:
@@ -54,7 +54,7 @@ class Configured(Known):
             yield type(self)(place, self._look)
 
     @contextmanager
-    def _trial_in_place(self) -> Iterator[None]:
+    def _dry_run_in_place(self) -> Iterator[None]:
         before = self._content()
         had = self._there()
         self._ours = self._content()

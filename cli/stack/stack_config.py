@@ -29,7 +29,7 @@ BRANCH_MAX_LENGTH = 255
 
 
 @dataclass(frozen=True)
-class Standing:
+class Placement:
     """What an environment stands on, as its configuration says or will say."""
 
     tenancy: str = Tenancy.dedicated
@@ -48,7 +48,7 @@ class Standing:
         return bool(self.branch) or self.shared
 
 
-def standing(environment: Environment, backend: Backend, tenancy: str | None = None) -> Standing:
+def placement(environment: Environment, backend: Backend, tenancy: str | None = None) -> Placement:
     """What is configured, or else what was asked for, or else what suits how it was chosen."""
     plain = backend.plain()
     have = plain.get(TENANCY_KEY, Tenancy.dedicated if plain.get(ENVIRONMENT_KEY) else "")
@@ -67,13 +67,13 @@ def standing(environment: Environment, backend: Backend, tenancy: str | None = N
             "./aerodrome up --branch BRANCH --tenancy shared",
         )
     branch = plain.get(BRANCH_KEY) or environment.branch[:BRANCH_MAX_LENGTH]
-    return Standing(chosen, base if chosen == Tenancy.shared else "", branch)
+    return Placement(chosen, base if chosen == Tenancy.shared else "", branch)
 
 
 def complete(
     environment: Environment,
     backend: Backend,
-    on: Standing = Standing(),
+    on: Placement = Placement(),
     region: str = DEFAULT_REGION,
     settings: Mapping[str, str] = {},
 ) -> list[str]:
@@ -111,7 +111,7 @@ def add(
     return [*plain, *map(qualified, missing)]
 
 
-def _plain(environment: Environment, on: Standing, settings: Mapping[str, str]) -> dict[str, str]:
+def _plain(environment: Environment, on: Placement, settings: Mapping[str, str]) -> dict[str, str]:
     values = {"tenancy": Tenancy.shared, "base": on.base} if on.shared else {}
     values["environment"] = environment.name
     if on.branch:

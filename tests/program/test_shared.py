@@ -181,7 +181,7 @@ def test_what_comes_later_goes_first(
     assert shared.depends_on(shared.one(*later), shared.one(*earlier))
 
 
-class TestFences:
+class TestNamespaceIsolation:
     def test_they_are_around_its_namespace(self, shared: Program) -> None:
         for kind in ("core/v1:ResourceQuota", "core/v1:LimitRange"):
             metadata = shared.one(f"kubernetes:{kind}").inputs["metadata"]

@@ -13,7 +13,7 @@ from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.phases import Phases
 from cli.cloud.kubernetes import Kubectl
-from cli.operations.teardown.operation import TornDown, Wish, tear_down
+from cli.operations.teardown.operation import DownOptions, TornDown, tear_down
 from infra.contract.naming import Names
 from sandbox.tools import tool
 from tests.teardown import kit
@@ -38,9 +38,9 @@ def session(
     return kit.Sandboxed(tmp_path, cloud.client, api_server)
 
 
-def _down(session: kit.Sandboxed, name: str, **wish: Any) -> TornDown:
+def _down(session: kit.Sandboxed, name: str, **options: Any) -> TornDown:
     phases = Phases(session.console, total=11)
-    return tear_down(session, Environment(name), phases, Wish(keep_sandbox=True, **wish))
+    return tear_down(session, Environment(name), phases, DownOptions(keep_sandbox=True, **options))
 
 
 def _deleted(done: TornDown, step: str) -> list[str]:

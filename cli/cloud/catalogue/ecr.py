@@ -5,7 +5,7 @@ from typing import Any
 
 from cli.cloud.catalogue.kind import Asked, Item, Kind, by_use, repeat
 from cli.cloud.errors import InUse, unless_gone
-from cli.cloud.resource import Resource, Search, everything, pairs, portions
+from cli.cloud.resource import Resource, Search, batches, everything, pairs
 from infra.contract.naming import PREFIX, is_environment
 
 SERVICE = "ecr"
@@ -65,7 +65,7 @@ def empty(ecr: Any, repository: str) -> int:
     """Deletes every image of a repository, tagged or not; how many there were."""
     listed = everything(ecr, "list_images", "imageIds", repositoryName=repository)
     digests = sorted({str(item["imageDigest"]) for item in listed})
-    for some in portions(digests, PER_CALL):
+    for some in batches(digests, PER_CALL):
         _delete_images(ecr, repository, [{"imageDigest": digest} for digest in some])
     return len(digests)
 

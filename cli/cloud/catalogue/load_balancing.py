@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from cli.cloud.catalogue.kind import Item, Kind, call, hourly
 from cli.cloud.errors import is_gone
-from cli.cloud.resource import Resource, Search, everything, pairs, portions
+from cli.cloud.resource import Resource, Search, batches, everything, pairs
 
 SERVICE = "elasticloadbalancing"
 
@@ -21,7 +21,7 @@ def _listed(
     """Each with its tags, which AWS tells apart. `named`: the field that names it, and the argument for it."""
     elb, (name, argument) = search.client(client), named
     found = {str(item[name]): item for item in everything(elb, operation, result)}
-    for some in portions(list(found), PER_CALL):
+    for some in batches(list(found), PER_CALL):
         for told in described(elb, argument, some):
             key = str(told[argument.removesuffix("s")])
             arn = "" if client == "elb" else key

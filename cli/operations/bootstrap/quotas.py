@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from cli.base.errors import UserError
 from cli.cloud.errors import code_of
-from cli.cloud.resource import everything, pairs, portions
+from cli.cloud.resource import batches, everything, pairs
 from cli.operations.bootstrap.aws import Aws
 from cli.operations.bootstrap.wishes import Wishes
 from infra.contract.naming import TAG_ENVIRONMENT, Names
@@ -145,7 +145,7 @@ def _sizes(aws: Aws, kinds: Iterable[str]) -> dict[str, int]:
     wanted = sorted(kinds)
     pages = (
         aws.client("ec2").describe_instance_types(InstanceTypes=some)
-        for some in portions(wanted, TYPES_PER_CALL)
+        for some in batches(wanted, TYPES_PER_CALL)
     )
     return {
         str(item["InstanceType"]): int(item["VCpuInfo"]["DefaultVCpus"])

@@ -62,7 +62,7 @@ def _line_data(line: Line) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Report:
+class CostReport:
     """The estimates beside one another."""
 
     environment: str

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from cli.base.errors import KitError
 from cli.cloud.kubernetes import Kubectl, Unreachable
-from cli.cloud.resource import portions
+from cli.cloud.resource import batches
 from cli.operations.teardown.cluster import SYSTEM, Object
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
@@ -70,7 +70,7 @@ class _Search:
 
     def all(self) -> list[Object]:
         # A copy: one that cannot be listed is taken out meanwhile.
-        parts = portions(tuple(self._kinds), TOGETHER)
+        parts = batches(tuple(self._kinds), TOGETHER)
         found = [item for part in parts for item in self._of(part)]
         return [item for item in found if item["metadata"]["namespace"] not in SYSTEM]
 

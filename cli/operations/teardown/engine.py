@@ -131,7 +131,7 @@ def in_the_way(target: Target, report: Report) -> None:
     clear(
         target.client,
         target.name,
-        report.heard,
+        report.log_line,
         services=["elasticloadbalancing", "ec2"],
         region=target.region,
         wanted=is_wanted,

@@ -80,7 +80,7 @@ def in_cloud(target: Target, report: Report) -> list[Left]:
     return clear(
         target.client,
         target.name,
-        report.heard,
+        report.log_line,
         region=target.region,
         patience=target.limits.cloud,
         wanted=lambda resource: not is_kept(target, resource),

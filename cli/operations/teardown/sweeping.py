@@ -16,7 +16,7 @@ from cli.cloud.resource import Client, Resource, Search
 from cli.operations import live
 from cli.operations.cost.standing import by_use, price
 from cli.operations.teardown.judging import EXPIRED, NOBODYS, Evidence, Verdict, judge, spare
-from cli.operations.teardown.operation import Wish, phases_of, tear_down
+from cli.operations.teardown.operation import DownOptions, phases_of, tear_down
 from cli.operations.teardown.report import Report
 from cli.session import Session
 from cli.stack import stack_config
@@ -55,7 +55,7 @@ def look(session: Session, base: Environment, region: str = "") -> list[Verdict]
         by_use,
     )
     found = judge(find(Search(client, None, place)), evidence)
-    return [_heard(session, one) if one.doomed else one for one in found]
+    return [_reconsidered(session, one) if one.doomed else one for one in found]
 
 
 def _reached(session: Session, base: Environment, region: str) -> tuple[Client, str]:
@@ -71,7 +71,7 @@ def _is_here(base: Environment, name: str) -> bool:
     return is_environment(name) and Environment(name).sandboxed == base.sandboxed
 
 
-def _heard(session: Session, verdict: Verdict) -> Verdict:
+def _reconsidered(session: Session, verdict: Verdict) -> Verdict:
     """The verdict after the environment itself was asked, as far as it can be."""
     plain = _configured(session, Environment(verdict.environment))
     if plain.get(qualified("protect")) == "true":
@@ -137,9 +137,9 @@ def _one(session: Session, base: Environment, verdict: Verdict, region: str) -> 
     if verdict.reason != NOBODYS:
         environment = Environment(verdict.environment)
         _, place = _reached(session, base, region)
-        wish = Wish(keep_sandbox=True, region=place)
-        phases = Phases(session.console, total=phases_of(session, environment, wish))
-        work = partial(tear_down, session, environment, phases, wish)
+        options = DownOptions(keep_sandbox=True, region=place)
+        phases = Phases(session.console, total=phases_of(session, environment, options))
+        work = partial(tear_down, session, environment, phases, options)
     else:
         work = partial(_nobodys, session, base, verdict, region)
     session.console.note(f"{verdict.environment or 'nobody'}: {verdict.reason}", "bold")

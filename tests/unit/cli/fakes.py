@@ -119,7 +119,7 @@ class FakeBackend:
         self._called(f"create {secrets_provider}")
 
     @contextmanager
-    def trial(self) -> Iterator["FakeBackend"]:
+    def dry_run(self) -> Iterator["FakeBackend"]:
         yield replace(self, values=dict(self.values))
 
     def preview(self, show: Any, *, refresh: bool = False) -> Outcome:

@@ -97,7 +97,7 @@ def test_of_a_branch_that_is_deployed_and_was_used_on_another_day(
     environment = Environment(NAME, BRANCH, "sandbox")
     passphrase.provide(environment, make=True)
     backend = session.backend(environment)
-    on = stack_config.Standing("shared", "sandbox", BRANCH)
+    on = stack_config.Placement("shared", "sandbox", BRANCH)
     stack_config.complete(environment, backend, on)
     backend.up(io.StringIO())
     before = _tree(state_dir())
@@ -119,7 +119,7 @@ class TestAFormerKey:
     def file(self, tiny: None, session: Session) -> Path:
         environment = Environment(NAME, BRANCH, "sandbox")
         passphrase.provide(environment, make=True)
-        on = stack_config.Standing("shared", "sandbox", BRANCH)
+        on = stack_config.Placement("shared", "sandbox", BRANCH)
         stack_config.complete(environment, session.backend(environment), on)
         file = environment.config_file
         file.write_text(file.read_text().replace("aerodrome:tenancy", "aerodrome:rung"))

@@ -45,20 +45,21 @@ POD_IDENTITY_AGENT = "169.254.170.23/32"
 
 
 @dataclass(frozen=True)
-class FencesArgs:
-    """Whose fences, and around what."""
+class NamespaceIsolationArgs:
+    """The stack that it belongs to, and the namespace that it isolates."""
 
     stack: Stack
     provider: kubernetes.Provider
     namespace: pulumi.Input[str]
 
 
-class Fences(pulumi.ComponentResource):
+class NamespaceIsolation(pulumi.ComponentResource):
     """ResourceQuota, LimitRange and a NetworkPolicy for every pod of the namespace."""
 
     def __init__(
-        self, name: str, args: FencesArgs, opts: pulumi.ResourceOptions | None = None
+        self, name: str, args: NamespaceIsolationArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
+        # The type is in the URNs of what is deployed: another one would replace all of it.
         super().__init__("aerodrome:index:Fences", name, {}, opts)
         names = args.stack.names
         child = pulumi.ResourceOptions(parent=self, provider=args.provider)
