@@ -115,7 +115,9 @@ app.command("cost", short_help="Show what an environment costs on AWS.")(cost.co
 app.command("up")(up.up)
 app.command("preview")(preview.preview)
 app.command("down")(down.down)
-app.command("sweep", short_help="Take away what expired or lost its branch.")(sweep.sweep)
+app.command("sweep", short_help="Destroy environments that expired or lost their branch.")(
+    sweep.sweep
+)
 app.command("list", short_help="List every environment.")(list_environments.list_environments)
 app.command("status")(status.status)
 app.command("open")(open_ui.open_ui)

@@ -6,25 +6,28 @@ that does not need it must not wait for it. Tests hand the verbs a session of fa
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cli.base import environments
-from cli.base import passphrase as passphrases
 from cli.base.console import Console
 from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.base.git import Checkout
 from cli.base.settings import DEFAULT_REGION, REGION_KEY
+from cli.cloud.aws_cloud import AwsCloud
 from cli.cloud.limits import Limits
-from cli.cloud.sandbox import Machine, Progress, Sandbox
-from infra.naming import Names
+from cli.cloud.protocol import Cloud
+from cli.cloud.resource import Client
+from cli.cloud.sandbox import Machine, Progress
+from cli.cloud.sandbox_cloud import SandboxCloud
+from cli.stack import stack_config
+from infra.contract.naming import Names
 
 if TYPE_CHECKING:
     from cli.base.airflow import Airflow
-    from cli.base.lease_stores import Store
     from cli.cloud.kubernetes import Kubernetes
     from cli.stack.backends import Backend
     from cli.stack.pending import Look
@@ -93,51 +96,57 @@ class Session:
         """The sandbox's front door."""
         return Machine()
 
-    def backend(self, environment: Environment, sandbox: Sandbox | None = None) -> "Backend":
-        """What deploys `environment`; a sandbox is needed for what asks the cloud."""
+    def cloud(self, environment: Environment, sandbox: str = "") -> Cloud:
+        """Where the environment lives: the one place that decides which cloud it is. `sandbox`: its
+        sandbox's name, if that is not the one of this run."""
+        if environment.sandboxed:
+            return self.sandbox_cloud(environment, sandbox)
+        return AwsCloud(environment)
+
+    def sandbox_cloud(self, environment: Environment, sandbox: str = "") -> SandboxCloud:
+        """The sandbox of this run, or the one called `sandbox`, as the environment's cloud."""
+        return SandboxCloud(
+            environment,
+            self.machine(),
+            sandbox or self.sandbox_name,
+            self.step,
+            lambda: self.ui_port,
+        )
+
+    def backend(self, environment: Environment, cloud: Cloud | None = None) -> "Backend":
+        """What deploys `environment`."""
         from cli.stack.driver import Stack
 
-        return Stack(self.place(environment, sandbox), self._look(environment, sandbox))
+        where = cloud or self.cloud(environment)
+        return Stack(self.place(environment, where), self._look(environment, where))
 
-    def place(self, environment: Environment, sandbox: Sandbox | None = None) -> "Place":
+    def place(self, environment: Environment, cloud: Cloud) -> "Place":
         """Where its stack is, and with which variables the Pulumi CLI reaches it and its cloud."""
-        from cli.stack import place
+        from cli.stack.place import Place
 
-        if not environment.sandboxed:
-            return place.on_aws(environment)
-        variables = self.machine().tools_environment()
-        if sandbox is not None:
-            variables |= sandbox.environment()
-        return place.in_sandbox(environment, passphrases.file(environment), variables)
+        return Place.of(environment, cloud.variables(), cloud.state)
 
-    def _look(self, environment: Environment, sandbox: Sandbox | None) -> "Look":
+    def _look(self, environment: Environment, cloud: Cloud) -> "Look":
         """Finds in the cloud what an interrupted run of Pulumi may have made."""
         from cli.stack.found import looker
 
-        def client(service: str) -> Any:
-            # Made when it is needed: only what was interrupted is looked for.
-            region = self.backend(environment).plain().get(REGION_KEY) or DEFAULT_REGION
-            return self.client(sandbox, region)(service)
+        def region() -> str:
+            return self.backend(environment).plain().get(REGION_KEY) or DEFAULT_REGION
 
         def kubernetes(namespace: str) -> "Kubernetes":
-            outputs = dict(self.backend(environment).outputs())
-            if sandbox is None and not outputs.get("kubeconfig"):
-                from cli.cloud.eks import kubeconfig
-                from cli.stack.stack_config import BASE_KEY
+            backend = self.backend(environment)
+            base = backend.plain().get(stack_config.BASE_KEY) or environment.name
+            return cloud.kubernetes(namespace, backend.outputs(), Names(base).cluster, region())
 
-                plain = self.backend(environment).plain()
-                region = plain.get(REGION_KEY) or DEFAULT_REGION
-                cluster = Names(plain.get(BASE_KEY) or environment.name).cluster
-                outputs["kubeconfig"] = kubeconfig(client, cluster, region)
-            return self.kubernetes(namespace, outputs, sandbox)
-
-        return looker(client, kubernetes)
+        # Clients are made when they are needed: only what was interrupted is looked for.
+        return looker(lambda service: cloud.client(region())(service), kubernetes)
 
     def environments(self) -> list[Environment]:
         """Those that may be deployed: with a configuration here, or a stack where Pulumi keeps them."""
         from cli.stack.listing import stacks
 
-        here = [name for name in environments.known() if Environment(name).sandboxed]
+        names = environments.known() if self.machine().is_here() else []
+        here = [name for name in names if Environment(name).sandboxed]
         return [Environment(name) for name in [*here, *stacks(self.console.report)]]
 
     def airflow(self, url: str, username: str, password: str, patience: float) -> "Airflow":
@@ -145,50 +154,10 @@ class Session:
 
         return Airflow(url, username, password, patience=patience)
 
-    def kubernetes(
-        self, namespace: str, outputs: Mapping[str, Any], sandbox: Sandbox | None
-    ) -> "Kubernetes":
-        """The client of a namespace of the sandbox, or of the cluster of a stack with these outputs."""
-        from cli.cloud.kubernetes import Kubernetes
-
-        if sandbox is None:
-            from cli.stack.backends import need
-
-            return Kubernetes(need(outputs, "kubeconfig"), namespace)
-        program = self.machine().tool("kubectl")
-        return Kubernetes(sandbox.instance.admin_kubeconfig, namespace, program)
-
-    def lease_store(self, environment: Environment, region: str) -> "Store | None":
-        """Where the environment's lease lies; None in an account that bootstrap did not prepare."""
-        if environment.sandboxed:
-            from cli.base.lease_stores import FileStore
-
-            return FileStore(environment.name)
-        from cli.cloud.lease_bucket import store_of
-
-        return store_of(self.client(None, region), environment.name, region)
+    def aws(self, region: str) -> Client:
+        """AWS itself, whatever the environment's cloud is: it knows the prices."""
+        return AwsCloud(Environment("")).client(region)
 
     def today(self) -> date:
         """Of the whole run: in UTC, as everywhere in the cloud."""
         return datetime.now(UTC).date()
-
-    def client(self, sandbox: Sandbox | None, region: str | None = None) -> Callable[[str], Any]:
-        """Makes boto3 clients for the sandbox's AWS; without a sandbox for that of the user's profile."""
-        import boto3
-
-        if sandbox is None:
-            # The stubs have one overload a service, and want its name as a literal.
-            return boto3.Session(region_name=region).client  # type: ignore[return-value]
-        variables = sandbox.environment()
-        aws = boto3.Session(
-            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-            region_name=variables.get("AWS_REGION", DEFAULT_REGION),
-        )
-        endpoint = variables["AWS_ENDPOINT_URL"]
-
-        def make(service: str) -> Any:
-            # The stubs have one overload a service, and want its name as a literal.
-            return aws.client(service, endpoint_url=endpoint)  # type: ignore[call-overload]
-
-        return make

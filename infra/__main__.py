@@ -12,11 +12,12 @@ gc.disable()
 # belongs there: otherwise each would exist twice, and one of ours could hide a library's.
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from infra.contract.tenancy import Tenancy
 from infra.stack import open_stack
 
 stack = open_stack()
 # Each imports what it deploys: a shared environment is there sooner without the rest.
-if stack.settings.rung == "dedicated":
+if stack.settings.tenancy == Tenancy.dedicated:
     from infra import dedicated
 
     dedicated.deploy(stack)

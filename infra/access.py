@@ -14,8 +14,8 @@ import pulumi_aws as aws
 
 from infra import airflow_role, policies
 from infra.cluster import Cluster
+from infra.contract.naming import BRANCH_LOGS
 from infra.log_bucket import LogBucket
-from infra.naming import BRANCH_LOGS
 from infra.outputs import RancherKey
 from infra.stack import Stack
 

@@ -16,14 +16,14 @@ def make(
     """The role's ARN, once it may do what it must. It never goes beyond `boundary`, if there is one."""
     names, child = stack.names, pulumi.ResourceOptions(parent=parent)
     role = aws.iam.Role(
-        names.of("airflow"),
+        names.role,
         path=names.iam_path,
         assume_role_policy=policies.assumed_by_pods(),
         permissions_boundary=boundary,
         opts=child,
     )
     allowed = aws.iam.RolePolicy(
-        names.of("airflow"),
+        names.role,
         role=role.name,
         policy=pulumi.Output.from_input(bucket_arn).apply(
             lambda arn: policies.read_and_write_logs(arn, names.log_prefix)

@@ -1,6 +1,6 @@
 """The environment that a shared one stands on: what its stack says of itself.
 
-The counterpart of `outputs.py`, on the other side of a StackReference. Everything here is the base's; a
+Read through a StackReference, by the keys that `outputs.py` exports. Everything here is the base's; a
 shared environment refers to it and never changes it.
 """
 
@@ -8,9 +8,12 @@ from typing import Any
 
 import pulumi
 
-from infra.naming import CONTRACT
+from infra.contract.outputs import Output, Outputs, refusal
 from infra.registry import Repository
 from infra.stack import Stack
+
+LOOKED_AT = (Outputs.contract, Outputs.tenancy, Outputs.base, Outputs.region)
+"""What says whether an environment can stand on it."""
 
 
 class Base:
@@ -21,42 +24,32 @@ class Base:
         self._region = stack.place.region
         project = f"{pulumi.get_organization()}/{pulumi.get_project()}"
         self._reference = pulumi.StackReference(f"{project}/{self.name}")
-        self._checked = pulumi.Output.all(
-            contract=self._reference.get_output("contract"),
-            rung=self._reference.get_output("rung"),
-            region=self._reference.get_output("region"),
-        ).apply(self._check)
+        keys = [key for output in LOOKED_AT for key in output.keys]
+        told = {key: self._reference.get_output(key) for key in keys}
+        self._checked = pulumi.Output.all(**told).apply(self._check)
 
-    def output(self, name: str) -> pulumi.Output[Any]:
+    def output(self, which: Output[Any]) -> pulumi.Output[Any]:
         """One output; secret where it is secret there."""
-        both = pulumi.Output.all(self._checked, self._reference.get_output(name))
+        both = pulumi.Output.all(self._checked, self._reference.get_output(which.key))
         return both.apply(lambda values: values[1])
 
     def repository(self, image: str) -> Repository:
         """Where the base's image of that name lies, and the branch's beside it."""
-        told = self.output("repositories").apply(lambda repositories: repositories[image])
+        told = self.output(Outputs.repositories).apply(lambda repositories: repositories[image])
         return Repository(
             told.apply(lambda one: str(one["url"])),
             told.apply(lambda one: str(one["name"])),
             told.apply(lambda one: str(one["registryId"])),
         )
 
-    def _check(self, told: dict[str, Any]) -> int:
+    def _check(self, values: dict[str, Any]) -> int:
         """The contract's version, or words that say what to do; nothing has been made by then."""
-        contract, rung, region = told["contract"], told["rung"], told["region"]
-        if rung not in (None, "dedicated"):
+        told = Outputs(values)
+        if refused := refusal(self.name, told):
+            raise pulumi.RunError("\n".join(refused))
+        if told.region != self._region:
             raise pulumi.RunError(
-                f"environment {self.name} is itself a shared environment and carries no other: "
-                "set aerodrome:base to the one that it stands on"
+                f"base environment {self.name} is in {told.region}, this one is configured for "
+                f"{self._region}: run pulumi config set aws:region {told.region}"
             )
-        if contract is None or contract < CONTRACT:
-            raise pulumi.RunError(
-                f"base environment {self.name} was deployed by an older version, or not to its end: "
-                f"run aerodrome up --env {self.name}"
-            )
-        if region != self._region:
-            raise pulumi.RunError(
-                f"base environment {self.name} is in {region}, this one is configured for "
-                f"{self._region}: run pulumi config set aws:region {region}"
-            )
-        return int(contract)
+        return told.contract

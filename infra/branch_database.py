@@ -12,6 +12,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.base import Base
 from infra.content import PROJECT_ROOT, content_hash
+from infra.contract.outputs import Outputs
 from infra.stack import Stack
 
 TIMEOUT_SECONDS = 300
@@ -39,7 +40,7 @@ class BranchDatabase(pulumi.ComponentResource):
         super().__init__("aerodrome:index:BranchDatabase", name, {}, opts)
         names, base = args.stack.names, args.base
         child = pulumi.ResourceOptions(parent=self, provider=args.provider)
-        namespace = base.output("namespace")
+        namespace = base.output(Outputs.namespace)
         secret = kubernetes.core.v1.Secret(
             names.of("branch-database"),
             metadata={
@@ -62,8 +63,8 @@ class BranchDatabase(pulumi.ComponentResource):
             ),
             values={
                 "labels": args.stack.labels,
-                "image": base.output("imageRef"),
-                "adminSecret": base.output("databaseAdminSecretName"),
+                "image": base.output(Outputs.image_ref),
+                "adminSecret": base.output(Outputs.database_admin_secret_name),
                 "database": names.database,
                 "passwordSecret": secret.metadata.name,
                 "secretsChecksum": args.stack.secrets_checksum,

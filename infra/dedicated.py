@@ -5,8 +5,10 @@ from infra.access import Access, AccessArgs
 from infra.address import in_cluster
 from infra.airflow import Airflow, AirflowArgs
 from infra.cluster import STORAGE_CLASS, Cluster, ClusterArgs
+from infra.contract.sizes import images as images_of
 from infra.database import Database, DatabaseArgs
-from infra.image import Image, ImageArgs, needed
+from infra.flow_log import FlowLog, FlowLogArgs
+from infra.image import Image, ImageArgs
 from infra.log_bucket import LogBucket, LogBucketArgs
 from infra.network import Network, NetworkArgs
 from infra.postgres import postgres_values
@@ -18,8 +20,10 @@ from infra.stack import Stack
 def deploy(stack: Stack) -> None:
     settings = stack.settings
     network = Network("network", NetworkArgs(stack))
-    registry = Registry("registry", RegistryArgs(stack, images=needed(settings)))
-    bucket = LogBucket("logs", LogBucketArgs(stack))
+    registry = Registry("registry", RegistryArgs(stack, images=images_of(settings.database)))
+    bucket = LogBucket("logs", LogBucketArgs(stack, network if settings.flow_logs else None))
+    if settings.flow_logs:
+        FlowLog("flow-log", FlowLogArgs(stack, network, bucket))
     cluster = Cluster("cluster", ClusterArgs(stack, network))
     access = Access("access", AccessArgs(stack, cluster, bucket))
     rancher = Rancher("rancher", RancherArgs(stack, network)) if settings.rancher_enabled else None

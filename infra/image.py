@@ -8,16 +8,10 @@ import pulumi_docker_build as docker_build
 
 from infra.content import PROJECT_ROOT, content_hash
 from infra.registry import Repository
-from infra.settings import Settings
 from infra.stack import Stack
 
 PLATFORM = docker_build.Platform.LINUX_AMD64
 """The workers' processor."""
-
-
-def needed(settings: Settings) -> tuple[str, ...]:
-    """The images that an environment runs."""
-    return ("airflow", "postgres") if settings.database == "in-cluster" else ("airflow",)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from infra.network import Network
 from infra.stack import Stack
 
 NONCURRENT_DAYS = 7
@@ -17,6 +18,8 @@ class LogBucketArgs:
     """The stack says how long a log lives, and whether the bucket is kept while it holds any."""
 
     stack: Stack
+    flow_logs_of: Network | None = None
+    """The network whose flow logs AWS may put into it."""
 
 
 class LogBucket(pulumi.ComponentResource):
@@ -59,7 +62,13 @@ class LogBucket(pulumi.ComponentResource):
         aws.s3.BucketPolicy(
             logical,
             bucket=bucket.id,
-            policy=bucket.arn.apply(tls_only_policy),
+            policy=(
+                pulumi.Output.all(bucket.arn, args.flow_logs_of.vpc_arn).apply(
+                    lambda arns: bucket_policy(*arns)
+                )
+                if args.flow_logs_of
+                else bucket.arn.apply(bucket_policy)
+            ),
             # S3 refuses two changes of a bucket's access at the same moment.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[blocked]),
         )
@@ -81,21 +90,43 @@ class LogBucket(pulumi.ComponentResource):
         self.register_outputs({"bucket": self.bucket})
 
 
-def tls_only_policy(bucket_arn: str) -> str:
-    """Whoever comes without TLS is refused, whatever else they may do."""
-    return json.dumps(
+def bucket_policy(bucket_arn: str, vpc_arn: str = "") -> str:
+    """Whoever comes without TLS is refused, whatever else they may do; AWS may deliver a network's flow logs."""
+    refused = {
+        "Sid": "RefusePlainHttp",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket_arn, f"{bucket_arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    statements = [refused, *(_delivery(bucket_arn, vpc_arn) if vpc_arn else [])]
+    return json.dumps({"Version": "2012-10-17", "Statement": statements}, sort_keys=True)
+
+
+def _delivery(bucket_arn: str, vpc_arn: str) -> list[dict[str, object]]:
+    """What AWS asks for, for its own account's logs only: nobody else's may be sent here in our name."""
+    account = vpc_arn.split(":")[4]
+    ours = {"StringEquals": {"aws:SourceAccount": account}}
+    service = {"Effect": "Allow", "Principal": {"Service": "delivery.logs.amazonaws.com"}}
+    return [
         {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Sid": "RefusePlainHttp",
-                    "Effect": "Deny",
-                    "Principal": "*",
-                    "Action": "s3:*",
-                    "Resource": [bucket_arn, f"{bucket_arn}/*"],
-                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            **service,
+            "Sid": "AWSLogDeliveryWrite",
+            "Action": "s3:PutObject",
+            "Resource": f"{bucket_arn}/AWSLogs/{account}/*",
+            "Condition": {
+                "StringEquals": {
+                    **ours["StringEquals"],
+                    "s3:x-amz-acl": "bucket-owner-full-control",
                 }
-            ],
+            },
         },
-        sort_keys=True,
-    )
+        {
+            **service,
+            "Sid": "AWSLogDeliveryAclCheck",
+            "Action": "s3:GetBucketAcl",
+            "Resource": bucket_arn,
+            "Condition": ours,
+        },
+    ]

@@ -47,6 +47,7 @@ class Network(pulumi.ComponentResource):
     """VPC, subnets, internet gateway, NAT gateway and routes."""
 
     vpc_id: pulumi.Output[str]
+    vpc_arn: pulumi.Output[str]
     public_subnet_ids: list[pulumi.Output[str]]
     private_subnet_ids: list[pulumi.Output[str]]
     private_cidrs: tuple[str, ...]
@@ -69,7 +70,7 @@ class Network(pulumi.ComponentResource):
             tags=self._name_tag("vpc"),
             opts=self._child,
         )
-        self.vpc_id = vpc.id
+        self.vpc_id, self.vpc_arn = vpc.id, vpc.arn
         gateway = aws.ec2.InternetGateway(
             self._names.of("internet"),
             vpc_id=vpc.id,

@@ -1,18 +1,18 @@
-"""What the stack tells the outside: the command line reads it, branches stand on it, and people read it.
+"""Exports what the stack tells the outside: the command line reads it, branches stand on it, and people read it.
 
-Names are the contract: a new one may come, none may change. The same names on both rungs, so that every
-verb of the command line works on any environment.
+The keys and their meaning are those of `infra/contract/outputs.py`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
 from infra.address import Address
 from infra.airflow import UI_PORT, UI_SERVICE, Airflow
+from infra.contract.outputs import CONTRACT, Output, Outputs
 from infra.image import Image
-from infra.naming import CONTRACT
 from infra.registry import Repository
 from infra.stack import Stack
 
@@ -42,55 +42,60 @@ class Foundation:
     storage_class: str
 
 
+def _export(output: Output[Any], value: Any) -> None:
+    for key in output.keys:
+        pulumi.export(key, pulumi.Output.secret(value) if output.secret else value)
+
+
 def export(deployed: Deployed) -> None:
     """What every environment tells."""
     settings, names = deployed.stack.settings, deployed.stack.names
-    pulumi.export("environment", settings.environment)
-    pulumi.export("rung", settings.rung)
-    pulumi.export("base", settings.base)
-    pulumi.export("branch", settings.branch)
-    pulumi.export("expires", settings.expires)
-    pulumi.export("protect", settings.protect)
-    pulumi.export("region", deployed.stack.place.region)
-    pulumi.export("clusterName", deployed.cluster_name)
-    pulumi.export("kubeconfig", deployed.kubeconfig)
-    pulumi.export("namespace", names.namespace)
-    pulumi.export("logBucket", deployed.log_bucket)
-    pulumi.export("logPrefix", names.log_prefix)
-    pulumi.export("repositoryUrl", deployed.image.repository_url)
-    pulumi.export("imageRef", deployed.image.ref)
-    pulumi.export("adminUser", settings.admin_user)
-    pulumi.export("adminSecretName", deployed.airflow.admin_secret_name)
-    pulumi.export("uiService", UI_SERVICE)
-    pulumi.export("uiPort", UI_PORT)
+    _export(Outputs.environment, settings.environment)
+    _export(Outputs.tenancy, settings.tenancy)
+    _export(Outputs.base, settings.base)
+    _export(Outputs.branch, settings.branch)
+    _export(Outputs.expires, settings.expires)
+    _export(Outputs.protect, settings.protect)
+    _export(Outputs.region, deployed.stack.place.region)
+    _export(Outputs.cluster_name, deployed.cluster_name)
+    _export(Outputs.kubeconfig, deployed.kubeconfig)
+    _export(Outputs.namespace, names.namespace)
+    _export(Outputs.log_bucket, deployed.log_bucket)
+    _export(Outputs.log_prefix, names.log_prefix)
+    _export(Outputs.repository_url, deployed.image.repository_url)
+    _export(Outputs.image_ref, deployed.image.ref)
+    _export(Outputs.admin_user, settings.admin_user)
+    _export(Outputs.admin_secret_name, deployed.airflow.admin_secret_name)
+    _export(Outputs.ui_service, UI_SERVICE)
+    _export(Outputs.ui_port, UI_PORT)
 
 
 def export_foundation(foundation: Foundation) -> None:
     """What branches need to know; `base.py` reads it on the other side."""
-    pulumi.export("contract", CONTRACT)
-    pulumi.export("logBucketArn", foundation.log_bucket_arn)
-    pulumi.export(
-        "repositories",
+    _export(Outputs.contract, CONTRACT)
+    _export(Outputs.log_bucket_arn, foundation.log_bucket_arn)
+    _export(
+        Outputs.repositories,
         {
             image: {"url": one.url, "name": one.name, "registryId": one.registry_id}
             for image, one in foundation.repositories.items()
         },
     )
-    pulumi.export("postgresImageRef", foundation.postgres.ref if foundation.postgres else None)
-    pulumi.export("databaseHost", foundation.database.host)
-    pulumi.export("databaseTls", foundation.database.tls)
-    pulumi.export("databaseAdminSecretName", foundation.database_secret)
-    pulumi.export("storageClass", foundation.storage_class)
+    _export(Outputs.postgres_image_ref, foundation.postgres.ref if foundation.postgres else None)
+    _export(Outputs.database_host, foundation.database.host)
+    _export(Outputs.database_tls, foundation.database.tls)
+    _export(Outputs.database_admin_secret_name, foundation.database_secret)
+    _export(Outputs.storage_class, foundation.storage_class)
     if foundation.branch_boundary:
-        pulumi.export("branchBoundary", foundation.branch_boundary)
+        _export(Outputs.branch_boundary, foundation.branch_boundary)
 
 
 def export_rancher(address: pulumi.Output[str] | None, key: "RancherKey | None") -> None:
     """Where the Rancher server is, and the key for its cloud credential, with which it takes the cluster in."""
-    pulumi.export("rancherAddress", address)
+    _export(Outputs.rancher_address, address)
     if key:
-        pulumi.export("rancherAccessKeyId", key.identifier)
-        pulumi.export("rancherSecretAccessKey", key.secret)
+        _export(Outputs.rancher_access_key_id, key.identifier)
+        _export(Outputs.rancher_secret_access_key, key.secret)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from typing import Any
 
 from infra.cluster import STORAGE_CLASS
+from infra.contract.naming import LABEL_BASE
 from infra.image import Image
-from infra.naming import LABEL_BASE
 from infra.stack import Stack
 
 

@@ -10,12 +10,10 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
+from infra.contract.sizes import RANCHER_DISK_GB
 from infra.network import Network
 from infra.rancher_boot import user_data
 from infra.stack import Stack
-
-DISK_GB = 40
-"""Room for the operating system, k3s's images and Rancher's own database."""
 
 # 80 is there for the redirect, and for certificates from Let's Encrypt.
 PORTS = (80, 443)
@@ -64,9 +62,9 @@ class Rancher(pulumi.ComponentResource):
             root_block_device={
                 "encrypted": True,
                 "volume_type": "gp3",
-                "volume_size": DISK_GB,
+                "volume_size": RANCHER_DISK_GB,
                 "delete_on_termination": True,
-                "tags": args.stack.tags | {"Name": logical},
+                "tags": args.stack.lasting_tags | {"Name": logical},
             },
             user_data=hostname.apply(user_data),
             user_data_replace_on_change=True,

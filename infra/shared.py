@@ -10,8 +10,9 @@ from infra.airflow import Airflow, AirflowArgs
 from infra.base import Base
 from infra.branch_access import BranchAccess, BranchAccessArgs
 from infra.branch_database import BranchDatabase, BranchDatabaseArgs
-from infra.fences import NAMESPACE_LABELS, Fences, FencesArgs
+from infra.contract.outputs import Outputs
 from infra.image import Image, ImageArgs
+from infra.isolation import NAMESPACE_LABELS, NamespaceIsolation, NamespaceIsolationArgs
 from infra.stack import Stack
 
 VALUES: dict[str, Any] = {
@@ -24,36 +25,38 @@ VALUES: dict[str, Any] = {
 
 def deploy(stack: Stack) -> None:
     base = Base(stack)
-    kubeconfig = base.output("kubeconfig")
+    kubeconfig = base.output(Outputs.kubeconfig)
     provider = kubernetes.Provider(stack.names.of("base"), kubeconfig=kubeconfig)
     database = BranchDatabase("database", BranchDatabaseArgs(stack, base, provider))
     image = Image("airflow", ImageArgs(stack, "airflow", base.repository("airflow")))
     access = BranchAccess(
         "access",
-        BranchAccessArgs(stack, base.output("logBucketArn"), base.output("branchBoundary")),
+        BranchAccessArgs(
+            stack, base.output(Outputs.log_bucket_arn), base.output(Outputs.branch_boundary)
+        ),
     )
     airflow = Airflow(
         "airflow",
         AirflowArgs(
             stack,
             provider,
-            base.output("clusterName"),
-            base.output("logBucket"),
+            base.output(Outputs.cluster_name),
+            base.output(Outputs.log_bucket),
             access.airflow_role_arn,
             image,
-            Address(base.output("databaseHost"), base.output("databaseTls")),
+            Address(base.output(Outputs.database_host), base.output(Outputs.database_tls)),
             namespace_labels=NAMESPACE_LABELS,
             after=[database.release],
             values=VALUES,
         ),
     )
-    Fences("fences", FencesArgs(stack, provider, airflow.namespace))
+    NamespaceIsolation("fences", NamespaceIsolationArgs(stack, provider, airflow.namespace))
     outputs.export(
         outputs.Deployed(
             stack,
-            base.output("clusterName"),
+            base.output(Outputs.cluster_name),
             kubeconfig,
-            base.output("logBucket"),
+            base.output(Outputs.log_bucket),
             image,
             airflow,
         )

@@ -3,19 +3,22 @@
 import dataclasses
 import hashlib
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from infra.naming import TAG_EXPIRES, TAG_USED, TAGGABLE_TYPES, Names, labels, tags
-from infra.settings import Secrets, Settings, SettingsError, load
+from infra.contract.configuration import SettingsError, load, renewed
+from infra.contract.naming import TAG_EXPIRES, TAG_USED, Names, labels, tags
+from infra.contract.settings import Secrets, Settings
+from infra.contract.sizes import zones
+from infra.contract.tenancy import Tenancy
 
 AWS_VERSION = metadata.version("pulumi_aws")
 
-ZONES = 2
-"""EKS asks for subnets in two zones at least; a third would cost transfer and bring little."""
+ROLE = "aws:iam/role:Role"
 
 
 @dataclass(frozen=True)
@@ -37,15 +40,27 @@ class Stack:
 
     @property
     def names(self) -> Names:
-        return Names(self.settings.environment, shared=self.settings.rung == "shared")
+        return Names(self.settings.environment, shared=self.settings.tenancy == Tenancy.shared)
 
     @property
     def tags(self) -> dict[str, str]:
-        """On everything that the program makes."""
+        """All tags of the environment."""
         told = self.settings
         return tags(
             told.environment, told.branch, told.expires, told.base, told.used, told.repository
         )
+
+    def tags_of(self, type_: str, name: str) -> tuple[dict[str, str], list[str]]:
+        """The tags of a resource, and which of them keep the value that they were made with.
+
+        Each use moves the expiry of an environment whose use is kept. One resource says so, or every
+        preview of another day would show a change of all of them. The others keep their first expiry, by
+        which an environment is swept that never got as far as that one.
+        """
+        wanted = self.tags
+        if not self.settings.used or (type_, name) == (ROLE, self.names.role):
+            return wanted, []
+        return {key: value for key, value in wanted.items() if key != TAG_USED}, [TAG_EXPIRES]
 
     @property
     def labels(self) -> dict[str, str]:
@@ -72,15 +87,17 @@ def open_stack() -> Stack:
     """The stack that runs now; from here on every AWS resource gets its tags and its provider."""
     settings, secrets = _read_settings()
     stack = Stack(settings, secrets, _find_place())
-    _adapt_everything(stack.tags)
+    adapt_everything(stack)
     return stack
 
 
 def _read_settings() -> tuple[Settings, Secrets]:
     """The configuration, or one error that names everything that is wrong with it."""
-    config = pulumi.runtime.get_config_env()
     secret_keys = pulumi.runtime.get_config_secret_keys_env()
     try:
+        config, warnings = renewed(pulumi.runtime.get_config_env())
+        for warning in warnings:
+            pulumi.log.warn(warning)
         return load(config, secret_keys)
     except SettingsError as error:
         # RunError is Pulumi's word for "tell the user, without a traceback".
@@ -96,11 +113,23 @@ def _find_place() -> Place:
     return Place(
         region=aws.get_region().region,
         partition=aws.get_partition().partition,
-        zones=sorted(available.names)[:ZONES],
+        zones=zones(available.names),
     )
 
 
-def _adapt_everything(wanted: dict[str, str]) -> None:
+@cache
+def takes_tags(token: str) -> bool:
+    """Whether a resource type takes a map of tags, which the SDK's class of that name knows.
+
+    The children of pulumi-eks's components reach the transform as a type and a dictionary.
+    """
+    package, path, name = token.split(":")
+    module = getattr(aws, path.split("/")[0], None) if package == "aws" else None
+    # Where `tags` is a list, as of an autoscaling group, the provider adds no map of all.
+    return hasattr(getattr(module, name, None), "tags_all")
+
+
+def adapt_everything(stack: Stack) -> None:
     """Transforms, because they reach the resources that pulumi-eks's components make as well.
 
     Those get the stack's tags, and the aws provider of this program: of its own version, which
@@ -109,8 +138,13 @@ def _adapt_everything(wanted: dict[str, str]) -> None:
 
     def adapt(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
         props, options = args.props, args.opts
-        if args.type_ in TAGGABLE_TYPES:
+        if takes_tags(args.type_):
+            wanted, kept = stack.tags_of(args.type_, args.name)
             props = {**props, "tags": _with_tags(props.get("tags"), wanted)}
+            if kept:
+                paths = [f'tags["{key}"]' for key in kept]
+                first = pulumi.ResourceOptions(ignore_changes=paths)
+                options = pulumi.ResourceOptions.merge(options, first)
         if args.type_.startswith("aws:") and options.version != AWS_VERSION:
             ours = pulumi.ResourceOptions(version=AWS_VERSION)
             options = pulumi.ResourceOptions.merge(options, ours)

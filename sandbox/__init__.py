@@ -1,1 +1,1 @@
-"""What stands in for AWS, EKS and Pulumi's engine on one Linux machine."""
+"""The sandbox: stand-ins for AWS and EKS, and Pulumi, on one Linux machine."""

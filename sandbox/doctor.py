@@ -1,4 +1,4 @@
-"""What `up` needs of this machine, looked at and never changed: `aerodrome doctor`."""
+"""The diagnosis of this machine for `up`, which changes nothing: `aerodrome doctor`."""
 
 import os
 import shutil
@@ -102,7 +102,7 @@ def _pulumi(used: pulumi.Pulumi, seen: pulumi.Pulumi | pulumi.Unfit | None) -> C
 
 
 def _set_up() -> list[Check]:
-    """What set-up makes, by set-up's own list."""
+    """The checks of what set-up makes, by its own list."""
     from sandbox.setup.__main__ import tasks
 
     return [

@@ -41,7 +41,7 @@ class KitError(Exception):
         return known | {"command": self.command}
 
     def done(self) -> Mapping[str, Any]:
-        """What had been done before it, for programs: {} if that is not known."""
+        """The steps that were done before it, for programs: {} if that is not known."""
         return {}
 
     def __str__(self) -> str:

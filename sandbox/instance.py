@@ -1,4 +1,4 @@
-"""Where one sandbox is: its names, folders, addresses and ports. Data, no I/O.
+"""The names, folders, addresses and ports of one sandbox. Data, no I/O.
 
 Every sandbox lives in Linux namespaces of its own (see docs/adr/0002), so its ports never
 meet those of other software. From the host it is reached at `node_address`, through one

@@ -1,4 +1,4 @@
-"""The front door of the sandbox: up, down, status. Used by the command line and by tests.
+"""The entry point of the sandbox: up, down, status. Used by the command line and by tests.
 
 `up` may be called in any situation: nothing there, all running, killed half-way, after a
 reboot. It finds out which, does what is missing, and returns a sandbox that works.
@@ -15,13 +15,13 @@ from pathlib import Path
 from sandbox import pulumi, tools
 from sandbox.cluster import checks, leftovers
 from sandbox.cluster.condition import ProcessStatus, Status, observe
-from sandbox.cluster.layout import Layout
 from sandbox.cluster.leftovers import Leftover
 from sandbox.cluster.lock import held
 from sandbox.cluster.progress import Progress, step
 from sandbox.cluster.record import load_init, load_instance
 from sandbox.errors import KitError, UserError
 from sandbox.instance import REGION, Instance, state_dir
+from sandbox.layout import Layout
 
 __all__ = [
     "Leftover",
@@ -50,7 +50,7 @@ class Sandbox:
         return self.instance.admin_kubeconfig
 
     def environment(self) -> dict[str, str]:
-        """What the engine, its providers, helm and kubectl need to work on this sandbox."""
+        """The variables that the engine, its providers, helm and kubectl need to work on this sandbox."""
         keys = json.loads(self.instance.aws_credentials.read_text())
         path = os.environ.get("PATH", os.defpath)
         return {
@@ -79,7 +79,7 @@ def up(name: str = DEFAULT, *, report: Callable[[Progress], None], ui_port: int 
     """
     checks.check_name(name)
     checks.check_root()
-    with _at_work(name, "sandbox up", UP_PATIENCE_SECONDS):
+    with _locked(name, "sandbox up", UP_PATIENCE_SECONDS):
         root = _root(name)
         known = load_instance(root / "instance.json")
         if known is not None and _running(known):
@@ -101,7 +101,7 @@ def down(name: str = DEFAULT, *, report: Callable[[Progress], None]) -> list[Lef
 
     checks.check_name(name)
     checks.check_root()
-    with _at_work(name, "sandbox down"):
+    with _locked(name, "sandbox down"):
         root = _root(name)
         # Killed before it could write down what it is, it had made nothing but its folder.
         instance = load_instance(root / "instance.json") or Instance(name, -1, root)
@@ -116,7 +116,7 @@ def down(name: str = DEFAULT, *, report: Callable[[Progress], None]) -> list[Lef
 
 
 def status(name: str = DEFAULT) -> Status:
-    """How the sandbox is now. Changes nothing, takes no lock."""
+    """The status of the sandbox. Changes nothing, takes no lock."""
     checks.check_name(name)
     checks.check_root()
     return observe(name, load_instance(_root(name) / "instance.json"))
@@ -168,10 +168,10 @@ def _root(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def _at_work(name: str, doing: str, patience: float = 0.0) -> Iterator[None]:
+def _locked(name: str, command: str, patience: float = 0.0) -> Iterator[None]:
     """Hold the sandbox's lock; at the end remove the folders above it if nothing is in them."""
     try:
-        with held(state_dir() / "sandbox" / f".{name}.lock", doing, patience):
+        with held(state_dir() / "sandbox" / f".{name}.lock", command, patience):
             yield
     finally:
         for folder in (state_dir() / "sandbox", state_dir()):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Ready:
-    """How to see that a process answers: an HTTP(S) GET that gives 200, or a connection.
+    """The readiness probe of a process: an HTTP(S) GET that gives 200, or a connection.
 
     `url` like http://127.0.0.1:2379/health, https://..., tcp://host:port or unix:///path. Certificates
     are not checked: the question is whether it is up, and it is our own.

@@ -1,4 +1,4 @@
-"""Where the things that set-up built or installed are: folders named by content hash.
+"""The paths of what set-up built or installed: folders named by content hash.
 
 A folder's hash covers everything that decides what is in it, so a second checkout finds
 what the first one built, and a changed input never meets an old result. Standard library

@@ -18,11 +18,10 @@ REGISTRY_HOSTS = re.compile(
     r"(pypi\.org|pythonhosted\.org|proxy\.golang\.org|sum\.golang\.org|registry\.npmjs\.org"
     r"|crates\.io|deb\.debian\.org|security\.debian\.org|repo1?\.maven\.org|index\.docker\.io)"
 )
-MACHINE_PATHS = re.compile(r"(?<![\w.$}~])(/work/|/tmp/w/|/home/\w+|/root/)")
+MAY_NAME_HOSTS = {"tests/test_layout.py"}
 
-# A Debian mirror is what an image has in its own sources.list, on every machine.
-MAY_NAME_HOSTS = {"tests/test_layout.py", "sandbox/setup/base_image.py"}
-MAY_NAME_PATHS = {"tests/test_layout.py"}
+SHARED_FOLDERS = {"/", "/home", "/mnt", "/opt", "/srv", "/tmp", "/usr", "/var", "/var/tmp"}
+"""Folders that every machine has: one below them may be somebody's, they themselves are not."""
 
 
 @cache
@@ -36,6 +35,27 @@ def tracked() -> tuple[str, ...]:
     )
     names = [name for name in done.stdout.split("\0") if name]
     return tuple(name for name in names if (ROOT / name).is_file())
+
+
+def machine_paths() -> re.Pattern[str]:
+    """The places of this checkout, its user and its environment: the paths that slip into a file."""
+    done = subprocess.run(
+        ["git", "rev-parse", "--path-format=absolute", "--git-common-dir"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    main, environment = Path(done.stdout.strip()).parent, Path(sys.prefix).resolve()
+    own = {_own_part(place) for place in (Path.home(), ROOT, main, environment)}
+    return re.compile(r"(?<![\w.$}~])(" + "|".join(map(re.escape, sorted(own))) + ")/")
+
+
+def _own_part(place: Path) -> str:
+    """The outermost folder of a path that not every machine has: its neighbours are private, too."""
+    return next(
+        str(part) for part in (*reversed(place.parents), place) if str(part) not in SHARED_FOLDERS
+    )
 
 
 def python_files() -> list[str]:
@@ -92,8 +112,41 @@ def test_every_module_says_what_it_is_for() -> None:
 def test_no_module_hides_one_of_the_standard_library(package: str) -> None:
     # Pulumi's host puts the program's folder first on sys.path: infra/secrets.py would be
     # `secrets` for everyone.
-    names = {path.stem for path in (ROOT / package).glob("*.py")}
+    names = {path.stem for path in (ROOT / package).iterdir()}
     assert not names & set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize("package", ["cli", "infra", "sandbox"])
+def test_a_class_name_means_one_thing_in_a_package(package: str) -> None:
+    places: dict[str, list[str]] = {}
+    for name in python_files():
+        for node in tree_of(name).body if name.startswith(f"{package}/") else ():
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(name)
+    assert not {name: files for name, files in places.items() if len(files) > 1}
+
+
+def test_the_shared_facts_import_the_standard_library_and_themselves() -> None:
+    # Whatever else they imported, every start of the command line would wait for.
+    imported = {
+        name
+        for file in python_files()
+        if file.startswith("infra/contract/")
+        for node in ast.walk(tree_of(file))
+        for name in _imported(node)
+    }
+    own = {name for name in imported if name.startswith("infra.contract")}
+    assert own
+    assert {name.split(".")[0] for name in imported - own} <= set(sys.stdlib_module_names)
+
+
+def _imported(node: ast.AST) -> list[str]:
+    match node:
+        case ast.Import():
+            return [alias.name for alias in node.names]
+        case ast.ImportFrom():
+            return [node.module or ""]
+    return []
 
 
 def _holds_tests(name: str) -> bool:
@@ -131,12 +184,18 @@ def test_no_file_names_a_package_registry() -> None:
 
 
 def test_no_file_names_a_path_of_somebodys_machine() -> None:
+    pattern = machine_paths()
     named = {
-        f"{name}: {found.group()}"
-        for name, text in texts()
-        if name not in MAY_NAME_PATHS and (found := MACHINE_PATHS.search(text))
+        f"{name}: {found.group()}" for name, text in texts() if (found := pattern.search(text))
     }
     assert not named
+
+
+def test_a_path_of_this_machine_would_be_found() -> None:
+    pattern = machine_paths()
+    for place in (ROOT, Path.home()):
+        assert pattern.search(f'NOTES = "{place}/notes.txt"')
+    assert not pattern.search("cp $ROOT/tmp/x /etc/hosts ~/.cache")
 
 
 def test_scripts_can_be_run() -> None:

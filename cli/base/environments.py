@@ -11,7 +11,7 @@ from pathlib import Path
 from cli.base.errors import UserError
 from cli.base.git import Checkout, check_branch
 from cli.base.paths import ROOT, state_dir
-from infra.naming import ENVIRONMENT_MAX_LENGTH, ENVIRONMENT_PATTERN, branch_environment
+from infra.contract.naming import ENVIRONMENT_MAX_LENGTH, ENVIRONMENT_PATTERN, branch_environment
 
 DEFAULT = "sandbox"
 

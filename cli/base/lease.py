@@ -34,7 +34,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True)
-class Holder:
+class LeaseHolder:
     """Who holds a lease, and what for."""
 
     doing: str
@@ -117,7 +117,7 @@ def held(
     UserError if somebody living holds it, or if a `down` has begun and must be ended first.
     """
     store = store or FileStore(environment.name)
-    mine = _take(environment, Holder.myself(doing, base), report, store)
+    mine = _take(environment, LeaseHolder.myself(doing, base), report, store)
     beating = threading.Event()
     heart = threading.Thread(target=_beat, args=(store, mine, beating), daemon=True)
     heart.start()
@@ -134,19 +134,19 @@ def held(
             _leave(store, mine)
 
 
-def holder(environment: Environment, store: Store | None = None) -> Holder | None:
+def holder(environment: Environment, store: Store | None = None) -> LeaseHolder | None:
     """Who is at work on the environment now; None if nobody is, or whoever was is dead."""
     found = (store or FileStore(environment.name)).read()
     if found is None:
         return None
-    known = Holder.read(found.text)
+    known = LeaseHolder.read(found.text)
     return known if known is not None and known.alive(found.age) else None
 
 
-def coming_up(base: Environment, store: Store | None = None) -> list[tuple[str, Holder]]:
+def coming_up(base: Environment, store: Store | None = None) -> list[tuple[str, LeaseHolder]]:
     """Environments that are being brought up on this one, and by whom."""
     entries = (store or FileStore(base.name)).all()
-    known = [(name, Holder.read(entry.text), entry.age) for name, entry in entries.items()]
+    known = [(name, LeaseHolder.read(entry.text), entry.age) for name, entry in entries.items()]
     return [
         (name, by)
         for name, by, age in known
@@ -163,8 +163,8 @@ def drop(environment: Environment) -> None:
 
 
 def _take(
-    environment: Environment, wanted: Holder, report: Callable[[str], None], store: Store
-) -> Holder:
+    environment: Environment, wanted: LeaseHolder, report: Callable[[str], None], store: Store
+) -> LeaseHolder:
     text = json.dumps(asdict(wanted))
     while True:
         found = store.read()
@@ -176,10 +176,10 @@ def _take(
 
 
 def _refuse_or_tell(
-    environment: Environment, wanted: Holder, found: Entry, report: Callable[[str], None]
+    environment: Environment, wanted: LeaseHolder, found: Entry, report: Callable[[str], None]
 ) -> None:
     """Tells of a dead holder; UserError if it lives, or left something that has to be ended."""
-    known = Holder.read(found.text)
+    known = LeaseHolder.read(found.text)
     if known is None:
         report(f"the lease {found.place} cannot be read: it is taken over")
         return
@@ -200,7 +200,7 @@ def _refuse_or_tell(
     )
 
 
-def _beat(store: Store, mine: Holder, over: threading.Event) -> None:
+def _beat(store: Store, mine: LeaseHolder, over: threading.Event) -> None:
     while not over.wait(BEAT):
         # A missed beat is no reason to stop; the next one counts as well.
         with suppress(KitError, OSError):
@@ -211,7 +211,7 @@ def _beat(store: Store, mine: Holder, over: threading.Event) -> None:
             store.write(found.text, found.version)
 
 
-def _release(store: Store, mine: Holder) -> None:
+def _release(store: Store, mine: LeaseHolder) -> None:
     # If it cannot be removed, the next one sees that its holder is dead.
     with suppress(KitError, OSError):
         found = store.read()
@@ -219,7 +219,7 @@ def _release(store: Store, mine: Holder) -> None:
             store.remove(found.version)
 
 
-def _leave(store: Store, mine: Holder) -> None:
+def _leave(store: Store, mine: LeaseHolder) -> None:
     """The lease stays, and nobody holds it: the next run finds what was begun."""
     with suppress(KitError, OSError):
         found = store.read()
@@ -227,8 +227,8 @@ def _leave(store: Store, mine: Holder) -> None:
             store.write(json.dumps(asdict(replace(mine, started=""))), found.version)
 
 
-def _is(found: Entry, holder: Holder) -> bool:
-    known = Holder.read(found.text)
+def _is(found: Entry, holder: LeaseHolder) -> bool:
+    known = LeaseHolder.read(found.text)
     return known == holder
 
 

@@ -5,13 +5,13 @@ been told to go. So the cloud is asked again after each pass, and it has the las
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from cli.base.errors import CloudError
+from cli.cloud.catalogue import delete, find
 from cli.cloud.patience import Patience
 from cli.cloud.resource import Client, Resource, Search
-from cli.cloud.services import FINDERS, delete, find
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,12 @@ def clear(
     environment: str,
     report: Callable[[str], None],
     *,
-    services: Iterable[str] = FINDERS,
+    services: Collection[str] | None = None,
     region: str = "",
     patience: Patience = Patience(),
     wanted: Callable[[Resource], bool] = lambda resource: True,
 ) -> list[Left]:
     """Deletes all of an environment. Each deletion is reported; what is left comes back."""
-    services = list(services)
     make = _remembered(client)
     give_up = time.monotonic() + patience.limit
     told: set[str] = set()

@@ -40,7 +40,12 @@ def code_of(error: ClientError) -> str:
 
 def is_gone(error: ClientError) -> bool:
     """Whether the cloud says that what is asked for does not exist."""
-    return bool(_GONE.search(code_of(error)))
+    return is_gone_code(code_of(error))
+
+
+def is_gone_code(code: str) -> bool:
+    """The same, by AWS's name for what went wrong."""
+    return bool(_GONE.search(code))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.base.errors import KitError
 from cli.base.lease_stores import FOLDER, Entry, Store
 from cli.cloud.resource import Client
-from infra.naming import state_bucket
+from infra.contract.naming import state_bucket
 
 _ABSENT = ("NoSuchKey", "NoSuchBucket", "404")
 _CHANGED = ("PreconditionFailed", "ConditionalRequestConflict", *_ABSENT)

@@ -3,12 +3,12 @@
 The program tags what it makes. Controllers in the cluster make more, outside any state: load
 balancers and their security groups, disks, network interfaces. Those carry the name of the
 cluster, and often the namespace for which they were made. Names of clusters and namespaces are
-made of the environment's (`infra.naming`), so both lead back to it.
+made of the environment's (`infra.contract.naming`), so both lead back to it.
 """
 
 from collections.abc import Mapping
 
-from infra.naming import AIRFLOW, PREFIX, TAG_BOOTSTRAP, TAG_ENVIRONMENT, is_environment
+from infra.contract.naming import AIRFLOW, PREFIX, TAG_BOOTSTRAP, TAG_ENVIRONMENT, is_environment
 
 __all__ = ["TAG_ENVIRONMENT", "is_aerodrome", "of_cluster", "of_namespace", "owners"]
 

@@ -1,7 +1,7 @@
 """One thing in the cloud, and what is looked for. Data, no calls of its own.
 
-The modules beside this one know one service each: `find` lists what belongs to an environment,
-`delete` takes one of those away. Only what `find` gave is ever handed to `delete`.
+`catalogue.find` lists what belongs to an environment, `catalogue.delete` takes one of those away. Only
+what `find` gave is ever handed to `delete`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -48,20 +48,22 @@ class Resource:
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What its price, or its deletion, goes by: size, type, state."""
 
+    ending: bool = False
+    """Whether the cloud is already taking it away."""
+
+    known: bool = True
+    """Whether the catalogue has its kind. If not, it can be named, and nothing else."""
+
     @property
     def label(self) -> str:
         """Like "ec2 volume vol-1"."""
         return " ".join(part for part in (self.service, self.kind, self.id) if part)
 
-    @property
-    def ending(self) -> bool:
-        """Whether the cloud is already taking it away."""
-        return bool(self.facts.get("ending"))
-
     def data(self) -> dict[str, Any]:
         return {
             "arn": self.arn,
             "kind": f"{self.service} {self.kind}".strip(),
+            "known": self.known,
             "id": self.id,
             "environment": self.environment,
             "created": self.created,
@@ -78,6 +80,14 @@ class Search:
         self.environment = environment
         """None: that of every environment."""
         self._region = region
+        self._answers: dict[str, Any] = {}
+
+    def once(self, question: str, ask: Callable[[], Item]) -> Item:
+        """The answer to a question that several kinds ask."""
+        if question not in self._answers:
+            self._answers[question] = ask()
+        answer: Item = self._answers[question]
+        return answer
 
     def client(self, service: str) -> Any:
         """One for each service: making one takes longer than most of its calls."""
@@ -141,15 +151,22 @@ class Search:
 
 
 def everything(client: Any, operation: str, result: str, **arguments: Any) -> Iterator[Any]:
-    """The items of all pages, or of the one answer of an operation without pages."""
+    """The items of all pages, or of the one answer of an operation without pages. `result` is where the
+    answer has them: a list, or "Lists.Items"."""
     if client.can_paginate(operation):
         for page in client.get_paginator(operation).paginate(**arguments):
-            yield from page.get(result, ())
+            yield from _inside(page, result)
     else:
-        yield from getattr(client, operation)(**arguments).get(result, ())
+        yield from _inside(getattr(client, operation)(**arguments), result)
 
 
-def portions(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+def _inside(answer: Mapping[str, Any], result: str) -> Iterator[Any]:
+    name, _, rest = result.partition(".")
+    for item in answer.get(name, ()):
+        yield from _inside(item, rest) if rest else (item,)
+
+
+def batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     """`items` in their order, as many at a time as a call takes."""
     for start in range(0, len(items), size):
         yield items[start : start + size]

@@ -6,6 +6,7 @@ What the sandbox raises becomes an error of the command line here.
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -62,6 +63,10 @@ Report = Callable[[Progress], None]
 
 class Machine:
     """What this machine can do with a sandbox. UserError where the checkout has none."""
+
+    def is_here(self) -> bool:
+        """Whether the checkout has a sandbox."""
+        return find_spec("sandbox") is not None
 
     def up(self, name: str, *, report: Report, ui_port: int) -> Sandbox:
         """Starts it, or sees that it works. A running one keeps its UI port."""

@@ -21,7 +21,7 @@ Profile = Annotated[
 Assignments = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="A setting, such as nodeMax=6. Again for more."
+        "--set", metavar="KEY=VALUE", help="A setting, such as nodeMax=6. Can be repeated."
     ),
 ]
 GitHub = Annotated[
@@ -29,21 +29,24 @@ GitHub = Annotated[
     typer.Option(
         "--github",
         metavar="OWNER/REPO",
-        help="Also let this repository's workflows in, to preview and deploy branches.",
+        help="Also create roles for this repository's workflows, to preview and deploy branches.",
     ),
 ]
 Sandbox = Annotated[
     bool, typer.Option("--sandbox", help="Prepare an environment on this machine; no AWS.")
 ]
 Remove = Annotated[
-    bool, typer.Option("--remove", help="Take away what bootstrap made, if nothing needs it.")
+    bool,
+    typer.Option(
+        "--remove", help="Delete what bootstrap created, unless something still needs it."
+    ),
 ]
 EmptyBucket = Annotated[
     bool,
-    typer.Option("--empty-bucket", help="With --remove: throw away the history of the stacks too."),
+    typer.Option("--empty-bucket", help="With --remove: delete the history of the stacks, too."),
 ]
 Yes = Annotated[
-    bool, typer.Option("--yes", "-y", help="Do not ask whether it is the right account.")
+    bool, typer.Option("--yes", "-y", help="Do not ask for confirmation of the account.")
 ]
 
 
@@ -62,10 +65,10 @@ def bootstrap(  # noqa: PLR0913 (each option of a verb is an argument)
 ) -> None:
     """Prepare an AWS account for `up`, or this machine with --sandbox.
 
-    First it looks at everything and changes nothing: tools, credentials, region, quotas. Then it
-    makes what is missing: a bucket for the state, a key for the secrets, the stack with its
-    configuration and secrets; with --github, an identity provider and two roles. Run it again
-    whenever you like.
+    First everything is checked, and nothing changed: tools, credentials, region, quotas. Then it
+    creates what is missing: a bucket for the state, a key for the secrets, the stack with its
+    configuration and secrets; with --github, an identity provider and two roles. The command can be
+    repeated.
 
     \b
     Example:
@@ -212,7 +215,7 @@ def _confirm(session: Session, question: str, *, yes: bool) -> None:
             f"{question}\nNobody is there to answer. If it is, run the command with --yes.",
         )
     if not session.console.confirm(question):
-        raise UserError("Not confirmed", "Nothing was changed.")
+        raise UserError("Cancelled", "Nothing was changed.")
 
 
 def _prepare_sandbox(session: Session, environment: Environment, assignments: list[str]) -> None:

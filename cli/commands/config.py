@@ -14,8 +14,8 @@ from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.commands.options import Json, on_environment
 from cli.session import Session
-from cli.stack import stack_config
 from cli.stack.backends import Backend, clear, masked
+from infra.contract.settings import SECRETS, SETTINGS
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,7 +25,7 @@ app = typer.Typer(
 
 
 def _complete_key(incomplete: str) -> list[str]:
-    return [key for key in settings.settings() if key.startswith(incomplete)]
+    return [key for key in SETTINGS if key.startswith(incomplete)]
 
 
 Key = Annotated[
@@ -37,8 +37,7 @@ Key = Annotated[
 
 
 def _backend(session: Session, environment: Environment, *, writes: bool = False) -> Backend:
-    if environment.sandboxed:
-        passphrase.provide(environment, make=writes)
+    session.cloud(environment).unlock(make=writes)
     return session.backend(environment)
 
 
@@ -60,8 +59,8 @@ def get(
     full = settings.qualified(key)
     values = _backend(session, environment).config()
     if full not in values:
-        _refuse_unknown(full)
-        if full in {f"{settings.NAMESPACE}:{name}" for name in stack_config.SECRETS}:
+        setting = settings.setting_of(full)
+        if setting is not None and setting.secret:
             raise UserError(
                 f'Environment "{environment.name}" has no "{key}" yet',
                 "It is made at random by the first `up`, or by bootstrap.",
@@ -76,28 +75,24 @@ def get(
     session.console.result({"key": full, "value": value}, lambda: session.console.line(str(value)))
 
 
-def _refuse_unknown(full: str) -> None:
-    namespace, _, name = full.partition(":")
-    if namespace == settings.NAMESPACE:
-        settings.declared(name, settings.settings())
-
-
 @on_environment
 def set_value(
     ctx: typer.Context,
     key: Key,
     environment: Environment,
     value: Annotated[
-        str | None, typer.Argument(metavar="VALUE", help="Left out: read from standard input.")
+        str | None,
+        typer.Argument(metavar="VALUE", help="The value; read from standard input by default."),
     ] = None,
     secret: Annotated[
-        bool, typer.Option("--secret", help="Keep it encrypted; secret keys always are.")
+        bool,
+        typer.Option("--secret", help="Encrypt the value; secret settings always are encrypted."),
     ] = False,
     json: Json = False,
 ) -> None:
     """Set one value. The key and the value are checked first.
 
-    Leave the value of a secret out of the command: it is asked for, or read from standard
+    Leave the value of a secret out of the command: it is prompted for, or read from standard
     input, so that it is neither in the shell's history nor in the list of processes.
 
     \b
@@ -106,14 +101,12 @@ def set_value(
       aerodrome config set adminPassword < password.txt
     """
     session: Session = ctx.obj
-    known = settings.settings()
     full = settings.qualified(key)
-    name = full.removeprefix(f"{settings.NAMESPACE}:")
-    _refuse_unknown(full)
-    hidden = secret or (name in known and known[name].secret)
+    setting = settings.setting_of(full)
+    hidden = secret or (setting is not None and setting.secret)
     if value is None:
         value = _read(key, session)
-    settings.check(full, value, known)
+    settings.parse(full, value)
     _backend(session, environment, writes=True).set_config(full, value, secret=hidden)
     data = {"key": full, "secret": hidden, "environment": environment.name}
     session.console.result(data, lambda: session.console.line(f"{full} is set"))
@@ -130,11 +123,11 @@ def list_values(
     ctx: typer.Context,
     environment: Environment,
     every: Annotated[
-        bool, typer.Option("--all", help="Every key that there is, with what it means.")
+        bool, typer.Option("--all", help="List every setting with its explanation.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Print what is set; secrets are masked.
+    """Print all values that are set; secrets are masked.
 
     \b
     Example:
@@ -149,15 +142,15 @@ def list_values(
         return
     keys = [
         {
-            "key": f"{settings.NAMESPACE}:{setting.key}",
+            "key": settings.qualified(setting.key),
             "type": setting.type,
-            "value": values.get(f"{settings.NAMESPACE}:{setting.key}"),
+            "value": values.get(settings.qualified(setting.key)),
             "default": setting.default,
             "required": setting.required,
             "secret": setting.secret,
             "doc": setting.doc,
         }
-        for setting in settings.settings().values()
+        for setting in SETTINGS.values()
     ]
 
     def show() -> None:
@@ -188,10 +181,10 @@ def remove(ctx: typer.Context, key: Key, environment: Environment, json: Json = 
     full = settings.qualified(key)
     backend = _backend(session, environment)
     if full not in backend.config():
-        _refuse_unknown(full)
+        settings.setting_of(full)
         raise UserError(f'"{key}" is not set in environment "{environment.name}"')
-    name = full.removeprefix(f"{settings.NAMESPACE}:")
-    if name in stack_config.SECRETS and environment.sandboxed and backend.deployed():
+    name = full.partition(":")[2]
+    if name in SECRETS and backend.deployed():
         raise UserError(
             f'The secret "{name}" is in use',
             f'Environment "{environment.name}" is deployed with it. Set another value instead.',
@@ -214,8 +207,8 @@ def change_passphrase(
 ) -> None:
     """Encrypt all secrets of an environment with another passphrase.
 
-    Configuration and state change together. The new passphrase is in a file, or asked for, or
-    read from standard input. Copies made before (backups, history) stay as they are.
+    Configuration and state change together. The new passphrase is read from a file, prompted for, or
+    read from standard input. Existing copies (backups, history) are not changed.
 
     \b
     Example:
@@ -223,14 +216,15 @@ def change_passphrase(
       aerodrome config passphrase --file new.txt
     """
     session: Session = ctx.obj
-    if not environment.sandboxed:
+    cloud = session.cloud(environment)
+    if not cloud.has_passphrase:
         raise UserError(
             f'The secrets of "{environment.name}" are kept by Pulumi',
             "Its own command changes the passphrase.",
             f"pulumi stack change-secrets-provider passphrase --stack {environment.name}",
         )
     managed = passphrase.is_managed()
-    passphrase.provide(environment)
+    cloud.unlock()
     new = _new_passphrase(session, file)
     count = session.backend(environment).change_passphrase(new, managed=managed)
     data = {"environment": environment.name, "secrets": count}

@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.base import environments, passphrase
+from cli.base import environments
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.git import NoBranch
-from cli.base.settings import DEFAULT_REGION, REGION_KEY
-from cli.commands.options import Base, Branch, Json
+from cli.base.settings import REGION_KEY
+from cli.commands.options import Base, Branch, Json, under_new_name
 from cli.session import Session
 from cli.stack import stack_config
+from infra.contract.tenancy import Tenancy
 
 if TYPE_CHECKING:
     from cli.operations.bootstrap.wishes import Wishes
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from cli.operations.cost.report import Estimate
 
 
-class Rungs(StrEnum):
+class Tenancies(StrEnum):
     """Which ways to have the environment are shown."""
 
     dedicated = "dedicated"
@@ -33,26 +34,35 @@ Name = Annotated[
     typer.Argument(
         metavar="ENV",
         envvar="AERODROME_ENV",
-        help="The environment; if not said, that of the git branch that is checked out.",
+        help="The environment; by default that of the git branch that is checked out.",
     ),
 ]
-Rung = Annotated[Rungs, typer.Option("--rung", help="On what it would stand.")]
+AskedTenancies = Annotated[Tenancies, typer.Option("--tenancy", help="Which tenancy to price.")]
+FormerTenancies = Annotated[Tenancies | None, typer.Option("--rung", hidden=True)]
 Region = Annotated[
     str,
     typer.Option(
-        "--region", metavar="REGION", help="Whose prices; the environment's own if not said."
+        "--region",
+        metavar="REGION",
+        help="The region whose prices apply; by default the environment's own.",
     ),
 ]
 Assignments = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="What if? Such as nodeMax=6. Again for more."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Price another value of a setting, such as nodeMax=6. Can be repeated.",
+    ),
 ]
-Markdown = Annotated[bool, typer.Option("--markdown", help="As a comment for a pull request.")]
+Markdown = Annotated[
+    bool, typer.Option("--markdown", help="Print Markdown, for a comment on a pull request.")
+]
 CheckPrices = Annotated[
     bool,
     typer.Option(
         "--check-prices",
-        help="Compare the region's prices with AWS's own list instead; exit code 1 if any differs.",
+        help="Compare the price table with AWS's Price List API instead; exit code 1 if a price differs.",
     ),
 ]
 
@@ -62,7 +72,8 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     env: Name = None,
     branch: Branch = None,
     base: Base = environments.DEFAULT,
-    rung: Rung = Rungs.both,
+    tenancy: AskedTenancies = Tenancies.both,
+    rung: FormerTenancies = None,
     region: Region = "",
     assignments: Assignments = None,
     markdown: Markdown = False,
@@ -78,7 +89,7 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     \b
     Example:
       aerodrome cost
-      aerodrome cost dev --region eu-central-1 --rung dedicated
+      aerodrome cost dev --region eu-central-1 --tenancy dedicated
       aerodrome cost dev --check-prices
     """
     session: Session = ctx.obj
@@ -86,13 +97,14 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     # Imported late: it reads the program's settings.
     from cli.operations.bootstrap import wishes
     from cli.operations.cost import prices
-    from cli.operations.cost.report import DEDICATED, SHARED, Report, plan
+    from cli.operations.cost.report import DEDICATED, SHARED, CostReport, plan
 
     own = wishes.read(environment, assignments or ())
     on = environment.base or own.text(stack_config.BASE_KEY)
     # The workers of a shared environment, and the region, are its base's.
     wanted = wishes.read(environments.environment(on), assignments or ()) if on else own
-    where = region or wanted.text(REGION_KEY) or _default_region(environment, on or "")
+    lives_in = environments.environment(on) if on else environment
+    where = region or wanted.text(REGION_KEY) or session.cloud(lives_in).default_region
     if not where:
         raise UserError(
             f'Nobody says in which region "{environment.name}" is',
@@ -103,10 +115,11 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     if check_prices:
         _check(session, table)
         return
-    kinds = (DEDICATED, SHARED) if rung is Rungs.both else (rung.value,)
+    tenancy = under_new_name(ctx, tenancy, rung)
+    kinds = (DEDICATED, SHARED) if tenancy is Tenancies.both else (tenancy.value,)
     estimates = [plan(kind, wanted, environment.name, table) for kind in kinds]
     standing, notes = _standing(session, environment, table, wanted)
-    report = Report(environment.name, table, [*standing, *estimates], notes)
+    report = CostReport(environment.name, table, [*standing, *estimates], notes)
     console = session.console
 
     def show() -> None:
@@ -127,7 +140,7 @@ def _check(session: Session, table: "Prices") -> None:
     from cli.cloud.errors import translated
     from cli.operations.cost import listed
 
-    client = session.client(None, listed.HOME)("pricing")
+    client = session.aws(listed.HOME)("pricing")
     with translated("read its price list (pricing:GetProducts)"):
         found = list(listed.compare(client, table))
     different = [each for each in found if each.differs]
@@ -166,12 +179,6 @@ def _environment(session: Session, env: str | None, branch: str | None, base: st
         raise NoBranch(error.summary, error.detail, f"./aerodrome cost {base}") from error
 
 
-def _default_region(environment: Environment, base: str) -> str:
-    """A sandbox is priced as what it stands in for."""
-    on_machine = environment.sandboxed or (base and environments.environment(base).sandboxed)
-    return DEFAULT_REGION if on_machine else ""
-
-
 def _standing(
     session: Session, environment: Environment, table: "Prices", wanted: "Wishes"
 ) -> tuple[list["Estimate"], list[str]]:
@@ -181,11 +188,10 @@ def _standing(
     from cli.operations.cost.standing import things
 
     try:
-        if environment.sandboxed:
-            passphrase.provide(environment)
+        session.cloud(environment).unlock()
         backend = session.backend(environment)
         resources = backend.resources()
-        shared = backend.plain().get(stack_config.RUNG_KEY) == stack_config.SHARED
+        shared = backend.plain().get(stack_config.TENANCY_KEY) == Tenancy.shared
     except KitError as error:
         # The settings alone say what it would cost.
         return [], [f"What is deployed is not shown: {error.summary}."]

@@ -2,8 +2,8 @@
 
 import typer
 
+from cli.base.environments import DEFAULT, Environment
 from cli.commands.options import Json
-from cli.operations import sandboxes
 from cli.session import Session
 
 
@@ -17,7 +17,7 @@ def doctor(ctx: typer.Context, json: Json = False) -> None:
       aerodrome doctor
     """
     session: Session = ctx.obj
-    up = sandboxes.find(session) is not None
+    up = session.cloud(Environment(DEFAULT)).is_up()
     found = session.machine().checks(session.ui_port, sandbox_up=up)
     console = session.console
 

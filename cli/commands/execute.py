@@ -24,15 +24,15 @@ def execute(
         list[str],
         typer.Argument(
             metavar="COMMAND",
-            help=f"What to run; before it, where: {', '.join(COMPONENTS)}.",
+            help=f"The command; before it, the component to run it in: {', '.join(COMPONENTS)}.",
         ),
     ],
     environment: Environment,
     json: Json = False,
 ) -> None:
-    """Run a command in a pod of Airflow, the scheduler's if you name no other.
+    """Run a command in a pod of Airflow; in the scheduler's by default.
 
-    Its exit code is the command's own; with a terminal on both sides you can talk to it.
+    The exit code is that of the command. On a terminal the session is interactive.
 
     \b
     Example:

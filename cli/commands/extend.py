@@ -19,18 +19,24 @@ def extend(
     environment: Environment,
     days: Annotated[
         int | None,
-        typer.Option("--days", min=1, max=lifetime.MOST_DAYS, help="So many days from today."),
+        typer.Option(
+            "--days", min=1, max=lifetime.MOST_DAYS, help="Keep it this many days, from today."
+        ),
     ] = None,
     until: Annotated[
         str | None,
-        typer.Option("--until", metavar="DATE", help="To the end of that day in UTC, or `never`."),
+        typer.Option(
+            "--until",
+            metavar="DATE",
+            help="Keep it to the end of this day in UTC, or `never` sweep it.",
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Keep an environment for longer, or not so long.
+    """Change the day on which an environment expires.
 
-    `sweep` takes an environment away after that day. Its use keeps it for 3 days from then,
-    and never brings the day nearer.
+    `sweep` destroys an environment after that day. Using an environment keeps it for 3 more days,
+    and never shortens its lifetime.
 
     \b
     Example:

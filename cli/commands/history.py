@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.base import passphrase
 from cli.base.environments import Environment
 from cli.commands.options import Json, on_environment
 from cli.session import Session
@@ -20,7 +19,7 @@ def history(
     ] = 10,
     json: Json = False,
 ) -> None:
-    """Show what was done to an environment, the latest run first.
+    """Show an environment's deployments, the latest first.
 
     \b
     Example:
@@ -28,15 +27,14 @@ def history(
       aerodrome history --last 3 --json
     """
     session: Session = ctx.obj
-    if environment.sandboxed:
-        passphrase.provide(environment)
+    session.cloud(environment).unlock()
     runs = session.backend(environment).history()[:last]
     session.console.result({"history": runs}, lambda: _show(session, runs))
 
 
 def _show(session: Session, runs: list[dict[str, Any]]) -> None:
     if not runs:
-        session.console.line("nothing was done yet")
+        session.console.line("no deployments yet")
         return
     rows = [
         (

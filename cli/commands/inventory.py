@@ -9,22 +9,31 @@ from cli.session import Session
 
 @on_environment
 def inventory(ctx: typer.Context, environment: Environment, json: Json = False) -> None:
-    """List what belongs to an environment in the cloud.
+    """List the cloud resources of an environment.
 
-    The cloud is asked, not the state file; what controllers made counts too.
+    They are looked up in the cloud, not in the state: resources that controllers created are listed, too.
+    Exit code 1 if something carries the environment's tag that the kit does not know: `down` cannot
+    delete it.
 
     \b
     Example:
       aerodrome inventory
     """
-    from cli.cloud import services
+    from cli.cloud import catalogue
     from cli.cloud.resource import Search
-    from cli.operations.access import cloud_of
 
     session: Session = ctx.obj
-    client, region = cloud_of(session, environment)
-    found = services.find(Search(client, environment.name, region))
-    rows = [(f"{item.service} {item.kind}".strip(), item.id, item.show) for item in found]
+    cloud = session.cloud(environment)
+    region = cloud.region("", session.backend(environment).plain())
+    found = catalogue.find(Search(cloud.client(region or None), environment.name, region))
+    rows = [
+        (
+            f"{item.service} {item.kind}".strip(),
+            item.id if item.known else f"{item.arn} (not known to this kit)",
+            item.show,
+        )
+        for item in found
+    ]
 
     def show() -> None:
         if rows:
@@ -33,3 +42,5 @@ def inventory(ctx: typer.Context, environment: Environment, json: Json = False) 
             session.console.line(f'nothing in the cloud belongs to "{environment.name}"')
 
     session.console.result([item.data() for item in found], show)
+    if not all(item.known for item in found):
+        raise typer.Exit(1)

@@ -7,12 +7,12 @@ import typer
 from cli.base import lifetime
 from cli.commands.options import Json
 from cli.operations import overview
-from cli.operations.overview import Line
+from cli.operations.overview import EnvironmentSummary
 from cli.session import Session
 
 HEADINGS = (
     "environment",
-    "rung",
+    "tenancy",
     "branch",
     "base",
     "age",
@@ -26,7 +26,7 @@ HEADINGS = (
 def list_environments(ctx: typer.Context, json: Json = False) -> None:
     """List every environment: on this machine, and on AWS where the Pulumi CLI is logged in.
 
-    What it has cost is at AWS's list prices, for a sandbox as what it stands in for (`cost` says more).
+    The cost so far is at AWS's list prices; for a sandbox, of the AWS resources that it stands in for.
 
     \b
     Example:
@@ -46,11 +46,11 @@ def list_environments(ctx: typer.Context, json: Json = False) -> None:
     console.result([line.data() for line in found], show)
 
 
-def _row(session: Session, line: Line) -> tuple[str, ...]:
+def _row(session: Session, line: EnvironmentSummary) -> tuple[str, ...]:
     passed = lifetime.has_passed(line.expires, session.today())
     return (
         line.name,
-        line.rung,
+        line.tenancy,
         line.branch or "-",
         line.base or "-",
         overview.age(line.created, datetime.now(UTC)),

@@ -1,5 +1,6 @@
 """`aerodrome logs`: of a component, a process of the sandbox, or a task."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -7,11 +8,12 @@ import typer
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.commands.options import Json, on_environment
-from cli.operations import live, sandboxes, task_logs, usage
+from cli.operations import live, task_logs, usage
 from cli.operations.live import COMPONENT_LABEL, COMPONENTS, DATABASE, Live
 from cli.operations.proof import DAG
 from cli.session import Session
 from cli.stack.backends import need
+from infra.contract.outputs import Outputs
 
 
 def _complete_component(incomplete: str) -> list[str]:
@@ -30,12 +32,16 @@ def logs(
             autocompletion=_complete_component,
         ),
     ] = None,
-    task: Annotated[str | None, typer.Option("--task", help="A task: its log in S3.")] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", help="A task, whose log is read from S3.")
+    ] = None,
     run: Annotated[
-        str | None, typer.Option("--run", help="The run of --task; the newest if left out.")
+        str | None, typer.Option("--run", help="The run of --task [default: the newest].")
     ] = None,
     dag: Annotated[str, typer.Option("--dag", help="The DAG of --task.")] = DAG,
-    lines: Annotated[int, typer.Option("--lines", min=1, help="At most the last so many.")] = 200,
+    lines: Annotated[
+        int, typer.Option("--lines", min=1, help="Print at most this many lines, the last ones.")
+    ] = 200,
     json: Json = False,
 ) -> None:
     """Print the log of a component, a process or a task.
@@ -49,16 +55,17 @@ def logs(
     session: Session = ctx.obj
     if (component is None) == (task is None):
         raise UserError(
-            "Say which log: a component, or --task NAME",
+            "Name a component, or a task with --task NAME",
             f"Components: {', '.join(COMPONENTS)}; and the sandbox's processes.",
             "./aerodrome logs scheduler",
         )
     process = component not in (None, *COMPONENTS)
     data: dict[str, Any]
-    if process and environment.sandboxed:
-        data = {"component": component, "lines": _of_process(session, str(component))}
-    elif process:
-        raise _unknown(str(component))
+    if process:
+        folder = session.cloud(environment).process_logs()
+        if folder is None:
+            raise _unknown(str(component))
+        data = {"component": component, "lines": _of_process(folder, str(component))}
     else:
         found = live.of(session, environment)
         usage.used(found)
@@ -78,14 +85,13 @@ def logs(
 
 
 def _of_task(found: Live, dag: str, run: str | None, task: str) -> dict[str, Any]:
-    need(found.outputs, "logBucket")
+    need(found.outputs, Outputs.log_bucket)
     bucket = task_logs.from_outputs(found.client("s3"), found.outputs)
     log = bucket.of_task(dag, run or bucket.last_run(dag), task)
     return {"task": task, "uri": log.uri, "lines": bucket.read(log)}
 
 
-def _of_process(session: Session, name: str) -> list[str]:
-    folder = sandboxes.running(session).instance.logs
+def _of_process(folder: Path, name: str) -> list[str]:
     processes = sorted(path.stem for path in folder.glob("*.log"))
     if name not in processes:
         raise _unknown(name, f"Processes: {', '.join(processes)}.")

@@ -18,14 +18,14 @@ def open_ui(
     ctx: typer.Context,
     environment: Environment,
     print_only: Annotated[
-        bool, typer.Option("--print", help="Print the address, open nothing.")
+        bool, typer.Option("--print", help="Print the address, and open no browser.")
     ] = False,
     json: Json = False,
 ) -> None:
     """Open Airflow's UI in a browser, or print its address.
 
-    Where no lasting address leads to it (on AWS, unless you chose a load balancer), a port of
-    this machine does, until you end the command.
+    Where it has no address of its own (on AWS, unless a load balancer is configured), a port of this
+    machine is forwarded until you end the command.
 
     \b
     Example:

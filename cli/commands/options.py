@@ -9,7 +9,7 @@ import inspect
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -18,6 +18,9 @@ from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.base.git import Checkout, NoBranch
 from cli.session import Session
+from infra.contract.tenancy import Tenancy
+
+T = TypeVar("T")
 
 
 def _complete_environment(incomplete: str) -> list[str]:
@@ -45,7 +48,7 @@ Env = Annotated[
         "--env",
         envvar="AERODROME_ENV",
         metavar="NAME",
-        help="The environment; `sandbox` and `sandbox-...` live on this machine.",
+        help="The environment; `sandbox` and `sandbox-...` are on this machine.",
         autocompletion=_complete_environment,
     ),
 ]
@@ -55,7 +58,7 @@ Branch = Annotated[
     typer.Option(
         "--branch",
         metavar="BRANCH",
-        help="The environment of this git branch; if not said, of the branch that is checked out.",
+        help="The git branch whose environment it is [default: the branch that is checked out].",
         autocompletion=_complete_branch,
     ),
 ]
@@ -66,7 +69,7 @@ Base = Annotated[
         "--base",
         envvar="AERODROME_BASE",
         metavar="NAME",
-        help="What the branch's environment stands on; a main branch is the base itself.",
+        help="The base environment that the branch's environment shares; a main branch is the base itself.",
         autocompletion=_complete_environment,
     ),
 ]
@@ -148,7 +151,7 @@ Json = Annotated[
     bool,
     typer.Option(
         "--json",
-        help="Print the result as JSON; progress still goes to standard error.",
+        help="Print the result as JSON; progress goes to standard error.",
         callback=_use_json,
     ),
 ]
@@ -167,7 +170,7 @@ UiPort = Annotated[
         "--ui-port",
         min=1,
         max=65535,
-        help="The loopback port of Airflow's UI, if the sandbox is not up yet; 8080 if not said.",
+        help="The loopback port of Airflow's UI, for a sandbox that is not running yet [default: 8080].",
         callback=_use_ui_port,
     ),
 ]
@@ -175,7 +178,41 @@ UiPort = Annotated[
 
 Refresh = Annotated[
     bool,
-    typer.Option("--refresh", help="Look first at what is really there, resource by resource."),
+    typer.Option("--refresh", help="Compare the state with the cloud first, resource by resource."),
 ]
+
+AskedTenancy = Annotated[
+    Tenancy | None,
+    typer.Option("--tenancy", help="Shared: in its base's cluster, as branches are; or dedicated."),
+]
+
+FormerTenancy = Annotated[Tenancy | None, typer.Option("--rung", hidden=True)]
+
+Lifetime = Annotated[
+    str | None,
+    typer.Option(
+        "--lifetime",
+        metavar="DAYS",
+        help="Keep a branch's environment so many days, or `never` sweep it; 3 after each use.",
+    ),
+]
+
+
+def under_new_name(ctx: typer.Context, tenancy: T, rung: T | None) -> T:
+    """What --tenancy says, or --rung, its name in the version before. UserError if both are there."""
+    if rung is None:
+        return tenancy
+    if _typed(ctx, "tenancy"):
+        raise UserError(
+            "Either --tenancy or --rung",
+            "They are one option: --rung is its old name.",
+            f"./{ctx.command_path} --tenancy {rung}",
+        )
+    session: Session = ctx.obj
+    session.console.note(
+        "warning: --rung is called --tenancy now; the old name works in this version and not in the next"
+    )
+    return rung
+
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing AWS.")]

@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from cli.base import passphrase
 from cli.base.environments import Environment
 from cli.commands.options import Json, on_environment
 from cli.session import Session
@@ -27,8 +26,7 @@ def outputs(
       aerodrome outputs --json
     """
     session: Session = ctx.obj
-    if environment.sandboxed:
-        passphrase.provide(environment)
+    session.cloud(environment).unlock()
     found = session.backend(environment).outputs()
     visible = clear if show_secrets else masked
     data = {key: visible(value) for key, value in sorted(found.items())}

@@ -5,37 +5,49 @@ from contextlib import ExitStack
 import typer
 
 from cli.base.environments import Environment
-from cli.commands.options import Json, Refresh, on_environment
-from cli.operations import deployment, sandboxes
-from cli.operations.deployment import Wish
+from cli.commands.options import (
+    AskedTenancy,
+    FormerTenancy,
+    Json,
+    Lifetime,
+    Refresh,
+    on_environment,
+    under_new_name,
+)
+from cli.operations import deployment
+from cli.operations.deployment import UpOptions
 from cli.session import Session
 
 
 @on_environment
 def preview(
-    ctx: typer.Context, environment: Environment, refresh: Refresh = False, json: Json = False
+    ctx: typer.Context,
+    environment: Environment,
+    tenancy: AskedTenancy = None,
+    rung: FormerTenancy = None,
+    lifetime: Lifetime = None,
+    refresh: Refresh = False,
+    json: Json = False,
 ) -> None:
     """Show what `up` would change, and change nothing.
 
-    Neither in the cloud nor on this machine: a new environment is configured for the time of the
-    preview only, with secrets that are forgotten.
+    Nothing is written, neither in the cloud nor on this machine: a new environment gets a temporary
+    configuration with temporary secrets.
 
     \b
     Example:
       aerodrome preview
       aerodrome preview --env dev --json
+      aerodrome preview --tenancy dedicated
       aerodrome preview --refresh
     """
     session: Session = ctx.obj
-    with ExitStack() as trial:
-        sandbox = None
-        if environment.sandboxed:
-            sandbox = sandboxes.find(session)
+    options = UpOptions(tenancy=under_new_name(ctx, tenancy, rung), lifetime=lifetime)
+    with ExitStack() as stack:
         # Before the plan: who looks at a stack in a fresh clone gets its configuration back.
-        backend = trial.enter_context(session.backend(environment, sandbox).trial())
-        planned = deployment.plan(session, environment, Wish())
-        if environment.sandboxed:
-            sandboxes.running(session)
+        backend = stack.enter_context(session.backend(environment).dry_run())
+        planned = deployment.plan(session, environment, options)
+        session.cloud(environment).require()
         deployment.configure(session, planned, backend)
         outcome = backend.preview(session.console.stderr, refresh=refresh)
     data = {

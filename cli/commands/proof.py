@@ -11,9 +11,9 @@ from cli.session import Session
 
 @on_environment
 def proof(ctx: typer.Context, environment: Environment, json: Json = False) -> None:
-    """Run the example DAG, and read a task's log back.
+    """Run the example DAG, and read its log back.
 
-    Once from S3, and once through Airflow.
+    The log of a task is read from S3 and through Airflow's API.
 
     \b
     Example:

@@ -4,14 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.base import environments, lease, passphrase
+from cli.base import environments, lease
 from cli.base.environments import Environment
 from cli.base.errors import UserError
-from cli.base.record import on_sandbox
+from cli.cloud.sandbox_cloud import UNSET, SandboxCloud
 from cli.commands.options import Json, UiPort
-from cli.commands.status import sandbox_data, show_sandbox
-from cli.operations import sandboxes, shell
-from cli.operations.teardown.sandbox import remove_sandbox
+from cli.commands.status import show_sandbox
+from cli.operations import shell
 from cli.session import Session
 
 
@@ -24,12 +23,17 @@ def _use_name(ctx: typer.Context, value: str | None) -> str | None:
 
 Name = Annotated[
     str | None,
-    typer.Option("--name", help="Which sandbox; `default` is the usual one.", callback=_use_name),
+    typer.Option("--name", help="The sandbox's name [default: default].", callback=_use_name),
 ]
+
+
+def _cloud(session: Session) -> SandboxCloud:
+    return session.sandbox_cloud(Environment(environments.DEFAULT))
+
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Start, stop and look at the cloud on this machine.",
+    help="Start, stop and inspect the sandbox: the cloud on this machine.",
     rich_markup_mode=None,
 )
 
@@ -60,12 +64,12 @@ def up(ctx: typer.Context, name: Name = None, ui_port: UiPort = None, json: Json
 def down(
     ctx: typer.Context,
     force: Annotated[
-        bool, typer.Option("--force", help="Even if environments are deployed on it.")
+        bool, typer.Option("--force", help="Also if environments are deployed on it.")
     ] = False,
     name: Name = None,
     json: Json = False,
 ) -> None:
-    """End the sandbox and everything in it; nothing of it stays on this machine.
+    """Remove the sandbox with everything in it; nothing of it stays on this machine.
 
     \b
     Example:
@@ -73,25 +77,23 @@ def down(
       aerodrome sandbox down --force
     """
     session: Session = ctx.obj
-    folder = Environment(environments.DEFAULT).record_file.parent
-    deployed = on_sandbox(folder, session.sandbox_name)
-    if deployed and not force and sandboxes.find(session) is not None:
+    cloud = _cloud(session)
+    deployed = cloud.neighbours()
+    if deployed and not force and cloud.is_up():
         raise UserError(
             f"The sandbox carries {', '.join(deployed)}",
             "`aerodrome down` takes an environment away in order, and the sandbox with it.\n"
             "With --force the sandbox goes at once, with everything in it.",
             "./aerodrome down",
         )
-    remove_sandbox(session)
+    cloud.remove()
     for environment in deployed:
         _forget(session, Environment(environment))
     data: dict[str, Any] = {"name": session.sandbox_name, "forgotten": deployed}
 
     def show() -> None:
         for environment in deployed:
-            session.console.line(
-                f'environment "{environment}" went with it: its state is forgotten'
-            )
+            session.console.line(f'environment "{environment}" was on it: its state is removed')
         session.console.line("the sandbox is gone: nothing of it is left on this machine")
 
     session.console.result(data, show)
@@ -111,7 +113,7 @@ def status(ctx: typer.Context, name: Name = None, json: Json = False) -> None:
       aerodrome sandbox status --json
     """
     session: Session = ctx.obj
-    data = sandbox_data(session)
+    data = _cloud(session).status()
     session.console.result(data, lambda: show_sandbox(session, data))
 
 
@@ -130,17 +132,17 @@ def env(ctx: typer.Context, json: Json = False) -> None:
       kubectl get pods -A
     """
     session: Session = ctx.obj
-    sandbox = sandboxes.running(session)
-    base = Environment(environments.DEFAULT)
-    passphrase.provide(base)
-    variables = shell.variables(session.place(base, sandbox).variables)
+    cloud = _cloud(session)
+    cloud.require()
+    cloud.unlock()
+    variables = shell.variables(session.place(cloud.environment, cloud).variables)
     linked = shell.link_configurations()
 
     def show() -> None:
         for line in shell.lines(variables):
             session.console.line(line)
 
-    session.console.result({"variables": variables, "unset": shell.UNSET, "linked": linked}, show)
+    session.console.result({"variables": variables, "unset": UNSET, "linked": linked}, show)
 
 
 app.command("env")(env)

@@ -1,22 +1,22 @@
-"""`aerodrome status`: what is up, and how it feels."""
+"""`aerodrome status`: what is deployed, and whether it is healthy."""
 
 from typing import Any
 
 import typer
 
-from cli.base import lifetime, passphrase
+from cli.base import lifetime
 from cli.base.environments import Environment
 from cli.base.errors import KitError
 from cli.commands.options import Json, on_environment
-from cli.operations import sandboxes
 from cli.operations.live import Live
 from cli.session import Session
 from cli.stack import stack_config
+from infra.contract.tenancy import Tenancy
 
 
 @on_environment
 def status(ctx: typer.Context, environment: Environment, json: Json = False) -> None:
-    """Show what is up, and how Airflow feels.
+    """Show what is deployed, and the health of Airflow.
 
     \b
     Example:
@@ -24,20 +24,19 @@ def status(ctx: typer.Context, environment: Environment, json: Json = False) -> 
       aerodrome status --json
     """
     session: Session = ctx.obj
-    sandbox = sandboxes.find(session) if environment.sandboxed else None
-    if environment.sandboxed:
-        passphrase.provide(environment)
-    backend = session.backend(environment, sandbox)
+    cloud = session.cloud(environment)
+    cloud.unlock()
+    backend = session.backend(environment)
     deployed = backend.deployed()
     data: dict[str, Any] = {
         "environment": environment.name,
         "deployed": deployed,
         "resources": len(backend.resources()) if deployed else 0,
     }
-    if environment.sandboxed:
-        data["sandbox"] = sandbox_data(session)
-    if deployed and (sandbox is not None or not environment.sandboxed):
-        data |= _looked_into(Live(session, environment, backend, backend.outputs(), sandbox))
+    if sandbox := cloud.status():
+        data["sandbox"] = sandbox
+    if deployed and cloud.is_up():
+        data |= _looked_into(Live(session, environment, backend, backend.outputs()))
     session.console.result(data, lambda: _show(session, environment, data))
 
 
@@ -48,27 +47,13 @@ def _looked_into(found: Live) -> dict[str, Any]:
         return {"airflow": {"error": error.summary}}
     plain = found.backend.plain()
     return {
-        "rung": stack_config.SHARED if found.shared else stack_config.DEDICATED,
+        "tenancy": Tenancy.shared if found.shared else Tenancy.dedicated,
         "base": plain.get(stack_config.BASE_KEY, ""),
         "branch": plain.get(stack_config.BRANCH_KEY, ""),
         "expires": plain.get(stack_config.EXPIRES_KEY, lifetime.NEVER),
         "url": next(iter(addresses), ""),
         "nodeUrl": next(reversed(addresses), ""),
         "airflow": found.health(),
-    }
-
-
-def sandbox_data(session: Session) -> dict[str, Any]:
-    """The sandbox as data."""
-    found = session.machine().status(session.sandbox_name)
-    return {
-        "name": session.sandbox_name,
-        "up": found.running,
-        "memoryBytes": found.memory_bytes,
-        "processes": [
-            {"name": process.name, "pid": process.pid, "state": process.state}
-            for process in found.processes
-        ],
     }
 
 

@@ -17,27 +17,36 @@ if TYPE_CHECKING:
 def sweep(
     ctx: typer.Context,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what would go, and what it costs.")
+        bool,
+        typer.Option("--dry-run", help="Only show what would be destroyed, and what it costs."),
     ] = False,
     unknown: Annotated[
         bool,
-        typer.Option("--unknown", help="Also what no stack knows, and what names no environment."),
+        typer.Option(
+            "--unknown", help="Also resources that no stack knows, or that name no environment."
+        ),
     ] = False,
     base: Base = environments.DEFAULT,
     region: Annotated[
-        str, typer.Option("--region", metavar="REGION", help="Of AWS; the base's if not said.")
+        str,
+        typer.Option(
+            "--region",
+            metavar="REGION",
+            help="The AWS region; by default that of the base environment.",
+        ),
     ] = "",
     yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Take away environments that have expired, or whose git branch is gone.
+    """Destroy environments that have expired, or whose git branch was deleted.
 
-    The cloud is asked by tag, not a list of stacks: what is in no list is what gets forgotten. An
-    environment expires some days after its last use, or the last DAG run that somebody started by
-    hand; `aerodrome extend` gives it more. A branch is gone when neither this repository nor its
-    remotes have it; branches of other repositories are not looked for.
+    Environments are found in the cloud by tag, also those that no list of stacks has. An environment
+    expires 3 days after its last use, or after the last DAG run that was triggered manually;
+    `aerodrome extend` changes that. A branch counts as deleted when neither this repository nor its
+    remotes have it; branches of other repositories are left alone.
 
-    What no stack knows is shown, and goes only with --unknown: the stack may be somebody else's.
+    Resources that no stack knows are listed, and deleted only with --unknown: the stack may be somebody
+    else's.
 
     \b
     Example:
@@ -55,7 +64,7 @@ def sweep(
         data = {"found": [one.data() for one in found], "swept": []}
         session.console.result(data, lambda: _show(session, base, found, doomed, []))
         return
-    _agree(session, doomed, yes or on.sandboxed)
+    _agree(session, doomed, yes or not session.cloud(on).asks)
     swept = sweeping.sweep(session, on, doomed, region)
     data = {
         "found": [one.data() for one in found],
@@ -73,7 +82,7 @@ def _agree(session: Session, doomed: "list[Verdict]", yes: bool) -> None:
     names = ", ".join(one.environment or "what names no environment" for one in doomed)
     if not yes and not session.console.confirm(f"Destroy everything of {names}?"):
         raise UserError(
-            "Nothing was changed", f"It was not agreed to: {names}", "./aerodrome sweep --yes"
+            "Cancelled", f"Nothing was changed. To destroy: {names}", "./aerodrome sweep --yes"
         )
 
 

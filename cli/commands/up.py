@@ -7,35 +7,33 @@ import typer
 from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.base.phases import Phases
-from cli.commands.options import Json, Refresh, UiPort, Yes, on_environment
+from cli.commands.options import (
+    AskedTenancy,
+    FormerTenancy,
+    Json,
+    Lifetime,
+    Refresh,
+    UiPort,
+    Yes,
+    on_environment,
+    under_new_name,
+)
 from cli.operations import deployment
-from cli.operations.deployment import Deployed, Wish
+from cli.operations.deployment import Deployed, UpOptions
 from cli.session import Session
 from cli.stack.backends import Outcome
-from cli.stack.stack_config import Rung
 
 
 @on_environment
 def up(  # noqa: PLR0913 - one parameter for each option
     ctx: typer.Context,
     environment: Environment,
-    rung: Annotated[
-        Rung | None,
-        typer.Option(
-            "--rung", help="Shared: in its base's cluster, as branches are; or dedicated."
-        ),
-    ] = None,
-    lifetime: Annotated[
-        str | None,
-        typer.Option(
-            "--lifetime",
-            metavar="DAYS",
-            help="Keep a branch's environment so many days, or `never` sweep it; 3 after each use.",
-        ),
-    ] = None,
+    tenancy: AskedTenancy = None,
+    rung: FormerTenancy = None,
+    lifetime: Lifetime = None,
     prove: Annotated[
         bool | None,
-        typer.Option("--proof/--no-proof", help="Run the example DAG; by default after a change."),
+        typer.Option("--proof/--no-proof", help="Run the example DAG [default: after a change]."),
     ] = None,
     refresh: Refresh = False,
     ui_port: UiPort = None,
@@ -44,10 +42,9 @@ def up(  # noqa: PLR0913 - one parameter for each option
 ) -> None:
     """Deploy an environment, and prove that it works.
 
-    The proof is a DAG run that ends green, and its log read back. A sandbox environment
-    gets its sandbox first. On a git branch it is the branch's own environment, in the cluster
-    of its base. What is there already is left alone, so after any interruption the same command
-    goes on.
+    The proof is a DAG run that succeeds, and its log read back. For a sandbox environment the sandbox
+    is started first. On a git branch the branch's own environment is deployed, in the cluster of its
+    base environment. The command can be repeated, and resumes after an interruption.
 
     \b
     Example:
@@ -57,23 +54,22 @@ def up(  # noqa: PLR0913 - one parameter for each option
       aerodrome up --refresh
     """
     session: Session = ctx.obj
-    phases = Phases(
-        session.console, total=3 if environment.sandboxed else 2, before=session.setup_seconds
-    )
-    asks = not yes and not environment.sandboxed
-    wish = Wish(
+    cloud = session.cloud(environment)
+    phases = Phases(session.console, total=2 + cloud.phases, before=session.setup_seconds)
+    asks = not yes and cloud.asks
+    options = UpOptions(
         prove,
-        rung.value if rung else None,
+        under_new_name(ctx, tenancy, rung),
         lifetime,
         (lambda planned: _agree(session, planned)) if asks else None,
         refresh,
     )
-    done = deployment.deploy(session, environment, phases, wish)
+    done = deployment.deploy(session, environment, phases, options)
     data: dict[str, Any] = {
         "environment": environment.name,
-        "rung": done.standing.rung,
-        "base": done.standing.base,
-        "branch": done.standing.branch,
+        "tenancy": done.placement.tenancy,
+        "base": done.placement.base,
+        "branch": done.placement.branch,
         "expires": done.expires,
         "changed": done.outcome.changed > 0,
         "changes": dict(done.outcome.changes),
@@ -90,7 +86,7 @@ def up(  # noqa: PLR0913 - one parameter for each option
 def _agree(session: Session, planned: Outcome) -> None:
     session.console.note(f"planned: {planned.summary()}")
     if planned.changed and not session.console.confirm("Change AWS as shown?"):
-        raise UserError("Nothing was changed", "It was not agreed to.", "./aerodrome up --yes")
+        raise UserError("Cancelled", "Nothing was changed.", "./aerodrome up --yes")
 
 
 def _next(session: Session) -> list[str]:
@@ -110,9 +106,9 @@ def _show(session: Session, environment: Environment, done: Deployed, phases: Ph
     console.line()
     open_it, password, status, down = _next(session)
     rows = [("Airflow", _where(done, open_it)), ("password", password)]
-    if done.standing.of_branch:
-        stands = f", in the cluster of {done.standing.base}" if done.standing.shared else ""
-        rows.append(("belongs to", f"branch {done.standing.branch or environment.name}{stands}"))
+    if done.placement.of_branch:
+        where = f", in the cluster of {done.placement.base}" if done.placement.shared else ""
+        rows.append(("belongs to", f"branch {done.placement.branch or environment.name}{where}"))
         rows.append(("kept until", f"{done.expires}, longer if it is used"))
     if done.proof:
         earlier = "" if done.proved_now else ", in an earlier proof"

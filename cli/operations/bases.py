@@ -1,47 +1,30 @@
 """The environment that a branch's stands on: looked at before anything is made of the branch's."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from cli.base import lease, passphrase
+from cli.base import lease
 from cli.base.environments import Environment
 from cli.base.errors import UserError
-from cli.base.record import Record
 from cli.base.settings import DEFAULT_REGION, REGION_KEY
-from cli.cloud.sandbox import identity
 from cli.session import Session
-from cli.stack import stack_config
-from infra.naming import CONTRACT
+from infra.contract.outputs import Outputs, refusal
 
 
-def check(session: Session, name: str) -> Mapping[str, Any]:
+def check(session: Session, name: str) -> Outputs:
     """The outputs of the base called `name`. UserError if nothing can stand on it now."""
     base = Environment(name)
     up = f"./aerodrome up --env {name}"
-    if base.sandboxed:
-        passphrase.provide(base)
+    cloud = session.cloud(base)
+    cloud.unlock()
     backend = session.backend(base)
-    if (base.sandboxed and not _on_this_sandbox(session, base)) or not backend.deployed():
-        where = f' on the sandbox "{session.sandbox_name}"' if base.sandboxed else ""
+    if not cloud.holds() or not backend.deployed():
         raise UserError(
-            f'The base environment "{name}" is not deployed{where}',
+            f'The base environment "{name}" is not deployed{cloud.where}',
             "A branch's environment lives in the cluster of its base. Deploy that first:",
             up,
         )
     stays(session, name)
     outputs = backend.outputs()
-    if outputs.get("rung") == stack_config.SHARED:
-        raise UserError(
-            f'Environment "{name}" is itself shared, and carries no other',
-            f"It stands on {outputs.get('base')}.",
-            f"./aerodrome up --base {outputs.get('base')}",
-        )
-    if int(outputs.get("contract") or 0) < CONTRACT:
-        raise UserError(
-            f'The base environment "{name}" was deployed by an older version, or not to its end',
-            "Bring it up to date first:",
-            up,
-        )
+    if refused := refusal(name, outputs):
+        raise UserError(*refused)
     return outputs
 
 
@@ -52,9 +35,10 @@ def stays(session: Session, name: str) -> None:
     for those: so, of two that begin at once, at least one sees the other.
     """
     base = Environment(name)
-    store = session.lease_store(base, session.backend(base).plain().get(REGION_KEY, DEFAULT_REGION))
+    region = session.backend(base).plain().get(REGION_KEY, DEFAULT_REGION)
+    store = session.cloud(base).lease_store(region)
     found = store.read() if store else None
-    known = lease.Holder.read(found.text) if found else None
+    known = lease.LeaseHolder.read(found.text) if found else None
     if found is None or known is None or known.doing != "down":
         return
     if known.alive(found.age):
@@ -68,15 +52,3 @@ def stays(session: Session, name: str) -> None:
         f"`down` did not finish: {known}.\nIt is ended first.",
         f"./aerodrome down --env {name}",
     )
-
-
-def _on_this_sandbox(session: Session, base: Environment) -> bool:
-    """Whether it was deployed in this life of the sandbox; one that is stopped is started by `up`."""
-    instance = session.machine().status(session.sandbox_name).instance
-    record = Record.read(base)
-    if instance is None or record is None:
-        return False
-    try:
-        return record.identity == identity(instance)
-    except FileNotFoundError:
-        return False

@@ -8,30 +8,30 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cli.base import lease, lifetime, passphrase
+from cli.base import lease, lifetime
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.phases import Phases
-from cli.base.record import Record, on_sandbox
+from cli.base.record import Record
 from cli.base.settings import DEFAULT_REGION, REGION_KEY
-from cli.cloud.sandbox import Sandbox, identity
+from cli.cloud.protocol import Cloud
 from cli.operations import bases, drift
 from cli.operations.live import Live
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend, Outcome
-from cli.stack.stack_config import Standing
-from infra.naming import secrets_provider
+from cli.stack.stack_config import Placement
+from infra.contract.naming import secrets_provider
 
 
 @dataclass(frozen=True)
-class Wish:
+class UpOptions:
     """What was asked of `up`."""
 
     prove: bool | None = None
     """None: if something changed, or it was not proved yet."""
 
-    rung: str | None = None
+    tenancy: str | None = None
     lifetime: str | None = None
     """Days, or `never`; None: as it is."""
 
@@ -47,7 +47,7 @@ class Deployed:
     """What `up` leaves behind."""
 
     outcome: Outcome
-    standing: Standing
+    placement: Placement
     expires: str
     addresses: tuple[str, ...] = ()
     """Of the UI; none if only a forwarded port leads there."""
@@ -57,95 +57,91 @@ class Deployed:
 
 
 @dataclass(frozen=True)
-class Plan:
+class DeploymentPlan:
     """An environment that may be deployed: what it stands on was looked at, and nothing made yet."""
 
     environment: Environment
-    standing: Standing
+    placement: Placement
     region: str
     lifetime: str | None
 
 
-def plan(session: Session, environment: Environment, wish: Wish) -> Plan:
+def plan(session: Session, environment: Environment, options: UpOptions) -> DeploymentPlan:
     """UserError if it can not be deployed as asked."""
-    if wish.lifetime is not None:
-        lifetime.after(wish.lifetime, session.today())
-    if environment.sandboxed:
-        # The plan looks at the other environments on the sandbox, whose states are locked with it.
-        passphrase.provide(environment)
+    if options.lifetime is not None:
+        lifetime.after(options.lifetime, session.today())
+    cloud = session.cloud(environment)
+    # The plan looks at the other environments on a sandbox, whose states are locked with it.
+    cloud.unlock()
     backend = session.backend(environment)
-    standing = stack_config.standing(environment, backend, wish.rung)
+    placement = stack_config.placement(environment, backend, options.tenancy)
     if environment.branch:
         # Only here is it sure that the branch is one of the repository that the command was called in.
         known = session.checkout().repositories()
-        standing = replace(standing, repository=next(iter(known), ""))
+        placement = replace(placement, repository=next(iter(known), ""))
     region = DEFAULT_REGION
-    if standing.shared:
-        region = str(bases.check(session, standing.base).get("region", DEFAULT_REGION))
-    elif environment.sandboxed:
-        _alone(session, environment)
+    if placement.shared:
+        region = bases.check(session, placement.base).region or DEFAULT_REGION
     else:
+        _alone(session, environment, cloud)
         # A branch's that is dedicated goes where its base is.
         configured = session.backend(Environment(environment.base)) if environment.base else backend
         region = configured.plain().get(REGION_KEY, DEFAULT_REGION)
-    return Plan(environment, standing, region, wish.lifetime)
+    return DeploymentPlan(environment, placement, region, options.lifetime)
 
 
-def _alone(session: Session, environment: Environment) -> None:
-    """UserError if its sandbox carries another environment of its rung: they would share everything."""
-    for name in on_sandbox(environment.record_file.parent, session.sandbox_name):
+def _alone(session: Session, environment: Environment, cloud: Cloud) -> None:
+    """UserError if its sandbox carries another environment of its tenancy: they would share everything."""
+    for name in cloud.neighbours():
         other = Environment(name)
         backend = session.backend(other)
         if name == environment.name or not backend.deployed():
             continue
-        if not stack_config.standing(other, backend).shared:
+        if not stack_config.placement(other, backend).shared:
             raise UserError(
                 f'The sandbox "{session.sandbox_name}" carries the environment "{name}" already',
                 "A dedicated environment has a sandbox of its own. Give it another one:",
                 "AERODROME_SANDBOX=NAME AERODROME_UI_PORT=PORT ./aerodrome up"
-                f"{session.same} --rung dedicated",
+                f"{session.same} --tenancy dedicated",
             )
 
 
-def configure(session: Session, plan: Plan, backend: Backend) -> None:
+def configure(session: Session, plan: DeploymentPlan, backend: Backend) -> None:
     """Stack and configuration, as far as `up` makes them."""
-    environment, standing = plan.environment, plan.standing
-    if environment.sandboxed:
-        stack_config.complete(environment, backend, standing)
-    elif environment.base:
-        # The base's key encrypts its branches' secrets too: who may deploy one may the others.
-        backend.create(secrets_provider(environment.base, plan.region))
-        stack_config.complete(environment, backend, standing, plan.region)
-    if standing.of_branch:
+    environment, placement = plan.environment, plan.placement
+    for warning in backend.rename_former_keys():
+        session.console.note(f"warning: {warning}")
+    cloud = session.cloud(environment)
+    if cloud.configures:
+        if not cloud.has_passphrase:
+            # The base's key encrypts its branches' secrets too: who may deploy one may the others.
+            backend.create(secrets_provider(environment.base, plan.region))
+        settings = cloud.settings(shared=placement.shared)
+        stack_config.complete(environment, backend, placement, plan.region, settings)
+    if placement.of_branch:
         stack_config.keep(backend, _expires(session, plan, backend), session.today())
 
 
-def _expires(session: Session, plan: Plan, backend: Backend) -> str:
+def _expires(session: Session, plan: DeploymentPlan, backend: Backend) -> str:
     if plan.lifetime is not None:
         return lifetime.after(plan.lifetime, session.today())
     return lifetime.kept(backend.plain().get(stack_config.EXPIRES_KEY, ""), session.today())
 
 
 def deploy(
-    session: Session, environment: Environment, phases: Phases, wish: Wish = Wish()
+    session: Session, environment: Environment, phases: Phases, options: UpOptions = UpOptions()
 ) -> Deployed:
     """Brings an environment up, and sees one DAG run green."""
-    planned = plan(session, environment, wish)
+    planned = plan(session, environment, options)
     with _alone_at_work(session, planned):
-        if not environment.sandboxed:
-            return _deployed(session, planned, phases, wish, None)
-        passphrase.provide(environment, make=True)
-        with phases.phase("sandbox"):
-            sandbox: Sandbox = session.machine().up(
-                session.sandbox_name, report=session.step, ui_port=session.ui_port
-            )
-        return _deployed(session, planned, phases, wish, sandbox)
+        session.cloud(environment).begin(phases)
+        return _deployed(session, planned, phases, options)
 
 
 @contextmanager
-def _alone_at_work(session: Session, planned: Plan) -> Iterator[None]:
+def _alone_at_work(session: Session, planned: DeploymentPlan) -> Iterator[None]:
     """One `up` or `down` of an environment at a time."""
-    store = session.lease_store(planned.environment, planned.region)
+    store = session.cloud(planned.environment).lease_store(planned.region)
     if store is None:
         session.console.report(
             "the account has no bucket of bootstrap's for a lease: only Pulumi's own lock keeps a second "
@@ -153,7 +149,7 @@ def _alone_at_work(session: Session, planned: Plan) -> Iterator[None]:
         )
         yield
         return
-    base = planned.standing.base if planned.standing.shared else ""
+    base = planned.placement.base if planned.placement.shared else ""
     with lease.held(planned.environment, "up", session.console.report, store, base):
         if base:
             bases.stays(session, base)
@@ -161,26 +157,26 @@ def _alone_at_work(session: Session, planned: Plan) -> Iterator[None]:
 
 
 def _deployed(
-    session: Session, planned: Plan, phases: Phases, wish: Wish, sandbox: Sandbox | None
+    session: Session, planned: DeploymentPlan, phases: Phases, options: UpOptions
 ) -> Deployed:
     environment = planned.environment
-    backend = session.backend(environment, sandbox)
-    record = _current(session, environment, sandbox, backend) if sandbox else None
+    backend = session.backend(environment)
+    record = _current(session, environment, backend)
     with phases.phase("deployment"):
         configure(session, planned, backend)
-        if wish.agree:
-            wish.agree(backend.preview(session.console.stderr, refresh=wish.refresh))
+        if options.agree:
+            options.agree(backend.preview(session.console.stderr, refresh=options.refresh))
         with ThreadPoolExecutor(1) as pool:
             # Beside Pulumi, which takes longer: most runs change nothing.
-            early = pool.submit(_looked, session, environment, sandbox, thorough=wish.refresh)
-            outcome = backend.up(session.console.stderr, refresh=wish.refresh)
-        live = Live(session, environment, backend, outcome.outputs, sandbox)
+            early = pool.submit(_looked, session, environment, thorough=options.refresh)
+            outcome = backend.up(session.console.stderr, refresh=options.refresh)
+        live = Live(session, environment, backend, outcome.outputs)
         found = early.result() if not outcome.changed else None
-        outcome = _made_good(live, outcome, found, thorough=wish.refresh)
+        outcome = _made_good(live, outcome, found, thorough=options.refresh)
     expires = backend.plain().get(stack_config.EXPIRES_KEY, lifetime.NEVER)
-    done = Deployed(outcome, planned.standing, expires, live.addresses)
+    done = Deployed(outcome, planned.placement, expires, live.addresses)
     due = bool(outcome.changed) or (record is not None and not record.proof)
-    if not (due if wish.prove is None else wish.prove):
+    if not (due if options.prove is None else options.prove):
         return replace(done, proof=record.proof if record else {})
     if record is not None:
         record = record.proved({})
@@ -192,15 +188,13 @@ def _deployed(
     return replace(done, proof=proof, proved_now=True)
 
 
-def _looked(
-    session: Session, environment: Environment, sandbox: Sandbox | None, *, thorough: bool
-) -> drift.Drift | None:
+def _looked(session: Session, environment: Environment, *, thorough: bool) -> drift.Drift | None:
     """What is not as it was deployed; None if there is nothing yet to look at, or no way to it."""
     try:
-        backend = session.backend(environment, sandbox)
+        backend = session.backend(environment)
         if not (resources := backend.resources()):
             return None
-        live = Live(session, environment, backend, backend.outputs(), sandbox)
+        live = Live(session, environment, backend, backend.outputs())
         return drift.look(live.kubernetes, resources, thorough=thorough)
     except KitError:
         # What is wrong will show when it is looked at again.
@@ -240,16 +234,17 @@ def proved(live: Live) -> dict[str, Any]:
         return prove(airflow, logs, live.session.console.report).data()
 
 
-def _current(
-    session: Session, environment: Environment, sandbox: Sandbox, backend: Backend
-) -> Record:
-    """The environment's record; a state that tells of an earlier sandbox is forgotten."""
+def _current(session: Session, environment: Environment, backend: Backend) -> Record | None:
+    """The environment's record on a sandbox; a state that tells of an earlier sandbox is forgotten."""
+    life = session.cloud(environment).life()
+    if not life:
+        return None
     record = Record.read(environment)
-    if record is not None and record.identity == identity(sandbox.instance):
+    if record is not None and record.identity == life:
         return record
     if backend.deployed():
         backend.forget()
         session.console.report("the sandbox is a new one: the state of the old one is forgotten")
-    record = Record(session.sandbox_name, identity(sandbox.instance))
+    record = Record(session.sandbox_name, life)
     record.write(environment)
     return record

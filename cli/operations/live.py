@@ -1,31 +1,33 @@
-"""An environment that is deployed, and how its parts are reached: the same on every rung and cloud.
+"""An environment that is deployed, and how its parts are reached: the same with either tenancy, on either cloud.
 
 The verbs that look into one (`open`, `logs`, `status`, `exec`, `proof`) start here. Where Airflow
 answers is asked of Kubernetes; where no lasting address leads to it, a port is forwarded.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cli.base import passphrase
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
+from cli.base.settings import qualified
 from cli.cloud.kubernetes import Kubernetes
-from cli.cloud.sandbox import Sandbox
-from cli.operations import sandboxes
+from cli.cloud.protocol import Cloud
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend, need
-from infra.naming import Names
+from infra.contract import executors
+from infra.contract.naming import Names
+from infra.contract.outputs import Outputs
+from infra.contract.tenancy import Tenancy
 
 if TYPE_CHECKING:
     from cli.base.airflow import Airflow
 
 DATABASE = "database"
-COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer", DATABASE)
+COMPONENTS = (*executors.COMPONENTS, DATABASE)
 """Airflow's, as the chart labels their pods. The database of a shared environment is its base's."""
 
 COMPONENT_LABEL = "app.kubernetes.io/component"
@@ -38,15 +40,17 @@ class Live:
     session: Session
     environment: Environment
     backend: Backend
-    outputs: Mapping[str, Any]
-    sandbox: Sandbox | None
-    """Where it lives; None on AWS."""
+    outputs: Outputs
+
+    @property
+    def cloud(self) -> Cloud:
+        return self.session.cloud(self.environment)
 
     @property
     def shared(self) -> bool:
         # An `up` that was cut short has no outputs yet; it is known by its configuration.
-        rung = self.outputs.get("rung") or self.backend.plain().get(stack_config.RUNG_KEY)
-        return bool(rung == stack_config.SHARED)
+        tenancy = self.outputs.tenancy or self.backend.plain().get(stack_config.TENANCY_KEY)
+        return bool(tenancy == Tenancy.shared)
 
     @property
     def names(self) -> Names:
@@ -55,11 +59,11 @@ class Live:
     @cached_property
     def kubernetes(self) -> Kubernetes:
         """On its cluster, in its namespace."""
-        return self.session.kubernetes(self.names.namespace, self.outputs, self.sandbox)
+        return self.cloud.kubernetes(self.names.namespace, self.outputs)
 
     def require_own_database(self, verb: str, words: str = "") -> None:
         """UserError if no pod of its own can run its database."""
-        if base := self.outputs.get("base"):
+        if base := self.outputs.base:
             raise UserError(
                 f'The database of "{self.environment.name}" is in the server of its base',
                 "No pod of its own runs one.",
@@ -69,14 +73,14 @@ class Live:
     @cached_property
     def client(self) -> Callable[[str], Any]:
         """Makes boto3 clients for its cloud."""
-        return self.session.client(self.sandbox, str(self.outputs.get("region") or "") or None)
+        return self.cloud.client(self.outputs.region or None)
 
     @cached_property
     def addresses(self) -> tuple[str, ...]:
         """Where a browser finds its UI, the nearest first; none if only a forwarded port leads there."""
-        if self.sandbox is not None and not self.shared:
-            return sandboxes.urls(self.sandbox.instance)
-        name = need(self.outputs, "uiService")
+        if not self.shared and (own := self.cloud.own_addresses()):
+            return own
+        name = need(self.outputs, Outputs.ui_service)
         service = self.kubernetes.find("service", name)
         if service is None:
             raise KitError(
@@ -84,12 +88,7 @@ class Live:
                 "Somebody deleted it behind the stack's back.",
                 f"./aerodrome up{self.session.same}",
             )
-        ports = service["spec"]["ports"]
-        if self.sandbox is not None and (port := ports[0].get("nodePort")):
-            return (f"http://{self.sandbox.instance.node_address}:{port}",)
-        waiting = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
-        hosts = [str(item.get("hostname") or item.get("ip")) for item in waiting]
-        return tuple(f"http://{host}:{ports[0]['port']}" for host in hosts)
+        return self.cloud.addresses(service)
 
     @contextmanager
     def ui(self) -> Iterator[str]:
@@ -97,21 +96,21 @@ class Live:
         if self.addresses:
             yield self.addresses[0]
             return
-        target, port = f"service/{need(self.outputs, 'uiService')}", int(self.outputs["uiPort"])
-        with self.kubernetes.kubectl.forwarded(target, port) as local:
+        target = f"service/{need(self.outputs, Outputs.ui_service)}"
+        with self.kubernetes.kubectl.forwarded(target, int(self.outputs.ui_port)) as local:
             yield f"http://localhost:{local}"
 
     @contextmanager
     def airflow(self, patience: float) -> "Iterator[Airflow]":
         """Its Airflow, logged in as the administrator."""
-        user = need(self.outputs, "adminUser")
-        password = need(self.backend.config(), "aerodrome:adminPassword")
+        user = need(self.outputs, Outputs.admin_user)
+        password = need(self.backend.config(), qualified("adminPassword"))
         with self.ui() as url, self.session.airflow(url, user, password, patience) as airflow:
             yield airflow
 
     def health(self) -> dict[str, str]:
         """Status of each of Airflow's components, or `error` with the reason why there is none."""
-        if "uiService" not in self.outputs:
+        if not self.outputs.ui_service:
             return {"error": "not deployed to its end"}
         try:
             with self.ui() as url, self.session.airflow(url, "", "", 0.0) as airflow:
@@ -122,14 +121,14 @@ class Live:
 
 def of(session: Session, environment: Environment) -> Live:
     """A deployed environment, also half-way. UserError if there is none, or its sandbox is not up."""
-    sandbox = sandboxes.running(session) if environment.sandboxed else None
-    if environment.sandboxed:
-        passphrase.provide(environment)
-    backend = session.backend(environment, sandbox)
+    cloud = session.cloud(environment)
+    cloud.require()
+    cloud.unlock()
+    backend = session.backend(environment)
     if not backend.deployed():
         raise UserError(
             f'Environment "{environment.name}" is not deployed',
             f"It belongs to the git branch {environment.branch}." if environment.branch else "",
             f"./aerodrome up{session.same}",
         )
-    return Live(session, environment, backend, backend.outputs(), sandbox)
+    return Live(session, environment, backend, backend.outputs())

@@ -9,27 +9,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cli.base import lifetime, passphrase
+from cli.base import lifetime
 from cli.base.environments import Environment
-from cli.base.errors import KitError, UserError
+from cli.base.errors import KitError
 from cli.base.record import Record
 from cli.base.settings import REGION_KEY
-from cli.cloud.sandbox import Sandbox, identity
 from cli.operations.cost.standing import so_far
 from cli.operations.live import Live
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend
+from infra.contract.tenancy import Tenancy
 
 HEALTHY = "healthy"
 
 
 @dataclass(frozen=True)
-class Line:
+class EnvironmentSummary:
     """One environment."""
 
     name: str
-    rung: str
+    tenancy: str
     branch: str
     base: str
     created: str
@@ -46,7 +46,7 @@ class Line:
     def data(self) -> dict[str, Any]:
         return {
             "environment": self.name,
-            "rung": self.rung,
+            "tenancy": self.tenancy,
             "branch": self.branch,
             "base": self.base,
             "created": self.created,
@@ -57,58 +57,41 @@ class Line:
         }
 
 
-def lines(session: Session) -> Iterator[Line]:
+def lines(session: Session) -> Iterator[EnvironmentSummary]:
     """A line for each environment; one that cannot be read says why in place of its health."""
     for environment in session.environments():
         try:
             line = _line(session, environment)
         except KitError as error:
-            line = Line(environment.name, "", "", "", "", "", "", error.summary)
+            line = EnvironmentSummary(environment.name, "", "", "", "", "", "", error.summary)
         if line is not None:
             yield line
 
 
-def _line(session: Session, environment: Environment) -> Line | None:
-    if environment.sandboxed:
-        passphrase.provide(environment)
-    sandbox, trouble = _its_sandbox(session, environment)
-    backend = session.backend(environment, sandbox)
+def _line(session: Session, environment: Environment) -> EnvironmentSummary | None:
+    record = Record.read(environment)
+    cloud = session.cloud(environment, record.sandbox if record else "")
+    cloud.unlock()
+    backend = session.backend(environment, cloud)
     resources = backend.resources()
     if not resources:
         return None
     plain = backend.plain()
-    return Line(
+    return EnvironmentSummary(
         name=environment.name,
-        rung=plain.get(stack_config.RUNG_KEY, stack_config.DEDICATED),
+        tenancy=plain.get(stack_config.TENANCY_KEY, Tenancy.dedicated),
         branch=plain.get(stack_config.BRANCH_KEY, ""),
         base=plain.get(stack_config.BASE_KEY, ""),
         created=min((item.created for item in resources if item.created), default=""),
         used=plain.get(stack_config.USED_KEY, ""),
         expires=plain.get(stack_config.EXPIRES_KEY, lifetime.NEVER),
-        health=trouble or _health(session, environment, backend, sandbox),
+        health=cloud.trouble() or _health(session, environment, backend),
         cost=so_far(resources, plain.get(REGION_KEY, "")),
     )
 
 
-def _its_sandbox(session: Session, environment: Environment) -> tuple[Sandbox | None, str]:
-    """The sandbox that it was deployed on, or why there is none any more."""
-    if not environment.sandboxed:
-        return None, ""
-    record = Record.read(environment)
-    name = record.sandbox if record else session.sandbox_name
-    try:
-        sandbox: Sandbox = session.machine().get(name)
-    except UserError:
-        return None, f'its sandbox "{name}" is not up'
-    if record is not None and record.identity != identity(sandbox.instance):
-        return None, "gone with its sandbox"
-    return sandbox, ""
-
-
-def _health(
-    session: Session, environment: Environment, backend: Backend, sandbox: Sandbox | None
-) -> str:
-    found = Live(session, environment, backend, backend.outputs(), sandbox).health()
+def _health(session: Session, environment: Environment, backend: Backend) -> str:
+    found = Live(session, environment, backend, backend.outputs()).health()
     if "error" in found:
         return found["error"]
     ill = [f"{name} {state}" for name, state in found.items() if state != HEALTHY]

@@ -31,7 +31,7 @@ class AirflowApi(Protocol):
 
 
 @dataclass(frozen=True)
-class Limits:
+class ProofTimeouts:
     """Seconds to wait, and between two looks."""
 
     dag: float = 120.0
@@ -62,10 +62,10 @@ def prove(
     report: Callable[[str], None],
     *,
     dag: str = DAG,
-    limits: Limits | None = None,
+    limits: ProofTimeouts | None = None,
 ) -> Proof:
     """Runs `dag` once. KitError with the failing task's log if it is not green."""
-    limits = limits or Limits()
+    limits = limits or ProofTimeouts()
     started = time.monotonic()
     _wait_for_dag(airflow, dag, limits)
     airflow.unpause(dag)
@@ -88,7 +88,7 @@ def prove(
     return Proof(dag, run, round(seconds, 2), names, last, log.uri, len(lines))
 
 
-def _wait_for_dag(airflow: AirflowApi, dag: str, limits: Limits) -> None:
+def _wait_for_dag(airflow: AirflowApi, dag: str, limits: ProofTimeouts) -> None:
     """The DAG processor may not have read the files yet."""
     give_up = time.monotonic() + limits.dag
     while not airflow.has_dag(dag):
@@ -105,7 +105,7 @@ def _wait_for_dag(airflow: AirflowApi, dag: str, limits: Limits) -> None:
 
 
 def _wait_for_run(
-    airflow: AirflowApi, dag: str, run: str, report: Callable[[str], None], limits: Limits
+    airflow: AirflowApi, dag: str, run: str, report: Callable[[str], None], limits: ProofTimeouts
 ) -> list[dict[str, Any]]:
     give_up = time.monotonic() + limits.run
     seen: dict[str, str] = {}

@@ -8,10 +8,7 @@ from cli.base import environments
 from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.base.paths import ROOT
-from cli.stack.place import UNSET as OF_THE_USER
-
-UNSET = list(OF_THE_USER)
-"""They lead to the user's own account."""
+from cli.cloud.sandbox_cloud import UNSET
 
 
 def variables(wanted: Mapping[str, str], have: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -1,12 +1,12 @@
 """Task logs in S3: where Airflow puts them, found and read without Airflow."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cli.base import log_lines
 from cli.base.errors import KitError, UserError
+from infra.contract.outputs import Outputs
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,6 @@ def _part(key: str, name: str) -> str:
     return ""
 
 
-def from_outputs(s3: Any, outputs: Mapping[str, Any]) -> TaskLogs:
+def from_outputs(s3: Any, outputs: Outputs) -> TaskLogs:
     """The logs of the environment with these stack outputs."""
-    return TaskLogs(s3, str(outputs["logBucket"]), str(outputs.get("logPrefix", "")))
+    return TaskLogs(s3, outputs.log_bucket, outputs.log_prefix)

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TextIO
 
 from cli.base.errors import UserError
 from cli.base.values import Secret, reveal
+from infra.contract.outputs import Output, Outputs
 
 QUIET = ("same", "read")
 """Steps that leave everything as it is."""
@@ -23,7 +24,7 @@ class Outcome:
     """Steps by kind: {"create": 3, "same": 40}."""
 
     seconds: float
-    outputs: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Outputs = field(default_factory=lambda: Outputs({}))
     """The stack's outputs; secret ones are wrapped."""
 
     @property
@@ -59,7 +60,7 @@ class Backend(Protocol):
     def create(self, secrets_provider: str) -> None:
         """A stack to configure, if there is none yet; what was deployed brings its configuration."""
 
-    def trial(self) -> AbstractContextManager["Backend"]:
+    def dry_run(self) -> AbstractContextManager["Backend"]:
         """For a preview: one that may be configured, and leaves nothing behind when the block ends."""
 
     def preview(self, show: TextIO, *, refresh: bool = False) -> Outcome:
@@ -78,7 +79,7 @@ class Backend(Protocol):
     def change_passphrase(self, new: str, *, managed: bool) -> int:
         """Encrypts state and configuration again; how many secrets there were."""
 
-    def outputs(self) -> dict[str, Any]:
+    def outputs(self) -> Outputs:
         """Secret ones are wrapped; empty if it is not deployed."""
 
     def resources(self) -> list[Found]: ...
@@ -103,6 +104,9 @@ class Backend(Protocol):
     def plain(self) -> dict[str, str]:
         """What `config` says, without what is secret, and without a passphrase."""
 
+    def rename_former_keys(self) -> list[str]:
+        """Writes keys of the version before under their new names; a warning for each."""
+
     def set_config(self, key: str, value: str, *, secret: bool) -> None: ...
 
     def set_plain(self, values: Mapping[str, str]) -> None:
@@ -121,8 +125,9 @@ def masked(value: Any) -> Any:
     return "[secret]" if isinstance(value, Secret) else value
 
 
-def need(values: Mapping[str, Any], key: str) -> str:
+def need(values: Mapping[str, Any], which: str | Output[Any]) -> str:
     """One value in clear. UserError if it is not there."""
+    key = which if isinstance(which, str) else which.key
     if key not in values:
         raise UserError(
             f'There is no "{key}" yet', "The environment has not been deployed.", "./aerodrome up"

@@ -22,10 +22,10 @@ class Configured(Known):
     """A stack whose configuration can be read and written."""
 
     @contextmanager
-    def trial(self) -> Iterator[Self]:
+    def dry_run(self) -> Iterator[Self]:
         """For a preview: the configuration is a copy, and a stack that it takes is removed in the end."""
         if not self._place.apart:
-            with self._trial_in_place():
+            with self._dry_run_in_place():
                 yield self
             return
         with tempfile.TemporaryDirectory(prefix="aerodrome-preview-") as folder:
@@ -54,7 +54,7 @@ class Configured(Known):
             yield type(self)(place, self._look)
 
     @contextmanager
-    def _trial_in_place(self) -> Iterator[None]:
+    def _dry_run_in_place(self) -> Iterator[None]:
         before = self._content()
         had = self._there()
         self._ours = self._content()
@@ -82,6 +82,7 @@ class Configured(Known):
             return {}
         self._require()
         found = json.loads(self._quietly("config", "--json", "--show-secrets") or "{}")
+        found, _ = config_file.under_new_names(found)
         return {
             key: Secret(item.get("value", "")) if item.get("secret") else item.get("value", "")
             for key, item in found.items()
@@ -95,20 +96,20 @@ class Configured(Known):
 
     def _document(self) -> dict[str, Any]:
         """The configuration as it is in the file: secret values are dictionaries."""
-        import yaml
-
         if not self._place.config_file.exists() and not self._place.apart:
             # In a fresh clone; finding the stack brings it back.
             self._there()
-        try:
-            return config_file.read(self._place.config_file)
-        except (yaml.YAMLError, AttributeError, TypeError) as error:
-            raise UserError(
-                f"{self._place.config_file} is not a Pulumi configuration file", str(error)
-            ) from error
+        return config_file.read(self._place.config_file)
+
+    def rename_former_keys(self) -> list[str]:
+        warnings = config_file.rename_former_keys(self._place.config_file)
+        if warnings:
+            self._ours = self._content()
+        return warnings
 
     def set_config(self, key: str, value: str, *, secret: bool) -> None:
         self._require()
+        self.rename_former_keys()
         kind = "--secret" if secret else "--plaintext"
         # From standard input: the list of processes shows every command line.
         self._quietly("config", "set", kind, key, given=value)
@@ -116,6 +117,7 @@ class Configured(Known):
 
     def set_plain(self, values: Mapping[str, str]) -> None:
         self._require()
+        self.rename_former_keys()
         if values:
             pairs = [f"--plaintext={key}={value}" for key, value in values.items()]
             self._quietly("config", "set-all", *pairs)
@@ -123,6 +125,7 @@ class Configured(Known):
 
     def remove_config(self, key: str) -> None:
         self._require()
+        self.rename_former_keys()
         self._quietly("config", "rm", key)
         self._ours = self._content()
 

@@ -19,9 +19,10 @@ from cli.stack.command import Cli, Ended
 from cli.stack.events import Message
 from cli.stack.exported import without_cluster
 from cli.stack.failures import Extent
-from cli.stack.outputs import Outputs, marked
+from cli.stack.outputs import StoredOutputs, marked
 from cli.stack.place import Place
 from cli.stack.room import Room, kept
+from infra.contract.outputs import Outputs
 
 
 class Known:
@@ -114,18 +115,19 @@ class Known:
             self._take(exported, deployment, lambda text: None)
         return count
 
-    def outputs(self) -> dict[str, Any]:
+    def outputs(self) -> Outputs:
         if not self._there():
-            return {}
+            return Outputs({})
         file = self._place.checkpoint
         if file is None:
             text = self._quietly("stack", "output", "--json")
             clear = self._quietly("stack", "output", "--json", "--show-secrets")
-            return marked(json.loads(text or "{}"), json.loads(clear or "{}"))
-        return Outputs(
+            return Outputs(marked(json.loads(text or "{}"), json.loads(clear or "{}")))
+        stored = StoredOutputs(
             pending.stack_outputs(self._deployment()),
             lambda: json.loads(self._quietly("stack", "output", "--json", "--show-secrets")),
         )
+        return Outputs(stored)
 
     def resources(self) -> list[Found]:
         return [
@@ -284,7 +286,7 @@ def project_file(folder: Path, project: Path) -> None:
 _NAME_ONLY = "name: aerodrome\nruntime: python\n"
 
 
-def _unlock(holder: locks.Holder, note: Callable[[str], None]) -> None:
+def _unlock(holder: locks.LockOwner, note: Callable[[str], None]) -> None:
     note(f"the stack was locked by {holder}, which is gone: unlocked")
     if count := plugins.end_those_of(holder.pid):
         note(f"{count} plugin(s) of it were still at work: ended")

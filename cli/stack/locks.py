@@ -27,7 +27,7 @@ _LOCK = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\)
 
 
 @dataclass(frozen=True)
-class Holder:
+class LockOwner:
     """Who made a lock."""
 
     user: str
@@ -77,18 +77,20 @@ def _began(pid: int) -> float:
         return 0.0
 
 
-def named(said: str) -> list[Holder]:
+def named(said: str) -> list[LockOwner]:
     """Whose locks the CLI complains of."""
-    return [Holder(lock["user"], lock["host"], int(lock["pid"])) for lock in _LOCK.finditer(said)]
+    return [
+        LockOwner(lock["user"], lock["host"], int(lock["pid"])) for lock in _LOCK.finditer(said)
+    ]
 
 
-def of_the_dead(said: str) -> list[Holder]:
+def of_the_dead(said: str) -> list[LockOwner]:
     """The same: empty unless all were made on this machine by who is gone."""
     holders = named(said)
     return holders if holders and all(holder.is_gone for holder in holders) else []
 
 
-def await_orphans(holders: Iterable[Holder], note: Callable[[str], None]) -> bool:
+def await_orphans(holders: Iterable[LockOwner], note: Callable[[str], None]) -> bool:
     """Waits for those that are about to end. Whether all of the holders have ended, or are gone."""
     waiting = list(holders)
     for holder in waiting:
@@ -102,7 +104,7 @@ def await_orphans(holders: Iterable[Holder], note: Callable[[str], None]) -> boo
     return all(holder.is_gone for holder in waiting)
 
 
-def _ends(holder: Holder, seconds: float) -> bool:
+def _ends(holder: LockOwner, seconds: float) -> bool:
     until = time.monotonic() + seconds
     while not holder.is_gone:
         if time.monotonic() > until:
@@ -111,14 +113,14 @@ def _ends(holder: Holder, seconds: float) -> bool:
     return True
 
 
-def in_folder(state: Path, stack: str) -> dict[Path, Holder]:
+def in_folder(state: Path, stack: str) -> dict[Path, LockOwner]:
     """The locks of a stack in Pulumi's file backend, with whose they are."""
     folder = state / ".pulumi" / "locks" / "organization" / "aerodrome" / stack
     found = {}
     for file in sorted(folder.glob("*.json")):
         try:
             content = json.loads(file.read_text())
-            found[file] = Holder(
+            found[file] = LockOwner(
                 str(content["username"]),
                 str(content["hostname"]),
                 int(content["pid"]),
@@ -130,7 +132,7 @@ def in_folder(state: Path, stack: str) -> dict[Path, Holder]:
     return found
 
 
-def remove_of_the_dead(state: Path, stack: str) -> list[Holder]:
+def remove_of_the_dead(state: Path, stack: str) -> list[LockOwner]:
     """Removes the locks of processes that are gone; whose they were."""
     gone = []
     for file, holder in in_folder(state, stack).items():

@@ -12,7 +12,7 @@ _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _MASK = "[secret]"
 
 
-class Outputs(dict[str, Any]):
+class StoredOutputs(dict[str, Any]):
     """Plain values, and secret ones as `Secret`. Decrypting takes a run of the CLI."""
 
     def __init__(self, stored: Mapping[str, Any], decrypt: Callable[[], Mapping[str, Any]]) -> None:

@@ -9,22 +9,9 @@ from typing import Self
 
 from cli.base.environments import Environment
 from cli.base.errors import UserError
-from cli.base.passphrase import PASSPHRASE_FILE
-from cli.base.paths import ROOT, state_dir
+from cli.base.paths import ROOT
 
 EXECUTABLE = "pulumi"
-UNSET = (
-    "AWS_PROFILE",
-    "AWS_SESSION_TOKEN",
-    "AWS_CONFIG_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_ROLE_ARN",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "PULUMI_ACCESS_TOKEN",
-    "PULUMI_IGNORE_AMBIENT_PLUGINS",
-)
-"""Variables of the user's own account and login, which must not reach a sandbox."""
-
 QUIET = {
     "PULUMI_SKIP_UPDATE_CHECK": "true",
     # The event log is an option of the CLI for its own Automation API, behind this switch.
@@ -63,6 +50,18 @@ class Place:
     create: str = ""
     """The secrets provider of a stack that begins with its first `up`; empty: bootstrap makes it."""
 
+    @classmethod
+    def of(cls, environment: Environment, variables: Mapping[str, str], state: Path | None) -> Self:
+        """That of an environment. `state`: the folder of the state, if it is on this machine; elsewhere
+        it is in the backend that `pulumi login`, or Pulumi's variables, chose."""
+        chosen = {**variables, **QUIET}
+        if state is None:
+            return cls(environment.name, environment.config_file, chosen)
+        chosen[BACKEND] = backend_url(state)
+        return cls(
+            environment.name, environment.config_file, chosen, state=state, create="passphrase"
+        )
+
     @property
     def executable(self) -> str:
         """UserError if there is no Pulumi CLI."""
@@ -95,28 +94,3 @@ class Place:
     def apart(self) -> bool:
         """Whether the configuration file is elsewhere than beside Pulumi.yaml."""
         return self.config_file.parent != self.project
-
-
-def on_aws(environment: Environment, project: Path = ROOT) -> Place:
-    """In the backend that `pulumi login`, or Pulumi's variables, chose."""
-    file = project / environment.config_file.name
-    return Place(environment.name, file, {**os.environ, **QUIET}, project)
-
-
-def in_sandbox(
-    environment: Environment, passphrase_file: Path | None, sandbox: Mapping[str, str]
-) -> Place:
-    """In a folder of this machine. `sandbox`: variables that lead to its cloud and to the tools.
-
-    `passphrase_file` is None where Pulumi's own variables of the user name the passphrase.
-    """
-    state = state_dir() / "stacks"
-    variables = {key: value for key, value in os.environ.items() if key not in UNSET}
-    variables |= sandbox
-    variables |= QUIET
-    variables[BACKEND] = backend_url(state)
-    if passphrase_file is not None:
-        variables[PASSPHRASE_FILE] = str(passphrase_file)
-    return Place(
-        environment.name, environment.config_file, variables, state=state, create="passphrase"
-    )

@@ -5,61 +5,34 @@ bootstrap. Secrets belong to the stack: made here, kept encrypted in Pulumi's co
 made anew while something deployed depends on them. What opens them: `cli.base.passphrase`.
 """
 
-import base64
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 
 from cli.base.environments import Environment
 from cli.base.errors import UserError
-from cli.base.settings import DEFAULT_REGION, NAMESPACE, REGION_KEY
-from cli.cloud.sandbox import Machine
+from cli.base.settings import DEFAULT_REGION, REGION_KEY, qualified
 from cli.stack.backends import Backend
+from infra.contract.settings import SECRETS
+from infra.contract.tenancy import Tenancy
 
-DEDICATED = "dedicated"
-SHARED = "shared"
-
-
-class Rung(StrEnum):
-    """What an environment stands on: a cluster of its own, or its base's."""
-
-    dedicated = DEDICATED
-    shared = SHARED
-
-
-RUNG_KEY = f"{NAMESPACE}:rung"
-BASE_KEY = f"{NAMESPACE}:base"
-BRANCH_KEY = f"{NAMESPACE}:branch"
-REPOSITORY_KEY = f"{NAMESPACE}:repository"
-ENVIRONMENT_KEY = f"{NAMESPACE}:environment"
-EXPIRES_KEY = f"{NAMESPACE}:expires"
-USED_KEY = f"{NAMESPACE}:used"
+TENANCY_KEY = qualified("tenancy")
+BASE_KEY = qualified("base")
+BRANCH_KEY = qualified("branch")
+REPOSITORY_KEY = qualified("repository")
+ENVIRONMENT_KEY = qualified("environment")
+EXPIRES_KEY = qualified("expires")
+USED_KEY = qualified("used")
 
 BRANCH_MAX_LENGTH = 255
 """Of the program's setting. It is for people only: the environment's name is made of the whole."""
 
 
-def _fernet_key() -> str:
-    # What cryptography's Fernet takes: URL-safe base64 of 32 bytes.
-    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-
-
-SECRETS: Mapping[str, Callable[[], str]] = {
-    "fernetKey": _fernet_key,
-    "jwtSecret": lambda: secrets.token_urlsafe(48),
-    "apiSecretKey": lambda: secrets.token_urlsafe(32),
-    "databasePassword": lambda: secrets.token_urlsafe(24),
-    "adminPassword": lambda: secrets.token_urlsafe(12),
-}
-
-
 @dataclass(frozen=True)
-class Standing:
+class Placement:
     """What an environment stands on, as its configuration says or will say."""
 
-    rung: str = DEDICATED
+    tenancy: str = Tenancy.dedicated
     base: str = ""
     branch: str = ""
     repository: str = ""
@@ -67,7 +40,7 @@ class Standing:
 
     @property
     def shared(self) -> bool:
-        return self.rung == SHARED
+        return self.tenancy == Tenancy.shared
 
     @property
     def of_branch(self) -> bool:
@@ -75,65 +48,78 @@ class Standing:
         return bool(self.branch) or self.shared
 
 
-def standing(environment: Environment, backend: Backend, rung: str | None = None) -> Standing:
+def placement(environment: Environment, backend: Backend, tenancy: str | None = None) -> Placement:
     """What is configured, or else what was asked for, or else what suits how it was chosen."""
     plain = backend.plain()
-    have = plain.get(RUNG_KEY, DEDICATED if plain.get(ENVIRONMENT_KEY) else "")
-    if have and rung not in (None, have):
+    have = plain.get(TENANCY_KEY, Tenancy.dedicated if plain.get(ENVIRONMENT_KEY) else "")
+    if have and tenancy not in (None, have):
         raise UserError(
-            f'Environment "{environment.name}" is {have}, not {rung}',
+            f'Environment "{environment.name}" is {have}, not {tenancy}',
             "One can not become the other. Take it down first; its configuration goes with it.",
             f"./aerodrome down --env {environment.name}",
         )
-    chosen = have or rung or (SHARED if environment.base else DEDICATED)
+    chosen = have or tenancy or (Tenancy.shared if environment.base else Tenancy.dedicated)
     base = plain.get(BASE_KEY) or environment.base
-    if chosen == SHARED and not base:
+    if chosen == Tenancy.shared and not base:
         raise UserError(
             f'Environment "{environment.name}" has no base to share',
             "A git branch's environment stands on its base; one that was named stands alone.",
-            "./aerodrome up --branch BRANCH --rung shared",
+            "./aerodrome up --branch BRANCH --tenancy shared",
         )
     branch = plain.get(BRANCH_KEY) or environment.branch[:BRANCH_MAX_LENGTH]
-    return Standing(chosen, base if chosen == SHARED else "", branch)
+    return Placement(chosen, base if chosen == Tenancy.shared else "", branch)
 
 
 def complete(
     environment: Environment,
     backend: Backend,
-    on: Standing = Standing(),
+    on: Placement = Placement(),
     region: str = DEFAULT_REGION,
+    settings: Mapping[str, str] = {},
 ) -> list[str]:
-    """Adds what an environment's configuration lacks; the keys that were added."""
+    """Adds what an environment's configuration lacks; the keys that were added. `settings`: those of its cloud."""
     have = backend.configured()
-    missing = [key for key in SECRETS if f"{NAMESPACE}:{key}" not in have]
-    if missing and backend.deployed():
-        raise UserError(
-            f"{environment.config_file} lacks the secret {missing[0]}",
+    plain = _plain(environment, on, settings) | {REGION_KEY: region}
+
+    def lost(secret: str) -> UserError:
+        return UserError(
+            f"{environment.config_file} lacks the secret {secret}",
             f'Environment "{environment.name}" is deployed with it; a new one would not fit.\n'
             "Put the file back, or take the environment down first.",
             f"./aerodrome down --env {environment.name}",
         )
-    plain = _plain(environment, on) | {REGION_KEY: region}
-    added = [key for key in plain if key not in have]
-    backend.set_plain({key: plain[key] for key in added})
+
+    return add(backend, have, {key: plain[key] for key in plain if key not in have}, lost)
+
+
+def add(
+    backend: Backend,
+    have: Collection[str],
+    plain: Mapping[str, str],
+    lost: Callable[[str], UserError],
+) -> list[str]:
+    """Sets plain values, and makes up the secrets that are not among the keys in `have`; the keys.
+
+    What is deployed keeps its secrets: if it lacks one, `lost` is raised.
+    """
+    missing = [name for name in SECRETS if qualified(name) not in have]
+    if missing and backend.deployed():
+        raise lost(missing[0])
+    backend.set_plain(plain)
     for name in missing:
-        backend.set_config(f"{NAMESPACE}:{name}", SECRETS[name](), secret=True)
-    return added + [f"{NAMESPACE}:{name}" for name in missing]
+        backend.set_config(qualified(name), SECRETS[name](), secret=True)
+    return [*plain, *map(qualified, missing)]
 
 
-def _plain(environment: Environment, on: Standing) -> dict[str, str]:
-    values = {"rung": SHARED, "base": on.base} if on.shared else {}
+def _plain(environment: Environment, on: Placement, settings: Mapping[str, str]) -> dict[str, str]:
+    values = {"tenancy": Tenancy.shared, "base": on.base} if on.shared else {}
     values["environment"] = environment.name
     if on.branch:
         values["branch"] = on.branch
     if on.branch and on.repository:
         values["repository"] = on.repository[:BRANCH_MAX_LENGTH]
-    if environment.sandboxed:
-        values["uiServiceType"] = "NodePort"
-        if not on.shared:
-            # The one that the sandbox leads to from this machine's loopback.
-            values["uiNodePort"] = str(Machine().ui_node_port())
-    return {f"{NAMESPACE}:{key}": value for key, value in values.items()}
+    values |= settings
+    return {qualified(key): value for key, value in values.items()}
 
 
 def keep(backend: Backend, expires: str, day: date) -> bool:

@@ -1,11 +1,13 @@
-"""What the AWS part needs in Kubernetes; the sandbox applies it when the API server answers."""
+"""Kubernetes objects of the AWS part; the sandbox applies them when the API server answers."""
 
 import base64
 from typing import Any
 
 from sandbox.aws import access_policies
-from sandbox.cluster.pki import POD_IDENTITY_USER
 from sandbox.instance import WEBHOOK_PORT
+
+POD_IDENTITY_USER = "system:aerodrome:pod-identity"
+"""The Kubernetes user whose certificate the emulator and the webhook have."""
 
 
 def manifests(ca_pem: str) -> list[dict[str, Any]]:

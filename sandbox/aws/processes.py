@@ -5,10 +5,9 @@ import string
 import sys
 from pathlib import Path
 
-from sandbox import tools
-from sandbox.aws.pod_identity.settings import Settings as PodIdentity
-from sandbox.aws.standin.settings import Settings as StandIn
-from sandbox.cluster import files
+from sandbox import files, tools
+from sandbox.aws.pod_identity.settings import PodIdentitySettings
+from sandbox.aws.standin.settings import EmulatorSettings
 from sandbox.instance import AWS_PORT, REGISTRY_PORT, WEBHOOK_PORT, Instance
 from sandbox.process import Process, Ready
 
@@ -40,9 +39,9 @@ def processes(instance: Instance) -> list[Process]:
     return [_emulator(instance), _pod_identity(instance)]
 
 
-def stand_in(instance: Instance) -> StandIn:
-    """How the emulator runs in a sandbox."""
-    return StandIn(
+def stand_in(instance: Instance) -> EmulatorSettings:
+    """The emulator's settings in a sandbox."""
+    return EmulatorSettings(
         state=instance.root / "aws",
         # The network namespace is the sandbox's own: pods, the node and the host's end of
         # the veth pair reach it, and nobody else.
@@ -56,12 +55,14 @@ def stand_in(instance: Instance) -> StandIn:
     )
 
 
-def stand_in_process(settings: StandIn, python: Path) -> Process:
-    """The emulator as a process, in a sandbox or, for tests, anywhere."""
+def stand_in_process(
+    settings: EmulatorSettings, python: Path, module: str = "sandbox.aws.standin"
+) -> Process:
+    """The emulator as a process, in a sandbox or, for tests, anywhere, with a module that extends it."""
     health = f"http://127.0.0.1:{settings.port}/_ministack/health"
     return Process(
         name=EMULATOR,
-        argv=[str(python), "-m", "sandbox.aws.standin"],
+        argv=[str(python), "-m", module],
         env=_environment() | settings.environment(),
         ready=Ready(health),
     )
@@ -72,7 +73,7 @@ def _emulator(instance: Instance) -> Process:
 
 
 def _pod_identity(instance: Instance) -> Process:
-    settings = PodIdentity(
+    settings = PodIdentitySettings(
         aws_url=instance.aws_url,
         credentials=instance.aws_credentials,
         certificate=instance.pki / "webhook.crt",

@@ -6,8 +6,9 @@ Applied by `up` when the API server answers; applying them again changes nothing
 from collections.abc import Iterator
 from typing import Any
 
+from sandbox.aws.manifests import POD_IDENTITY_USER
 from sandbox.cluster.api import Api, ApiError
-from sandbox.cluster.pki import DNS_USER, POD_IDENTITY_USER, POLICIES_USER, PROVISIONER_USER
+from sandbox.cluster.pki import DNS_USER, POLICIES_USER, PROVISIONER_USER
 
 Object = dict[str, Any]
 

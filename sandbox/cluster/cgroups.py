@@ -79,7 +79,7 @@ def pids(folder: str, machine: list[Hierarchy]) -> set[int]:
 
 
 def memory_bytes(folder: str, machine: list[Hierarchy]) -> int:
-    """What the sandbox holds, without the file cache that the kernel could take back."""
+    """The memory of the sandbox, without the file cache that the kernel could take back."""
     for hierarchy in machine:
         if "memory" not in hierarchy.controllers:
             continue

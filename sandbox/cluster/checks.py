@@ -1,4 +1,4 @@
-"""What must be so before anything is changed. Each check raises a UserError that says what to do."""
+"""The preconditions of a start, checked before anything is changed. Each check raises a UserError that says what to do."""
 
 import ipaddress
 import os
@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sandbox import tools
-from sandbox.cluster.layout import Layout
 from sandbox.errors import UserError
 from sandbox.instance import Instance
+from sandbox.layout import Layout
 
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 _NEEDED_DISK = 10 * 1000**3
@@ -117,10 +117,10 @@ def free_slot(taken: set[int], interfaces: set[str], networks: Iterable[str]) ->
     """The lowest slot whose interface and addresses nobody on this machine has."""
     used = [ipaddress.ip_network(network, strict=False) for network in networks]
     for slot in SLOTS:
-        trial = Instance("trial", slot, Path("/"))
-        own = ipaddress.ip_network(f"{trial.host_address}/24", strict=False)
+        candidate = Instance("candidate", slot, Path("/"))
+        own = ipaddress.ip_network(f"{candidate.host_address}/24", strict=False)
         overlaps = any(own.version == other.version and own.overlaps(other) for other in used)
-        if slot not in taken and trial.interface not in interfaces and not overlaps:
+        if slot not in taken and candidate.interface not in interfaces and not overlaps:
             return slot
     raise UserError(
         f"All {len(SLOTS)} networks for sandboxes, 10.213.0.0/24 and up, are in use",

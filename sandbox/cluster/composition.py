@@ -1,9 +1,9 @@
-"""Which processes make up a sandbox. The only place that knows all of them."""
+"""The processes of a sandbox. The only place that knows all of them."""
 
 from sandbox.aws.processes import processes as aws_processes
 from sandbox.cluster import control_plane, node, policies, provisioner
-from sandbox.cluster.layout import Layout
 from sandbox.instance import Instance
+from sandbox.layout import Layout
 from sandbox.process import Process
 from sandbox.registry import server
 

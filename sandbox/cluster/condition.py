@@ -1,14 +1,15 @@
-"""How a sandbox is at this moment, read from outside: nothing here changes anything."""
+"""The status of a sandbox, read from outside: nothing here changes anything."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.cluster import addons, cgroups, files
+from sandbox import files
+from sandbox.cluster import addons, cgroups
 from sandbox.cluster.api import Api
-from sandbox.cluster.layout import Layout
 from sandbox.cluster.record import load_init
 from sandbox.cluster.supervisor_states import READY
 from sandbox.instance import Instance
+from sandbox.layout import Layout
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def observe(name: str, instance: Instance | None) -> Status:
 
 
 def read_processes(layout: Layout) -> tuple[ProcessStatus, ...]:
-    """What the supervisor last wrote, with the host's numbers."""
+    """The supervisor's last report, with the host's numbers."""
     written = files.read_json(layout.status_file) or []
     numbers = _host_numbers(layout.instance)
     return tuple(

@@ -1,9 +1,9 @@
 """etcd, kube-apiserver, controller-manager and scheduler: their configuration and processes."""
 
-from sandbox.cluster import files
+from sandbox import files
 from sandbox.cluster.kubeconfig import LOCAL_API
-from sandbox.cluster.layout import Layout
 from sandbox.instance import API_PORT, AWS_PORT, POD_CIDR, SERVICE_CIDR, TOKEN_REVIEW_PATH
+from sandbox.layout import Layout
 from sandbox.process import Process, Ready
 from sandbox.tools import tool
 
@@ -15,7 +15,7 @@ _TOKEN_WEBHOOK = "token-webhook.kubeconfig"
 
 
 def write_files(layout: Layout) -> None:
-    """How the kube-apiserver asks the AWS stand-in who sends an EKS token."""
+    """Write the kube-apiserver's webhook configuration, by which the AWS stand-in reviews EKS tokens."""
     webhook = {
         "apiVersion": "v1",
         "kind": "Config",

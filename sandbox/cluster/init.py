@@ -13,14 +13,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sandbox.cluster import files, relay
+from sandbox import files
+from sandbox.cluster import relay
 from sandbox.cluster.composition import processes
 from sandbox.cluster.launch import environment
-from sandbox.cluster.layout import Layout
 from sandbox.cluster.record import load_instance
 from sandbox.cluster.supervisor import Supervisor, Watched
 from sandbox.errors import EngineBug
 from sandbox.instance import UI_NODE_PORT
+from sandbox.layout import Layout
 
 _STOP_SECONDS = 3.0
 

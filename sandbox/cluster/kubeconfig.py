@@ -4,9 +4,9 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from sandbox.cluster import files
-from sandbox.cluster.layout import Layout
+from sandbox import files
 from sandbox.instance import API_PORT
+from sandbox.layout import Layout
 
 LOCAL_API = f"https://127.0.0.1:{API_PORT}"
 

@@ -20,10 +20,10 @@ from pathlib import Path
 
 from sandbox import tools
 from sandbox.cluster import cgroups, kernel, mounts, network
-from sandbox.cluster.layout import Layout
 from sandbox.cluster.record import load_instance
 from sandbox.errors import EngineBug, KitError
 from sandbox.instance import cache_dir
+from sandbox.layout import Layout
 
 _NAMESPACES = (
     kernel.CLONE_NEWNS

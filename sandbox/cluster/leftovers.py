@@ -1,4 +1,4 @@
-"""Finds what a sandbox left on the host, by the marks that everything of it carries."""
+"""A search for what a sandbox left on the host, by the marks that everything of it carries."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One command at a time works on a sandbox; and one at a time, machine-wide, takes a network."""
+"""The locks: one command at a time works on a sandbox, and one on the machine takes a network."""
 
 import contextlib
 import fcntl
@@ -18,7 +18,7 @@ _PAUSE_SECONDS = 0.1
 
 
 @contextlib.contextmanager
-def held(path: Path, doing: str, patience: float = 0.0) -> Iterator[None]:
+def held(path: Path, command: str, patience: float = 0.0) -> Iterator[None]:
     """Hold the lock, or after `patience` seconds a UserError that says who does. The kernel frees it if
     we are killed.
 
@@ -27,7 +27,7 @@ def held(path: Path, doing: str, patience: float = 0.0) -> Iterator[None]:
     descriptor = _lock(path, time.monotonic() + patience)
     try:
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        holder = {"pid": os.getpid(), "doing": doing, "since": now}
+        holder = {"pid": os.getpid(), "command": command, "since": now}
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(holder).encode(), 0)
         yield
@@ -60,8 +60,10 @@ def _holder(path: Path) -> str:
         holder = json.loads(path.read_text())
     except (OSError, json.JSONDecodeError):
         return f"It holds {path}."
+    # Another version of the kit may have written it.
+    command = holder.get("command", "another command")
     return (
-        f"Process {holder['pid']} ({holder['doing']}) holds {path} since {holder['since']}. "
+        f"Process {holder['pid']} ({command}) holds {path} since {holder['since']}. "
         "Wait for its end, or end it: the lock goes with it."
     )
 

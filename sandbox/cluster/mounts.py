@@ -1,4 +1,4 @@
-"""What the sandbox sees of the file system: the host's, with private folders laid over it.
+"""The sandbox's file system: the host's, with private folders mounted over it.
 
 Nothing that is mounted here reaches the host, and all of it goes with the namespace.
 """
@@ -7,9 +7,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from sandbox.cluster import files, kernel
-from sandbox.cluster.layout import PRIVATE_FOLDERS, Layout
+from sandbox import files
+from sandbox.cluster import kernel
 from sandbox.instance import DNS_ADDRESS
+from sandbox.layout import PRIVATE_FOLDERS, Layout
 
 _SETTINGS_OF_THE_MACHINE = {
     "vm/overcommit_memory": "1",
@@ -30,7 +31,7 @@ def isolate(layout: Layout, keep: Iterable[Path]) -> None:
     quiet = kernel.MS_NOSUID | kernel.MS_NODEV
     kernel.mount("proc", "/proc", "proc", quiet | kernel.MS_NOEXEC)
     for name in _SETTINGS_OF_THE_MACHINE:
-        # The kubelet would change the host's. It is shown a file that has its wish already.
+        # The kubelet would change the host's. It is shown a file that already has what it wants.
         _cover_file(f"/proc/sys/{name}", layout.config / "sysctl" / name)
     _cover_private_folders([layout.instance.root, *keep])
     for target, source in layout.laid_over.items():

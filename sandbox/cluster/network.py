@@ -1,4 +1,4 @@
-"""The way between host and sandbox: one veth pair. Host side first, then the inside.
+"""The network between host and sandbox: one veth pair. Host side first, then the inside.
 
 The host gets one interface with one address; its routes, sysctls and firewall stay as they
 are. Inside, everything beyond the node is unreachable, and says so at once.
@@ -19,7 +19,7 @@ from sandbox.instance import (
 
 INSIDE_INTERFACE = "eth0"
 
-FENCE = f"""
+RULES = f"""
 table inet aerodrome {{
   chain input {{
     type filter hook input priority filter; policy accept;
@@ -96,13 +96,13 @@ def connect_inside(instance: Instance) -> None:
     _ip("address", "add", f"{instance.node_address}/24", "dev", INSIDE_INTERFACE)
     _ip("link", "set", INSIDE_INTERFACE, "up")
     _ip("route", "add", "unreachable", "default")
-    raise_fence()
+    install_rules()
 
 
-def raise_fence() -> None:
-    """What pods must not reach of the node."""
+def install_rules() -> None:
+    """Install the rules that keep pods from the node's own ports."""
     done = subprocess.run(
-        ["nft", "--file", "-"], input=FENCE, capture_output=True, text=True, check=False
+        ["nft", "--file", "-"], input=RULES, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         raise KitError("nft cannot keep pods away from the registry", done.stderr.strip())

@@ -1,15 +1,15 @@
-"""What makes the machine a Kubernetes node: containerd, CNI, kubelet, kube-proxy, CoreDNS."""
+"""The Kubernetes node: containerd, CNI, kubelet, kube-proxy, CoreDNS."""
 
-from sandbox.cluster import files
+from sandbox import files
 from sandbox.cluster.control_plane import SMALL_HEAP
 from sandbox.cluster.kubeconfig import LOCAL_API
-from sandbox.cluster.layout import CONTAINERD_SOCKET, KUBELET_ROOT, POD_LOGS, Layout
 from sandbox.instance import (
     DNS_ADDRESS,
     POD_CIDR,
     REGION,
     REGISTRY_PORT,
 )
+from sandbox.layout import CONTAINERD_SOCKET, KUBELET_ROOT, POD_LOGS, Layout
 from sandbox.process import Process, Ready
 from sandbox.registry.images import PAUSE
 from sandbox.tools import cni_plugins, tool

@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from sandbox.cluster import files
-from sandbox.cluster.layout import Layout
+from sandbox import files
+from sandbox.aws.manifests import POD_IDENTITY_USER
 from sandbox.instance import SERVICE_CIDR
+from sandbox.layout import Layout
 
 _LIFETIME = datetime.timedelta(days=3650)
 
@@ -25,7 +26,6 @@ API_SERVICE_ADDRESS = str(ipaddress.ip_network(SERVICE_CIDR)[1])
 
 PROVISIONER_USER = "system:aerodrome:volume-provisioner"
 DNS_USER = "system:aerodrome:coredns"
-POD_IDENTITY_USER = "system:aerodrome:pod-identity"
 POLICIES_USER = "system:aerodrome:network-policies"
 
 
@@ -40,7 +40,7 @@ class Leaf:
 
 
 def leaves(layout: Layout) -> list[Leaf]:
-    """Who needs a certificate, under the names that Kubernetes knows them by."""
+    """The certificates to issue, under the names that Kubernetes knows their owners by."""
     node = layout.instance.node_address
     local = ("localhost", "127.0.0.1")
     service = ("kubernetes", "kubernetes.default", "kubernetes.default.svc")

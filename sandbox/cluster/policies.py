@@ -1,4 +1,4 @@
-"""Enforces NetworkPolicies, as the VPC CNI does on EKS: `python -m sandbox.cluster.policies INSTANCE.json`.
+"""The NetworkPolicy controller, in place of the VPC CNI's on EKS: `python -m sandbox.cluster.policies INSTANCE.json`.
 
 All pods are on one node and reach one another through it, so one table of nftables in the sandbox's
 network namespace is enough. `ruleset` says what is in it; whatever changes, all of it is replaced at
@@ -17,10 +17,10 @@ from typing import Any
 
 from sandbox.cluster import watching
 from sandbox.cluster.api import Api
-from sandbox.cluster.layout import Layout
 from sandbox.cluster.record import load_instance
 from sandbox.errors import EngineBug
 from sandbox.instance import API_PORT, AWS_PORT, DNS_ADDRESS
+from sandbox.layout import Layout
 from sandbox.process import Process
 
 NAME = "network-policies"
@@ -114,7 +114,7 @@ class _Cluster:
         return found
 
     def allowed(self, way: str, rule: Object, pod: Object) -> Iterator[str]:
-        """What a rule lets through to or from `pod`: the words of a match each."""
+        """The traffic to or from `pod` that a rule allows, as nftables matches."""
         peers = rule.get("from" if way == "Ingress" else "to") or []
         meant = [(peer, self._meant(peer, pod["metadata"]["namespace"])) for peer in peers]
         servers = [pod] if way == "Ingress" else [each for _, found in meant for each in found]

@@ -1,4 +1,4 @@
-"""Who listens on a port of this machine. Reads /proc; changes nothing."""
+"""The listeners on ports of this machine. Reads /proc; changes nothing."""
 
 import socket
 from dataclasses import dataclass

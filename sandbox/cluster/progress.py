@@ -1,4 +1,4 @@
-"""What long work tells its caller while it runs. The caller decides how to show it."""
+"""Progress events of long work. The caller decides how to show them."""
 
 import contextlib
 import time

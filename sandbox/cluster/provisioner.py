@@ -1,4 +1,4 @@
-"""Stands in for the EBS CSI driver: `python -m sandbox.cluster.provisioner INSTANCE.json`.
+"""The volume provisioner, in place of the EBS CSI driver: `python -m sandbox.cluster.provisioner INSTANCE.json`.
 
 A claim whose StorageClass names the driver gets a folder of the node as its volume; the
 folder goes with the volume. As with the real driver, a claim of a class that says
@@ -17,9 +17,9 @@ from typing import Any
 
 from sandbox.cluster import watching
 from sandbox.cluster.api import Api, ApiError
-from sandbox.cluster.layout import Layout
 from sandbox.cluster.record import load_instance
 from sandbox.errors import EngineBug
+from sandbox.layout import Layout
 from sandbox.process import Process
 
 DRIVER = "ebs.csi.aws.com"
@@ -57,7 +57,7 @@ def decide(
     volumes: Sequence[Object],
     layout: Layout,
 ) -> list[Create | Delete]:
-    """What has to be done so that every claim of ours has its volume, and no other is kept."""
+    """The actions after which every claim of ours has its volume, and no other is kept."""
     ours = {c["metadata"]["name"]: c for c in classes if c["provisioner"] == DRIVER}
     existing = {volume["metadata"]["name"] for volume in volumes}
     steps: list[Create | Delete] = []

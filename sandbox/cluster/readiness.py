@@ -1,4 +1,4 @@
-"""Asks a process whether it answers. Knows nothing of who asks, or why."""
+"""The readiness probe of a process. Knows nothing of who asks, or why."""
 
 import asyncio
 import ssl

@@ -1,4 +1,4 @@
-"""What `up` writes down about an instance and its first process, and reads again later."""
+"""The records of an instance and its init process, which `up` writes and reads again later."""
 
 import os
 import signal
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.cluster import files
-from sandbox.cluster.layout import Layout
+from sandbox import files
 from sandbox.instance import Instance
+from sandbox.layout import Layout
 
 
 def save_instance(instance: Instance) -> None:

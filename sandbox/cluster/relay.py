@@ -1,4 +1,4 @@
-"""Carries connections from a loopback port of the host to an address in the sandbox.
+"""A TCP proxy from a loopback port of the host to an address in the sandbox.
 
 The listening socket was opened in the host's network namespace and handed down; connections
 are made from this process, so in the sandbox's. That is all it takes to cross over.

@@ -1,4 +1,4 @@
-"""Brings one instance up, from whatever an earlier attempt left. Called by `machine.up`.
+"""The start of one instance, from whatever an earlier attempt left. Called by `machine.up`.
 
 prepare   certificates, configuration, the registry's first images: files only
 launch    namespaces, network, init
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from sandbox import tools
+from sandbox import files, tools
 from sandbox.aws.manifests import manifests as aws_manifests
 from sandbox.aws.processes import prepare as prepare_aws
 from sandbox.cluster import (
@@ -19,7 +19,6 @@ from sandbox.cluster import (
     cgroups,
     checks,
     control_plane,
-    files,
     kubeconfig,
     launch,
     mounts,
@@ -29,7 +28,6 @@ from sandbox.cluster import (
 )
 from sandbox.cluster.api import Api, ApiError
 from sandbox.cluster.condition import ProcessStatus, read_processes
-from sandbox.cluster.layout import Layout
 from sandbox.cluster.lock import choosing_a_network
 from sandbox.cluster.ports import listen_on_loopback
 from sandbox.cluster.progress import Progress, Report, step
@@ -37,6 +35,7 @@ from sandbox.cluster.record import Init, load_init, load_instance, observe_init,
 from sandbox.cluster.supervisor_states import READY
 from sandbox.errors import KitError
 from sandbox.instance import Instance
+from sandbox.layout import Layout
 from sandbox.registry import images, server
 
 _READY_SECONDS = 120.0
@@ -67,8 +66,8 @@ def start(root: Path, name: str, ui_port: int, report: Report) -> Instance:
 def _choose(root: Path, name: str, ui_port: int) -> Instance:
     """The instance that was there before, or a new one with a free network."""
     known = load_instance(root / "instance.json")
-    trial = known or Instance(name, 0, root)
-    checks.all_before_start(Layout(trial))
+    candidate = known or Instance(name, 0, root)
+    checks.all_before_start(Layout(candidate))
     machine = cgroups.hierarchies()
     checks.check_cgroups({name for hierarchy in machine for name in hierarchy.controllers})
     if known is not None:

@@ -1,4 +1,4 @@
-"""Ends one instance and takes away what it had on the host. Called by `machine.down` and `up`."""
+"""The end of one instance, and the removal of what it had on the host. Called by `machine.down` and `up`."""
 
 import contextlib
 import os
@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 
 from sandbox.cluster import cgroups, network
-from sandbox.cluster.layout import Layout
 from sandbox.cluster.leftovers import mounts_below
 from sandbox.cluster.progress import Report, step
 from sandbox.cluster.record import load_init
 from sandbox.errors import KitError
+from sandbox.layout import Layout
 
 _TERM_SECONDS = 5.0
 _KILL_SECONDS = 5.0

@@ -1,4 +1,4 @@
-"""Starts processes in dependency order, restarts what ends, and says how each one is.
+"""The supervisor: it starts processes in dependency order, restarts them and reports their state.
 
 It must not know what the processes are: that is `composition`. It runs inside `init`, which
 tells it of every child that ended, because only one place may call wait.

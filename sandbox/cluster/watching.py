@@ -1,4 +1,4 @@
-"""For the sandbox's own controllers: whatever changes, everything is looked at again.
+"""The watch loop of the sandbox's controllers: on any event, everything is reconciled.
 
 So they need no memory of what was before, and a change that was missed is seen with the next.
 """

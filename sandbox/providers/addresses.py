@@ -1,4 +1,4 @@
-"""Where the stand-ins may talk to: this machine and its sandboxes, and nothing else.
+"""The addresses that providers may call: this machine and its sandboxes, nothing else.
 
 Any provider asks it before it opens a connection, so that a kubeconfig or a registry of the
 real world, given by mistake, is refused by name instead of being changed.

@@ -1,4 +1,4 @@
-"""What a provider is, in plain types: Pulumi's ResourceProvider without its gRPC dress.
+"""The interface of a provider in plain types: Pulumi's ResourceProvider without gRPC.
 
 `server.py` serves any `Provider` over Pulumi's protocol; providers know only this module,
 `sandbox.wire.values` and `sandbox.errors`. Fields carry upstream's meaning
@@ -12,7 +12,7 @@ nature (a made password) or what it copies to another key.
 
 Statuses: CloudError is UNKNOWN, PartiallyCreated UNKNOWN with Pulumi's
 ErrorResourceInitFailed as detail, UserError INVALID_ARGUMENT, Unsupported UNIMPLEMENTED,
-anything else INTERNAL and said to be our bug. The status message is the error's text.
+anything else INTERNAL and reported as our bug. The status message is the error's text.
 """
 
 from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class DiffRequest:
-    """What `old_inputs` (as checked) became; what is to be ignored has been applied already."""
+    """The change of `old_inputs` (as checked) to `news`; what is to be ignored has been applied already."""
 
     urn: str
     type: str

@@ -1,6 +1,6 @@
-"""Where two property values differ: paths as Pulumi's detailed diffs write them.
+"""The detailed diff: property paths at which two values differ, as Pulumi writes them.
 
-Called by `server.py` with what a provider's Diff said; knows no provider and no protocol.
+Called by `server.py` with the result of a provider's Diff; knows no provider and no protocol.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What a provider raises, as the gRPC statuses that Pulumi's engine understands.
+"""The translation of errors into the gRPC statuses that Pulumi's engine understands.
 
 Wraps every method of `server.Servicer`; nothing escapes it, so no traceback reaches a user.
 """

@@ -1,4 +1,4 @@
-"""Serves any `contract.Provider` over Pulumi's ResourceProvider gRPC protocol.
+"""The gRPC server of Pulumi's ResourceProvider protocol, for any `contract.Provider`.
 
 A plugin executable calls `serve(provider)`. From then on Pulumi's engine speaks to it; this
 module alone turns messages into the contract's dataclasses, and `failures.py` what is raised

@@ -114,7 +114,7 @@ def has_kubernetes_plugin() -> bool:
 
 
 def home() -> Path:
-    """Where a CLI that set-up has built keeps logs, and nothing that is needed again."""
+    """The folder in which a CLI that set-up has built keeps logs, and nothing that is needed again."""
     return state_dir() / "pulumi"
 
 

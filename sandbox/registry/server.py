@@ -1,8 +1,8 @@
-"""The registry's process, and how programs on the host are told to use it."""
+"""The registry's process, and the configuration with which programs on the host use it."""
 
-from sandbox.cluster import files
-from sandbox.cluster.layout import Layout
+from sandbox import files
 from sandbox.instance import ACCOUNT_ID, REGION, REGISTRY_PORT, Instance
+from sandbox.layout import Layout
 from sandbox.process import Process, Ready
 from sandbox.tools import tool
 

@@ -1,4 +1,4 @@
-"""Writes an image straight into docker-registry's storage, before the registry runs.
+"""The storage of docker-registry, to write images into before the registry runs.
 
 Nothing is uploaded and nothing compressed: an image of one layer is a few small files, and
 the layer itself a hard link to where set-up left it. The layout is distribution's
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.cluster import files
+from sandbox import files
 
 _MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
@@ -94,7 +94,7 @@ def _link_or_copy(source: Path, target: Path) -> None:
 
 
 def _link(folder: Path, digest: str) -> None:
-    """What the registry calls a link: a small file that names a blob."""
+    """Write what the registry calls a link: a small file that names a blob."""
     files.write(folder / "link", digest)
 
 

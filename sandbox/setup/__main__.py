@@ -22,7 +22,7 @@ _NEEDED_PYTHON = (3, 11)
 
 
 def tasks() -> list[Task]:
-    """Everything that set-up knows how to do, in the order in which it is told."""
+    """The tasks of set-up, in the order in which they are shown."""
     return [
         Task("lists", "Debian package lists", _lists_not_needed, debian.update_lists),
         Task(

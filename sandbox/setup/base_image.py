@@ -6,26 +6,23 @@ from pathlib import Path
 from sandbox import tools
 from sandbox.setup.task import Log, made_whole
 
-_DEFAULT_MIRROR = "http://deb.debian.org/debian"
+_URL = re.compile(r"^(?:URIs:|deb(?: \[[^]]*\])?)\s+(https?://\S+/debian)/?\s", re.MULTILINE)
 
 
 def mirror() -> str:
-    """Where this machine gets its Debian packages from."""
+    """The mirror that apt's own sources name; empty where they name none: debootstrap has a default."""
     sources = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
     for source in sources:
         if not source.is_file():
             continue
-        text = source.read_text(errors="replace")
-        found = re.search(
-            r"^(?:URIs:|deb(?: \[[^]]*\])?)\s+(https?://\S+/debian)/?\s", text, re.MULTILINE
-        )
+        found = _URL.search(source.read_text(errors="replace"))
         if found:
             return found[1]
-    return _DEFAULT_MIRROR
+    return ""
 
 
 def build(log: Log) -> None:
-    """debootstrap into a tar."""
+    """Pack what debootstrap installs into a tar."""
     with made_whole(tools.base_image_dir()) as folder:
         root = folder / "root"
         log.run(
@@ -35,7 +32,7 @@ def build(log: Log) -> None:
                 f"--include={','.join(tools.BASE_PACKAGES)}",
                 tools.BASE_SUITE,
                 root,
-                mirror(),
+                *filter(None, [mirror()]),
             ]
         )
         for waste in (

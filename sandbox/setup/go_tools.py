@@ -1,4 +1,4 @@
-"""Builds the sandbox's Go programs, and gathers the unpacked ones beside them."""
+"""The build of the sandbox's Go programs, and the unpacked programs beside them."""
 
 import contextlib
 import json
@@ -149,7 +149,7 @@ def _compile(
 
 
 def _stale(packages: Sequence[str], module: Path, more: Sequence[str]) -> int:
-    """How many packages there are to compile. 0 if that cannot be known: it is only for progress."""
+    """The number of packages to compile. 0 if that cannot be known: it is only for progress."""
     listed = subprocess.run(
         [
             *(go_program(), "list", "-deps", f"-gcflags=all={_NO_DWARF}", *more),
@@ -183,7 +183,7 @@ def _collector(meminfo: Path) -> dict[str, str]:
 
 
 def _module_folder(log: Log, module: Path, path: str) -> Path:
-    """Where the source of a required module is, which is fetched if need be."""
+    """The source folder of a required module, which is fetched if need be."""
     log.run([go_program(), "mod", "download", path], cwd=module, env=_ENVIRONMENT)
     found = subprocess.run(
         [go_program(), "list", "-m", "-f", "{{.Dir}}", path],

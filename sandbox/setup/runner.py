@@ -1,4 +1,4 @@
-"""Runs tasks side by side as far as they allow, and says what is going on."""
+"""The task runner: it runs tasks in parallel as far as they allow, and logs their progress."""
 
 import sys
 import time

@@ -40,7 +40,7 @@ _UNKNOWN_STRINGS = frozenset(
 
 @dataclass(frozen=True)
 class Keep:
-    """What the receiver understands; the rest is sent as its plain content."""
+    """The special values that the receiver understands; the rest is sent as its plain content."""
 
     secrets: bool = True
     resources: bool = True

@@ -16,7 +16,7 @@ import boto3
 import pytest
 
 from cli.operations.bootstrap.github import HOST
-from infra.naming import PIPELINE_PATH, secrets_key_alias, state_bucket
+from infra.contract.naming import PIPELINE_PATH, secrets_key_alias, state_bucket
 from tests.unit.sandbox.aws.conftest import Emulator, new_emulator
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -208,7 +208,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what the command needs: it writes a file beside Pulumi.yaml."""
     folder = tmp_path_factory.mktemp("checkout")
-    for name in ("cli", "docs", "infra", "sandbox"):
+    for name in ("charts", "cli", "docs", "infra", "sandbox"):
         shutil.copytree(ROOT / name, folder / name)
     for name in ("aerodrome", "Pulumi.yaml"):
         shutil.copy(ROOT / name, folder / name)

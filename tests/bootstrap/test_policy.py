@@ -11,7 +11,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cli.base.errors import CloudError, UserError
-from cli.base.settings import settings
 from cli.operations.bootstrap import quotas, region
 from cli.operations.bootstrap.aws import Aws, Caller, refusals_explained
 from cli.operations.bootstrap.github import repository
@@ -72,7 +71,7 @@ class User(Aws):
 def everything(account: Account, aws: Aws) -> None:
     """All that bootstrap, Pulumi on its behalf, and `--remove --empty-bucket` ask of AWS."""
     caller = Caller(ACCOUNT, "")
-    wishes = Wishes(settings(), {}, {})
+    wishes = Wishes({}, {})
     with refusals_explained(None):
         region.check_enabled(aws)
         region.check_instance_types(aws, wishes)

@@ -18,7 +18,7 @@ import pytest
 from cli.base.airflow import Airflow
 from cli.operations.proof import prove
 from cli.operations.task_logs import TaskLogs
-from infra.naming import Names, branch_environment
+from infra.contract.naming import Names, branch_environment
 from sandbox.instance import REGISTRY_PORT
 from tests.end_to_end import draining
 from tests.end_to_end.kit import UP_SECONDS, Kit
@@ -103,7 +103,7 @@ def _up(kit: Kit) -> Any:
 def test_each_has_its_own_environment_on_the_base(branches: tuple[Branch, Branch]) -> None:
     for branch in branches:
         assert branch.up["environment"] == branch.names.environment
-        assert (branch.up["rung"], branch.up["base"]) == ("shared", "sandbox")
+        assert (branch.up["tenancy"], branch.up["base"]) == ("shared", "sandbox")
         assert branch.up["branch"] == branch.name
         assert branch.up["provedNow"] is True
     one, two = branches
@@ -116,7 +116,7 @@ def test_they_are_listed_and_well(kit: Kit, branches: tuple[Branch, Branch]) -> 
     assert set(found) == {"sandbox", *(branch.names.environment for branch in branches)}
     for branch in branches:
         line = found[branch.names.environment]
-        assert (line["rung"], line["branch"], line["base"]) == ("shared", branch.name, "sandbox")
+        assert (line["tenancy"], line["branch"], line["base"]) == ("shared", branch.name, "sandbox")
         assert line["health"] == "healthy"
         assert line["used"] < line["expires"]
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.naming import branch_environment
+from infra.contract.naming import branch_environment
 from tests.end_to_end.kit import ROOT, Kit
 from tests.pipeline.steps import Done, run_job
 

@@ -11,13 +11,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cli.cloud import eks as cloud_eks
+from cli.cloud.catalogue import find
 from cli.cloud.clearing import clear
 from cli.cloud.lease_bucket import store_of
 from cli.cloud.patience import Patience
 from cli.cloud.resource import Search
-from cli.cloud.services import find
 from cli.operations.task_logs import TaskLogs
-from infra.naming import Names, secrets_key_alias, tags
+from infra.contract.naming import Names, secrets_key_alias, tags
 from sandbox.providers import contract
 from sandbox.providers.aws.clients import Aws
 from sandbox.providers.aws.registry import functions, resources

@@ -22,7 +22,7 @@ from cli.operations.bootstrap.github import AUDIENCE, HOST, repository
 from cli.operations.bootstrap.pipeline_access import PipelineAccess
 from cli.operations.bootstrap.pipeline_roles import POLICY_NAME
 from cli.operations.bootstrap.state_bucket import StateBucket
-from infra.naming import Names, branch_environment, secrets_key_alias, state_bucket, tags
+from infra.contract.naming import Names, branch_environment, secrets_key_alias, state_bucket, tags
 from tests.unit.sandbox.aws.conftest import REGION, Emulator
 
 ACCOUNT = "000000000000"

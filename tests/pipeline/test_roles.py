@@ -12,11 +12,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cli.base.errors import KitError
+from cli.cloud.catalogue import find
 from cli.cloud.resource import Search
-from cli.cloud.services import find
 from cli.operations.bootstrap.aws import Aws, Caller
 from cli.operations.bootstrap.pipeline_roles import policy
-from infra.naming import Names
+from infra.contract.naming import Names
+from sandbox import errors as sandbox_errors
 from sandbox.instance import TOKEN_REVIEW_PATH
 from tests.pipeline.branch_work import again, deploy, preview
 from tests.pipeline.cloud import ACCOUNT, BASE, BRANCH, LOGS, REFUSED, Account
@@ -53,7 +54,7 @@ def branch(base_program: Program, account: Account) -> Program:
         "logBucketArn": f"arn:aws:s3:::{LOGS}",
         "branchBoundary": account.boundary,
     }
-    config = {"environment": BRANCH, "rung": "shared", "base": BASE, "branch": "feature/x"}
+    config = {"environment": BRANCH, "tenancy": "shared", "base": BASE, "branch": "feature/x"}
     stacks = {f"organization/aerodrome/{BASE}": Program([], told, base_program.secret_outputs)}
     return run_program(config, SECRETS, stacks)
 
@@ -90,7 +91,7 @@ def goes_without(account: Account, purpose: str, work: Callable[[], None]) -> li
         account.allow(purpose, without(policy, sid, action))
         try:
             work()
-        except (ClientError, KitError, AssertionError) as error:
+        except (ClientError, KitError, sandbox_errors.KitError, AssertionError) as error:
             assert re.search(REFUSED, str(error)), (sid, action, error)
         else:
             needless.append((sid, action))

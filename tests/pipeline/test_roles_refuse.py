@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.naming import Names, secrets_key_alias
+from infra.contract.naming import Names, secrets_key_alias
 from tests.pipeline.cloud import (
     ACCOUNT,
     BASE,

@@ -5,7 +5,7 @@ import pytest
 from tests.program.recording import SECRETS, Program, run_program
 
 BASE = "organization/aerodrome/test"
-BRANCH = {"environment": "test-x", "rung": "shared", "base": "test", "branch": "feature/x"}
+BRANCH = {"environment": "test-x", "tenancy": "shared", "base": "test", "branch": "feature/x"}
 BRANCH_SECRETS = {**SECRETS, "databasePassword": "branch/p@ssword"}
 
 

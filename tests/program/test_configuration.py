@@ -32,3 +32,16 @@ def test_a_missing_secret() -> None:
     assert "pulumi config set --secret aerodrome:jwtSecret" in failure(
         {"environment": "test"}, others
     )
+
+
+def test_a_former_key_works_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    program = run_program({"environment": "test", "rung": "dedicated"}, SECRETS)
+    assert program.outputs["tenancy"] == "dedicated"
+    assert "aerodrome:rung is called aerodrome:tenancy now" in caplog.text
+
+
+def test_both_names_of_a_key() -> None:
+    both = {"environment": "test", "rung": "dedicated", "tenancy": "dedicated"}
+    message = failure(both)
+    assert "aerodrome:rung and aerodrome:tenancy are both set" in message
+    assert "pulumi config rm aerodrome:rung" in message

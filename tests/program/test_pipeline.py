@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from infra.naming import Names
+from infra.contract.naming import Names
 from tests.program.conftest import BASE, BRANCH, BRANCH_SECRETS
 from tests.program.recording import SECRETS, Program, Registration, run_program
 

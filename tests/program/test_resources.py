@@ -11,7 +11,8 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
-from infra.naming import TAGGABLE_TYPES
+from infra import stack
+from infra.contract.outputs import Output, Outputs
 from tests.program.recording import DIGEST, ROOT, SECRETS, Program, Registration, run_program
 
 TAGS = {
@@ -31,19 +32,35 @@ def test_every_aws_resource_that_takes_tags_has_them(program: Program) -> None:
     tagged = 0
     for resource in program.resources:
         if resource.type.startswith("aws:") and takes_tags(resource.type):
-            assert resource.type in TAGGABLE_TYPES, "add it to infra/naming.py"
             assert TAGS.items() <= resource.inputs["tags"].items(), resource.name
             tagged += 1
     assert tagged > 25
 
 
+@pytest.mark.parametrize(
+    ("token", "tagged"),
+    [
+        ("aws:eks/nodeGroup:NodeGroup", True),
+        ("aws:ec2/securityGroup:SecurityGroup", True),
+        ("aws:iam/rolePolicyAttachment:RolePolicyAttachment", False),
+        # Its tags are a list.
+        ("aws:autoscaling/group:Group", False),
+        ("aws:nothing/known:Known", False),
+        ("kubernetes:core/v1:Secret", False),
+        ("pulumi:providers:aws", False),
+    ],
+)
+def test_the_sdk_says_which_types_take_a_map_of_tags(token: str, tagged: bool) -> None:
+    assert stack.takes_tags(token) is tagged
+
+
 def test_disks_that_aws_makes_by_itself_are_tagged_too(program: Program) -> None:
-    disk = program.one("aws:ec2/instance:Instance").inputs["rootBlockDevice"]
-    assert TAGS.items() <= disk["tags"].items()
-    parameters = program.one("kubernetes:storage.k8s.io/v1:StorageClass").inputs["parameters"]
-    given = {v for k, v in parameters.items() if k.startswith("tagSpecification_")}
     # None that changes from day to day: the class, and every disk's claim, would be replaced.
     lasting = {key: value for key, value in TAGS.items() if key != "aerodrome:expires"}
+    disk = program.one("aws:ec2/instance:Instance").inputs["rootBlockDevice"]
+    assert disk["tags"] == {**lasting, "Name": "aerodrome-test-rancher"}
+    parameters = program.one("kubernetes:storage.k8s.io/v1:StorageClass").inputs["parameters"]
+    given = {v for k, v in parameters.items() if k.startswith("tagSpecification_")}
     assert given == {f"{key}={value}" for key, value in lasting.items()}
 
 
@@ -147,38 +164,12 @@ def test_a_new_image_of_amazon_does_not_replace_the_rancher_server(program: Prog
     assert program.one("aws:ec2/instance:Instance").ignore_changes == ("ami",)
 
 
-def test_outputs_are_what_the_command_line_reads(program: Program) -> None:
-    assert set(program.outputs) == {
-        "environment",
-        "rung",
-        "base",
-        "branch",
-        "expires",
-        "protect",
-        "region",
-        "clusterName",
-        "kubeconfig",
-        "namespace",
-        "logBucket",
-        "logPrefix",
-        "repositoryUrl",
-        "imageRef",
-        "adminUser",
-        "adminSecretName",
-        "uiService",
-        "uiPort",
-        "contract",
-        "logBucketArn",
-        "repositories",
-        "postgresImageRef",
-        "databaseHost",
-        "databaseTls",
-        "databaseAdminSecretName",
-        "storageClass",
-        "rancherAddress",
-        "rancherAccessKeyId",
-        "rancherSecretAccessKey",
-    }
+def test_every_output_that_is_declared_is_exported(program: Program) -> None:
+    declared = [value for value in vars(Outputs).values() if isinstance(value, Output)]
+    optional = {Outputs.branch_boundary.key}
+    keys = {key for output in declared for key in output.keys} - optional
+    assert set(program.outputs) == keys
+    assert program.secret_outputs == {output.key for output in declared if output.secret}
 
 
 def test_the_database_password_survives_the_connection_url(program: Program) -> None:
@@ -198,7 +189,30 @@ def test_an_environment_may_do_without_rancher() -> None:
     program = run_program({"environment": "test", "rancherEnabled": "false"}, SECRETS)
     assert not of(program.resources, "aws:ec2/instance:Instance")
     assert not of(program.resources, "aws:iam/accessKey:AccessKey")
-    assert program.outputs["rancherAddress"] is None
+    assert "rancherAddress" not in program.outputs
+
+
+def test_a_network_has_no_flow_log_unless_it_is_asked_for(program: Program) -> None:
+    assert not of(program.resources, "aws:ec2/flowLog:FlowLog")
+    policy = json.loads(program.one("aws:s3/bucketPolicy:BucketPolicy").inputs["policy"])
+    assert [each["Effect"] for each in policy["Statement"]] == ["Deny"]
+
+
+def test_flow_logs_go_to_the_log_bucket_which_lets_aws_deliver_its_own_accounts() -> None:
+    program = run_program({"environment": "test", "flowLogs": "true"}, SECRETS)
+    log = program.one("aws:ec2/flowLog:FlowLog")
+    assert log.inputs["vpcId"] == "aerodrome-test-vpc-id"
+    assert log.inputs["logDestinationType"] == "s3"
+    assert log.inputs["logDestination"] == "arn:aws:s3:::aerodrome-test-logs"
+    assert log.inputs["trafficType"] == "ALL"
+    assert TAGS.items() <= log.inputs["tags"].items()
+    policy = program.one("aws:s3/bucketPolicy:BucketPolicy")
+    assert program.depends_on(log, program.one("aws:s3/bucket:Bucket"))
+    _, write, check = json.loads(policy.inputs["policy"])["Statement"]
+    assert (write["Action"], check["Action"]) == ("s3:PutObject", "s3:GetBucketAcl")
+    for each in (write, check):
+        assert each["Principal"] == {"Service": "delivery.logs.amazonaws.com"}
+        assert "aws:SourceAccount" in each["Condition"]["StringEquals"]
 
 
 def test_a_protected_environment_keeps_what_holds_data() -> None:

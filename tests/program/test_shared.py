@@ -47,14 +47,30 @@ def test_what_takes_tags_says_whose_it_is() -> None:
     program = run_program({**BRANCH, **days}, BRANCH_SECRETS, {BASE: base})
     tagged = [r for r in program.resources if r.type.startswith("aws:") and takes_tags(r.type)]
     assert len(tagged) == 2
+    role = program.one("aws:iam/role:Role")
     for resource in tagged:
+        used = {"aerodrome:used": "2027-01-31"} if resource is role else {}
         assert resource.inputs["tags"] == {
             "aerodrome:environment": "test-x",
             "aerodrome:branch": "feature/x",
             "aerodrome:expires": "2027-02-03",
-            "aerodrome:used": "2027-01-31",
             "aerodrome:base": "test",
+            **used,
         }
+
+
+def test_one_resource_says_when_it_was_used() -> None:
+    """Each use would otherwise be a change of all, in every preview of another day."""
+    days = {"expires": "2027-02-03", "used": "2027-01-31"}
+    program = run_program({"environment": "test", "branch": "x", **days}, SECRETS)
+    tagged = [r for r in program.resources if r.type.startswith("aws:") and takes_tags(r.type)]
+    moving = [r for r in tagged if "aerodrome:used" in r.inputs["tags"]]
+    assert [(r.type, r.name) for r in moving] == [("aws:iam/role:Role", "aerodrome-test-airflow")]
+    for resource in tagged:
+        kept = 'tags["aerodrome:expires"]' in resource.ignore_changes
+        assert kept is (resource not in moving), resource.name
+        text = json.dumps({k: v for k, v in resource.inputs.items() if k != "tags"})
+        assert "2027-0" not in text, resource.name
 
 
 def test_what_lies_in_the_bases_namespace_says_whose_it_is(shared: Program) -> None:
@@ -165,7 +181,7 @@ def test_what_comes_later_goes_first(
     assert shared.depends_on(shared.one(*later), shared.one(*earlier))
 
 
-class TestFences:
+class TestNamespaceIsolation:
     def test_they_are_around_its_namespace(self, shared: Program) -> None:
         for kind in ("core/v1:ResourceQuota", "core/v1:LimitRange"):
             metadata = shared.one(f"kubernetes:{kind}").inputs["metadata"]
@@ -223,7 +239,7 @@ def test_it_tells_what_every_environment_tells(program: Program, shared: Program
     }
     assert shared.outputs["namespace"] == "airflow-test-x"
     assert shared.outputs["logPrefix"] == "branches/test-x"
-    assert (shared.outputs["rung"], shared.outputs["base"]) == ("shared", "test")
+    assert (shared.outputs["tenancy"], shared.outputs["base"]) == ("shared", "test")
 
 
 def test_the_base_lets_its_branches_reach_its_database(program: Program, shared: Program) -> None:
@@ -249,14 +265,23 @@ def telling(base: Program, **outputs: Any) -> Program:
 @pytest.mark.parametrize("contract", [None, 0])
 def test_a_base_of_an_older_version(program: Program, contract: int | None) -> None:
     assert refusal(telling(program, contract=contract)) == (
-        "base environment test was deployed by an older version, or not to its end: "
-        "run aerodrome up --env test"
+        'The base environment "test" was deployed by an older version, or not to its end\n'
+        "Bring it up to date first:\n"
+        "./aerodrome up --env test"
     )
 
 
 def test_a_base_that_is_a_branch_itself(program: Program) -> None:
-    message = refusal(telling(program, rung="shared", contract=None))
-    assert message.startswith("environment test is itself a shared environment")
+    message = refusal(telling(program, tenancy="shared", contract=None))
+    assert message.startswith('Environment "test" is itself shared, and carries no other')
+
+
+def test_a_base_that_the_version_before_deployed(program: Program) -> None:
+    former = telling(program, tenancy=None)
+    assert former.outputs["rung"] == "dedicated"
+    run_program(BRANCH, BRANCH_SECRETS, {BASE: former})
+    message = refusal(telling(program, tenancy=None, rung="shared"))
+    assert "is itself shared" in message
 
 
 def test_a_base_in_another_region(program: Program) -> None:

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from cli.stack.found import ROWS, looker
+from cli.cloud.catalogue import BY_TYPE
+from cli.cloud.catalogue.kind import repeat
+from cli.stack.found import looker
 from cli.stack.pending import Made, Pending
 from tests.promises.aws_cloud import AwsStack, Emulator
 from tests.unit.sandbox.providers.aws.conftest import endpoint, registry
@@ -69,7 +71,7 @@ def test_what_is_there_is_found_by_what_was_asked_for(stack: AwsStack) -> None:
         else:
             assert found is not None, f"{entry['type']} has no row"
             repeated.add(entry["type"])
-    assert all(ROWS[each].__name__ == "_repeat" for each in repeated), repeated
+    assert all(BY_TYPE[each].recover is repeat for each in repeated), repeated
 
 
 def test_what_is_there_is_not_made_a_second_time(stack: AwsStack) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from cli.cloud.catalogue import find
 from cli.cloud.clearing import clear
 from cli.cloud.patience import Patience
 from cli.cloud.resource import Resource, Search
-from cli.cloud.services import find
-from infra.naming import Names, tags
+from infra.contract.naming import Names, tags
 from tests.unit.sandbox.aws.conftest import Emulator, new_emulator, registry
 
 __all__ = ["registry"]

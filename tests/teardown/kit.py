@@ -14,13 +14,16 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from cli.base.environments import Environment
 from cli.base.errors import KitError
 from cli.cloud.kubernetes import Kubernetes, reference
+from cli.cloud.lease_bucket import store_of
 from cli.cloud.limits import Limits
 from cli.cloud.patience import Patience
 from cli.stack.backends import Found, Outcome
+from infra.contract.outputs import Outputs
 from sandbox.tools import tool
-from tests.unit.cli.fakes import FakeSandbox, FakeSession
+from tests.unit.cli.fakes import FakeSession
 
 QUICK = Limits(
     drain=4.0,
@@ -90,8 +93,8 @@ class FileBackend:
             self.write(resources=left)
         return Outcome({"delete": count}, 0.0)
 
-    def outputs(self) -> dict[str, Any]:
-        return dict(self._read()["outputs"])
+    def outputs(self) -> Outputs:
+        return Outputs(self._read()["outputs"])
 
     def resources(self) -> list[Found]:
         return [Found(service, name, name, name) for service, name in self._read()["resources"]]
@@ -138,18 +141,23 @@ class Sandboxed(FakeSession):
         self.backends: dict[str, FileBackend] = {}
         self.fake_machine.up(self.sandbox_name, report=lambda step: None, ui_port=1)
 
-    def backend(self, environment: Any, sandbox: Any = None) -> Any:
+    def backend(self, environment: Any, cloud: Any = None) -> Any:
         name = str(environment.name)
         if name not in self.backends:
             self.backends[name] = FileBackend(self._root / f"{name}.stack", self._client)
         return self.backends[name]
 
-    def client(self, sandbox: Any, region: str | None = None) -> Callable[[str], Any]:
+    def client(self, region: str | None = None) -> Callable[[str], Any]:
         return self._client
 
-    def kubernetes(self, namespace: str, outputs: Any, sandbox: Any) -> Any:
+    def lease_store(self, environment: Environment, region: str) -> Any:
+        if environment.sandboxed:
+            return super().lease_store(environment, region)
+        return store_of(self._client, environment.name, region)
+
+    def kubernetes(self, namespace: str, outputs: Any) -> Any:
         if not self._kubeconfig:
-            return super().kubernetes(namespace, outputs, sandbox)
+            return super().kubernetes(namespace, outputs)
         return Kubernetes(self._kubeconfig, namespace, tool("kubectl"))
 
 
@@ -309,12 +317,6 @@ def karpenter(terminate: Callable[[str], None]) -> Callable[[Controllers], None]
             kubernetes.delete(claim)
 
     return act
-
-
-def sandbox_of(session: Sandboxed) -> FakeSandbox:
-    found = session.fake_machine.sandbox
-    assert found is not None
-    return found
 
 
 def definition(plural: str, kind: str, group: str, scope: str) -> dict[str, Any]:

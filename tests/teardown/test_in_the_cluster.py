@@ -13,8 +13,8 @@ from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.phases import Phases
 from cli.cloud.kubernetes import Kubernetes
-from cli.operations.teardown.operation import TornDown, Wish, tear_down
-from infra.naming import Names
+from cli.operations.teardown.operation import DownOptions, TornDown, tear_down
+from infra.contract.naming import Names
 from sandbox.tools import tool
 from tests.teardown import kit
 from tests.teardown.conftest import Cloud
@@ -38,9 +38,9 @@ def session(
     return kit.Sandboxed(tmp_path, cloud.client, api_server)
 
 
-def _down(session: kit.Sandboxed, name: str, **wish: Any) -> TornDown:
+def _down(session: kit.Sandboxed, name: str, **options: Any) -> TornDown:
     phases = Phases(session.console, total=11)
-    return tear_down(session, Environment(name), phases, Wish(keep_sandbox=True, **wish))
+    return tear_down(session, Environment(name), phases, DownOptions(keep_sandbox=True, **options))
 
 
 def _deleted(done: TornDown, step: str) -> list[str]:
@@ -276,12 +276,12 @@ def test_karpenters_nodes_go_with_their_pools(
 
 def _shared(session: kit.Sandboxed, cluster: kit.Cluster, cloud: Cloud, name: str) -> None:
     """A branch's environment on the base `sandbox`: a stack, a namespace, and a namespace's disk."""
-    plain = {"aerodrome:rung": "shared", "aerodrome:base": "sandbox", "aerodrome:branch": name}
+    plain = {"aerodrome:tenancy": "shared", "aerodrome:base": "sandbox", "aerodrome:branch": name}
     backend = session.backend(Environment(name))
     bucket = f"aerodrome-{name}"
     cloud.client("s3").create_bucket(Bucket=bucket)
     backend.write(
-        plain=plain, resources=[["s3", bucket]], outputs={"rung": "shared", "base": "sandbox"}
+        plain=plain, resources=[["s3", bucket]], outputs={"tenancy": "shared", "base": "sandbox"}
     )
     cluster.namespace(f"airflow-{name}", aerodrome__environment=name, aerodrome__base="sandbox")
 
@@ -337,7 +337,7 @@ def test_a_base_with_branches_refuses_and_names_them_or_takes_them_first(
         f"airflow-{cloud.ours}", aerodrome__environment=cloud.ours, aerodrome__base=cloud.theirs
     )
     session.backend(Environment(cloud.ours)).write(
-        plain={"aerodrome:rung": "shared", "aerodrome:base": cloud.theirs}
+        plain={"aerodrome:tenancy": "shared", "aerodrome:base": cloud.theirs}
     )
     with pytest.raises(UserError, match=f"carries {cloud.ours}") as refused:
         _down(session, cloud.theirs)

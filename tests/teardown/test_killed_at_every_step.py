@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli.base.environments import Environment
-from cli.base.lease import Holder, holder
+from cli.base.lease import LeaseHolder, holder
 from cli.base.lease_stores import FileStore
 from cli.base.paths import ROOT
 from tests.teardown.conftest import Cloud
@@ -102,7 +102,7 @@ def test_the_next_run_finishes(moment: str, folder: Path, cloud: Cloud) -> None:
     assert holder(Environment(cloud.ours)) is None, "a dead holder counts as living"
     left = FileStore(cloud.ours).read()
     assert left is not None
-    dead = Holder.read(left.text)
+    dead = LeaseHolder.read(left.text)
     assert dead is not None
 
     out, err = _start(folder, cloud).communicate(timeout=200)

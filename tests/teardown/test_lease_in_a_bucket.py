@@ -7,10 +7,10 @@ import pytest
 
 from cli.base.environments import Environment
 from cli.base.errors import UserError
-from cli.base.lease import Holder, coming_up, held, holder
+from cli.base.lease import LeaseHolder, coming_up, held, holder
 from cli.base.lease_stores import Store
 from cli.cloud.lease_bucket import store_of
-from infra.naming import state_bucket
+from infra.contract.naming import state_bucket
 from tests.teardown.conftest import Cloud
 
 REGION = "us-east-1"
@@ -52,7 +52,7 @@ def test_who_comes_up_on_a_base_is_found(cloud: Cloud, store: Store) -> None:
 
 
 def test_a_dead_ones_is_taken_over(cloud: Cloud, store: Store) -> None:
-    dead = replace(Holder.myself("down"), started="1")
+    dead = replace(LeaseHolder.myself("down"), started="1")
     assert store.write(json.dumps(asdict(dead)), None)
     lines: list[str] = []
     with held(Environment(cloud.ours), "down", lines.append, store):

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from infra.naming import Names
+from infra.contract.naming import Names
 from tests.teardown.conftest import Cloud, Plant
 from tests.unit.sandbox.aws.test_images import push
 
@@ -312,6 +312,20 @@ def database(cloud: Cloud, environment: str) -> None:
     )
 
 
+def flow_log(cloud: Cloud, environment: str) -> None:
+    """It outlives the network that it is of."""
+    network, _ = cloud.network(environment)
+    specification = {"ResourceType": "vpc-flow-log", "Tags": cloud.tags(environment)}
+    cloud.client("ec2").create_flow_logs(
+        ResourceIds=[network],
+        ResourceType="VPC",
+        TrafficType="ALL",
+        LogDestinationType="s3",
+        LogDestination="arn:aws:s3:::aerodrome-logs",
+        TagSpecifications=[specification],
+    )
+
+
 def key(cloud: Cloud, environment: str) -> None:
     kms = cloud.client("kms")
     tags = [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in cloud.tags(environment)]
@@ -332,6 +346,7 @@ ROWS: list[Plant] = [
     repository,
     images,
     addresses,
+    flow_log,
     users,
     roles,
     oidc_provider,

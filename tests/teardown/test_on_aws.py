@@ -9,10 +9,10 @@ from typer.testing import CliRunner, Result
 
 from cli.app import app
 from cli.base.environments import Environment
-from cli.base.lease import Holder
+from cli.base.lease import LeaseHolder
 from cli.cloud.eks import kubeconfig
 from cli.cloud.lease_bucket import store_of
-from infra.naming import Names, state_bucket
+from infra.contract.naming import Names, state_bucket
 from tests.teardown import kit
 from tests.teardown.conftest import Cloud
 from tests.teardown.test_leftovers import cluster, log_group
@@ -39,7 +39,7 @@ def session(
     bucket = f"aerodrome-{name}-state"
     cloud.client("s3").create_bucket(Bucket=bucket)
     made.backend(Environment(name)).write(
-        plain={"aws:region": REGION}, resources=[["s3", bucket]], outputs={"rung": "dedicated"}
+        plain={"aws:region": REGION}, resources=[["s3", bucket]], outputs={"tenancy": "dedicated"}
     )
     return made
 
@@ -82,7 +82,7 @@ def test_somebody_elses_down_on_another_machine_is_named(
 ) -> None:
     from dataclasses import asdict, replace
 
-    other = replace(Holder.myself("down"), host="build-7", owner="ana", pid=77)
+    other = replace(LeaseHolder.myself("down"), host="build-7", owner="ana", pid=77)
     store = store_of(cloud.client, name, REGION)
     assert store is not None
     assert store.write(json.dumps(asdict(other)), None)

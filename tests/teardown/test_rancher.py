@@ -18,7 +18,7 @@ from cli.cloud.kubernetes import Kubernetes, reference
 from cli.operations.teardown.rancher import deregister
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import target_of
-from infra.naming import Names
+from infra.contract.naming import Names
 from sandbox.tools import tool
 from tests.teardown import kit
 from tests.teardown.conftest import Cloud
@@ -116,7 +116,7 @@ def session(
 
 
 def _deregister(session: kit.Sandboxed, name: str, variables: dict[str, str]) -> Report:
-    target = target_of(session, Environment(name), kit.sandbox_of(session))
+    target = target_of(session, Environment(name))
     report = Report(Phases(session.console, total=1))
     with report.step("rancher"):
         deregister(target, report, variables)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from cli.app import app
 from cli.base.environments import Environment
 from cli.base.errors import KitError
-from infra.naming import tags
+from infra.contract.naming import tags
 from tests.teardown import kit
 from tests.unit.sandbox.aws.conftest import Emulator, new_emulator
 

@@ -14,7 +14,7 @@ from cli.app import app
 from cli.base.environments import Environment
 from cli.base.git import Checkout
 from cli.stack.stack_config import BRANCH_KEY, EXPIRES_KEY
-from infra.naming import branch_environment, tags
+from infra.contract.naming import Names, branch_environment, tags
 from tests.teardown import kit
 from tests.unit.cli.repositories import VARIABLES, Repository
 from tests.unit.sandbox.aws.conftest import Emulator, new_emulator
@@ -44,6 +44,18 @@ def clone(tmp_path: Path) -> Repository:
     work.git("clone", "--quiet", str(remote.folder), str(tmp_path / "clone"))
     remote.git("branch", "--delete", "--force", "feature/gone")
     return Repository(tmp_path / "clone")
+
+
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "ec2.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
 
 
 class Session(kit.Sandboxed):
@@ -137,7 +149,7 @@ def _deployed(world: World, name: str, **plain: str) -> None:
     """A stack that tells of a running Airflow."""
     world.account.client("s3").create_bucket(Bucket=f"state-of-{name}")
     backend = world.session.backend(Environment(name))
-    outputs = {"rung": "shared", "base": "sandbox", "adminUser": "admin", "uiService": "ui"}
+    outputs = {"tenancy": "shared", "base": "sandbox", "adminUser": "admin", "uiService": "ui"}
     backend.write(resources=[["s3", f"state-of-{name}"]], outputs=outputs, plain=plain)
 
 
@@ -224,17 +236,17 @@ def test_a_silent_remote_keeps_the_branches_that_it_may_have(world: World) -> No
 def test_what_is_extended_by_the_command_stays(world: World) -> None:
     name = world.branch("feature/alive", PAST)
     _deployed(world, name, **{BRANCH_KEY: "feature/alive", EXPIRES_KEY: PAST})
-    # The emulator's tagging API tags buckets, not disks: the latest date of all counts.
-    wanted = [{"Key": "aerodrome:environment", "Value": name}]
-    bucket = f"state-of-{name}"
-    world.account.client("s3").put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": wanted})
+    iam, names = world.account.client("iam"), Names(name, shared=True)
+    role = {"RoleName": f"{names.role}-1a2b3c4", "Path": names.iam_path}
+    iam.create_role(**role, AssumeRolePolicyDocument=json.dumps(TRUST))
     assert world.found("--dry-run")[name]["reason"] == "expired"
     done = world.run("extend", "--env", name, "--days", "5")
     assert done.exit_code == 0, done.output
     told = world.found("--yes")[name]
     assert (told["expires"], told["reason"], told["spared"]) == ("2027-03-06", "", "")
     assert world.standing() == {name}
-    world.account.client("s3").delete_bucket(Bucket=bucket)
+    world.account.client("s3").delete_bucket(Bucket=f"state-of-{name}")
+    iam.delete_role(RoleName=role["RoleName"])
 
 
 def test_an_extension_that_the_cloud_refuses_fails_and_keeps_it_all_the_same(world: World) -> None:
@@ -242,7 +254,7 @@ def test_an_extension_that_the_cloud_refuses_fails_and_keeps_it_all_the_same(wor
     _deployed(world, name, **{BRANCH_KEY: "feature/alive", EXPIRES_KEY: PAST})
     done = world.run("extend", "--env", name, "--days", "5")
     assert done.exit_code == 1
-    assert "AWS takes the new tags on none of 1 resource(s)" in done.stderr
+    assert "has no role that could say how long it is kept" in done.stderr
     told = world.found("--yes")[name]
     assert told["spared"] == "expired, but its configuration keeps it until 2027-03-06"
     assert world.standing() == {name}

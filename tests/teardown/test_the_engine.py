@@ -9,7 +9,7 @@ from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.lease import held
 from cli.base.phases import Phases
-from cli.operations.teardown.operation import TornDown, Wish, tear_down
+from cli.operations.teardown.operation import DownOptions, TornDown, tear_down
 from tests.teardown import kit
 from tests.teardown.conftest import Cloud
 from tests.teardown.test_leftovers import log_bucket, network_interfaces, repository
@@ -34,9 +34,9 @@ def backend(session: kit.Sandboxed, cloud: Cloud) -> kit.FileBackend:
     return found
 
 
-def _down(session: kit.Sandboxed, name: str, **wish: Any) -> TornDown:
+def _down(session: kit.Sandboxed, name: str, **options: Any) -> TornDown:
     phases = Phases(session.console, total=10)
-    return tear_down(session, Environment(name), phases, Wish(keep_sandbox=True, **wish))
+    return tear_down(session, Environment(name), phases, DownOptions(keep_sandbox=True, **options))
 
 
 def _step(done: TornDown, name: str) -> Any:
@@ -120,7 +120,7 @@ def test_another_failure_is_told_with_what_is_left(
     with pytest.raises(KitError) as left:
         _down(session, cloud.ours)
     assert "The engine failed: The provider broke off" in left.value.detail
-    assert "is of a service that aerodrome does not use" in left.value.detail
+    assert "is not known to this kit" in left.value.detail
     assert left.value.command == f"./aerodrome down --env {cloud.ours}"
     assert backend.deployed()
     cloud.client("ssm").delete_parameter(Name=topic)
@@ -155,9 +155,9 @@ def test_a_protected_environment_goes_only_by_its_name_and_then_with_its_data(
     log_bucket(cloud, cloud.ours)
     repository(cloud, cloud.ours)
     before = cloud.labels(cloud.ours)
-    for wish in ("", "another"):
+    for options in ("", "another"):
         with pytest.raises(UserError, match="is protected") as refused:
-            _down(session, cloud.ours, yes_destroy=wish)
+            _down(session, cloud.ours, yes_destroy=options)
         assert refused.value.exit_code == 2
         assert refused.value.command.endswith(f"--yes-destroy {cloud.ours}")
     assert cloud.labels(cloud.ours) == before

@@ -12,7 +12,7 @@ the log go to S3.
   "AIRFLOW__CORE__EXECUTOR" .Values.executor
   "AIRFLOW__CORE__AUTH_MANAGER" "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
   "AIRFLOW__CORE__LOAD_EXAMPLES" "False"
-  "AIRFLOW__CORE__PARALLELISM" (.Values.scheduler.parallelism | default (ternary 32 8 (eq .Values.executor "KubernetesExecutor")))
+  "AIRFLOW__CORE__PARALLELISM" (.Values.scheduler.parallelism | default (include "airflow.executor" . | fromJson).parallelism)
   "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION" (ternary "True" "False" .Values.dagsPausedAtCreation)
   "AIRFLOW__CORE__EXECUTION_API_SERVER_URL" $executionUrl
   "AIRFLOW__CORE__HOSTNAME_CALLABLE" "airflow.utils.net.get_host_ip_address"
@@ -40,7 +40,7 @@ the log go to S3.
 {{- end }}
 {{- $_ := set $settings "AIRFLOW_CONN_AWS_DEFAULT" (printf "aws:///?region_name=%s" .region) }}
 {{- end }}
-{{- if eq .Values.executor "KubernetesExecutor" }}
+{{- if include "airflow.taskPods" . }}
 {{- $_ := set $settings "AIRFLOW__KUBERNETES_EXECUTOR__NAMESPACE" .Release.Namespace }}
 {{- $_ := set $settings "AIRFLOW__KUBERNETES_EXECUTOR__POD_TEMPLATE_FILE" "/opt/airflow/pod-template/pod.yaml" }}
 {{- $_ := set $settings "AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS" "True" }}

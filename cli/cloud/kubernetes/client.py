@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 from cli.base.errors import KitError
 from cli.cloud.kubernetes.connection import SECONDS, Connection, Query
+from cli.cloud.kubernetes.discovery import ApiResource, Discovery
 from cli.cloud.kubernetes.errors import NOT_FOUND, Refused, UnknownKind
-from cli.cloud.kubernetes.kinds import Kind, Kinds
 from cli.cloud.kubernetes.kubectl import Kubectl
 
 Object = dict[str, Any]
@@ -49,12 +49,14 @@ class Kubernetes:
         return Connection(self.kubeconfig)
 
     @cached_property
-    def _kinds(self) -> Kinds:
-        return Kinds(self._connection)
+    def _discovery(self) -> Discovery:
+        return Discovery(self._connection)
 
     def find(self, kind: str, name: str, *, namespace: str = "") -> Object | None:
         """One object; None if it is not there."""
-        return self._get(self._kinds.called(kind).path(namespace or self.namespace, quote(name)))
+        return self._get(
+            self._discovery.called(kind).path(namespace or self.namespace, quote(name))
+        )
 
     def find_same(self, item: Mapping[str, Any]) -> Object | None:
         """The object that a document names as it is now; None if it, or its kind, is not there."""
@@ -72,7 +74,7 @@ class Kubernetes:
         return [
             item
             for name in kinds.split(",")
-            for item in self._list(self._kinds.called(name), space, query)
+            for item in self._list(self._discovery.called(name), space, query)
         ]
 
     def delete(
@@ -145,7 +147,7 @@ class Kubernetes:
     def _path(self, item: Mapping[str, Any], *part: str) -> str:
         metadata = item["metadata"]
         space = metadata.get("namespace") or self.namespace
-        return self._kinds.of(item).path(space, quote(metadata["name"]), *part)
+        return self._discovery.of(item).path(space, quote(metadata["name"]), *part)
 
     def _get(self, path: str) -> Object | None:
         try:
@@ -155,7 +157,7 @@ class Kubernetes:
                 return None
             raise
 
-    def _list(self, kind: Kind, namespace: str, query: Query) -> Iterator[Object]:
+    def _list(self, kind: ApiResource, namespace: str, query: Query) -> Iterator[Object]:
         for item in self._send("GET", kind.path(namespace), query)["items"]:
             # In a list, the server leaves these out.
             yield {"apiVersion": kind.api_version, "kind": kind.name, **item}

@@ -11,7 +11,7 @@ from cli.base.errors import UserError
 from cli.cloud.errors import unless_gone
 from cli.operations.bootstrap.aws import Aws, Caller
 from cli.operations.bootstrap.github import AUDIENCE, HOST
-from infra.naming import TAG_BOOTSTRAP
+from infra.contract.naming import TAG_BOOTSTRAP
 
 MARK = {"Key": TAG_BOOTSTRAP, "Value": "github"}
 

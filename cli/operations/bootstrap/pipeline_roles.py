@@ -14,7 +14,7 @@ from cli.base.paths import ROOT
 from cli.cloud.errors import gone_is_fine, unless_gone
 from cli.operations.bootstrap.aws import Aws, Caller
 from cli.operations.bootstrap.github import AUDIENCE, HOST, Repository
-from infra.naming import PIPELINE_PATH, TAG_BOOTSTRAP, branches_begin, pipeline_role
+from infra.contract.naming import PIPELINE_PATH, TAG_BOOTSTRAP, branches_begin, pipeline_role
 
 POLICY_NAME = "pipeline"
 """Of the one policy that lies in each role."""

@@ -13,11 +13,11 @@ from cli.operations.bootstrap.aws import Aws, Caller
 from cli.operations.bootstrap.github import Repository
 from cli.operations.bootstrap.pipeline_access import PipelineAccess
 from cli.operations.bootstrap.secrets_key import SecretsKey
-from cli.operations.bootstrap.stack import Place, StackMaker
+from cli.operations.bootstrap.stack import StackLocation, StackMaker
 from cli.operations.bootstrap.state_bucket import StateBucket
 from cli.operations.bootstrap.wishes import Wishes
 from cli.stack.backends import Backend
-from infra.naming import secrets_provider, state_backend
+from infra.contract.naming import secrets_provider, state_backend
 
 ACCOUNTS_KEY = "aws:allowedAccountIds"
 """Pulumi's AWS provider refuses every other account."""
@@ -26,14 +26,14 @@ Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class Preparation:
     """What was asked for, and what was found when everything was looked at."""
 
     environment: Environment
     aws: Aws
     caller: Caller
     wishes: Wishes
-    tools: Sequence[programs.Found] = ()
+    tools: Sequence[programs.InstalledTool] = ()
     needs: Sequence[quotas.Need] = ()
     repository: Repository | None = None
     """Whose pipeline deploys branches on it, if one shall."""
@@ -55,9 +55,9 @@ class Plan:
         }
 
     @property
-    def place(self) -> Place:
+    def place(self) -> StackLocation:
         where = self.aws.region
-        return Place(
+        return StackLocation(
             state_backend(self.caller.account, where),
             secrets_provider(self.environment.name, where),
         )
@@ -67,7 +67,7 @@ class Plan:
 class Prepared:
     """What bootstrap leaves behind."""
 
-    plan: Plan
+    plan: Preparation
     bucket: str
     alias: str
     made: dict[str, list[str]] = field(default_factory=dict)
@@ -96,7 +96,7 @@ def look(
     assignments: Sequence[str],
     report: Report,
     repository: Repository | None = None,
-) -> Plan:
+) -> Preparation:
     """Everything that can be known before anything is made. UserError if something will not do."""
     wanted = wishes.read(environment, assignments)
     region.check_name(aws, wanted, environment.name)
@@ -113,7 +113,7 @@ def look(
     quotas.check(needs, aws.region)
     for need in needs:
         report(f"quota {need.quota.name}: {need.limit}, in use {need.used}, needed {need.needed}")
-    plan = Plan(environment, aws, caller, wanted, found, needs, repository)
+    plan = Preparation(environment, aws, caller, wanted, found, needs, repository)
     if repository is None:
         return plan
     plan.pipeline.check()
@@ -135,7 +135,7 @@ def who(aws: Aws, wanted: Wishes, environment: Environment) -> Caller:
     return caller
 
 
-def make(plan: Plan, backend: Callable[[], Backend], report: Report) -> Prepared:
+def make(plan: Preparation, backend: Callable[[], Backend], report: Report) -> Prepared:
     """What is missing. The next run finishes what this one does not."""
     bucket, key = StateBucket(plan.aws, plan.caller), SecretsKey(plan.aws, plan.environment.name)
     made: dict[str, list[str]] = {}

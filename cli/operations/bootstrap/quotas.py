@@ -13,10 +13,10 @@ from botocore.exceptions import ClientError
 
 from cli.base.errors import UserError
 from cli.cloud.errors import code_of
-from cli.cloud.resource import everything, pairs, portions
+from cli.cloud.resource import batches, everything, pairs
 from cli.operations.bootstrap.aws import Aws
 from cli.operations.bootstrap.wishes import Wishes
-from infra.naming import TAG_ENVIRONMENT, Names
+from infra.contract.naming import TAG_ENVIRONMENT, Names
 
 TYPES_PER_CALL = 100
 
@@ -57,7 +57,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Instance:
+class RunningInstance:
     """A running instance: what it counts against."""
 
     kind: str
@@ -130,14 +130,14 @@ def is_standard(kind: str) -> bool:
     return family[:1] in set("acdhimrtz") and family not in ("dl", "hpc", "inf", "mac", "trn")
 
 
-def _running(aws: Aws, names: Names) -> Iterator[Instance]:
+def _running(aws: Aws, names: Names) -> Iterator[RunningInstance]:
     filters = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
     for reservation in everything(
         aws.client("ec2"), "describe_instances", "Reservations", Filters=filters
     ):
         for item in reservation["Instances"]:
             spot = item.get("InstanceLifecycle") == "spot"
-            yield Instance(str(item["InstanceType"]), spot, _is_own(item, names))
+            yield RunningInstance(str(item["InstanceType"]), spot, _is_own(item, names))
 
 
 def _sizes(aws: Aws, kinds: Iterable[str]) -> dict[str, int]:
@@ -145,7 +145,7 @@ def _sizes(aws: Aws, kinds: Iterable[str]) -> dict[str, int]:
     wanted = sorted(kinds)
     pages = (
         aws.client("ec2").describe_instance_types(InstanceTypes=some)
-        for some in portions(wanted, TYPES_PER_CALL)
+        for some in batches(wanted, TYPES_PER_CALL)
     )
     return {
         str(item["InstanceType"]): int(item["VCpuInfo"]["DefaultVCpus"])

@@ -12,9 +12,7 @@ from cli.base.errors import UserError
 from cli.base.settings import REGION_KEY
 from cli.operations.bootstrap.aws import Aws
 from cli.operations.bootstrap.wishes import Wishes
-
-ZONES = 2
-"""How many zones the program uses; the first of those that need no opt-in (infra/stack.py)."""
+from infra.contract.sizes import ZONES, zones
 
 
 def check_name(aws: Aws, wishes: Wishes, environment: str) -> None:
@@ -58,11 +56,11 @@ class Wanted:
 
 def check_instance_types(aws: Aws, wishes: Wishes) -> None:
     """UserError if a zone that will be used has none of the instance types that are wanted."""
-    zones = _zones(aws)
-    wanted = [Wanted("nodeInstanceTypes", wishes.value("nodeInstanceTypes"), zones)]
+    used = _zones(aws)
+    wanted = [Wanted("nodeInstanceTypes", wishes.value("nodeInstanceTypes"), used)]
     if wishes.value("rancherEnabled"):
         kind = wishes.value("rancherInstanceType")
-        wanted.append(Wanted("rancherInstanceType", [kind], zones[:1]))
+        wanted.append(Wanted("rancherInstanceType", [kind], used[:1]))
     for want in wanted:
         offered = _offered(aws, want.types)
         for zone in want.zones:
@@ -77,13 +75,13 @@ def _zones(aws: Aws) -> list[str]:
             {"Name": "opt-in-status", "Values": ["opt-in-not-required"]},
         ]
     )
-    zones = sorted(str(zone["ZoneName"]) for zone in answer["AvailabilityZones"])[:ZONES]
-    if len(zones) < ZONES:
+    found = zones(str(zone["ZoneName"]) for zone in answer["AvailabilityZones"])
+    if len(found) < ZONES:
         raise UserError(
             f"The region {aws.region} has too few zones for an EKS cluster",
-            f"Two are needed; available are: {', '.join(zones) or 'none'}.",
+            f"Two are needed; available are: {', '.join(found) or 'none'}.",
         )
-    return zones
+    return found
 
 
 def _offered(aws: Aws, patterns: Sequence[str]) -> set[tuple[str, str]]:

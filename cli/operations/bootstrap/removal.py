@@ -14,10 +14,10 @@ from cli.operations.bootstrap.aws import Aws, Caller
 from cli.operations.bootstrap.pipeline_access import PipelineAccess
 from cli.operations.bootstrap.prepare import Report
 from cli.operations.bootstrap.secrets_key import DELETION_DAYS, SecretsKey
-from cli.operations.bootstrap.stack import Kept, Place, StackMaker
+from cli.operations.bootstrap.stack import Kept, StackLocation, StackMaker
 from cli.operations.bootstrap.state_bucket import StateBucket
 from cli.operations.bootstrap.wishes import Wishes
-from infra.naming import secrets_provider, state_backend
+from infra.contract.naming import secrets_provider, state_backend
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def remove(
 ) -> Removed:
     """Takes away what bootstrap made for `environment`."""
     bucket, key = StateBucket(aws, caller), SecretsKey(aws, environment.name)
-    place = Place(
+    place = StackLocation(
         state_backend(caller.account, aws.region), secrets_provider(environment.name, aws.region)
     )
     stacks = stack.kept(bucket) if bucket.exists() else []

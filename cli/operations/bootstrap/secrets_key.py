@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from cli.cloud.errors import code_of
 from cli.operations.bootstrap.aws import Aws
-from infra.naming import TAG_BOOTSTRAP, secrets_key_alias
+from infra.contract.naming import TAG_BOOTSTRAP, secrets_key_alias
 
 DELETION_DAYS = 30
 """How long a deletion can be taken back: the longest that AWS has. Without the key, old versions of

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.paths import ROOT
-from cli.base.settings import NAMESPACE, qualified
+from cli.base.settings import qualified
 from cli.operations.bootstrap.state_bucket import StateBucket
 from cli.operations.bootstrap.wishes import Wishes
+from cli.stack import stack_config
 from cli.stack.backends import Backend
 from cli.stack.command import Cli
 from cli.stack.place import EXECUTABLE, QUIET
-from cli.stack.stack_config import SECRETS
+from infra.contract.settings import NAMESPACE
 
 BACKEND_VARIABLE = "PULUMI_BACKEND_URL"
 PROFILE_VARIABLE = "AWS_PROFILE"
@@ -37,7 +38,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Place:
+class StackLocation:
     """Where the stack is kept, and what encrypts its secrets: Pulumi's URLs."""
 
     backend: str
@@ -100,7 +101,7 @@ def _kept(name: str, content: bytes) -> Kept:
 class StackMaker:
     """Makes the stack of an environment, and takes it away."""
 
-    def __init__(self, environment: Environment, place: Place) -> None:
+    def __init__(self, environment: Environment, place: StackLocation) -> None:
         self._environment = environment
         self._place = place
 
@@ -176,15 +177,13 @@ def configure(
     changes |= {
         key: value for key, value in wishes.given.items() if wishes.configured.get(key) != value
     }
-    missing = [name for name in SECRETS if qualified(name) not in have]
-    if missing and backend.deployed():
-        raise UserError(
-            f"The stack lacks the secret {missing[0]}",
+
+    def lost(secret: str) -> UserError:
+        return UserError(
+            f"The stack lacks the secret {secret}",
             f'Environment "{environment.name}" is deployed with it; a new one would not fit. What was\n'
             "deployed last has it:",
             f"pulumi config refresh --force -s {environment.name}",
         )
-    backend.set_plain(changes)
-    for name in missing:
-        backend.set_config(qualified(name), SECRETS[name](), secret=True)
-    return [*changes, *(qualified(name) for name in missing)]
+
+    return stack_config.add(backend, have, changes, lost)

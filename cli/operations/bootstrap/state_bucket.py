@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from cli.base.errors import CloudError, UserError
 from cli.cloud.errors import code_of
 from cli.operations.bootstrap.aws import Aws, Caller
-from infra.naming import TAG_BOOTSTRAP, state_bucket
+from infra.contract.naming import TAG_BOOTSTRAP, state_bucket
 
 KEPT_DAYS = 90
 """How long an overwritten state can be brought back."""

@@ -81,7 +81,7 @@ def needed(kubernetes_version: str) -> tuple[Tool, ...]:
 
 
 @dataclass(frozen=True)
-class Found:
+class InstalledTool:
     """What came out of looking for a tool. `problem` is empty if it will do."""
 
     name: str
@@ -94,12 +94,12 @@ class Found:
         return asdict(self)
 
 
-def look(tools: Iterable[Tool]) -> list[Found]:
+def look(tools: Iterable[Tool]) -> list[InstalledTool]:
     """Every tool, looked for on the PATH."""
     return [_look(tool) for tool in tools]
 
 
-def check(found: Iterable[Found]) -> None:
+def check(found: Iterable[InstalledTool]) -> None:
     """UserError that names every tool that is missing, too old or broken."""
     wrong = [tool for tool in found if tool.problem]
     if wrong:
@@ -111,9 +111,9 @@ def check(found: Iterable[Found]) -> None:
         )
 
 
-def _look(tool: Tool) -> Found:
+def _look(tool: Tool) -> InstalledTool:
     version, problem = _try(tool)
-    return Found(tool.name, version, problem, tool.why, tool.install)
+    return InstalledTool(tool.name, version, problem, tool.why, tool.install)
 
 
 def _try(tool: Tool) -> tuple[str, str]:

@@ -4,23 +4,21 @@ Those of its configuration file, what the command line adds, and the program's o
 rest. Quotas and the region are checked against them.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from cli.base.environments import Environment
 from cli.base.errors import UserError
-from cli.base.settings import NAMESPACE, Setting, check, declared, qualified, settings
+from cli.base.settings import parse, qualified, setting_of
+from cli.stack import config_file
+from infra.contract.settings import SETTINGS
 
 
 @dataclass(frozen=True)
 class Wishes:
     """Settings by key; `given` are those that the command line asked for."""
 
-    known: Mapping[str, Setting]
     configured: Mapping[str, str]
     given: Mapping[str, str]
 
@@ -30,54 +28,29 @@ class Wishes:
 
     def value(self, name: str) -> Any:
         """The value of one of the program's settings, in its type."""
-        text, setting = self.text(qualified(name)), declared(name, self.known)
-        if text is None:
-            return setting.default
-        return json.loads(text) if setting.type in ("boolean", "integer", "list") else text
+        text = self.text(qualified(name))
+        return SETTINGS[name].default if text is None else parse(name, text)
 
 
 def read(environment: Environment, assignments: Sequence[str] = ()) -> Wishes:
     """What the file of `environment` and the `KEY=VALUE` of the command line ask for."""
-    known = settings()
     return Wishes(
-        known, _configured(environment), dict(_assigned(each, known) for each in assignments)
+        config_file.plain(config_file.read(environment.config_file)),
+        dict(_assigned(each) for each in assignments),
     )
 
 
-def _assigned(assignment: str, known: Mapping[str, Setting]) -> tuple[str, str]:
+def _assigned(assignment: str) -> tuple[str, str]:
     key, equals, value = assignment.partition("=")
     if not equals:
         raise UserError(f'"{assignment}" sets nothing', "--set takes KEY=VALUE, such as nodeMax=2.")
     key = qualified(key)
-    check(key, value, known)
-    namespace, _, name = key.partition(":")
-    if namespace == NAMESPACE and known[name].secret:
+    setting = setting_of(key)
+    if setting is not None and setting.secret:
         raise UserError(
-            f'"{name}" is a secret',
+            f'"{setting.key}" is a secret',
             "Bootstrap makes one up; the command line of a program can be seen by others. To set your own:",
             f"pulumi config set --secret {key}",
         )
+    parse(key, value)
     return key, value
-
-
-def _configured(environment: Environment) -> dict[str, str]:
-    """The plain values of a configuration file; secrets are nobody's business here."""
-    try:
-        document = yaml.safe_load(environment.config_file.read_text()) or {}
-        values = document.get("config") or {}
-        return {
-            qualified(str(key)): _as_text(value)
-            for key, value in values.items()
-            if not (isinstance(value, dict) and "secure" in value)
-        }
-    except FileNotFoundError:
-        return {}
-    except (yaml.YAMLError, AttributeError) as error:
-        raise UserError(
-            f"{environment.config_file} is not a Pulumi configuration file", str(error)
-        ) from error
-
-
-def _as_text(value: Any) -> str:
-    """A value as `pulumi config set` takes it: YAML has turned it into its own types."""
-    return value if isinstance(value, str) else json.dumps(value, default=str)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cli.base.errors import KitError
+from cli.cloud.catalogue.kind import IN_TWO_ZONES
 from cli.operations.cost import prices
-from cli.operations.cost.prices import TWO_ZONES, Prices
+from cli.operations.cost.prices import Prices
 
 HOME = "us-east-1"
 """Where the API is."""
@@ -98,7 +99,7 @@ def query(key: str) -> Query:
         kind = f"{key}.large"
         return Query("AmazonEC2", f"BoxUsage:{kind}", {**_INSTANCE, "instanceType": kind})
     kind = key.partition(" ")[0]
-    two = key == TWO_ZONES.format(kind)
+    two = key.endswith(IN_TWO_ZONES)
     usage = f"{'Multi-AZUsage' if two else 'InstanceUsage'}:{kind}"
     return Query("AmazonRDS", usage, {**_DATABASE, "instanceType": kind})
 

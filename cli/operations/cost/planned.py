@@ -1,24 +1,27 @@
-"""The things that an environment's settings will make, on either rung: the cost before the first `up`.
+"""The things that an environment's settings will make, on either tenancy: the cost before the first `up`.
 
-Only what costs something; a test compares them with what the program registers.
+The program itself is asked, as for its settings: `python -m infra.registrations` runs it with no cloud. The
+answer is kept for as long as the program's files and the settings are the same.
 """
 
+import hashlib
+import json
 import re
-from collections.abc import Iterator
+import subprocess
+import sys
 from functools import cache
-from typing import Any
+from pathlib import Path
 
 import yaml
 
-from cli.base.paths import ROOT
+from cli.base.errors import KitError
+from cli.base.paths import ROOT, cache_dir
+from cli.base.record import write_atomically
+from cli.cloud.catalogue import BY_COMPONENT
 from cli.operations.bootstrap.wishes import Wishes
 from cli.operations.cost.prices import Prices
-from cli.operations.cost.pricing import RELEASE
 from cli.operations.cost.things import Line, Thing
-from infra.naming import Names
-
-RANCHER_DISK_GB = 40
-"""infra/rancher.py"""
+from infra.contract.settings import NAMESPACE
 
 ALWAYS_ON = ("apiServer", "scheduler", "dagProcessor", "triggerer")
 """The pods of a shared environment: its database is its base's."""
@@ -29,35 +32,68 @@ MEMORY = {"c": 2, "m": 4, "r": 8, "t": 4}
 
 def dedicated(wanted: Wishes, environment: str) -> list[Thing]:
     """Everything of its own."""
-    names, rds = Names(environment), wanted.value("database") == "rds"
-    images = ["airflow"] if rds else ["airflow", "postgres"]
-    return [
-        Thing("aws:eks/cluster:Cluster", names.cluster),
-        Thing("aws:kms/key:Key", names.of("secrets")),
-        Thing("aws:cloudwatch/logGroup:LogGroup", names.control_plane_log_group),
-        Thing("aws:eks/nodeGroup:NodeGroup", names.of("workers"), _workers(wanted)),
-        Thing("aws:ec2/natGateway:NatGateway", names.of("nat")),
-        Thing("aws:ec2/eip:Eip", names.of("nat")),
-        *_rancher(wanted, names),
-        *_database(wanted, names),
-        Thing("aws:s3/bucket:Bucket", names.of("logs")),
-        *(Thing("aws:ecr/repository:Repository", names.of(image)) for image in images),
-        Thing(RELEASE, names.of("airflow"), _release(wanted, own_database=not rds)),
-    ]
+    return _registered(wanted, environment)[0]
 
 
 def shared(wanted: Wishes, environment: str) -> list[Thing]:
     """What is its own in the house of its base. Its logs and images are in the base's bucket and
     repository, where they are billed by use."""
-    release = _release(wanted, own_database=False)
-    return [Thing(RELEASE, Names(environment, shared=True).of("airflow"), release)]
+    return _registered(wanted, environment)[1]
+
+
+def _registered(wanted: Wishes, environment: str) -> list[list[Thing]]:
+    """What the environment registers on a cluster of its own, and what on that of another like it."""
+    own = {
+        key.removeprefix(f"{NAMESPACE}:"): value
+        for key, value in {**wanted.configured, **wanted.given}.items()
+        if key.startswith(f"{NAMESPACE}:")
+    }
+    alone = {**own, "environment": environment, "tenancy": "dedicated", "base": ""}
+    base = "base" if environment != "base" else "another"
+    stacks = {base: alone, environment: {**alone, "tenancy": "shared", "base": base}}
+    asked = [
+        {"stack": f"organization/aerodrome/{name}", "config": config}
+        for name, config in stacks.items()
+    ]
+    return [
+        # What a component of pulumi-eks makes is registered outside of the program, with the same inputs.
+        [
+            Thing(BY_COMPONENT.get(item["type"], item["type"]), item["name"], item["inputs"])
+            for item in registered
+        ]
+        for registered in json.loads(_answer(json.dumps(asked)))
+    ]
+
+
+def _answer(asked: str) -> str:
+    content = b"".join(file.read_bytes() for file in _program_files())
+    name = hashlib.sha256(content + asked.encode()).hexdigest()[:16]
+    cached = cache_dir() / "registrations" / f"{name}.json"
+    if cached.exists():
+        return cached.read_text()
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.registrations"],
+        cwd=ROOT,
+        input=asked,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise KitError("The program cannot say what it would make", done.stderr.strip()[-2000:])
+    write_atomically(cached, done.stdout, 0o644)
+    return done.stdout
+
+
+def _program_files() -> list[Path]:
+    return [*sorted((ROOT / "infra").rglob("*.py")), ROOT / "charts" / "airflow" / "executors.json"]
 
 
 def pods(wanted: Wishes, prices: Prices) -> Line:
     """The share of the base's workers that a shared environment takes while no task runs."""
     kind = str(wanted.value("nodeInstanceTypes")[0])
     processors, memory = requests()
-    price, size = prices.instance(kind), _size(prices, kind)
+    price, size = prices.rate(kind), _size(prices, kind)
     share = None if price is None or size is None else max(processors / size[0], memory / size[1])
     return Line(
         "pods",
@@ -93,43 +129,3 @@ def _size(prices: Prices, kind: str) -> tuple[float, float] | None:
     per_vcpu = MEMORY.get(kind[:1])
     times = prices.times_large(kind)
     return None if per_vcpu is None or times is None else (2 * times, 2 * times * per_vcpu)
-
-
-def _workers(wanted: Wishes) -> dict[str, Any]:
-    return {
-        "instanceTypes": list(wanted.value("nodeInstanceTypes")),
-        "capacityType": "SPOT" if wanted.value("spot") else "ON_DEMAND",
-        "diskSize": wanted.value("nodeDiskGb"),
-        "scalingConfig": {"desiredSize": wanted.value("nodeDesired")},
-    }
-
-
-def _rancher(wanted: Wishes, names: Names) -> Iterator[Thing]:
-    if not wanted.value("rancherEnabled"):
-        return
-    inputs = {
-        "instanceType": wanted.value("rancherInstanceType"),
-        "rootBlockDevice": {"volumeSize": RANCHER_DISK_GB},
-    }
-    yield Thing("aws:ec2/instance:Instance", names.of("rancher"), inputs)
-    yield Thing("aws:ec2/eip:Eip", names.of("rancher"))
-
-
-def _database(wanted: Wishes, names: Names) -> Iterator[Thing]:
-    if wanted.value("database") == "rds":
-        inputs = {
-            "instanceClass": wanted.value("databaseInstanceClass"),
-            "allocatedStorage": wanted.value("databaseStorageGb"),
-            "multiAz": wanted.value("protect"),
-        }
-        yield Thing("aws:rds/instance:Instance", names.of("database"), inputs)
-
-
-def _release(wanted: Wishes, *, own_database: bool) -> dict[str, Any]:
-    size = f"{wanted.value('databaseStorageGb')}Gi"
-    return {
-        "values": {
-            "postgres": {"enabled": own_database, "storage": {"size": size}},
-            "ui": {"serviceType": wanted.value("uiServiceType")},
-        }
-    }

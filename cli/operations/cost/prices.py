@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.base.errors import UserError
+from cli.cloud.catalogue.kind import IN_TWO_ZONES
 
 FILE = Path(__file__).with_name("prices.json")
 
@@ -35,9 +36,6 @@ MEMORY = "memory"
 NAMES = {"cloudwatch": "CloudWatch"}
 """Of services, where it is not their key in capitals."""
 
-TWO_ZONES = "{} in two zones"
-"""The key of a database class's price with a standby, where it is known: rounded, it is not always twice."""
-
 
 @dataclass(frozen=True)
 class Prices:
@@ -49,38 +47,21 @@ class Prices:
     """By service: `prices`, `from` (their sources), `alone` (those that only one of these has) and
     `remembered` (those that none of them has)."""
 
-    def hour(self, key: str) -> float | None:
-        """What a thing costs an hour."""
-        return self._price(key)
-
-    def month(self, key: str) -> float | None:
-        """What a thing, or a GB, that is billed by the month costs an hour."""
-        price = self._price(key)
-        return None if price is None else price / HOURS
-
-    def use(self, key: str) -> float | None:
-        """What a unit of something that is billed by use costs."""
-        return self._price(key)
-
-    def instance(self, kind: str) -> float | None:
-        """What an EC2 instance of a type costs an hour."""
-        large, times = self._of("ec2").get(kind.partition(".")[0]), self.times_large(kind)
-        return None if large is None or times is None else large * times
+    def rate(self, key: str) -> float | None:
+        """What a unit costs: of the table, of an instance type by its family's `large`, of a database class."""
+        known, kind = self.all(), key.removesuffix(IN_TWO_ZONES)
+        family, times = known.get(kind.partition(".")[0]), self.times_large(kind)
+        if key in known:
+            return known[key]
+        if kind != key:
+            # Where it is not known.
+            return 2 * known[kind] if kind in known else None
+        return None if family is None or times is None else family * times
 
     @staticmethod
     def times_large(kind: str) -> float | None:
-        """How many of its family's `large` a type is."""
+        """How many of its family's `large` an instance type is."""
         return SIZES.get(kind.partition(".")[2])
-
-    def database(self, kind: str, *, two_zones: bool = False) -> float | None:
-        """What an RDS instance of a class costs an hour."""
-        known = self._of("rds")
-        one = known.get(kind)
-        return (
-            known.get(TWO_ZONES.format(kind), None if one is None else 2 * one)
-            if two_zones
-            else one
-        )
 
     def all(self) -> dict[str, float]:
         """Every price, by its key."""
@@ -109,9 +90,6 @@ class Prices:
     def _of(self, service: str) -> Mapping[str, float]:
         found: Mapping[str, float] = self._services.get(service, {}).get("prices", {})
         return found
-
-    def _price(self, key: str) -> float | None:
-        return self.all().get(key)
 
 
 def regions() -> list[str]:

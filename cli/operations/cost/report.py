@@ -1,4 +1,4 @@
-"""What a person reads: each thing with its price, totals by the hour and the month, both rungs side by side."""
+"""What a person reads: each thing with its price, totals by the hour and the month, both tenancies side by side."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -62,7 +62,7 @@ def _line_data(line: Line) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Report:
+class CostReport:
     """The estimates beside one another."""
 
     environment: str
@@ -163,7 +163,7 @@ def estimate(kind: str, things: Iterable[Thing], prices: Prices) -> Estimate:
 
 
 def plan(kind: str, wanted: Wishes, environment: str, prices: Prices) -> Estimate:
-    """What the settings will make on a rung."""
+    """What the settings will make on a tenancy."""
     if kind == DEDICATED:
         return estimate(kind, planned.dedicated(wanted, environment), prices)
     found = estimate(kind, planned.shared(wanted, environment), prices)

@@ -4,13 +4,13 @@
 there is no price they say None, and the caller shows that there is none.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from cli.base import lifetime
+from cli.cloud.catalogue import kind_of
 from cli.cloud.resource import Resource
 from cli.operations.cost import prices, pricing
-from cli.operations.cost.prices import Prices
 from cli.operations.cost.things import Thing
 from cli.stack.backends import Found
 
@@ -47,110 +47,22 @@ def _hours(created: str, until: datetime) -> float:
 
 def price(resource: Resource, region: str) -> float | None:
     """What something in the cloud costs an hour, in dollars; None if nobody knows, or it is billed by use."""
-    if region not in prices.regions():
+    kind = kind_of(resource)
+    if kind is None or region not in prices.regions():
         return None
-    kind = _kind(resource)
-    if kind in FREE_KINDS:
+    if resource.ending:
         return 0.0
-    pricer = KINDS.get(kind)
-    return pricer(resource, prices.of(region)) if pricer else None
+    charges = list(kind.price(resource.facts))
+    if charges and all(charge.by_use for charge in charges):
+        return None
+    table = prices.of(region)
+    found = [pricing.hour(charge, table) for charge in charges if not charge.by_use]
+    known = [each for each in found if each is not None]
+    return sum(known) if len(known) == len(found) else None
 
 
 def by_use(resource: Resource) -> bool:
     """Whether what it costs depends on what is in it, or done with it, alone."""
-    return _kind(resource) in BY_USE_KINDS
-
-
-def _kind(resource: Resource) -> str:
-    return f"{resource.service} {resource.kind}".strip()
-
-
-def _gigabytes(resource: Resource, table: Prices) -> float | None:
-    """A volume of the type that the kit makes, without more operations or throughput than it comes with."""
-    rate = table.month("ebs-gp3")
-    size = resource.facts.get("Size")
-    if resource.facts.get("VolumeType", "gp3") != "gp3":
-        return None
-    return None if rate is None or size is None else int(size) * rate
-
-
-def _database(resource: Resource, table: Prices) -> float | None:
-    two = bool(resource.facts.get("two zones"))
-    instance = table.database(str(resource.facts.get("class")), two_zones=two)
-    rate, size = table.month("rds-gp3"), resource.facts.get("storage")
-    if instance is None or rate is None or size is None:
-        return None
-    return instance + (2 if two else 1) * int(size) * rate
-
-
-def _balancer(resource: Resource, table: Prices) -> float | None:
-    return table.hour("elb-classic" if resource.kind.startswith("classic") else "elb")
-
-
-def _key(resource: Resource, table: Prices) -> float | None:
-    # A key that is on its way out costs nothing.
-    return 0.0 if resource.ending else table.month("kms-key")
-
-
-def _instance(resource: Resource, table: Prices) -> float | None:
-    if resource.ending or resource.facts.get("state") == "stopped":
-        return 0.0
-    return table.instance(str(resource.facts.get("InstanceType", "")))
-
-
-def _endpoint(resource: Resource, _: Prices) -> float | None:
-    # Those of type Gateway cost nothing; the program makes no others.
-    return 0.0 if resource.facts.get("VpcEndpointType") == "Gateway" else None
-
-
-def _hour(key: str) -> Callable[[Resource, Prices], float | None]:
-    return lambda _, table: table.hour(key)
-
-
-KINDS: Mapping[str, Callable[[Resource, Prices], float | None]] = {
-    "ec2 elastic-ip": _hour("public-ipv4"),
-    "ec2 instance": _instance,
-    "ec2 natgateway": _hour("nat-gateway"),
-    "ec2 volume": _gigabytes,
-    "ec2 vpc-endpoint": _endpoint,
-    "eks cluster": _hour("eks-cluster"),
-    "elasticloadbalancing classic-load-balancer": _balancer,
-    "elasticloadbalancing load-balancer": _balancer,
-    "kms key": _key,
-    "rds db": _database,
-}
-
-FREE_KINDS = frozenset(
-    {
-        "ec2 internet-gateway",
-        "ec2 key-pair",
-        "ec2 launch-template",
-        "ec2 network-interface",
-        "ec2 route-table",
-        "ec2 security-group",
-        "ec2 subnet",
-        "ec2 vpc",
-        "eks pod-identity-association",
-        "elasticloadbalancing target-group",
-        "iam group",
-        "iam instance-profile",
-        "iam oidc-provider",
-        "iam policy",
-        "iam role",
-        "iam user",
-        "rds subnet-group",
-    }
-)
-
-BY_USE_KINDS = frozenset(
-    {
-        "ec2 snapshot",
-        "ecr image",
-        "ecr repository",
-        "logs log-group",
-        "rds snapshot",
-        "s3",
-        "s3 objects",
-    }
-)
-"""Billed by what is in them, which nobody has weighed. What is in none of the lists is not known."""
+    kind = kind_of(resource)
+    charges = list(kind.price(resource.facts)) if kind else []
+    return bool(charges) and all(charge.by_use for charge in charges)

@@ -21,7 +21,7 @@ class Line:
     """One thing that costs something."""
 
     what: str
-    """Like "NAT gateway": the same for both rungs."""
+    """Like "NAT gateway": the same for both tenancies."""
 
     name: str
     """The resource's own name."""

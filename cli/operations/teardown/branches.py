@@ -2,12 +2,11 @@
 
 from cli.base.environments import Environment
 from cli.base.errors import KitError
-from cli.base.record import on_sandbox
 from cli.cloud.errors import translated
 from cli.cloud.resource import TAGGING_API, pairs
 from cli.operations.teardown.target import Target
 from cli.stack import stack_config
-from infra.naming import LABEL_BASE, LABEL_ENVIRONMENT, TAG_BASE, TAG_ENVIRONMENT
+from infra.contract.naming import LABEL_BASE, LABEL_ENVIRONMENT, TAG_BASE, TAG_ENVIRONMENT
 
 
 def branches_of(target: Target) -> list[str]:
@@ -44,13 +43,9 @@ def _in_cloud(target: Target) -> list[str]:
 
 
 def _on_this_machine(target: Target) -> list[str]:
-    if target.sandbox is None:
-        return []
-    folder = target.environment.record_file.parent
-    names = on_sandbox(folder, target.session.sandbox_name)
-    return [name for name in names if _base_of(target, name) == target.name]
+    return [name for name in target.cloud.neighbours() if _base_of(target, name) == target.name]
 
 
 def _base_of(target: Target, name: str) -> str:
-    backend = target.session.backend(Environment(name), target.sandbox)
+    backend = target.session.backend(Environment(name))
     return backend.plain().get(stack_config.BASE_KEY, "")

@@ -43,7 +43,7 @@ def load_balancers(target: Target, report: Report) -> None:
     clear(
         target.client,
         target.name,
-        report.heard,
+        report.log_line,
         services=[LOAD_BALANCING],
         region=target.region,
         patience=Patience(60.0, 10.0, target.limits.pause),

@@ -18,10 +18,12 @@ from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
 from cli.operations.teardown.waiting import until_none
 from cli.stack.backends import need
+from infra.contract import executors
+from infra.contract.outputs import Outputs
 
 SCHEDULER = f"{COMPONENT_LABEL}=scheduler"
 WORKER = f"{COMPONENT_LABEL}=worker"
-COMPONENTS = f"{COMPONENT_LABEL} in (api-server,dag-processor,triggerer,scheduler)"
+COMPONENTS = f"{COMPONENT_LABEL} in ({','.join(executors.COMPONENTS)})"
 GRACE = 2
 """Seconds for a component that has nothing left to do."""
 
@@ -65,7 +67,6 @@ run, and the task goes on until both are killed. So first the signal for `on_kil
 
 ENDED = ("Succeeded", "Failed")
 PENDING = "Pending"
-LOCAL = "LocalExecutor"
 PATIENCE = 2.0
 """Seconds that an Airflow which is about to go may take to answer."""
 
@@ -94,14 +95,14 @@ def drain(target: Target, report: Report) -> None:
 
 def _pause(target: Target, report: Report, give_up: float) -> bool:
     """Pauses all DAGs. Whether a task is queued or runs; also if nobody can say."""
-    live = Live(target.session, target.environment, target.backend, target.outputs, target.sandbox)
+    live = Live(target.session, target.environment, target.backend, target.outputs)
     try:
-        need(target.outputs, "adminUser")
+        need(target.outputs, Outputs.admin_user)
         with live.airflow(PATIENCE) as airflow:
             airflow.pause_all()
             if waiting := airflow.deferred():
                 report.note(f"{waiting} task(s) wait for a trigger: they are not resumed")
-            if target.plain.get("aerodrome:executor") == LOCAL:
+            if not target.executor.task_pods:
                 _wait_inside(airflow, target, report, give_up)
             return airflow.unfinished() > 0
     except Unreachable:
@@ -112,7 +113,7 @@ def _pause(target: Target, report: Report, give_up: float) -> bool:
 
 
 def _wait_inside(airflow: Airflow, target: Target, report: Report, give_up: float) -> None:
-    """For tasks that run inside the scheduler: it must not end before they do."""
+    """For tasks that have no pods of their own, whose end could be seen."""
     while tasks := airflow.unfinished():
         if time.monotonic() >= give_up:
             report.note(f"{tasks} task(s) did not end in {target.limits.drain:.0f} s")
@@ -123,7 +124,7 @@ def _wait_inside(airflow: Airflow, target: Target, report: Report, give_up: floa
 
 def _end_scheduler(target: Target, kubernetes: Kubernetes, give_up: float) -> None:
     """Until it is gone, it may start what is queued already."""
-    if target.plain.get("aerodrome:executor") != LOCAL:
+    if not target.executor.in_scheduler:
         # One that runs tasks itself needs longer: it uploads their logs.
         _end(kubernetes, kubernetes.objects("pods", selector=SCHEDULER))
 

@@ -9,7 +9,7 @@ the engine tries once more. So it does when something is gone that its state sti
 import re
 
 from cli.base.errors import KitError, UserError
-from cli.cloud import ecr, rds, s3
+from cli.cloud.catalogue import ecr, rds, s3
 from cli.cloud.clearing import clear
 from cli.cloud.errors import gone_is_fine, translated
 from cli.cloud.patience import Patience
@@ -108,7 +108,7 @@ def _destroy(target: Target) -> Outcome:
 
 def settled(target: Target, report: Report) -> None:
     """Waits for interfaces of nodes that are on their way out: the CNI must live to take them away."""
-    if target.sandbox is not None or target.shared:
+    if target.shared:
         return
 
     def detaching() -> list[str]:
@@ -131,7 +131,7 @@ def in_the_way(target: Target, report: Report) -> None:
     clear(
         target.client,
         target.name,
-        report.heard,
+        report.log_line,
         services=["elasticloadbalancing", "ec2"],
         region=target.region,
         wanted=is_wanted,

@@ -12,11 +12,12 @@ from typing import Any
 from cli.base import lifetime
 from cli.cloud.resource import Resource
 from cli.stack.stack_config import BRANCH_MAX_LENGTH
-from infra.naming import (
+from infra.contract.naming import (
     TAG_BASE,
     TAG_BRANCH,
     TAG_EXPIRES,
     TAG_REPOSITORY,
+    TAG_USED,
     is_environment,
     tag_value,
 )
@@ -162,12 +163,14 @@ def _tag(found: Iterable[Resource], key: str) -> str:
     return next((resource.tags[key] for resource in found if resource.tags.get(key)), "")
 
 
-def _expiry(found: Iterable[Resource]) -> str:
-    """The latest of all: who extends an environment may not reach every resource's tags.
+def _expiry(found: list[Resource]) -> str:
+    """That of the resource with the day of the last use: the others have the date of the day on which they
+    were made. Without one, the latest of all.
 
     What is no date was written by hand, and hardly to have the environment deleted: it beats every date.
     """
-    told = {resource.tags[TAG_EXPIRES] for resource in found if resource.tags.get(TAG_EXPIRES)}
+    asked = [resource for resource in found if resource.tags.get(TAG_USED)] or found
+    told = {resource.tags[TAG_EXPIRES] for resource in asked if resource.tags.get(TAG_EXPIRES)}
     if lifetime.NEVER in told:
         return lifetime.NEVER
     strange = {text for text in told if lifetime.day_of(text) is None}

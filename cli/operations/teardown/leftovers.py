@@ -11,7 +11,7 @@ from cli.operations.teardown.helm import uninstall
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
 from cli.stack import helm_releases
-from infra.naming import LABEL_ENVIRONMENT, Names
+from infra.contract.naming import LABEL_ENVIRONMENT, Names
 
 HOOKS = "jobs,secrets,configmaps"
 """What a Helm hook may leave: it belongs to no release and to no state."""
@@ -77,7 +77,7 @@ def in_cloud(target: Target, report: Report) -> list[Left]:
     return clear(
         target.client,
         target.name,
-        report.heard,
+        report.log_line,
         region=target.region,
         patience=target.limits.cloud,
         wanted=lambda resource: not is_kept(target, resource),

@@ -9,20 +9,15 @@ cloud and cluster say that nothing is left is the stack removed.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from cli.base import passphrase
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.lease import coming_up, held
 from cli.base.lease_stores import Store
 from cli.base.phases import Phases
-from cli.base.record import Record
-from cli.cloud.sandbox import Sandbox, identity
-from cli.operations import sandboxes
 from cli.operations.teardown import cluster, drain, engine, leftovers, rancher
 from cli.operations.teardown.branches import branches_of
 from cli.operations.teardown.custom_resources import custom_resources
-from cli.operations.teardown.report import Done, Report
-from cli.operations.teardown.sandbox import end_sandbox
+from cli.operations.teardown.report import Report, StepResult
 from cli.operations.teardown.target import Target, target_of
 from cli.session import Session
 from cli.stack import stack_config
@@ -30,7 +25,7 @@ from cli.stack.backends import Outcome
 
 
 @dataclass(frozen=True)
-class Wish:
+class DownOptions:
     """What was asked of `down`."""
 
     keep_sandbox: bool = False
@@ -59,7 +54,7 @@ class TornDown:
     forgotten: bool = False
     """The sandbox was gone, and the emulated cloud with it: only the state was left."""
 
-    steps: list[Done] = field(default_factory=list)
+    steps: list[StepResult] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     """What stays because somebody wanted it to outlive the environment."""
 
@@ -69,7 +64,7 @@ class TornDown:
 
 
 @dataclass(frozen=True)
-class Step:
+class TeardownStep:
     """One step of a teardown. One that may fail is told, and the rest goes on: the inventory decides."""
 
     name: str
@@ -77,49 +72,48 @@ class Step:
 
 
 BEFORE = (
-    Step("drain", drain.drain),
-    Step("rancher", rancher.deregister),
-    Step("load balancers", cluster.load_balancers),
-    Step("custom resources", custom_resources),
-    Step("volumes", cluster.volumes),
-    Step("node pools", cluster.node_pools),
-    Step("data", engine.release_data),
+    TeardownStep("drain", drain.drain),
+    TeardownStep("rancher", rancher.deregister),
+    TeardownStep("load balancers", cluster.load_balancers),
+    TeardownStep("custom resources", custom_resources),
+    TeardownStep("volumes", cluster.volumes),
+    TeardownStep("node pools", cluster.node_pools),
+    TeardownStep("data", engine.release_data),
 )
 """While the controllers live."""
 
 AFTER = ("engine", "cluster", "cloud", "inventory")
 
 
-def phases_of(environment: Environment, wish: Wish) -> int:
+def phases_of(session: Session, environment: Environment, options: DownOptions) -> int:
     """How many steps there will be, for the count; the sandbox's end is one more."""
-    ends = environment.sandboxed and not wish.keep_sandbox
-    return len(BEFORE) + len(AFTER) + int(ends)
+    end = 0 if options.keep_sandbox else session.cloud(environment).phases
+    return len(BEFORE) + len(AFTER) + end
 
 
 def tear_down(
-    session: Session, environment: Environment, phases: Phases, wish: Wish = Wish()
+    session: Session, environment: Environment, phases: Phases, options: DownOptions = DownOptions()
 ) -> TornDown:
     """Takes an environment away. KitError that names what is left, if anything is."""
-    sandbox = None
-    if environment.sandboxed:
-        passphrase.provide(environment)
-        sandbox = sandboxes.find(session)
-        if sandbox is None or _is_stale(environment, sandbox):
-            return _forget(session, environment, phases, wish)
-    target = target_of(session, environment, sandbox, wish.region)
-    _refuse_protected(target, wish)
-    wish.agree(target)
-    with held(environment, "down", session.console.report, _lease(target)) as holding:
-        names = _checked_branches(target, wish)
-        each = _for_branch(wish)
-        phases.total += sum(phases_of(Environment(name), each) for name in names)
+    cloud = session.cloud(environment)
+    cloud.unlock()
+    if cloud.trouble():
+        return _forget(session, environment, phases, options)
+    target = target_of(session, environment, options.region)
+    _refuse_protected(target, options)
+    options.agree(target)
+    lease = cloud.lease_store(target.region)
+    with held(environment, "down", session.console.report, lease) as holding:
+        names = _checked_branches(target, lease, options)
+        each = _for_branch(options)
+        phases.total += sum(phases_of(session, Environment(name), each) for name in names)
         branches = [tear_down(session, Environment(name), phases, each) for name in names]
         holding.begun = True
-        report = Report(phases, environment.name if names or wish.with_base else "")
+        report = Report(phases, environment.name if names or options.with_base else "")
         outcome = _run(target, report)
         left = [resource.label for resource in leftovers.kept(target)] if target.protected else []
         _remove(target)
-    kept_up = end_sandbox(session, environment, phases, keep=wish.keep_sandbox)
+    kept_up = cloud.end(phases, keep=options.keep_sandbox)
     return TornDown(
         environment.name,
         outcome,
@@ -166,7 +160,7 @@ def _left(target: Target, remnants: list[leftovers.Remnant], failure: KitError |
     lines = [line for item in remnants for line in item.lines()]
     if failure is not None:
         lines = [f"The engine failed: {failure.summary}", *failure.detail.splitlines(), "", *lines]
-    where = "; the sandbox is kept" if target.sandbox is not None else ""
+    where = "; the sandbox is kept" if target.cloud.phases else ""
     return KitError(
         f'{len(remnants)} resource(s) of "{target.name}" are left, and the stack is kept{where}',
         "\n".join(lines),
@@ -174,8 +168,8 @@ def _left(target: Target, remnants: list[leftovers.Remnant], failure: KitError |
     )
 
 
-def _refuse_protected(target: Target, wish: Wish) -> None:
-    if target.protected and wish.yes_destroy != target.name:
+def _refuse_protected(target: Target, options: DownOptions) -> None:
+    if target.protected and options.yes_destroy != target.name:
         raise UserError(
             f'Environment "{target.name}" is protected',
             "Its configuration says `protect`: its logs, images and database are to outlive it.\n"
@@ -184,15 +178,15 @@ def _refuse_protected(target: Target, wish: Wish) -> None:
         )
 
 
-def _checked_branches(target: Target, wish: Wish) -> list[str]:
-    for name, busy in coming_up(target.environment, _lease(target)):
+def _checked_branches(target: Target, lease: Store | None, options: DownOptions) -> list[str]:
+    for name, busy in coming_up(target.environment, lease):
         raise UserError(
             f'`up` is at work on environment "{name}", which stands on "{target.name}"',
             f"It is {busy}.\nWait until it is done. Nothing was changed.",
             f"./aerodrome down --env {target.name} --with-branches",
         )
     names = branches_of(target)
-    if names and not wish.with_branches:
+    if names and not options.with_branches:
         raise UserError(
             f'Environment "{target.name}" carries {", ".join(names)}',
             "They live in its cluster. Take them down first, or all at once:",
@@ -201,16 +195,10 @@ def _checked_branches(target: Target, wish: Wish) -> list[str]:
     return names
 
 
-def _for_branch(wish: Wish) -> Wish:
-    return Wish(keep_sandbox=True, yes_destroy=wish.yes_destroy, region=wish.region, with_base=True)
-
-
-def _lease(target: Target) -> Store | None:
-    if target.sandbox is not None:
-        return None
-    from cli.cloud.lease_bucket import store_of
-
-    return store_of(target.client, target.name, target.region)
+def _for_branch(options: DownOptions) -> DownOptions:
+    return DownOptions(
+        keep_sandbox=True, yes_destroy=options.yes_destroy, region=options.region, with_base=True
+    )
 
 
 def _remove(target: Target) -> None:
@@ -218,7 +206,9 @@ def _remove(target: Target) -> None:
     target.environment.record_file.unlink(missing_ok=True)
 
 
-def _forget(session: Session, environment: Environment, phases: Phases, wish: Wish) -> TornDown:
+def _forget(
+    session: Session, environment: Environment, phases: Phases, options: DownOptions
+) -> TornDown:
     """The sandbox that it was on is gone, and the emulated cloud with it."""
     backend = session.backend(environment)
     with held(environment, "down", session.console.report), phases.phase("forget"):
@@ -227,10 +217,5 @@ def _forget(session: Session, environment: Environment, phases: Phases, wish: Wi
             backend.forget()
         backend.remove(config=bool(backend.plain().get(stack_config.BRANCH_KEY)))
         environment.record_file.unlink(missing_ok=True)
-    kept = end_sandbox(session, environment, phases, keep=wish.keep_sandbox)
+    kept = session.cloud(environment).end(phases, keep=options.keep_sandbox)
     return TornDown(environment.name, forgotten=forgotten, sandbox_kept=kept)
-
-
-def _is_stale(environment: Environment, sandbox: Sandbox) -> bool:
-    record = Record.read(environment)
-    return record is not None and record.identity != identity(sandbox.instance)

@@ -85,7 +85,7 @@ def deregister(target: Target, report: Report, variables: Mapping[str, str] = os
     if target.shared:
         # The cluster is its base's.
         return
-    address = str(target.outputs.get("rancherAddress") or "")
+    address = target.outputs.rancher_address
     url = variables.get(URL) or (f"https://{address}" if address else "")
     managed = _is_managed(target)
     if not url and not managed:

@@ -9,7 +9,7 @@ from cli.base.phases import Phases
 
 
 @dataclass
-class Done:
+class StepResult:
     """One step."""
 
     name: str
@@ -28,12 +28,12 @@ class Report:
     whose: str = ""
     """The environment, where several go in one run."""
 
-    steps: list[Done] = field(default_factory=list)
+    steps: list[StepResult] = field(default_factory=list)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """What is told inside belongs to the step `name`."""
-        self.steps.append(Done(name))
+        self.steps.append(StepResult(name))
         with self.phases.phase(f"{self.whose}: {name}" if self.whose else name):
             yield
 
@@ -50,7 +50,7 @@ class Report:
         self.steps[-1].notes.append(text)
         self.say(text)
 
-    def heard(self, line: str) -> None:
+    def log_line(self, line: str) -> None:
         """A line of somebody who says for themselves what they deleted."""
         if line.startswith("deleted "):
             self.deleted(line.removeprefix("deleted "))

@@ -5,22 +5,22 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 
-from cli.base import lifetime, passphrase
+from cli.base import lifetime
 from cli.base.environments import Environment
 from cli.base.errors import CloudError, KitError
 from cli.base.phases import Phases
+from cli.base.settings import qualified
+from cli.cloud.catalogue import delete, find
 from cli.cloud.errors import InUse
 from cli.cloud.resource import Client, Resource, Search
-from cli.cloud.services import delete, find
 from cli.operations import live
-from cli.operations.access import cloud_of
 from cli.operations.cost.standing import by_use, price
 from cli.operations.teardown.judging import EXPIRED, NOBODYS, Evidence, Verdict, judge, spare
-from cli.operations.teardown.operation import Wish, phases_of, tear_down
+from cli.operations.teardown.operation import DownOptions, phases_of, tear_down
 from cli.operations.teardown.report import Report
 from cli.session import Session
 from cli.stack import stack_config
-from infra.naming import is_environment
+from infra.contract.naming import is_environment
 
 PASSES = 3
 """Over what belongs to no environment: one thing may hold another."""
@@ -43,7 +43,7 @@ class Swept:
 
 def look(session: Session, base: Environment, region: str = "") -> list[Verdict]:
     """Every environment in the base's cloud, with what speaks against it."""
-    client, place = cloud_of(session, base, region)
+    client, place = _reached(session, base, region)
     checkout = session.checkout()
     evidence = Evidence(
         session.today(),
@@ -55,7 +55,14 @@ def look(session: Session, base: Environment, region: str = "") -> list[Verdict]
         by_use,
     )
     found = judge(find(Search(client, None, place)), evidence)
-    return [_heard(session, one) if one.doomed else one for one in found]
+    return [_reconsidered(session, one) if one.doomed else one for one in found]
+
+
+def _reached(session: Session, base: Environment, region: str) -> tuple[Client, str]:
+    """Clients of the base's cloud, and its region; empty where there is only one."""
+    cloud = session.cloud(base)
+    place = cloud.region(region, session.backend(base).plain())
+    return cloud.client(place or None), place
 
 
 def _is_here(base: Environment, name: str) -> bool:
@@ -64,10 +71,10 @@ def _is_here(base: Environment, name: str) -> bool:
     return is_environment(name) and Environment(name).sandboxed == base.sandboxed
 
 
-def _heard(session: Session, verdict: Verdict) -> Verdict:
+def _reconsidered(session: Session, verdict: Verdict) -> Verdict:
     """The verdict after the environment itself was asked, as far as it can be."""
     plain = _configured(session, Environment(verdict.environment))
-    if plain.get("aerodrome:protect") == "true":
+    if plain.get(qualified("protect")) == "true":
         return spare(verdict, "it is protected")
     until = plain.get(stack_config.EXPIRES_KEY, "")
     if verdict.reason == EXPIRED and until and not lifetime.has_passed(until, session.today()):
@@ -95,8 +102,7 @@ def _last_use(session: Session, verdict: Verdict) -> date | None:
     """
     environment, today = Environment(verdict.environment), session.today()
     try:
-        if environment.sandboxed:
-            passphrase.provide(environment)
+        session.cloud(environment).unlock()
         if not session.backend(environment).deployed():
             return None
         with live.of(session, environment).airflow(PATIENCE) as airflow:
@@ -130,10 +136,10 @@ def _one(session: Session, base: Environment, verdict: Verdict, region: str) -> 
     work: Callable[[], object]
     if verdict.reason != NOBODYS:
         environment = Environment(verdict.environment)
-        _, place = cloud_of(session, base, region)
-        wish = Wish(keep_sandbox=True, region=place)
-        phases = Phases(session.console, total=phases_of(environment, wish))
-        work = partial(tear_down, session, environment, phases, wish)
+        _, place = _reached(session, base, region)
+        options = DownOptions(keep_sandbox=True, region=place)
+        phases = Phases(session.console, total=phases_of(session, environment, options))
+        work = partial(tear_down, session, environment, phases, options)
     else:
         work = partial(_nobodys, session, base, verdict, region)
     session.console.note(f"{verdict.environment or 'nobody'}: {verdict.reason}", "bold")
@@ -147,7 +153,7 @@ def _one(session: Session, base: Environment, verdict: Verdict, region: str) -> 
 
 
 def _nobodys(session: Session, base: Environment, verdict: Verdict, region: str) -> None:
-    client, place = cloud_of(session, base, region)
+    client, place = _reached(session, base, region)
     report = Report(Phases(session.console, total=1))
     left = list(verdict.resources)
     with report.step("cloud"):

@@ -4,23 +4,25 @@ Any part may be missing: the program, the branch, the configuration, the state, 
 is known of the others is enough; where nothing is known, there is still the cloud, by tag.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
+from cli.base.settings import qualified
+from cli.cloud.catalogue import find
 from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.limits import Limits
+from cli.cloud.protocol import Cloud
 from cli.cloud.resource import Client, Resource, Search
-from cli.cloud.sandbox import Sandbox
-from cli.cloud.services import FINDERS, find
-from cli.operations.access import cloud_of
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend
-from infra.naming import TAG_BASE, Names
+from infra.contract.executors import DEFAULT, EXECUTORS, Executor
+from infra.contract.naming import TAG_BASE, Names
+from infra.contract.outputs import Outputs
+from infra.contract.tenancy import Tenancy
 
 
 @dataclass
@@ -30,10 +32,10 @@ class Target:
     session: Session
     environment: Environment
     backend: Backend
-    sandbox: Sandbox | None
+    cloud: Cloud
     client: Client
     region: str
-    outputs: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Outputs = field(default_factory=lambda: Outputs({}))
     plain: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -47,11 +49,11 @@ class Target:
     @cached_property
     def base(self) -> str:
         """What it stands on, if it is shared; empty if it stands alone."""
-        told = self.outputs.get("rung") or self.plain.get(stack_config.RUNG_KEY)
-        if told == stack_config.DEDICATED:
+        told = self.outputs.tenancy or self.plain.get(stack_config.TENANCY_KEY)
+        if told == Tenancy.dedicated:
             return ""
-        if told == stack_config.SHARED:
-            return str(self.outputs.get("base") or self.plain.get(stack_config.BASE_KEY, ""))
+        if told == Tenancy.shared:
+            return self.outputs.base or self.plain.get(stack_config.BASE_KEY, "")
         tagged = (resource.tags.get(TAG_BASE, "") for resource in self.found())
         return next((base for base in tagged if base), self.environment.base)
 
@@ -66,8 +68,13 @@ class Target:
     @property
     def protected(self) -> bool:
         """Whether its data was meant to outlive it."""
-        configured = self.plain.get("aerodrome:protect") == "true"
-        return configured or bool(self.outputs.get("protect"))
+        configured = self.plain.get(qualified("protect")) == "true"
+        return configured or self.outputs.protect
+
+    @property
+    def executor(self) -> Executor:
+        """What runs its tasks."""
+        return EXECUTORS.get(self.plain.get(qualified("executor"), DEFAULT), EXECUTORS[DEFAULT])
 
     @property
     def of_branch(self) -> bool:
@@ -75,7 +82,7 @@ class Target:
         branch = self.plain.get(stack_config.BRANCH_KEY) or self.environment.branch
         return self.shared or bool(branch)
 
-    def found(self, services: Any = FINDERS) -> list[Resource]:
+    def found(self, services: Collection[str] | None = None) -> list[Resource]:
         """What the cloud has of it now."""
         return find(Search(self.client, self.name, self.region), services)
 
@@ -88,41 +95,33 @@ class Target:
 
     @property
     def cluster(self) -> str:
-        told = str(self.outputs.get("clusterName") or "")
-        return told or Names(self.base or self.name).cluster
+        return self.outputs.cluster_name or Names(self.base or self.name).cluster
 
     @cached_property
     def kubernetes(self) -> Kubernetes | None:
         """On the cluster that it lives in; None if that is gone. A sandbox's Kubernetes outlives its EKS cluster."""
-        if self.sandbox is None and not self.cluster_exists:
+        if not self.cloud.keeps_kubernetes and not self.cluster_exists:
             return None
-        told = dict(self.outputs)
-        if self.sandbox is None and not told.get("kubeconfig"):
-            from cli.cloud.eks import kubeconfig
-
-            told["kubeconfig"] = kubeconfig(self.client, self.cluster, self.region)
-        return self.session.kubernetes(self.names.namespace, told, self.sandbox)
+        return self.cloud.kubernetes(self.names.namespace, self.outputs, self.cluster, self.region)
 
     def has_state(self) -> bool:
         return self.backend.deployed()
 
 
-def target_of(
-    session: Session, environment: Environment, sandbox: Sandbox | None, region: str = ""
-) -> Target:
+def target_of(session: Session, environment: Environment, region: str = "") -> Target:
     """UserError if nothing says where the environment's cloud is."""
-    backend = session.backend(environment, sandbox)
-    client, region = cloud_of(session, environment, region)
-    return Target(
-        session, environment, backend, sandbox, client, region, _outputs(backend), backend.plain()
-    )
+    cloud, backend = session.cloud(environment), session.backend(environment)
+    plain = backend.plain()
+    region = cloud.region(region, plain)
+    client = cloud.client(region or None)
+    return Target(session, environment, backend, cloud, client, region, _outputs(backend), plain)
 
 
-def _outputs(backend: Backend) -> Mapping[str, Any]:
-    """{} where the state cannot be read to its end: the passphrase may be lost."""
+def _outputs(backend: Backend) -> Outputs:
+    """Empty where the state cannot be read to its end: the passphrase may be lost."""
     try:
         return backend.outputs()
     except UserError:
         raise
     except KitError:
-        return {}
+        return Outputs({})

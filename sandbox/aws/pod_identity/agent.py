@@ -11,16 +11,16 @@ from typing import Any
 from urllib.parse import quote
 
 from sandbox.aws.pod_identity.associations import Associations
-from sandbox.aws.pod_identity.aws import Aws, AwsError
+from sandbox.aws.pod_identity.aws import AwsError, EmulatorClient
 
 
 class Agent:
-    def __init__(self, aws: Aws, associations: Associations) -> None:
+    def __init__(self, aws: EmulatorClient, associations: Associations) -> None:
         self._aws = aws
         self._associations = associations
 
     def credentials(self, token: str) -> dict[str, str]:
-        """What the AWS SDKs expect of a container credentials endpoint. AwsError if refused."""
+        """The answer that the AWS SDKs expect of a container credentials endpoint. AwsError if refused."""
         if not token:
             raise AwsError(
                 400, "InvalidParameterException", "Service account token cannot be empty"

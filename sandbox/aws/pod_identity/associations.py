@@ -1,4 +1,4 @@
-"""Which cluster associates a role with a service account.
+"""A cache of Pod Identity associations: the cluster that gives a service account a role.
 
 All clusters of the emulator are the sandbox's one Kubernetes, so a pod does not say which of
 them it runs on: the one that has an association for it.
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import quote
 
-from sandbox.aws.pod_identity.aws import Aws
+from sandbox.aws.pod_identity.aws import EmulatorClient
 
 FRESH = 1.0
 """Seconds for which a found association is taken for still there. One that is not found is
@@ -17,7 +17,7 @@ always asked for anew: a pod often follows its association at once."""
 
 
 class Associations:
-    def __init__(self, aws: Aws, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, aws: EmulatorClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._aws = aws
         self._clock = clock
         self._lock = threading.Lock()

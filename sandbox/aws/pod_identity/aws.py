@@ -25,7 +25,7 @@ class AwsError(CloudError):
         self.status = status
 
 
-class Aws:
+class EmulatorClient:
     """The emulator as one access key sees it."""
 
     def __init__(self, url: str, credentials: Path) -> None:

@@ -11,7 +11,7 @@ from sandbox.aws.pod_identity import webhook
 from sandbox.aws.pod_identity.agent import Agent
 from sandbox.aws.pod_identity.associations import Associations
 from sandbox.aws.pod_identity.aws import AwsError
-from sandbox.aws.pod_identity.settings import Settings, host_and_port
+from sandbox.aws.pod_identity.settings import PodIdentitySettings, host_and_port
 
 log = logging.getLogger("aerodrome.pod-identity")
 
@@ -20,7 +20,7 @@ IP_FREEBIND = 15
 
 
 class Server(ThreadingHTTPServer):
-    """A thread for each connection; an address need not be there yet to listen on it."""
+    """An HTTP server with a thread for each connection; its address need not be there yet."""
 
     daemon_threads = True
 
@@ -45,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
         log.debug(format, *args)
 
 
-def webhook_server(settings: Settings, associations: Associations) -> Server:
+def webhook_server(settings: PodIdentitySettings, associations: Associations) -> Server:
     class Webhook(Handler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -67,7 +67,7 @@ def webhook_server(settings: Settings, associations: Associations) -> Server:
     return server
 
 
-def agent_server(settings: Settings, agent: Agent) -> Server:
+def agent_server(settings: PodIdentitySettings, agent: Agent) -> Server:
     class Credentials(Handler):
         def do_GET(self) -> None:
             if self.path != "/v1/credentials":

@@ -1,4 +1,4 @@
-"""What the Pod Identity process is told when it starts, through its environment."""
+"""The settings of the Pod Identity process, which it reads from its environment."""
 
 import os
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ AGENT = "AERODROME_AGENT_ADDRESS"
 
 
 @dataclass(frozen=True)
-class Settings:
+class PodIdentitySettings:
     aws_url: str
     """The emulator, as pods reach it: the webhook hands it on."""
 
@@ -31,7 +31,7 @@ class Settings:
     agent: str = f"{POD_IDENTITY_ADDRESS}:80"
 
     @classmethod
-    def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+    def read(cls, environ: Mapping[str, str] = os.environ) -> "PodIdentitySettings":
         return cls(
             aws_url=environ[AWS_URL],
             credentials=Path(environ[CREDENTIALS]),

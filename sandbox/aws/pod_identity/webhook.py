@@ -36,7 +36,7 @@ def review(admission: dict[str, Any], associations: Associations, aws_url: str) 
 
 
 def variables(aws_url: str) -> dict[str, str]:
-    """What every container of the pod is told."""
+    """The environment variables of every container of the pod."""
     return {
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{POD_IDENTITY_ADDRESS}/v1/credentials",
         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": f"{FOLDER}/{VOLUME}",

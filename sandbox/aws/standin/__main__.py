@@ -6,13 +6,17 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
-from sandbox.aws.standin.settings import Settings, emulator_environment
+from sandbox.aws.standin.settings import EmulatorSettings, emulator_environment
 
 
-def main() -> None:
-    settings = Settings.read()
+def main(extensions: Callable[[], Iterable[Any]] = tuple) -> None:
+    """Serve until a signal. `extensions` gives what `services.Extension` describes; it is called
+    when MiniStack can be imported."""
+    settings = EmulatorSettings.read()
     environment = emulator_environment(settings)
     os.umask(0o077)
     for folder in (environment["STATE_DIR"], environment["S3_DATA_DIR"], environment["TMPDIR"]):
@@ -24,19 +28,20 @@ def main() -> None:
     from hypercorn.asyncio import serve  # type: ignore[import-not-found]
     from hypercorn.config import Config  # type: ignore[import-not-found]
 
-    from sandbox.aws.standin import emulator
+    from sandbox.aws.standin import emulator, internals
     from sandbox.aws.standin.gateway import Gateway
 
     if emulator.release() != emulator.RELEASE:
         sys.exit(f"MiniStack {emulator.release()} found, {emulator.RELEASE} needed")
-    emulator.prepare(settings.root_key())
-    emulator.accept_tokens_for(settings.address)
+    emulator.register_root(settings.root_key())
+    internals.trust_no_well_known_key()
+    internals.accept_tokens_for(settings.address)
     logging.getLogger("aerodrome.aws").setLevel(logging.INFO)
     config = Config()
     config.bind = [f"{settings.host}:{settings.port}"]
     config.keep_alive_timeout = 75
     config.loglevel = "WARNING"
-    asyncio.run(_serve(serve, Gateway(settings), config))
+    asyncio.run(_serve(serve, Gateway(settings, extensions()), config))
 
 
 async def _serve(serve: object, application: object, config: object) -> None:

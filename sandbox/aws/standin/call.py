@@ -1,4 +1,4 @@
-"""One authenticated and authorized call to a service, and what answers it."""
+"""An authenticated and authorized call to a service, and the type of what answers it."""
 
 import json
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""EC2's refusals to delete what is in use, and to use what does not exist.
+"""EC2's dependency checks: what is in use is not deleted, what does not exist not used.
 
 MiniStack deletes a subnet under its instances. A teardown in the wrong order would look right
 here and fail on AWS; each check below is one of AWS' own.
@@ -7,9 +7,10 @@ here and fail on AWS; each check below is one of AWS' own.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sandbox.aws.standin import emulator, load_balancers
+from sandbox.aws.standin import emulator
 from sandbox.aws.standin.call import Call
 from sandbox.aws.standin.emulator import Answer
+from sandbox.aws.standin.internals import records
 
 ENDED = ("deleted", "terminated", "shutting-down")
 
@@ -21,50 +22,55 @@ def check(call: Call) -> Answer | None:
 
 
 def users_of_subnet(subnet: str) -> Iterator[str]:
-    """What has an address in a subnet."""
-    ec2 = emulator.service("ec2")
-    for store in (ec2._instances, ec2._nat_gateways, ec2._network_interfaces):
+    """The resources with an address in a subnet."""
+    ec2 = records("ec2")
+    for store in (ec2.instances, ec2.nat_gateways, ec2.network_interfaces):
         yield from (key for key, item in store.items() if _is_in(item, subnet))
-    for key, endpoint in ec2._vpc_endpoints.items():
+    for key, endpoint in ec2.vpc_endpoints.items():
         if subnet in endpoint.get("SubnetIds", []):
             yield key
-    for cluster in emulator.service("eks")._clusters.values():
+    for cluster in records("eks").clusters.values():
         if subnet in cluster["resourcesVpcConfig"]["subnetIds"]:
             yield cluster["name"]
-    for database in emulator.service("rds")._instances.values():
+    for database in records("rds").instances.values():
         group = database.get("DBSubnetGroup") or {}
         if subnet in {item["SubnetIdentifier"] for item in group.get("Subnets", [])}:
             yield database["DBInstanceIdentifier"]
-    for balancer in emulator.service("alb")._lbs.values():
+    for balancer in records("alb").lbs.values():
         if subnet in balancer["Subnets"]:
             yield balancer["LoadBalancerArn"]
-    for balancer in load_balancers.classic().of_region():
-        if subnet in balancer["subnets"]:
-            yield balancer["arn"]
+    yield from _other_users(subnet)
 
 
 def users_of_group(group: str) -> Iterator[str]:
-    """What a security group protects, and the groups whose rules name it."""
-    ec2 = emulator.service("ec2")
-    for key, instance in ec2._instances.items():
+    """The resources in a security group, and the groups whose rules name it."""
+    ec2 = records("ec2")
+    for key, instance in ec2.instances.items():
         if _alive(instance) and group in {item["GroupId"] for item in instance["SecurityGroups"]}:
             yield key
-    for key, interface in ec2._network_interfaces.items():
+    for key, interface in ec2.network_interfaces.items():
         if group in {item["GroupId"] for item in interface["Groups"]}:
             yield key
-    for balancer in emulator.service("alb")._lbs.values():
+    for balancer in records("alb").lbs.values():
         if group in balancer["SecurityGroups"]:
             yield balancer["LoadBalancerArn"]
-    for classic in load_balancers.classic().of_region():
-        if group in classic["groups"]:
-            yield classic["arn"]
-    for key, other in ec2._security_groups.items():
+    yield from _other_users(group)
+    for key, other in ec2.security_groups.items():
         if key != group and group in _groups_in_rules(other):
             yield key
-    for cluster in emulator.service("eks")._clusters.values():
+    for cluster in records("eks").clusters.values():
         network = cluster["resourcesVpcConfig"]
         if group in [*network["securityGroupIds"], network["clusterSecurityGroupId"]]:
             yield cluster["name"]
+
+
+def _other_users(key: str) -> Iterator[str]:
+    for users in OTHERS:
+        yield from users(key)
+
+
+OTHERS: list[Callable[[str], Iterator[str]]] = []
+"""What else may use a subnet or a group, by its id: an extension's resources."""
 
 
 def _groups_in_rules(group: dict[str, Any]) -> set[str]:
@@ -101,7 +107,7 @@ def _delete_group(call: Call) -> Answer | None:
 
 def _delete_route_table(call: Call) -> Answer | None:
     table = call.parameter("RouteTableId")
-    known = emulator.service("ec2")._route_tables.get(table)
+    known = records("ec2").route_tables.get(table)
     if known and known["Associations"]:
         return _violation(f"The routeTable '{table}' has dependencies and cannot be deleted.")
     return None
@@ -109,7 +115,7 @@ def _delete_route_table(call: Call) -> Answer | None:
 
 def _delete_gateway(call: Call) -> Answer | None:
     gateway = call.parameter("InternetGatewayId")
-    known = emulator.service("ec2")._internet_gateways.get(gateway)
+    known = records("ec2").internet_gateways.get(gateway)
     if known and known["Attachments"]:
         return _violation(
             f"The internetGateway '{gateway}' has dependencies and cannot be deleted."
@@ -118,12 +124,12 @@ def _delete_gateway(call: Call) -> Answer | None:
 
 
 def _detach_gateway(call: Call) -> Answer | None:
-    ec2, vpc = emulator.service("ec2"), call.parameter("VpcId")
-    natted = [nat for nat in ec2._nat_gateways.values() if nat["VpcId"] == vpc and _alive(nat)]
+    ec2, vpc = records("ec2"), call.parameter("VpcId")
+    natted = [nat for nat in ec2.nat_gateways.values() if nat["VpcId"] == vpc and _alive(nat)]
     addressed = [
         address
-        for address in ec2._addresses.values()
-        if ec2._instances.get(address["InstanceId"] or "", {}).get("VpcId") == vpc
+        for address in ec2.addresses.values()
+        if ec2.instances.get(address["InstanceId"] or "", {}).get("VpcId") == vpc
     ]
     if natted or addressed:
         return _violation(
@@ -134,15 +140,15 @@ def _detach_gateway(call: Call) -> Answer | None:
 
 
 def _delete_vpc(call: Call) -> Answer | None:
-    ec2, vpc = emulator.service("ec2"), call.parameter("VpcId")
+    ec2, vpc = records("ec2"), call.parameter("VpcId")
     tables = [
         table
-        for table in ec2._route_tables.values()
+        for table in ec2.route_tables.values()
         if table["VpcId"] == vpc and not any(link.get("Main") for link in table["Associations"])
     ]
     others = [
         item
-        for store in (ec2._vpc_endpoints, ec2._nat_gateways)
+        for store in (ec2.vpc_endpoints, ec2.nat_gateways)
         for item in store.values()
         if item["VpcId"] == vpc and _alive(item)
     ]
@@ -153,7 +159,7 @@ def _delete_vpc(call: Call) -> Answer | None:
 
 def _release_address(call: Call) -> Answer | None:
     allocation = call.parameter("AllocationId")
-    known = emulator.service("ec2")._addresses.get(allocation)
+    known = records("ec2").addresses.get(allocation)
     if known and known["AssociationId"]:
         return emulator.ec2_error(
             "InvalidIPAddress.InUse", f"Address {known['PublicIp']} is in use."
@@ -162,8 +168,8 @@ def _release_address(call: Call) -> Answer | None:
 
 
 def _create_nat_gateway(call: Call) -> Answer | None:
-    ec2, allocation = emulator.service("ec2"), call.parameter("AllocationId")
-    address = ec2._addresses.get(allocation)
+    ec2, allocation = records("ec2"), call.parameter("AllocationId")
+    address = ec2.addresses.get(allocation)
     if call.parameter("ConnectivityType") != "private" and address is None:
         return emulator.ec2_error(
             "InvalidElasticIpID.NotFound", f"Elastic IP address '{allocation}' does not exist"
@@ -178,7 +184,7 @@ def _create_nat_gateway(call: Call) -> Answer | None:
 
 def _subnet_exists(call: Call) -> Answer | None:
     subnet = call.parameter("SubnetId")
-    if subnet and subnet not in emulator.service("ec2")._subnets:
+    if subnet and subnet not in records("ec2").subnets:
         return emulator.ec2_error(
             "InvalidSubnetID.NotFound", f"The subnet ID '{subnet}' does not exist"
         )

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
-from sandbox.aws.standin import dependencies, emulator, filters, instance_types, quotas
+from sandbox.aws.standin import dependencies, filters
 from sandbox.aws.standin.call import Call, Handler
 from sandbox.aws.standin.emulator import Answer
+from sandbox.aws.standin.internals import records
 from sandbox.aws.standin.tokens import Tokens
 
 VOLUME_FIELDS: dict[str, tuple[str, Callable[[str], Any]]] = {
@@ -28,33 +29,32 @@ METADATA_FIELDS = {
 """Members of MetadataOptions and EC2's defaults."""
 
 
-UNTAGGED = {"_network_interfaces": "network-interface", "_flow_logs": "vpc-flow-log"}
+UNTAGGED = {"network_interfaces": "network-interface", "flow_logs": "vpc-flow-log"}
 """MiniStack's stores of what it makes without the tags that the request gives."""
 
-STORES = ("_instances", "_nat_gateways", *UNTAGGED)
+STORES = ("instances", "nat_gateways", *UNTAGGED)
 
 
-def handler(inner: Handler, state: Path) -> Handler:
-    emulator.show_metadata_options()
+def handler(inner: Handler) -> Handler:
     tokens = Tokens()
 
     async def answer(call: Call) -> Answer:
-        before_all = _without_the_service(call, tokens, state)
-        if before_all:
-            return before_all
-        ec2 = emulator.service("ec2")
+        early = tokens.answer(call) or dependencies.check(call) or filters.refusal(call)
+        if early:
+            return early
+        ec2 = records("ec2")
         before = {name: set(getattr(ec2, name)) for name in STORES}
         status, headers, body = await inner(call)
         if status >= 300:
             return status, headers, body
         new = {name: set(getattr(ec2, name)) - before[name] for name in STORES}
-        for instance in new["_instances"]:
-            _complete_instance(call, ec2._instances[instance])
-        for gateway in new["_nat_gateways"]:
-            _take_address(ec2._nat_gateways[gateway])
+        for instance in new["instances"]:
+            _complete_instance(call, ec2.instances[instance])
+        for gateway in new["nat_gateways"]:
+            _take_address(ec2.nat_gateways[gateway])
         for store, kind in UNTAGGED.items():
             for key in new[store]:
-                ec2._tags[key] = emulator.tags_of_request(call.body, kind)
+                ec2.tags[key] = tags_of_request(call.body, kind)
         match call.action:
             case "TerminateInstances":
                 _clean_after_instances()
@@ -62,6 +62,8 @@ def handler(inner: Handler, state: Path) -> Handler:
                 _free_address(call.parameter("NatGatewayId"))
             case "AssociateAddress":
                 _show_address(call)
+            case "RunInstances" | "DescribeInstances":
+                body = _with_metadata_options(body)
             case "CreateNatGateway" | "DescribeNatGateways":
                 body = _with_addresses(body)
         result = status, headers, filters.narrow(call, body)
@@ -71,26 +73,10 @@ def handler(inner: Handler, state: Path) -> Handler:
     return answer
 
 
-def _without_the_service(call: Call, tokens: Tokens, state: Path) -> Answer | None:
-    """What is refused or answered before MiniStack sees it."""
-    again = tokens.answer(call)
-    if again:
-        return again
-    refusal = (
-        dependencies.check(call)
-        or filters.refusal(call)
-        or quotas.exceeded(call, state)
-        or instance_types.refusal(call, state)
-    )
-    if refusal is None and call.action in instance_types.ACTIONS:
-        return instance_types.answer(call, state)
-    return refusal
-
-
 def _complete_instance(call: Call, instance: dict[str, Any]) -> None:
     """Zone, metadata options and root volume as the launch asked for them."""
-    ec2 = emulator.service("ec2")
-    subnet = ec2._subnets.get(instance["SubnetId"])
+    ec2 = records("ec2")
+    subnet = ec2.subnets.get(instance["SubnetId"])
     if subnet:
         instance["Placement"]["AvailabilityZone"] = subnet["AvailabilityZone"]
     instance["MetadataOptions"] = {
@@ -98,7 +84,7 @@ def _complete_instance(call: Call, instance: dict[str, Any]) -> None:
         for name, default in METADATA_FIELDS.items()
     }
     for mapping in instance["BlockDeviceMappings"]:
-        volume = ec2._volumes[mapping["Ebs"]["VolumeId"]]
+        volume = ec2.volumes[mapping["Ebs"]["VolumeId"]]
         volume["AvailabilityZone"] = instance["Placement"]["AvailabilityZone"]
         _complete_volume(call, volume, mapping["Ebs"])
 
@@ -112,53 +98,53 @@ def _complete_volume(call: Call, volume: dict[str, Any], mapping: dict[str, Any]
         mapping["DeleteOnTermination"] = False
         for attachment in volume["Attachments"]:
             attachment["DeleteOnTermination"] = False
-    tags = emulator.tags_of_request(call.body, "volume")
+    tags = tags_of_request(call.body, "volume")
     if tags:
-        emulator.service("ec2")._tags[volume["VolumeId"]] = tags
+        records("ec2").tags[volume["VolumeId"]] = tags
 
 
 def _clean_after_instances() -> None:
     """Volumes that go with their instance, and addresses that led to it."""
-    ec2 = emulator.service("ec2")
-    for key, instance in ec2._instances.items():
+    ec2 = records("ec2")
+    for key, instance in ec2.instances.items():
         if instance["State"]["Name"] != "terminated":
             continue
         for mapping in instance.pop("BlockDeviceMappings", []):
             if mapping["Ebs"]["DeleteOnTermination"]:
-                ec2._volumes.pop(mapping["Ebs"]["VolumeId"], None)
-                ec2._tags.pop(mapping["Ebs"]["VolumeId"], None)
-        for address in ec2._addresses.values():
+                ec2.volumes.pop(mapping["Ebs"]["VolumeId"], None)
+                ec2.tags.pop(mapping["Ebs"]["VolumeId"], None)
+        for address in ec2.addresses.values():
             if address["InstanceId"] == key:
                 address["AssociationId"] = address["InstanceId"] = None
 
 
 def _take_address(gateway: dict[str, Any]) -> None:
-    address = emulator.service("ec2")._addresses.get(gateway["AllocationId"])
+    address = records("ec2").addresses.get(gateway["AllocationId"])
     if address:
         address["AssociationId"] = f"eipassoc-{gateway['NatGatewayId'].removeprefix('nat-')}"
 
 
 def _free_address(gateway: str) -> None:
-    ec2 = emulator.service("ec2")
-    address = ec2._addresses.get(ec2._nat_gateways[gateway]["AllocationId"])
+    ec2 = records("ec2")
+    address = ec2.addresses.get(ec2.nat_gateways[gateway]["AllocationId"])
     if address:
         address["AssociationId"] = None
 
 
 def _show_address(call: Call) -> None:
-    ec2 = emulator.service("ec2")
-    instance = ec2._instances.get(call.parameter("InstanceId"))
+    ec2 = records("ec2")
+    instance = ec2.instances.get(call.parameter("InstanceId"))
     if instance:
-        instance["PublicIpAddress"] = ec2._addresses[call.parameter("AllocationId")]["PublicIp"]
+        instance["PublicIpAddress"] = ec2.addresses[call.parameter("AllocationId")]["PublicIp"]
 
 
 def _with_addresses(body: bytes) -> bytes:
     """MiniStack answers an empty set of addresses for every NAT gateway."""
-    ec2 = emulator.service("ec2")
+    ec2 = records("ec2")
 
     def filled(found: re.Match[str]) -> str:
-        gateway = ec2._nat_gateways[found[1]]
-        address = ec2._addresses.get(gateway["AllocationId"])
+        gateway = ec2.nat_gateways[found[1]]
+        address = ec2.addresses.get(gateway["AllocationId"])
         if address is None:
             return found[0]
         item = (
@@ -172,3 +158,35 @@ def _with_addresses(body: bytes) -> bytes:
 
     pattern = r"<natGatewayId>(nat-[0-9a-fA-F]+)</natGatewayId>.*?<natGatewayAddressSet/>"
     return re.sub(pattern, filled, body.decode(), flags=re.DOTALL).encode()
+
+
+def _with_metadata_options(body: bytes) -> bytes:
+    """MiniStack keeps the metadata options of an instance, and shows none."""
+    instances = records("ec2").instances
+
+    def followed(found: re.Match[str]) -> str:
+        members = "".join(
+            f"<{name[0].lower()}{name[1:]}>{value}</{name[0].lower()}{name[1:]}>"
+            for name, value in instances[found[1]].get("MetadataOptions", {}).items()
+        )
+        options = f"<metadataOptions><state>applied</state>{members}</metadataOptions>"
+        return f"{found[0]}{options}"
+
+    # Only an instance's own id is followed by its image.
+    pattern = r"<instanceId>(i-[0-9a-fA-F]+)</instanceId>(?=\s*<imageId>)"
+    return re.sub(pattern, followed, body.decode()).encode()
+
+
+def tags_of_request(form: bytes, resource_type: str) -> list[dict[str, str]]:
+    """The tags that an EC2 request gives to the resources of one type it makes."""
+    fields = {key: values[0] for key, values in parse_qs(form.decode("utf-8", "replace")).items()}
+    numbers = [
+        key.split(".")[1]
+        for key, value in fields.items()
+        if re.fullmatch(r"TagSpecification\.\d+\.ResourceType", key) and value == resource_type
+    ]
+    return [
+        {"Key": fields[key], "Value": fields.get(f"{key[:-4]}.Value", "")}
+        for key in fields
+        if re.fullmatch(rf"TagSpecification\.({'|'.join(numbers)})\.Tag\.\d+\.Key", key)
+    ]

@@ -1,4 +1,4 @@
-"""EKS: what MiniStack's answers lack when a real Kubernetes stands behind them.
+"""EKS in front of a real Kubernetes: corrections of MiniStack's requests and answers.
 
 Before MiniStack's handler: defaults that AWS fills in, and refusals of what the sandbox cannot
 do. Behind it: the API server's address and certificate, tags as they are now, the cluster's
@@ -15,7 +15,8 @@ from sandbox.aws import access_policies
 from sandbox.aws.standin import addons, eks_updates, emulator
 from sandbox.aws.standin.call import Call, Handler, json_answer
 from sandbox.aws.standin.emulator import Answer
-from sandbox.aws.standin.settings import Settings
+from sandbox.aws.standin.internals import records
+from sandbox.aws.standin.settings import EmulatorSettings
 from sandbox.instance import KUBERNETES_VERSION
 
 NAME = r"([A-Za-z0-9_-]+)"
@@ -31,7 +32,7 @@ RECORDS = {
 Check = Callable[[Call, re.Match[str]], Call | Answer]
 
 
-def handler(inner: Handler, settings: Settings) -> Handler:
+def handler(inner: Handler, settings: EmulatorSettings) -> Handler:
     """EKS with a Kubernetes: `inner` is MiniStack's handler."""
 
     async def answer(call: Call) -> Answer:
@@ -46,7 +47,7 @@ def handler(inner: Handler, settings: Settings) -> Handler:
         status, headers, body = await inner(call)
         if status >= 300:
             return status, headers, body
-        return json_answer(_complete(call, Call("", "", {}, body, {}).json(), settings))
+        return json_answer(await _complete(call, Call("", "", {}, body, {}).json(), settings))
 
     return answer
 
@@ -57,15 +58,15 @@ def _supported_versions(call: Call, _found: re.Match[str]) -> Answer:
 
 def _new_cluster(call: Call, _found: re.Match[str]) -> Call | Answer:
     body = call.json()
-    ec2 = emulator.service("ec2")
+    ec2 = records("ec2")
     subnets = body.get("resourcesVpcConfig", {}).get("subnetIds", [])
-    unknown = [subnet for subnet in subnets if subnet not in ec2._subnets]
+    unknown = [subnet for subnet in subnets if subnet not in ec2.subnets]
     if unknown or len(subnets) < 2:
         return emulator.error(
             "InvalidParameterException",
             f"Subnets of two zones are needed, unknown: {', '.join(unknown) or 'none'}",
         )
-    vpc = ec2._subnets[subnets[0]]["VpcId"]
+    vpc = ec2.subnets[subnets[0]]["VpcId"]
     body["resourcesVpcConfig"] = {**body["resourcesVpcConfig"], "vpcId": vpc}
     body.setdefault("version", KUBERNETES_VERSION)
     body.setdefault("kubernetesNetworkConfig", {})
@@ -73,20 +74,20 @@ def _new_cluster(call: Call, _found: re.Match[str]) -> Call | Answer:
 
 
 def _deleted_cluster(call: Call, found: re.Match[str]) -> Call | Answer:
-    eks = emulator.service("eks")
+    eks = records("eks")
     name = found[1]
-    if any(group["clusterName"] == name for group in eks._nodegroups.values()):
+    if any(group["clusterName"] == name for group in eks.nodegroups.values()):
         return emulator.error(
             "ResourceInUseException", f"Cluster has nodegroups attached: {name}", 409
         )
-    if name in eks._clusters:
+    if name in eks.clusters:
         # On AWS add-ons go with their cluster; MiniStack keeps them.
-        for key, addon in list(eks._addons.items()):
+        for key, addon in list(eks.addons.items()):
             if addon["clusterName"] == name:
-                del eks._addons[key]
-                eks._tags.pop(addon["addonArn"], None)
-        group = eks._clusters[name]["resourcesVpcConfig"]["clusterSecurityGroupId"]
-        emulator.service("ec2")._security_groups.pop(group, None)
+                del eks.addons[key]
+                eks.tags.pop(addon["addonArn"], None)
+        group = eks.clusters[name]["resourcesVpcConfig"]["clusterSecurityGroupId"]
+        records("ec2").security_groups.pop(group, None)
         emulator.save("ec2")
     return call
 
@@ -124,19 +125,19 @@ def _no_identity_provider(_call: Call, _found: re.Match[str]) -> Answer:
 
 def _tags(call: Call, found: re.Match[str]) -> Call | Answer:
     """MiniStack tags every EKS resource but Pod Identity associations."""
-    eks = emulator.service("eks")
+    eks = records("eks")
     arn = found[1]
     if "podidentityassociation/" not in arn:
         return call
-    if arn not in {item["associationArn"] for item in eks._pod_identity_associations.values()}:
+    if arn not in {item["associationArn"] for item in eks.pod_identity_associations.values()}:
         return emulator.error("ResourceNotFoundException", f"No resource found for ARN: {arn}", 404)
     if call.method == "POST":
-        eks._tags[arn] = {**eks._tags.get(arn, {}), **call.json().get("tags", {})}
+        eks.tags[arn] = {**eks.tags.get(arn, {}), **call.json().get("tags", {})}
     elif call.method == "DELETE":
         gone = call.query.get("tagKeys", [])
-        eks._tags[arn] = {k: v for k, v in eks._tags.get(arn, {}).items() if k not in gone}
+        eks.tags[arn] = {k: v for k, v in eks.tags.get(arn, {}).items() if k not in gone}
     else:
-        return json_answer({"tags": eks._tags.get(arn, {})})
+        return json_answer({"tags": eks.tags.get(arn, {})})
     return json_answer({})
 
 
@@ -164,15 +165,15 @@ def _not_here(what: str) -> Answer:
     return emulator.error("InvalidParameterException", f"The sandbox's EKS does not support {what}")
 
 
-def _complete(call: Call, body: dict[str, Any], settings: Settings) -> dict[str, Any]:
+async def _complete(call: Call, body: dict[str, Any], settings: EmulatorSettings) -> dict[str, Any]:
     """MiniStack's answer as EKS would give it."""
-    eks = emulator.service("eks")
+    eks = records("eks")
     if call.method == "POST" and call.path == "/clusters":
-        body["cluster"] = _with_security_group(body["cluster"])
+        body["cluster"] = await _with_security_group(body["cluster"])
     for record in RECORDS.keys() & body.keys():
         # MiniStack shows the tags of creation; later ones are in a table of their own.
         shown = body[record]
-        shown["tags"] = dict(eks._tags.get(shown[RECORDS[record]], {}))
+        shown["tags"] = dict(eks.tags.get(shown[RECORDS[record]], {}))
     if "cluster" in body:
         body["cluster"] |= _connection(body["cluster"], settings)
     if "update" in body:
@@ -180,8 +181,8 @@ def _complete(call: Call, body: dict[str, Any], settings: Settings) -> dict[str,
     return body
 
 
-def _connection(cluster: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    """How to reach the cluster, and who issues its service account tokens."""
+def _connection(cluster: dict[str, Any], settings: EmulatorSettings) -> dict[str, Any]:
+    """The cluster's endpoint, certificate authority and OIDC issuer."""
     identity = cluster["identity"]["oidc"]["issuer"].rpartition("/")[2]
     authority = base64.b64encode(settings.cluster_ca.read_bytes()).decode()
     return {
@@ -193,15 +194,15 @@ def _connection(cluster: dict[str, Any], settings: Settings) -> dict[str, Any]:
     }
 
 
-def _with_security_group(shown: dict[str, Any]) -> dict[str, Any]:
+async def _with_security_group(shown: dict[str, Any]) -> dict[str, Any]:
     """EKS makes a real security group for a cluster; MiniStack only an id for it."""
-    network = emulator.service("eks")._clusters[shown["name"]]["resourcesVpcConfig"]
-    group = emulator.new_security_group(
+    network = records("eks").clusters[shown["name"]]["resourcesVpcConfig"]
+    group = await emulator.new_security_group(
         name=f"eks-cluster-sg-{shown['name']}-{secrets.randbelow(10**9)}",
         description="EKS created security group applied to ENI that is attached to EKS Control"
         " Plane master nodes, as well as any managed workloads.",
         vpc=network["vpcId"],
-        tags={"aws:eks:cluster-name": shown["name"]},
+        tag=("aws:eks:cluster-name", shown["name"]),
     )
     network["clusterSecurityGroupId"] = group
     emulator.save("ec2")
@@ -212,6 +213,6 @@ def _with_security_group(shown: dict[str, Any]) -> dict[str, Any]:
 def repair() -> None:
     """After a restart: a cluster whose making was cut short has nobody left to finish it."""
     with emulator.scope():
-        for cluster in emulator.service("eks")._clusters.values():
+        for cluster in records("eks").clusters.values():
             if cluster["status"] == "CREATING":
                 cluster["status"] = "ACTIVE"

@@ -13,8 +13,9 @@ from typing import Any
 from sandbox.aws.standin import emulator
 from sandbox.aws.standin.call import Call, Handler, json_answer
 from sandbox.aws.standin.emulator import Answer
+from sandbox.aws.standin.internals import records
 from sandbox.aws.standin.kubernetes import AUDIENCE, BadToken, Subject, Unreachable, subject_of
-from sandbox.aws.standin.settings import Settings
+from sandbox.aws.standin.settings import EmulatorSettings
 
 SERVICE_PRINCIPAL = AUDIENCE
 SECONDS = 6 * 3600
@@ -23,12 +24,12 @@ SECONDS = 6 * 3600
 PATH = r"/clusters/([A-Za-z0-9_-]+)/assume-role-for-pod-identity"
 
 
-def handler(settings: Settings) -> Handler:
+def handler(settings: EmulatorSettings) -> Handler:
     async def answer(call: Call) -> Answer:
         found = re.fullmatch(PATH, call.path)
         if not found or call.method != "POST":
             return emulator.error("InvalidRequestException", f"No route for {call.path}")
-        if found[1] not in emulator.service("eks")._clusters:
+        if found[1] not in records("eks").clusters:
             return emulator.error(
                 "ResourceNotFoundException", f"No cluster found for name: {found[1]}.", 404
             )
@@ -55,7 +56,7 @@ def assume(cluster: str, subject: Subject) -> Answer:
             404,
         )
     role_arn = association["roleArn"]
-    role = emulator.service("iam")._roles.get(role_arn.rpartition("/")[2])
+    role = records("iam").roles.get(role_arn.rpartition("/")[2])
     tags = {} if association["disableSessionTags"] else _session_tags(cluster, subject)
     if role is None or role["Arn"] != role_arn or not trusts(role, cluster, tags):
         return emulator.error(
@@ -118,7 +119,7 @@ def _names_us(principal: object) -> bool:
 
 
 def _association(cluster: str, subject: Subject) -> dict[str, Any] | None:
-    for item in emulator.service("eks")._pod_identity_associations.values():
+    for item in records("eks").pod_identity_associations.values():
         if (item["clusterName"], item["namespace"], item["serviceAccount"]) == (
             cluster,
             subject.namespace,

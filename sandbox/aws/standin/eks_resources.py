@@ -1,4 +1,4 @@
-"""Which resource an EKS call is about, for IAM policies that name resources.
+"""The resource ARNs of EKS calls, for IAM policies that name resources.
 
 MiniStack takes the cluster for all of them, and `*` for tags.
 """
@@ -6,33 +6,34 @@ MiniStack takes the cluster for all of them, and `*` for tags.
 import re
 from urllib.parse import unquote
 
-from sandbox.aws.standin import emulator
+from sandbox.aws.standin import internals
+from sandbox.aws.standin.internals import records
 
 NAME = r"([^/]+)"
 
 
 def install() -> None:
-    emulator.replace_resources("eks", resource_of)
+    internals.replace_resources("eks", resource_of)
 
 
 def resource_of(path: str) -> str | None:
     """The ARN of what a path leads to, if it is below a cluster; None to leave it to MiniStack."""
-    eks = emulator.service("eks")
+    eks = records("eks")
     tagged = re.fullmatch("/tags/(.+)", path)
     if tagged:
         return unquote(tagged[1])
     for pattern, store, key, member in (
-        (f"/clusters/{NAME}/node-groups/{NAME}.*", eks._nodegroups, "{}/{}", "nodegroupArn"),
-        (f"/clusters/{NAME}/addons/{NAME}.*", eks._addons, "{}/{}", "addonArn"),
+        (f"/clusters/{NAME}/node-groups/{NAME}.*", eks.nodegroups, "{}/{}", "nodegroupArn"),
+        (f"/clusters/{NAME}/addons/{NAME}.*", eks.addons, "{}/{}", "addonArn"),
         (
             f"/clusters/{NAME}/pod-identity-associations/{NAME}",
-            eks._pod_identity_associations,
+            eks.pod_identity_associations,
             "{}\x00{}",
             "associationArn",
         ),
         (
             f"/clusters/{NAME}/access-entries/(.+?)(?:/access-policies.*)?",
-            eks._access_entries,
+            eks.access_entries,
             "{}\x00{}",
             "accessEntryArn",
         ),

@@ -1,4 +1,4 @@
-"""Changes of a cluster or a node group that MiniStack has no route for.
+"""EKS updates of a cluster or a node group that MiniStack has no route for.
 
 They take effect at once; DescribeUpdate knows those of this run.
 """
@@ -11,6 +11,7 @@ from typing import Any
 from sandbox.aws.standin import emulator
 from sandbox.aws.standin.call import Call, json_answer
 from sandbox.aws.standin.emulator import Answer
+from sandbox.aws.standin.internals import records
 
 _updates: dict[str, dict[str, Any]] = {}
 
@@ -35,7 +36,7 @@ def describe(_call: Call, found: re.Match[str]) -> Answer:
 
 def cluster_config(call: Call, found: re.Match[str]) -> Answer:
     """UpdateClusterConfig: logging, endpoint access or authentication mode."""
-    cluster = emulator.service("eks")._clusters.get(found[1])
+    cluster = records("eks").clusters.get(found[1])
     if cluster is None:
         return emulator.error(
             "ResourceNotFoundException", f"No cluster found for name: {found[1]}.", 404
@@ -52,7 +53,7 @@ def cluster_config(call: Call, found: re.Match[str]) -> Answer:
 
 def nodegroup_config(call: Call, found: re.Match[str]) -> Answer:
     """UpdateNodegroupConfig: size, labels and taints."""
-    group = emulator.service("eks")._nodegroups.get(f"{found[1]}/{found[2]}")
+    group = records("eks").nodegroups.get(f"{found[1]}/{found[2]}")
     if group is None:
         return emulator.error(
             "ResourceNotFoundException", f"No node group found for name: {found[2]}.", 404

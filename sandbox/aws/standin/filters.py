@@ -19,7 +19,7 @@ TAGS = ("tag-key", "tag-value")
 
 @dataclass(frozen=True)
 class Filters:
-    """What one Describe call can be narrowed by."""
+    """The filters of one Describe call."""
 
     items: str
     """Where the answer has the things that are filtered."""

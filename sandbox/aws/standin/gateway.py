@@ -1,21 +1,21 @@
-"""The door: which requests reach MiniStack, and that its state is on disk before the answer.
+"""The gateway: it lets signed requests to served services reach MiniStack, and no others.
 
 MiniStack serves more than AWS does: unsigned requests, `/_ministack/reset`, data planes of
 services that nobody here uses. Whatever is not a signed request to a service in
-`services.SERVED` is refused here, by name.
+`services.Services` is refused here, by name.
 """
 
 import asyncio
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
 from sandbox.aws.standin import emulator, services, sessions, token_review
 from sandbox.aws.standin.memory import keep_small
-from sandbox.aws.standin.settings import Settings
+from sandbox.aws.standin.settings import EmulatorSettings
 from sandbox.instance import TOKEN_REVIEW_PATH
 
 Message = MutableMapping[str, Any]
@@ -34,8 +34,12 @@ log = logging.getLogger("aerodrome.aws")
 class Gateway:
     """The ASGI application that hypercorn runs."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: EmulatorSettings, extensions: Iterable[services.Extension] = ()
+    ) -> None:
         self.settings = settings
+        self.extensions = extensions
+        self.served: Collection[str] = ()
         self.requests = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -50,7 +54,11 @@ class Gateway:
         await receive()
         emulator.start()
         sessions.load()
-        services.install(self.settings)
+        register = services.Services(self.settings)
+        services.install(register)
+        for extension in self.extensions:
+            extension(register)
+        self.served = register.names
         tidying = asyncio.create_task(keep_small(lambda: self.requests))
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -70,7 +78,8 @@ class Gateway:
         if path == HEALTH_PATH or OIDC.fullmatch(path):
             await emulator.application(scope, receive, send)
             return
-        refusal = refuse(path, scope["headers"], scope.get("query_string", b"").decode("latin-1"))
+        query = scope.get("query_string", b"").decode("latin-1")
+        refusal = refuse(path, scope["headers"], query, self.served)
         if refusal:
             log.warning("refused %s %s: %s", scope["method"], path, refusal["message"])
             await _send_json(send, 403, refusal)
@@ -89,14 +98,16 @@ def _as_tls(scope: Message) -> Message:
     return {**scope, "headers": [*scope["headers"], (PROTOCOL, b"https")]}
 
 
-def refuse(path: str, headers: list[tuple[bytes, bytes]], query: str) -> dict[str, str] | None:
+def refuse(
+    path: str, headers: list[tuple[bytes, bytes]], query: str, served: Collection[str]
+) -> dict[str, str] | None:
     """Why a request must not reach MiniStack, as an AWS error; None if it may."""
     if path.startswith("/_"):
         return _error("AccessDeniedException", f"{path} is not served.")
     name = signed_service(headers, query)
     if name is None:
         return _error("MissingAuthenticationToken", "Request is missing Authentication Token")
-    if name not in services.SERVED:
+    if name not in served:
         return _error(
             "UnsupportedOperation",
             f"The sandbox does not serve the AWS service {name}. See docs/limits.md.",

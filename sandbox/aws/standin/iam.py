@@ -2,9 +2,10 @@
 
 import json
 
-from sandbox.aws.standin import emulator
+from sandbox.aws.standin import emulator, internals
 from sandbox.aws.standin.call import Call, Handler
 from sandbox.aws.standin.emulator import Answer
+from sandbox.aws.standin.internals import records
 
 PULL = ["ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
 VOLUMES = "arn:aws:ec2:*:*:volume/*"
@@ -74,7 +75,7 @@ def handler(inner: Handler) -> Handler:
     for name, statements in POLICIES.items():
         allowed = [{"Effect": "Allow", **statement} for statement in statements]
         document = json.dumps({"Version": "2012-10-17", "Statement": allowed})
-        emulator.add_managed_policy(name, document)
+        internals.add_managed_policy(name, document)
 
     async def answer(call: Call) -> Answer:
         if call.action in NEVER_MADE:
@@ -82,7 +83,7 @@ def handler(inner: Handler) -> Handler:
         policy = call.parameter("PolicyArn")
         if call.action in ATTACH and not emulator.policy_exists(policy):
             return emulator.query_error(
-                "iam", "NoSuchEntity", f"Policy {policy} does not exist or is not attachable.", 404
+                "NoSuchEntity", f"Policy {policy} does not exist or is not attachable.", 404
             )
         return await inner(call)
 
@@ -91,9 +92,9 @@ def handler(inner: Handler) -> Handler:
 
 def _none_of(call: Call) -> Answer:
     user = call.parameter("UserName")
-    if user not in emulator.service("iam")._users:
+    if user not in records("iam").users:
         return emulator.query_error(
-            "iam", "NoSuchEntity", f"The user with name {user} cannot be found.", 404
+            "NoSuchEntity", f"The user with name {user} cannot be found.", 404
         )
     body = (
         f'<{call.action}Response xmlns="https://iam.amazonaws.com/doc/2010-05-08/">'
@@ -108,7 +109,7 @@ def sts_handler(inner: Handler) -> Handler:
         # MiniStack lets root into every role that some service may assume.
         if call.action == "AssumeRole" and emulator.is_root(call.headers):
             return emulator.query_error(
-                "sts", "AccessDenied", "Roles may not be assumed by root accounts.", 403
+                "AccessDenied", "Roles may not be assumed by root accounts.", 403
             )
         return await inner(call)
 

@@ -1,4 +1,4 @@
-"""Which resource an IAM call is about, with its path, and the condition keys that keep somebody who makes
+"""The resource ARNs of IAM calls, with their paths, and the condition keys that keep somebody who makes
 roles from making himself an administrator.
 
 MiniStack leaves the path out of every ARN that it asks a policy about, and knows neither
@@ -8,22 +8,23 @@ MiniStack leaves the path out of every ARN that it asks a policy about, and know
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.aws.standin import emulator
+from sandbox.aws.standin import emulator, internals
+from sandbox.aws.standin.internals import records
 
 BOUNDARY = "iam:PermissionsBoundary"
 NAMED = {
-    "InstanceProfileName": ("instance-profile", "_instance_profiles"),
-    "RoleName": ("role", "_roles"),
-    "UserName": ("user", "_users"),
-    "GroupName": ("group", "_groups"),
+    "InstanceProfileName": ("instance-profile", "instance_profiles"),
+    "RoleName": ("role", "roles"),
+    "UserName": ("user", "users"),
+    "GroupName": ("group", "groups"),
 }
 """What a parameter names, and where MiniStack keeps those. An instance profile comes first: calls that put
 a role into one are about the profile."""
 
 
 def install() -> None:
-    emulator.replace_query_resources("iam", resource_of)
-    emulator.add_condition_keys("iam", conditions_of)
+    internals.replace_query_resources("iam", resource_of)
+    internals.add_condition_keys("iam", conditions_of)
 
 
 def resource_of(asked: Mapping[str, str]) -> str | None:
@@ -32,7 +33,7 @@ def resource_of(asked: Mapping[str, str]) -> str | None:
         name = asked.get(parameter)
         if not name:
             continue
-        known = getattr(emulator.service("iam"), store).get(name)
+        known = getattr(records("iam"), store).get(name)
         if known and not asked.get("Path"):
             return str(known["Arn"])
         return _arn(f"{kind}{asked.get('Path') or '/'}{name}")
@@ -48,8 +49,8 @@ def conditions_of(asked: Mapping[str, str]) -> dict[str, Any]:
     set_here = asked.get("PermissionsBoundary")
     if set_here:
         return {BOUNDARY: set_here}
-    iam = emulator.service("iam")
-    for store, parameter in ((iam._roles, "RoleName"), (iam._users, "UserName")):
+    iam = records("iam")
+    for store, parameter in ((iam.roles, "RoleName"), (iam.users, "UserName")):
         known = store.get(asked.get(parameter, ""))
         if known and known.get("PermissionsBoundary"):
             return {BOUNDARY: str(known["PermissionsBoundary"])}

@@ -15,6 +15,7 @@ from typing import Any
 from sandbox.aws.standin import emulator
 from sandbox.aws.standin.call import Call, Handler, json_answer
 from sandbox.aws.standin.emulator import Answer
+from sandbox.aws.standin.internals import records
 
 MANIFEST_TYPES = (
     "application/vnd.oci.image.manifest.v1+json",
@@ -103,7 +104,7 @@ def handler(inner: Handler, registry: Registry) -> Handler:
         name = str(body.get("repositoryName", ""))
         action = ACTIONS.get(call.action)
         deletes = call.action == "BatchDeleteImage"
-        if name not in emulator.service("ecr")._repositories or not (action or deletes):
+        if name not in records("ecr").repositories or not (action or deletes):
             return await inner(call)
         try:
             if deletes:

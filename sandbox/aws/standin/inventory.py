@@ -8,9 +8,10 @@ failure is an error. A KMS key that waits for its deletion is listed, as on AWS.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sandbox.aws.standin import emulator, load_balancers
+from sandbox.aws.standin import emulator, internals
 from sandbox.aws.standin.call import Call, Handler, json_answer
 from sandbox.aws.standin.emulator import Answer
+from sandbox.aws.standin.internals import records
 
 Tags = dict[str, str]
 Resource = tuple[str, Tags]
@@ -19,31 +20,31 @@ Resource = tuple[str, Tags]
 PAGE = 50
 
 EC2 = {
-    "_vpcs": "vpc",
-    "_subnets": "subnet",
-    "_internet_gateways": "internet-gateway",
-    "_nat_gateways": "natgateway",
-    "_addresses": "elastic-ip",
-    "_route_tables": "route-table",
-    "_security_groups": "security-group",
-    "_instances": "instance",
-    "_volumes": "volume",
-    "_snapshots": "snapshot",
-    "_images": "image",
-    "_network_interfaces": "network-interface",
-    "_network_acls": "network-acl",
-    "_vpc_endpoints": "vpc-endpoint",
-    "_launch_templates": "launch-template",
-    "_flow_logs": "vpc-flow-log",
-    "_egress_igws": "egress-only-internet-gateway",
-    "_dhcp_options": "dhcp-options",
+    "vpcs": "vpc",
+    "subnets": "subnet",
+    "internet_gateways": "internet-gateway",
+    "nat_gateways": "natgateway",
+    "addresses": "elastic-ip",
+    "route_tables": "route-table",
+    "security_groups": "security-group",
+    "instances": "instance",
+    "volumes": "volume",
+    "snapshots": "snapshot",
+    "images": "image",
+    "network_interfaces": "network-interface",
+    "network_acls": "network-acl",
+    "vpc_endpoints": "vpc-endpoint",
+    "launch_templates": "launch-template",
+    "flow_logs": "vpc-flow-log",
+    "egress_igws": "egress-only-internet-gateway",
+    "dhcp_options": "dhcp-options",
 }
 """MiniStack's store of each resource type, and the type's name in ARNs."""
 
 
 def handler(inner: Handler) -> Handler:
     """GetResources here; MiniStack answers the rest of the API for the services it knows."""
-    emulator.add_resource_tags(COLLECTORS, lambda name: COLLECTORS[name]())
+    internals.add_resource_tags(COLLECTORS, lambda name: COLLECTORS[name]())
 
     async def answer(call: Call) -> Answer:
         return get_resources(call.json()) if call.action == "GetResources" else await inner(call)
@@ -118,14 +119,14 @@ def _pairs(tags: list[dict[str, str]] | None) -> Tags:
 
 
 def _ec2() -> Iterator[Resource]:
-    ec2 = emulator.service("ec2")
+    ec2 = records("ec2")
     for store, kind in EC2.items():
         for key, record in getattr(ec2, store).items():
             if not _gone(record.get("State")):
-                yield _arn("ec2", f"{kind}/{key}"), _pairs(ec2._tags.get(key))
-    for pair in ec2._key_pairs.values():
+                yield _arn("ec2", f"{kind}/{key}"), _pairs(ec2.tags.get(key))
+    for pair in ec2.key_pairs.values():
         key = pair["KeyPairId"]
-        yield _arn("ec2", f"key-pair/{key}"), _pairs(ec2._tags.get(key))
+        yield _arn("ec2", f"key-pair/{key}"), _pairs(ec2.tags.get(key))
 
 
 def _gone(state: object) -> bool:
@@ -134,81 +135,85 @@ def _gone(state: object) -> bool:
 
 
 def _eks() -> Iterator[Resource]:
-    eks = emulator.service("eks")
+    eks = records("eks")
     for store, member in (
-        (eks._clusters, "arn"),
-        (eks._nodegroups, "nodegroupArn"),
-        (eks._addons, "addonArn"),
-        (eks._access_entries, "accessEntryArn"),
-        (eks._pod_identity_associations, "associationArn"),
+        (eks.clusters, "arn"),
+        (eks.nodegroups, "nodegroupArn"),
+        (eks.addons, "addonArn"),
+        (eks.access_entries, "accessEntryArn"),
+        (eks.pod_identity_associations, "associationArn"),
     ):
         for record in store.values():
-            yield record[member], dict(eks._tags.get(record[member], {}))
+            yield record[member], dict(eks.tags.get(record[member], {}))
 
 
 def _iam() -> Iterator[Resource]:
-    iam = emulator.service("iam")
-    for store in (iam._users, iam._roles, iam._policies, iam._instance_profiles):
+    iam = records("iam")
+    for store in (iam.users, iam.roles, iam.policies, iam.instance_profiles):
         for record in store.values():
             yield record["Arn"], _pairs(record.get("Tags"))
-    for arn, record in iam._oidc_providers.items():
+    for arn, record in iam.oidc_providers.items():
         yield record.get("Arn", arn), _pairs(record.get("Tags"))
 
 
 def _s3() -> Iterator[Resource]:
-    s3 = emulator.service("s3")
-    for name in s3._buckets:
-        if s3.bucket_region(name) == emulator.region():
-            yield f"arn:aws:s3:::{name}", dict(s3._bucket_tags.get(name) or {})
+    s3 = records("s3")
+    for name in s3.buckets:
+        if emulator.service("s3").bucket_region(name) == emulator.region():
+            yield f"arn:aws:s3:::{name}", dict(s3.bucket_tags.get(name) or {})
 
 
 def _kms() -> Iterator[Resource]:
-    for key, record in emulator.service("kms")._keys.items():
+    for key, record in records("kms").keys.items():
         yield _arn("kms", f"key/{key}"), _pairs(record.get("Tags"))
 
 
 def _ecr() -> Iterator[Resource]:
-    for name, record in emulator.service("ecr")._repositories.items():
+    for name, record in records("ecr").repositories.items():
         yield _arn("ecr", f"repository/{name}"), _pairs(record.get("tags"))
 
 
 def _logs() -> Iterator[Resource]:
-    for name, record in emulator.service("cloudwatch_logs")._log_groups.items():
+    for name, record in records("cloudwatch_logs").log_groups.items():
         yield _arn("logs", f"log-group:{name}"), dict(record.get("tags") or {})
 
 
 def _rds() -> Iterator[Resource]:
-    rds = emulator.service("rds")
+    rds = records("rds")
     for store, member in (
-        (rds._instances, "DBInstanceArn"),
-        (rds._clusters, "DBClusterArn"),
-        (rds._subnet_groups, "DBSubnetGroupArn"),
-        (rds._param_groups, "DBParameterGroupArn"),
-        (rds._snapshots, "DBSnapshotArn"),
-        (rds._db_cluster_param_groups, "DBClusterParameterGroupArn"),
+        (rds.instances, "DBInstanceArn"),
+        (rds.clusters, "DBClusterArn"),
+        (rds.subnet_groups, "DBSubnetGroupArn"),
+        (rds.param_groups, "DBParameterGroupArn"),
+        (rds.snapshots, "DBSnapshotArn"),
+        (rds.db_cluster_param_groups, "DBClusterParameterGroupArn"),
     ):
         for record in store.values():
-            yield record[member], _pairs(rds._tags.get(record[member]))
+            yield record[member], _pairs(rds.tags.get(record[member]))
 
 
 def _load_balancers() -> Iterator[Resource]:
-    alb = emulator.service("alb")
-    for store in (alb._lbs, alb._tgs, alb._listeners, alb._rules):
+    alb = records("alb")
+    for store in (alb.lbs, alb.tgs, alb.listeners, alb.rules):
         for arn in store:
-            yield arn, _pairs(alb._tags.get(arn))
-    for balancer in load_balancers.classic().of_region():
-        yield balancer["arn"], dict(balancer["tags"])
+            yield arn, _pairs(alb.tags.get(arn))
+    for collect in MORE_LOAD_BALANCERS:
+        yield from collect()
+
+
+MORE_LOAD_BALANCERS: list[Callable[[], Iterator[Resource]]] = []
+"""An extension's: load balancers that MiniStack does not have."""
 
 
 def _secrets() -> Iterator[Resource]:
-    for record in emulator.service("secretsmanager")._secrets.values():
+    for record in records("secretsmanager").secrets.values():
         yield record["ARN"], _pairs(record.get("Tags"))
 
 
 def _parameters() -> Iterator[Resource]:
-    ssm = emulator.service("ssm")
-    for record in ssm._parameters.values():
-        yield record["ARN"], dict(ssm._tags.get(record["ARN"]) or {})
+    ssm = records("ssm")
+    for record in ssm.parameters.values():
+        yield record["ARN"], dict(ssm.tags.get(record["ARN"]) or {})
 
 
 COLLECTORS: dict[str, Callable[[], Iterator[Resource]]] = {

@@ -1,4 +1,4 @@
-"""Which resource a KMS call is about, for IAM policies that name resources.
+"""The resource ARNs of KMS calls, for IAM policies that name resources.
 
 AWS asks for the key that an alias stands for; MiniStack takes the alias itself, and `*` for calls that
 are about aliases.
@@ -6,13 +6,14 @@ are about aliases.
 
 from typing import Any
 
-from sandbox.aws.standin import emulator
+from sandbox.aws.standin import emulator, internals
+from sandbox.aws.standin.internals import records
 
 ABOUT_ALIASES = ("CreateAlias", "DeleteAlias", "UpdateAlias")
 
 
 def install() -> None:
-    emulator.replace_json_resources("kms", resource_of)
+    internals.replace_json_resources("kms", resource_of)
 
 
 def resource_of(action: str, asked: dict[str, Any]) -> str | None:
@@ -22,7 +23,7 @@ def resource_of(action: str, asked: dict[str, Any]) -> str | None:
         return _arn(str(asked.get("AliasName", "")))
     key = str(asked.get("KeyId", ""))
     if key.startswith("alias/"):
-        stood_for = emulator.service("kms")._aliases.get(_arn(key))
+        stood_for = records("kms").aliases.get(_arn(key))
         return _arn(f"key/{stood_for}") if stood_for else None
     return None
 

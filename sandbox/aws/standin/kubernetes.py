@@ -1,4 +1,4 @@
-"""What the stand-in asks of the API server, as EKS' own control plane would.
+"""The stand-in's client of the Kubernetes API, in the role of EKS' own control plane.
 
 Whose service account token it is, for Pod Identity; and to let a group into a namespace, for
 an access policy.
@@ -44,7 +44,7 @@ class Subject:
 
 
 def subject_of(token: str, kubeconfig: Path) -> Subject:
-    """Who holds `token`. BadToken if it is not valid now, for our audience, in a pod."""
+    """The pod that `token` was issued to. BadToken if it is not valid now, for our audience, in a pod."""
     review = {
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "TokenReview",

@@ -1,4 +1,4 @@
-"""Gives memory back that a burst of requests left behind.
+"""A task that gives memory back after a burst of requests.
 
 MiniStack parses botocore's models (EC2's is 10 MB of JSON) at the first call to a service.
 The C library keeps what that took, 30 MB, for a process that is idle most of the time.

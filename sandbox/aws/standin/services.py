@@ -1,6 +1,9 @@
-"""Which AWS services are served, and what stands before MiniStack's handler of each."""
+"""The register of AWS services: which are served, and the handlers before MiniStack's own."""
+
+from collections.abc import Callable
 
 from sandbox.aws.standin import (
+    classic,
     ec2,
     eks,
     eks_auth,
@@ -9,66 +12,81 @@ from sandbox.aws.standin import (
     iam,
     iam_resources,
     images,
+    internals,
     inventory,
     kms_resources,
-    load_balancers,
     parameters,
-    quotas,
     sessions,
 )
 from sandbox.aws.standin.call import Call, Handler, from_raw, to_raw
 from sandbox.aws.standin.emulator import Answer
-from sandbox.aws.standin.settings import Settings
+from sandbox.aws.standin.settings import EmulatorSettings
 
-SERVED = frozenset({*inventory.COLLECTORS, "eks-auth", "servicequotas", "sts", "tagging"})
+SERVED = frozenset({*inventory.COLLECTORS, "sts", "tagging"})
 """Names as in a signature's scope: those whose resources an inventory lists, so that nothing
-can be made that a teardown would not find, and four that have no resources."""
+can be made that a teardown would not find, and two that have no resources."""
 
 READS = ("Get", "List", "Describe", "Head", "BatchGet", "BatchCheck", "Lookup", "Simulate")
 
+Layer = Callable[[Handler], Handler]
+"""Makes a handler that answers some calls itself and leaves the rest to the one it is given."""
 
-def install(settings: Settings) -> None:
-    """Put our handlers before MiniStack's, and a save behind each."""
-    handlers = emulator.handlers()
-    for name in list(handlers):
-        if name not in SERVED:
-            del handlers[name]
-            continue
-        handler = _in_front(name, from_raw(handlers[name]), settings)
-        handlers[name] = to_raw(saving(name, emulator.state_key(name), handler))
-    pod_identity = saving("eks-auth", "", eks_auth.handler(settings))
-    emulator.add_service("eks-auth", to_raw(pod_identity))
-    emulator.add_service("servicequotas", to_raw(quotas.handler(settings.state)), "service-quotas")
+
+class Services:
+    """The register of the services that are served, each with its stack of handlers."""
+
+    def __init__(self, settings: EmulatorSettings) -> None:
+        self.settings = settings
+        self.names = set(SERVED)
+        for name in emulator.handlers().keys() - SERVED:
+            del emulator.handlers()[name]
+
+    def wrap(self, name: str, layer: Layer) -> None:
+        """Put a layer before all that answers a service's calls so far."""
+        handlers = emulator.handlers()
+        handlers[name] = to_raw(layer(from_raw(handlers[name])))
+
+    def add(self, name: str, handler: Handler, botocore: str = "") -> None:
+        """Serve a service that MiniStack does not have; `botocore` is its name there, if another."""
+        internals.add_service(name, to_raw(handler), botocore)
+        self.names.add(name)
+
+
+Extension = Callable[[Services], None]
+"""Registers more than the sandbox needs: the tests of what only AWS has bring theirs."""
+
+
+def install(services: Services) -> None:
+    """Register what the kit needs and MiniStack lacks, and a save behind each change."""
+    settings = services.settings
+    registry = images.Registry(settings.registry_url)
+    layers: dict[str, Layer] = {
+        "ec2": ec2.handler,
+        "ecr": lambda inner: images.handler(inner, registry),
+        "eks": lambda inner: eks.handler(inner, settings),
+        "elasticloadbalancing": classic.handler,
+        "iam": iam.handler,
+        "ssm": parameters.handler,
+        "sts": iam.sts_handler,
+        "tagging": inventory.handler,
+    }
+    for name in SERVED:
+        if name in layers:
+            services.wrap(name, layers[name])
+        services.wrap(name, _saves(name))
+    services.add("eks-auth", saving("eks-auth", eks_auth.handler(settings)))
     eks_resources.install()
     iam_resources.install()
     kms_resources.install()
     eks.repair()
 
 
-def _in_front(name: str, handler: Handler, settings: Settings) -> Handler:
-    match name:
-        case "eks":
-            return eks.handler(handler, settings)
-        case "ec2":
-            return ec2.handler(handler, settings.state)
-        case "ecr":
-            return images.handler(handler, images.Registry(settings.registry_url))
-        case "elasticloadbalancing":
-            return load_balancers.handler(handler)
-        case "iam":
-            return iam.handler(handler)
-        case "sts":
-            return iam.sts_handler(handler)
-        case "ssm":
-            return parameters.handler(handler)
-        case "tagging":
-            return inventory.handler(handler)
-        case _:
-            return handler
+def _saves(name: str) -> Layer:
+    return lambda inner: saving(name, inner)
 
 
-def saving(name: str, state_key: str, handler: Handler) -> Handler:
-    """A handler whose changes are on disk before the caller hears of them.
+def saving(name: str, handler: Handler) -> Handler:
+    """A handler whose changes are on disk before the caller gets the answer.
 
     MiniStack itself writes its state only when it ends in an orderly way.
     """
@@ -79,7 +97,7 @@ def saving(name: str, state_key: str, handler: Handler) -> Handler:
             if name in ("sts", "eks-auth"):
                 sessions.save()
             else:
-                emulator.save(state_key)
+                emulator.save(name)
         return result
 
     return answer

@@ -7,13 +7,14 @@ import time
 from typing import Any
 
 from sandbox.aws.standin import emulator
+from sandbox.aws.standin.internals import records
 
 STATE = "sts_sessions"
 
 
 def load() -> None:
     stored: dict[str, Any] = emulator.read_state(STATE) or {}
-    live = emulator.service("sts")._sessions
+    live = records("sts").sessions
     now = time.time()
     for key, session in stored.items():
         if session["Expiration"] > now:
@@ -22,5 +23,5 @@ def load() -> None:
 
 def save() -> None:
     """Root's own entry has no expiry; it comes from its file at each start."""
-    live = emulator.service("sts")._sessions
+    live = records("sts").sessions
     emulator.write_state(STATE, {k: v for k, v in list(live.items()) if v.get("Expiration")})

@@ -1,4 +1,4 @@
-"""What the stand-in is told when it starts: environment variables, never arguments.
+"""The stand-in's settings, which it reads from environment variables, never arguments.
 
 Read by `sandbox.aws.processes` too, which sets them. Standard library only.
 """
@@ -34,8 +34,8 @@ class RootKey:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Where the state is, where to listen, and the Kubernetes that plays EKS."""
+class EmulatorSettings:
+    """The emulator's settings: its state, its address, and the Kubernetes that plays EKS."""
 
     state: Path
     """Folder of everything that outlives the process."""
@@ -59,14 +59,14 @@ class Settings:
 
     @property
     def address(self) -> str:
-        """How clients call it, as host:port. It listens on all addresses of the sandbox, whose
+        """The address for clients, as host:port. It listens on all addresses of the sandbox, whose
         one that is seen from outside is the API server's, too."""
         anywhere = self.host == "0.0.0.0"
         host = urlsplit(self.cluster_endpoint).hostname if anywhere else self.host
         return f"{host}:{self.port}"
 
     @classmethod
-    def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+    def read(cls, environ: Mapping[str, str] = os.environ) -> "EmulatorSettings":
         return cls(
             state=Path(environ[STATE]),
             host=environ[HOST],
@@ -96,7 +96,7 @@ class Settings:
         return RootKey(stored["access_key_id"], stored["secret_access_key"])
 
 
-def emulator_environment(settings: Settings) -> dict[str, str]:
+def emulator_environment(settings: EmulatorSettings) -> dict[str, str]:
     """MiniStack's own settings. It reads them while it is imported."""
     state = settings.state
     return {

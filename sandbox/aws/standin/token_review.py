@@ -1,4 +1,4 @@
-"""TokenReview of EKS tokens: who of IAM is who in Kubernetes.
+"""TokenReview of EKS tokens: the Kubernetes user of an IAM principal.
 
 The kube-apiserver posts here every bearer token that it does not know itself. One Kubernetes
 serves all clusters of the emulator, and the cluster's name is signed into the token without
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.aws import access_policies
-from sandbox.aws.standin import emulator
+from sandbox.aws.standin import emulator, internals
+from sandbox.aws.standin.internals import records
 from sandbox.aws.standin.kubernetes import Unreachable, apply_role_binding
 
 log = logging.getLogger("aerodrome.aws")
@@ -43,18 +44,18 @@ async def answer(body: bytes, kubeconfig: Path) -> dict[str, Any]:
     }
 
 
-def _entry_of(token: str) -> tuple[dict[str, Any], emulator.Principal] | None:
+def _entry_of(token: str) -> tuple[dict[str, Any], internals.Principal] | None:
     """The access entry that a token leads to, and who holds the token."""
-    for cluster in emulator.service("eks")._clusters:
-        principal = emulator.verify_eks_token(token, cluster)
+    for cluster in records("eks").clusters:
+        principal = internals.verify_eks_token(token, cluster)
         if principal is not None:
-            entry = emulator.access_entry(cluster, principal.arn)
+            entry = internals.access_entry(cluster, principal.arn)
             return (entry, principal) if entry else None
     return None
 
 
 def _grants(entry: dict[str, Any]) -> Iterator[Grant]:
-    associated = emulator.service("eks")._access_policies
+    associated = records("eks").access_policies
     prefix = f"{entry['clusterName']}\x00{entry['principalArn']}\x00{access_policies.POLICY_ARN}"
     for policy in access_policies.ROLES:
         scope = associated.get(prefix + policy, {}).get("accessScope")
@@ -63,7 +64,7 @@ def _grants(entry: dict[str, Any]) -> Iterator[Grant]:
 
 
 def _user(
-    entry: dict[str, Any], principal: emulator.Principal, grants: list[Grant]
+    entry: dict[str, Any], principal: internals.Principal, grants: list[Grant]
 ) -> dict[str, Any]:
     return {
         "username": entry.get("username") or principal.arn,

@@ -23,7 +23,7 @@ class Tokens:
         self._seen: OrderedDict[Key, tuple[dict[str, list[str]], Answer]] = OrderedDict()
 
     def answer(self, call: Call) -> Answer | None:
-        """What was answered before; AWS' error if the same token now asks for something else."""
+        """The former answer; AWS' error if the same token now asks for something else."""
         found = self._seen.get(_key(call))
         if found is None or not call.parameter("ClientToken"):
             return None

@@ -118,7 +118,7 @@ class Aws:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account_id}:{resource}"
 
     def wait(self, what: str, look: Callable[[], _T | None], timeout: float) -> _T:
-        """What `look` gives once it is not None; CloudError after `timeout` seconds."""
+        """The result of `look` once it is not None; CloudError after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         pause = _FIRST_PAUSE
         while (found := look()) is None:

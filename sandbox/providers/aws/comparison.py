@@ -1,4 +1,4 @@
-"""When two values of a property mean the same, and which of them to keep.
+"""The comparison of property values: when two mean the same, and which of them to keep.
 
 AWS gives back sets in any order, policies with other white space, and nested settings with
 its own defaults added. None of that is a difference.

@@ -6,7 +6,8 @@ from sandbox.providers.aws.clients import Aws
 from sandbox.providers.aws.cloudwatch.log_group import LogGroup
 from sandbox.providers.aws.ec2.eip import Eip
 from sandbox.providers.aws.ec2.eip_association import EipAssociation
-from sandbox.providers.aws.ec2.instance import Instance
+from sandbox.providers.aws.ec2.flow_log import FlowLog
+from sandbox.providers.aws.ec2.instance import Ec2Instance
 from sandbox.providers.aws.ec2.internet_gateway import InternetGateway
 from sandbox.providers.aws.ec2.nat_gateway import NatGateway
 from sandbox.providers.aws.ec2.route import Route
@@ -39,7 +40,7 @@ from sandbox.providers.aws.iam.role_policy import RolePolicy
 from sandbox.providers.aws.iam.user import User
 from sandbox.providers.aws.iam.user_group_membership import UserGroupMembership
 from sandbox.providers.aws.kms.key import Key
-from sandbox.providers.aws.rds.instance import Instance as DatabaseInstance
+from sandbox.providers.aws.rds.instance import DatabaseInstance
 from sandbox.providers.aws.rds.subnet_group import SubnetGroup
 from sandbox.providers.aws.resource import Resource
 from sandbox.providers.aws.s3.bucket import Bucket
@@ -63,7 +64,8 @@ _RESOURCES: tuple[type[Resource], ...] = (
     RouteTableAssociation,
     SecurityGroup,
     SecurityGroupRule,
-    Instance,
+    FlowLog,
+    Ec2Instance,
     # Identity
     Role,
     RolePolicy,

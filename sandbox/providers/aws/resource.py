@@ -49,7 +49,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Created:
-    """What `create` gives if its answer holds something that can not be read later."""
+    """The result of `create` if its answer holds something that can not be read later."""
 
     id: str
     outputs: Properties
@@ -76,7 +76,7 @@ class Resource:
     JSON: ClassVar[frozenset[str]] = frozenset()
     """Inputs that are JSON documents: compared by what they say."""
     FIELDS: ClassVar[Mapping[str, str]] = {}
-    """What AWS tells of it in the form that Pulumi has: property -> name in AWS's description."""
+    """The properties that AWS describes in Pulumi's form: property -> name in AWS's description."""
     ORDERED: ClassVar[frozenset[str]] = frozenset()
     """Lists whose order means something. That of all others does not."""
     NAME: ClassVar[str] = ""
@@ -136,7 +136,7 @@ class Resource:
         return {}
 
     def validate(self, inputs: Properties) -> list[contract.CheckFailure]:
-        """What else is wrong with checked inputs."""
+        """The failures of checked inputs that the base does not find."""
         return []
 
     # What the provider calls.
@@ -208,7 +208,7 @@ class Resource:
             ) from error
 
     def _foreseen(self, inputs: Properties) -> Properties:
-        """What is known of the outputs before anything is made."""
+        """The outputs that are known before anything is made."""
         outputs = dict.fromkeys(self.COMPUTED, UNKNOWN) | inputs
         for key, inside in self.COMPUTED_INSIDE.items():
             if isinstance(inputs.get(key), dict):

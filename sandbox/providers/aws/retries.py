@@ -1,4 +1,4 @@
-"""When a call to AWS is made again, and after which pause.
+"""The retry policy for calls to AWS.
 
 Registered with every client by `clients.py`, in place of the SDK's own rules: those repeat a
 creation whose answer was lost, which makes a second resource wherever there is no client token.
@@ -40,7 +40,7 @@ _REFUSED_ATTEMPTS = 4
 
 @dataclass(frozen=True)
 class Patience:
-    """How often a call is made, and how long the pauses grow. In seconds."""
+    """The number of attempts, and the growth of the pauses between them. In seconds."""
 
     attempts: int = 10
     first: float = 0.1

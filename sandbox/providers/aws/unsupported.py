@@ -30,6 +30,8 @@ _NAMES = {
     "odbNetworkArn transitGatewayId vpcEndpointId vpcPeeringConnectionId",
     "aws:ec2/routeTableAssociation:RouteTableAssociation": "gatewayId",
     "aws:ec2/securityGroup:SecurityGroup": "namePrefix",
+    "aws:ec2/flowLog:FlowLog": "deliverCrossAccountRole destinationOptions eniId iamRoleArn logFormat "
+    "regionalNatGatewayId subnetId tagFieldSpecifications transitGatewayAttachmentId transitGatewayId",
     "aws:ec2/instance:Instance": "associatePublicIpAddress availabilityZone capacityReservationSpecification "
     "cpuOptions creditSpecification disableApiStop disableApiTermination "
     "ebsBlockDevices ebsOptimized enablePrimaryIpv6 enclaveOptions "

@@ -1,4 +1,4 @@
-"""Builds and pushes with buildah. Used by `provider.py`.
+"""The builds and pushes, which buildah does. Used by `provider.py`.
 
 A build runs in mount and process namespaces of its own: killed at any moment, it leaves no
 process and no mount. Layers stay in the machine's cache, and so does the packed image: another
@@ -192,7 +192,7 @@ class Buildah:
 
 
 class _Output:
-    """How a command ended, and what it said."""
+    """The exit code and output of a command."""
 
     def __init__(self, code: int, text: str) -> None:
         self.code = code
@@ -228,7 +228,7 @@ def _build_arguments(build: Build, scratch: Path, identifier: Path) -> list[str]
 
 
 def _stored_bytes(storage: Path) -> int:
-    """What the store's own record says: counting the files themselves takes seconds."""
+    """The size by the store's own record: counting the files themselves takes seconds."""
     try:
         layers = json.loads((storage / "overlay-layers" / "layers.json").read_text())
         return sum(int(layer.get("diff-size") or 0) for layer in layers)

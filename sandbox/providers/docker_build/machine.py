@@ -1,4 +1,4 @@
-"""What of this machine a build may see: its CA certificates and where its packages come from.
+"""The parts of this machine that a build sees: CA certificates and package sources.
 
 Used by `buildah.py`. All of it is mounted for the time of the build, so that nothing of it,
 host names above all, gets into the image.
@@ -36,7 +36,7 @@ def mounts(
     uv_files: Sequence[Path] = UV_FILES,
     environment: Mapping[str, str] = os.environ,
 ) -> Iterator[Mount]:
-    """What to mount; files made for it go to `scratch`."""
+    """The mounts of a build; files made for it go to `scratch`."""
     if CERTIFICATES.is_dir():
         yield Mount(CERTIFICATES, str(CERTIFICATES))
     pip = _pip_settings(pip_files, environment)
@@ -53,7 +53,7 @@ def mounts(
 
 
 def _pip_settings(files: Sequence[Path], environment: Mapping[str, str]) -> dict[str, str]:
-    """Where this machine's pip looks for packages, if it was told."""
+    """The package index of this machine's pip, if one is configured."""
     found: dict[str, str] = {}
     for path in files:
         parser = configparser.RawConfigParser()

@@ -1,4 +1,4 @@
-"""The front door of the docker-build provider: one resource type, Image.
+"""The docker-build provider: one resource type, Image.
 
 Whether anything is to be built is decided by a hash of the context, so a run in which
 nothing changed starts no program at all.

@@ -39,7 +39,7 @@ class Reference:
         return f"{self.host}/{self.repository}"
 
     def with_digest(self, digest: str) -> str:
-        """What pods name: exactly this image, by the name that the program knows."""
+        """The reference for pods: exactly this image, by the name that the program knows."""
         return f"{self.name}@{digest}"
 
 

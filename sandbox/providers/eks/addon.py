@@ -7,7 +7,7 @@ import pulumi
 from pulumi.provider import ConstructResult
 
 from sandbox.errors import Unsupported, UserError
-from sandbox.providers.eks.resources import AwsResource, Cluster, Request, aws, output
+from sandbox.providers.eks.resources import AwsResource, ClusterComponent, Request, aws, output
 
 TYPE = "eks:index:Addon"
 _PASSED_ON = ("resolveConflictsOnCreate", "resolveConflictsOnUpdate", "serviceAccountRoleArn")
@@ -40,7 +40,7 @@ def construct(request: Request) -> ConstructResult:
     """An add-on of a cluster, registered under that cluster whatever parent the program named."""
     request.refuse_others(TYPE, SUPPORTED)
     name, owner = request.require("addonName"), request.require("cluster")
-    if not isinstance(owner, Cluster):
+    if not isinstance(owner, ClusterComponent):
         raise UserError("'cluster' must be an eks.Cluster")
     component = request.component(TYPE, parent=owner.as_parent)
     cluster = output(owner, "eksCluster")

@@ -55,7 +55,7 @@ _READ = ("arn", "certificateAuthority", "endpoint", "identities", "name", "versi
 
 @dataclass(frozen=True)
 class _Parts:
-    """What a cluster consists of."""
+    """The parts of a cluster."""
 
     role: AwsResource
     cluster: AwsResource
@@ -208,7 +208,7 @@ def _issuer(cluster: AwsResource) -> pulumi.Output[Any]:
 
 
 def _outputs(parts: _Parts, request: Request) -> dict[str, Any]:
-    """What pulumi-eks's SDKs declare as outputs of a cluster."""
+    """The outputs of a cluster, as pulumi-eks's SDKs declare them."""
     text = _kubeconfig_text(pulumi.Output.from_input(parts.cluster))
     group, nodes = parts.control_plane_group, parts.node_rules
     return {
@@ -235,7 +235,7 @@ def _outputs(parts: _Parts, request: Request) -> dict[str, Any]:
 
 
 def _core(parts: _Parts, request: Request, text: pulumi.Output[str]) -> dict[str, Any]:
-    """What node groups need to know of their cluster."""
+    """The part of a cluster that node groups need."""
     core = {
         "cluster": parts.cluster,
         "clusterIamRole": parts.role,

@@ -6,7 +6,7 @@ import pulumi
 from pulumi.provider import ConstructResult
 
 from sandbox.errors import UserError
-from sandbox.providers.eks.resources import AwsResource, Cluster, Request, output
+from sandbox.providers.eks.resources import AwsResource, ClusterComponent, Request, output
 
 TYPE = "eks:index:ManagedNodeGroup"
 _PASSED_ON = (
@@ -58,13 +58,13 @@ def construct(request: Request) -> ConstructResult:
 def _cluster(given: Any) -> Any:
     """A cluster is given as the component, or as its `core`."""
     # Not the component's `core`: in a preview it is unknown as soon as a part of it is.
-    if isinstance(given, Cluster):
+    if isinstance(given, ClusterComponent):
         return output(given, "eksCluster")
     return _core(given)["cluster"]
 
 
 def _core(given: Any) -> Any:
-    if isinstance(given, Cluster):
+    if isinstance(given, ClusterComponent):
         return output(given, "core")
     if not isinstance(given, dict) or "cluster" not in given:
         raise UserError("'cluster' must be an eks.Cluster or its core")

@@ -1,4 +1,4 @@
-"""What the components are made of: children of the aws provider, and resources of others."""
+"""The building blocks of components: children of the aws provider, and resources of others."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ AWS_VERSION = "7.25.0"
 
 @dataclass(frozen=True)
 class Request:
-    """A component that is asked for. Inputs that were left out or are null are absent."""
+    """The request to construct a component. Inputs that were left out or are null are absent."""
 
     name: str
     inputs: Mapping[str, Any]
@@ -106,7 +106,7 @@ def name_and_tags(name: str, request: Request, special: str) -> pulumi.Output[di
     return merged({"Name": name}, request.inputs.get("tags"), request.inputs.get(special))
 
 
-class Cluster(pulumi.ComponentResource):
+class ClusterComponent(pulumi.ComponentResource):
     """An eks:index:Cluster that was registered in this run."""
 
     def __init__(self, name: str, urn: str) -> None:
@@ -132,7 +132,7 @@ class _Rehydrated(ResourceModule):
 
     def construct(self, name: str, typ: str, urn: str) -> pulumi.Resource:
         if typ == "eks:index:Cluster":
-            return Cluster(name, urn)
+            return ClusterComponent(name, urn)
         if typ in _READ:
             outputs = dict.fromkeys(_READ[typ])
             return pulumi.CustomResource(typ, name, outputs, pulumi.ResourceOptions(urn=urn))

@@ -13,7 +13,7 @@ from sandbox.providers.eks.resources import AwsResource
 
 @dataclass(frozen=True)
 class ServiceRole:
-    """What needs the role needs its attachments too."""
+    """A role with its policy attachments: what needs the one needs the others, too."""
 
     role: AwsResource
     attached: list[AwsResource]

@@ -16,10 +16,13 @@ from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.lease_stores import FileStore
 from cli.base.values import Secret
+from cli.cloud.aws_cloud import AwsCloud
 from cli.cloud.limits import Limits
 from cli.cloud.patience import Patience
+from cli.cloud.sandbox_cloud import SandboxCloud
 from cli.session import Session
 from cli.stack.backends import Found, Outcome
+from infra.contract.outputs import Outputs
 from sandbox import doctor, pulumi, tools
 from sandbox.instance import UI_NODE_PORT, Instance
 
@@ -33,6 +36,7 @@ class FakeSandbox:
             "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
             "AWS_ACCESS_KEY_ID": "id",
             "AWS_SECRET_ACCESS_KEY": "key",
+            **pulumi.environment(),
         }
 
 
@@ -44,6 +48,9 @@ class FakeMachine:
     lives: int = 0
     sandbox: FakeSandbox | None = None
     left: list[Any] = field(default_factory=list)
+
+    def is_here(self) -> bool:
+        return True
 
     def up(self, name: str, *, report: Callable[[Any], None], ui_port: int) -> FakeSandbox:
         if self.sandbox is None:
@@ -112,7 +119,7 @@ class FakeBackend:
         self._called(f"create {secrets_provider}")
 
     @contextmanager
-    def trial(self) -> Iterator["FakeBackend"]:
+    def dry_run(self) -> Iterator["FakeBackend"]:
         yield replace(self, values=dict(self.values))
 
     def preview(self, show: Any, *, refresh: bool = False) -> Outcome:
@@ -130,9 +137,10 @@ class FakeBackend:
         gone, self.there = self.there, 0
         return Outcome({"delete": gone}, 0.1)
 
-    def outputs(self) -> dict[str, Any]:
-        if not self.there:
-            return {}
+    def outputs(self) -> Outputs:
+        return Outputs(self._told() if self.there else {})
+
+    def _told(self) -> dict[str, Any]:
         return {
             "adminUser": "admin",
             "logBucket": "logs",
@@ -141,7 +149,7 @@ class FakeBackend:
             "uiService": "airflow-api-server",
             "uiPort": 8080,
             "kubeconfig": Secret("clear text"),
-            "rung": self.values.get("aerodrome:rung", "dedicated"),
+            "tenancy": self.values.get("aerodrome:tenancy", "dedicated"),
             "base": self.values.get("aerodrome:base", ""),
             **self.more,
         }
@@ -187,6 +195,9 @@ class FakeBackend:
 
     def plain(self) -> dict[str, str]:
         return {key: value for key, value in self.values.items() if not isinstance(value, Secret)}
+
+    def rename_former_keys(self) -> list[str]:
+        return []
 
     def set_config(self, key: str, value: str, *, secret: bool) -> None:
         self.values[key] = Secret(value) if secret else value
@@ -444,7 +455,7 @@ class FakeSession(Session):
         self.fake_kubernetes = FakeKubernetes()
         self.day = date(2027, 3, 1)
         self.fake_airflow = FakeAirflow()
-        self.cloud = FakeCloud()
+        self.fake_cloud = FakeCloud()
         self.limits = Limits(drain=0.1, cloud=Patience(limit=0.2, stuck=0.1, pause=0.02))
         self.fake_checkout = FakeCheckout()
         self.begins: dict[str, Callable[[], object]] = {}
@@ -456,13 +467,22 @@ class FakeSession(Session):
     def machine(self) -> Any:
         return self.fake_machine
 
-    def backend(self, environment: Any, sandbox: Any = None) -> Any:
+    def backend(self, environment: Any, cloud: Any = None) -> Any:
         return self.fake_backends.setdefault(environment.name, FakeBackend())
 
     def environments(self) -> list[Environment]:
         return [Environment(name) for name in self.fake_backends]
 
-    def kubernetes(self, namespace: str, outputs: Any, sandbox: Any) -> Any:
+    def cloud(self, environment: Environment, sandbox: str = "") -> Any:
+        if environment.sandboxed:
+            return self.sandbox_cloud(environment, sandbox)
+        return FakeAwsCloud(environment, self)
+
+    def sandbox_cloud(self, environment: Environment, sandbox: str = "") -> Any:
+        real = super().sandbox_cloud(environment, sandbox)
+        return FakeSandboxCloud(**vars(real), session=self)
+
+    def kubernetes(self, namespace: str, outputs: Any) -> Any:
         self.fake_kubernetes.namespaces.append(namespace)
         return self.fake_kubernetes
 
@@ -476,5 +496,46 @@ class FakeSession(Session):
     def airflow(self, url: str, username: str, password: str, patience: float) -> Any:
         return self.fake_airflow
 
-    def client(self, sandbox: Any, region: str | None = None) -> Callable[[str], Any]:
-        return self.cloud
+    def client(self, region: str | None = None) -> Callable[[str], Any]:
+        """Of the cloud, whichever it is."""
+        return self.fake_cloud
+
+    def aws(self, region: str) -> Callable[[str], Any]:
+        return self.client(region)
+
+
+@dataclass(frozen=True)
+class FakeSandboxCloud(SandboxCloud):
+    """The sandbox's, with the fakes of a session behind it."""
+
+    session: FakeSession
+
+    def client(self, region: str | None = None) -> Any:
+        return self.session.client(region)
+
+    def kubernetes(
+        self, namespace: str, outputs: Mapping[str, Any], cluster: str = "", region: str = ""
+    ) -> Any:
+        return self.session.kubernetes(namespace, outputs)
+
+    def lease_store(self, region: str) -> Any:
+        return self.session.lease_store(self.environment, region)
+
+
+class FakeAwsCloud(AwsCloud):
+    """AWS, with the fakes of a session behind it."""
+
+    def __init__(self, environment: Environment, session: FakeSession) -> None:
+        super().__init__(environment)
+        self._session = session
+
+    def client(self, region: str | None = None) -> Any:
+        return self._session.client(region)
+
+    def kubernetes(
+        self, namespace: str, outputs: Mapping[str, Any], cluster: str = "", region: str = ""
+    ) -> Any:
+        return self._session.kubernetes(namespace, outputs)
+
+    def lease_store(self, region: str) -> Any:
+        return self._session.lease_store(self._environment, region)

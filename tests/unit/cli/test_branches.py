@@ -14,8 +14,9 @@ from cli.base import lease, passphrase
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.git import NoBranch
-from cli.stack import stack_config
-from infra.naming import CONTRACT, branch_environment
+from infra.contract.naming import branch_environment
+from infra.contract.outputs import CONTRACT, Outputs
+from infra.contract.settings import SECRETS
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeBackend, FakeSession
 
@@ -30,9 +31,16 @@ def base(session: FakeSession, run_json: RunJson) -> FakeSession:
     run_json("up")
     session.fake_airflow.calls.clear()
     session.fake_checkout.current = BRANCH
-    role = {"RoleName": "role-of-it", "Path": f"/aerodrome/{NAME}/", "Arn": "arn:aws:iam::1:role/x"}
+    role = {
+        "RoleName": f"aerodrome-{NAME}-airflow-1a2b3c4",
+        "Path": f"/aerodrome/{NAME}/",
+        "Arn": "arn:aws:iam::1:role/x",
+    }
     tags = [{"Key": "aerodrome:environment", "Value": NAME}]
-    session.cloud.answers = {"list_roles": [{"Roles": [role]}], "list_role_tags": [{"Tags": tags}]}
+    session.fake_cloud.answers = {
+        "list_roles": [{"Roles": [role]}],
+        "list_role_tags": [{"Tags": tags}],
+    }
     return session
 
 
@@ -41,13 +49,13 @@ def test_up_on_a_branch_makes_its_environment_on_the_base(
 ) -> None:
     data = run_json("up")
     assert data["environment"] == NAME
-    assert (data["rung"], data["base"], data["branch"]) == ("shared", "sandbox", BRANCH)
+    assert (data["tenancy"], data["base"], data["branch"]) == ("shared", "sandbox", BRANCH)
     assert data["expires"] == "2027-03-04"
     assert data["url"] == "http://10.213.3.2:31234"
     assert data["provedNow"] is True
     plain = base.fake_backends[NAME].plain()
     assert plain == {
-        "aerodrome:rung": "shared",
+        "aerodrome:tenancy": "shared",
         "aerodrome:base": "sandbox",
         "aerodrome:environment": NAME,
         "aerodrome:branch": BRANCH,
@@ -55,7 +63,7 @@ def test_up_on_a_branch_makes_its_environment_on_the_base(
         "aerodrome:uiServiceType": "NodePort",
         "aerodrome:expires": "2027-03-04",
         "aerodrome:used": "2027-03-01",
-        "aws:region": "us-east-1",
+        "aws:region": "eu-north-1",
     }
     # Each was looked into once: the base when it was deployed, the branch now.
     assert base.fake_kubernetes.namespaces == ["airflow", f"airflow-{NAME}"]
@@ -63,7 +71,7 @@ def test_up_on_a_branch_makes_its_environment_on_the_base(
 
 def test_its_secrets_are_its_own(base: FakeSession, run_json: RunJson) -> None:
     run_json("up")
-    for name in stack_config.SECRETS:
+    for name in SECRETS:
         key = f"aerodrome:{name}"
         assert base.fake_backends[NAME].values[key].value != base.fake_backend.values[key].value
 
@@ -95,8 +103,8 @@ def test_a_second_up_changes_nothing(base: FakeSession, run_json: RunJson) -> No
 def test_an_up_that_was_killed_in_the_configuration_goes_on(
     base: FakeSession, run_json: RunJson
 ) -> None:
-    base.fake_backends[NAME] = FakeBackend(values={"aerodrome:rung": "shared"})
-    assert run_json("up")["rung"] == "shared"
+    base.fake_backends[NAME] = FakeBackend(values={"aerodrome:tenancy": "shared"})
+    assert run_json("up")["tenancy"] == "shared"
     assert base.fake_backends[NAME].values["aerodrome:base"] == "sandbox"
 
 
@@ -104,7 +112,7 @@ def test_by_its_name_it_is_still_a_branch_s(base: FakeSession, run_json: RunJson
     run_json("up")
     base.day = date(2027, 3, 2)
     data = run_json("up", "--env", NAME)
-    assert (data["rung"], data["base"], data["branch"]) == ("shared", "sandbox", BRANCH)
+    assert (data["tenancy"], data["base"], data["branch"]) == ("shared", "sandbox", BRANCH)
     assert data["expires"] == "2027-03-05"
 
 
@@ -200,7 +208,7 @@ class TestRefused:
     ) -> None:
         run_json("up", "--env", "sandbox")
         session.console.json = False
-        result = run("up", "--rung", "dedicated")
+        result = run("up", "--tenancy", "dedicated")
         assert result.exit_code == 2
         assert 'carries the environment "sandbox" already' in result.stderr
         assert "AERODROME_SANDBOX=" in result.stderr
@@ -234,23 +242,37 @@ def test_the_others_on_a_sandbox_are_looked_at_with_the_passphrase(
 
 
 def test_shared_by_name_has_no_base(run: Run) -> None:
-    result = run("up", "--env", "sandbox-two", "--rung", "shared")
+    result = run("up", "--env", "sandbox-two", "--tenancy", "shared")
     assert result.exit_code == 2
     assert "has no base to share" in result.stderr
 
 
-def test_a_rung_stays(base: FakeSession, run: Run, run_json: RunJson) -> None:
+def test_a_tenancy_stays(base: FakeSession, run: Run, run_json: RunJson) -> None:
     run_json("up")
     base.console.json = False
-    result = run("up", "--rung", "dedicated")
+    result = run("up", "--tenancy", "dedicated")
     assert result.exit_code == 2
     assert f'Environment "{NAME}" is shared, not dedicated' in result.stderr
 
 
+def test_the_old_name_of_the_option_works_with_a_warning(base: FakeSession, run: Run) -> None:
+    result = run("up", "--rung", "shared")
+    assert result.exit_code == 0, result.output
+    assert "--rung is called --tenancy now" in result.stderr
+    assert base.fake_backends[NAME].values["aerodrome:tenancy"] == "shared"
+
+
+@pytest.mark.parametrize("verb", ["up", "preview"])
+def test_both_names_of_the_option(base: FakeSession, verb: str, run: Run) -> None:
+    result = run(verb, "--rung", "shared", "--tenancy", "dedicated")
+    assert result.exit_code == 2
+    assert "Either --tenancy or --rung" in result.stderr
+
+
 def test_a_dedicated_environment_of_a_branch(base: FakeSession, run_json: RunJson) -> None:
     base.sandbox_name = "two"
-    data = run_json("up", "--rung", "dedicated")
-    assert (data["rung"], data["base"], data["branch"]) == ("dedicated", "", BRANCH)
+    data = run_json("up", "--tenancy", "dedicated")
+    assert (data["tenancy"], data["base"], data["branch"]) == ("dedicated", "", BRANCH)
     assert data["expires"] == "2027-03-04"
     assert data["url"] == "http://localhost:8080"
     assert base.fake_backends[NAME].values["aerodrome:uiNodePort"] == "30080"
@@ -288,15 +310,17 @@ class TestLifetime:
     def test_use_is_told_the_cloud_once_a_day(self, session: FakeSession, run: Run) -> None:
         session.day = date(2027, 3, 3)
         run("open", "--print")
-        assert {"RoleName": "role-of-it", "Tags": TAGS} in session.cloud.tagged
-        session.cloud.tagged.clear()
+        (role,) = (item["RoleName"] for item in session.fake_cloud.tagged)
+        assert role == f"aerodrome-{NAME}-airflow-1a2b3c4"
+        assert session.fake_cloud.tagged == [{"RoleName": role, "Tags": TAGS}]
+        session.fake_cloud.tagged.clear()
         run("logs", "scheduler")
-        assert session.cloud.tagged == []
+        assert session.fake_cloud.tagged == []
 
     def test_the_base_is_not_kept_by_use(self, session: FakeSession, run: Run) -> None:
         run("open", "--print", "--env", "sandbox")
         assert "aerodrome:expires" not in session.fake_backend.values
-        assert session.cloud.tagged == []
+        assert session.fake_cloud.tagged == []
 
     def test_it_can_be_extended(self, session: FakeSession, run: Run, run_json: RunJson) -> None:
         session.day = date(2027, 3, 2)
@@ -324,7 +348,7 @@ class TestLifetime:
         assert text in result.stderr
 
     def test_who_may_not_tag_may_still_look(self, session: FakeSession, run: Run) -> None:
-        session.cloud.denied = True
+        session.fake_cloud.denied = True
         session.day = date(2027, 3, 3)
         result = run("open", "--print")
         assert result.exit_code == 0
@@ -423,7 +447,7 @@ def test_an_up_that_failed_half_way_can_be_looked_into(
     base: FakeSession, run_json: RunJson
 ) -> None:
     run_json("up")
-    base.fake_backends[NAME].outputs = dict  # type: ignore[method-assign]
+    base.fake_backends[NAME].outputs = lambda: Outputs({})  # type: ignore[method-assign]
     base.fake_kubernetes.namespaces.clear()
     assert run_json("logs", "scheduler")["lines"]
     assert base.fake_kubernetes.namespaces == [f"airflow-{NAME}"]
@@ -433,7 +457,7 @@ def test_status_tells_of_the_branch(base: FakeSession, run: Run, run_json: RunJs
     run_json("up")
     data = run_json("status")
     assert data["environment"] == NAME
-    assert (data["rung"], data["base"], data["branch"]) == ("shared", "sandbox", BRANCH)
+    assert (data["tenancy"], data["base"], data["branch"]) == ("shared", "sandbox", BRANCH)
     assert data["airflow"]["scheduler"] == "healthy"
     base.console.json = False
     shown = run("status").stdout
@@ -461,7 +485,7 @@ def test_the_list_shows_every_environment(
     assert set(found) == {"sandbox", NAME, "dev"}
     assert found[NAME] == {
         "environment": NAME,
-        "rung": "shared",
+        "tenancy": "shared",
         "branch": BRANCH,
         "base": "sandbox",
         "created": "2027-02-27T10:00:00Z",

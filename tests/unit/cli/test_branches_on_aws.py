@@ -8,7 +8,7 @@ import pytest
 
 from cli.base import lease
 from cli.base.environments import Environment
-from infra.naming import branch_environment, secrets_provider
+from infra.contract.naming import branch_environment, secrets_provider
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeBackend, FakeSession
 
@@ -33,7 +33,7 @@ def test_up_makes_a_stack_with_the_base_s_key_and_proves_it(
     assert backend.calls == [f"create {secrets_provider('dev', 'eu-north-1')}", "up"]
     assert backend.values["aws:region"] == "eu-north-1"
     assert "aerodrome:uiServiceType" not in backend.values
-    assert (data["rung"], data["base"], data["url"]) == ("shared", "dev", "")
+    assert (data["tenancy"], data["base"], data["url"]) == ("shared", "dev", "")
     assert data["provedNow"] is True
     forwarded = ("forwarded", "service/airflow-api-server", "8080")
     assert session.fake_kubernetes.calls[-2:] == [forwarded, ("no longer forwarded",)]
@@ -44,7 +44,7 @@ def test_without_yes_it_asks_first(session: FakeSession, run: Run) -> None:
     result = run("up", "--base", "dev")
     assert result.exit_code == 2
     assert "planned: 5 create" in result.stderr
-    assert "It was not agreed to" in result.stderr
+    assert "Cancelled" in result.stderr
     assert "up" not in session.fake_backends[NAME].calls
 
 

@@ -95,7 +95,7 @@ def test_the_list_of_verbs_is_not_cut_off(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["up --rung banana --json", "extend --json --days 0", "bogus --json", "exec --json"]
+    "words", ["up --tenancy banana --json", "extend --json --days 0", "bogus --json", "exec --json"]
 )
 def test_wrong_usage_is_json_too_if_that_was_asked_for(words: str, tmp_path: Path) -> None:
     done = _launch(*words.split(), cwd=tmp_path)

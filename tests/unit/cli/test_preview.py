@@ -15,7 +15,7 @@ from cli.base.environments import Environment
 from cli.base.paths import ROOT
 from cli.stack import stack_config
 from cli.stack.driver import Stack
-from infra.naming import branch_environment
+from infra.contract.naming import branch_environment
 from sandbox.instance import state_dir
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeSession
@@ -37,11 +37,11 @@ class Session(FakeSession):
 
     program: Path | None = None
 
-    def backend(self, environment: Any, sandbox: Any = None) -> Any:
+    def backend(self, environment: Any, cloud: Any = None) -> Any:
         if environment.name == NAME and self.program is not None:
-            place = self.place(environment, None)
+            place = self.place(environment, self.cloud(environment))
             return Stack(replace(place, project=self.program))
-        return super().backend(environment, sandbox)
+        return super().backend(environment, cloud)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_of_a_branch_that_is_deployed_and_was_used_on_another_day(
     environment = Environment(NAME, BRANCH, "sandbox")
     passphrase.provide(environment, make=True)
     backend = session.backend(environment)
-    on = stack_config.Standing("shared", "sandbox", BRANCH)
+    on = stack_config.Placement("shared", "sandbox", BRANCH)
     stack_config.complete(environment, backend, on)
     backend.up(io.StringIO())
     before = _tree(state_dir())
@@ -110,3 +110,55 @@ def test_a_refusal_leaves_nothing_either(tiny: None, session: Session, run: Run)
     before = _tree(state_dir())
     assert run("preview", "--branch", BRANCH).exit_code == 2
     assert _tree(state_dir()) == before
+
+
+class TestAFormerKey:
+    """`aerodrome:rung`, as the version before called the tenancy."""
+
+    @pytest.fixture
+    def file(self, tiny: None, session: Session) -> Path:
+        environment = Environment(NAME, BRANCH, "sandbox")
+        passphrase.provide(environment, make=True)
+        on = stack_config.Placement("shared", "sandbox", BRANCH)
+        stack_config.complete(environment, session.backend(environment), on)
+        file = environment.config_file
+        file.write_text(file.read_text().replace("aerodrome:tenancy", "aerodrome:rung"))
+        return file
+
+    def test_it_works_with_a_warning(self, file: Path, run: Run) -> None:
+        before = file.read_text()
+        result = run("preview", "--branch", BRANCH)
+        assert result.exit_code == 0, result.output
+        assert "warning: aerodrome:rung is called aerodrome:tenancy now" in result.stderr
+        assert file.read_text() == before
+
+    def test_what_writes_the_file_gives_it_its_new_name(self, file: Path, run: Run) -> None:
+        assert run("config", "set", "executor", "LocalExecutor", "--branch", BRANCH).exit_code == 0
+        assert "aerodrome:tenancy: shared" in file.read_text()
+        assert "rung" not in file.read_text()
+
+    def test_both_names_are_refused(self, file: Path, run: Run) -> None:
+        text = file.read_text()
+        line = "  aerodrome:rung: shared\n"
+        assert line in text
+        file.write_text(text.replace(line, line + line.replace("rung", "tenancy")))
+        result = run("preview", "--branch", BRANCH)
+        assert result.exit_code == 2
+        assert "aerodrome:rung and aerodrome:tenancy are both set" in result.stderr
+        assert "pulumi config rm aerodrome:rung" in result.stderr
+
+
+def test_of_another_tenancy_than_a_branch_has_by_itself(base: Session, run: Run) -> None:
+    result = run("preview", "--branch", BRANCH, "--tenancy", "dedicated")
+    assert result.exit_code == 2
+    assert 'carries the environment "sandbox" already' in result.stderr
+    session = base
+    session.sandbox_name = "two"
+    assert run("preview", "--branch", BRANCH, "--tenancy", "dedicated").exit_code == 0
+
+
+def test_of_a_lifetime(base: Session, run: Run) -> None:
+    result = run("preview", "--branch", BRANCH, "--lifetime", "soon")
+    assert result.exit_code == 2
+    assert "is no lifetime" in result.stderr
+    assert run("preview", "--branch", BRANCH, "--lifetime", "7").exit_code == 0

@@ -10,8 +10,7 @@ from cli.base.errors import UserError
 from cli.base.lease_stores import FileStore
 from cli.base.values import Secret
 from cli.session import Session
-from sandbox.instance import Instance
-from tests.unit.cli.fakes import FakeSandbox
+from tests.unit.cli.fakes import FakeSession
 
 
 @pytest.fixture
@@ -19,31 +18,34 @@ def session() -> Session:
     return Session(Console(), {})
 
 
-def test_kubectl_of_a_sandbox_is_its_own_with_its_administrator(
-    session: Session, tmp_path: Path
-) -> None:
-    instance = Instance("default", 0, tmp_path)
-    kubernetes = session.kubernetes("airflow-x", {}, FakeSandbox(instance))
-    assert kubernetes.kubeconfig == instance.admin_kubeconfig
+def test_kubectl_of_a_sandbox_is_its_own_with_its_administrator(tmp_path: Path) -> None:
+    session = FakeSession(tmp_path)
+    session.fake_machine.up("default", report=lambda _: None, ui_port=1)
+    kubernetes = Session.sandbox_cloud(session, Environment("sandbox")).kubernetes("airflow-x", {})
+    assert session.fake_machine.sandbox is not None
+    assert kubernetes.kubeconfig == session.fake_machine.sandbox.instance.admin_kubeconfig
     assert kubernetes.namespace == "airflow-x"
     assert Path(kubernetes.program).name == "kubectl"
     assert Path(kubernetes.program).is_absolute()
 
 
 def test_kubectl_on_aws_is_the_user_s_with_the_stack_s_kubeconfig(session: Session) -> None:
-    kubernetes = session.kubernetes("airflow", {"kubeconfig": Secret("apiVersion: v1")}, None)
+    cloud = session.cloud(Environment("dev"))
+    kubernetes = cloud.kubernetes("airflow", {"kubeconfig": Secret("apiVersion: v1")})
     assert (kubernetes.kubeconfig, kubernetes.program) == ("apiVersion: v1", "kubectl")
     assert "apiVersion" not in repr(kubernetes)
     with pytest.raises(UserError, match='There is no "kubeconfig" yet'):
-        session.kubernetes("airflow", {}, None)
+        cloud.kubernetes("airflow", {})
 
 
 def test_clients_on_aws_are_for_the_environment_s_region(session: Session) -> None:
-    assert session.client(None, "eu-north-1")("s3").meta.region_name == "eu-north-1"
+    client = session.cloud(Environment("dev")).client("eu-north-1")
+    assert client("s3").meta.region_name == "eu-north-1"
 
 
 def test_the_lease_of_a_sandbox_environment_is_a_file(session: Session) -> None:
-    assert isinstance(session.lease_store(Environment("sandbox-x"), "us-east-1"), FileStore)
+    store = session.cloud(Environment("sandbox-x")).lease_store("us-east-1")
+    assert isinstance(store, FileStore)
 
 
 def test_environments_of_this_machine_are_those_with_a_configuration(

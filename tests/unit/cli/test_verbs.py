@@ -186,7 +186,7 @@ def test_down_when_the_sandbox_is_gone_forgets_the_state(
 
 def test_down_names_what_is_left_and_keeps_the_sandbox(run: Run, session: FakeSession) -> None:
     run("up")
-    session.cloud = FakeCloud({"describe_vpcs": [{"Vpcs": [{"VpcId": "vpc-1", **TAGGED}]}]})
+    session.fake_cloud = FakeCloud({"describe_vpcs": [{"Vpcs": [{"VpcId": "vpc-1", **TAGGED}]}]})
     result = run("down")
     assert result.exit_code == 1
     assert "ec2 vpc vpc-1 (arn:aws:ec2:us-east-1:000000000000:vpc/vpc-1)" in result.stderr
@@ -281,8 +281,21 @@ def test_inventory_lists_what_belongs_to_the_environment(
 ) -> None:
     run_json("sandbox", "up")
     assert run_json("inventory") == []
-    session.cloud = FakeCloud({"describe_vpcs": [{"Vpcs": [{"VpcId": "vpc-1", **TAGGED}]}]})
+    session.fake_cloud = FakeCloud({"describe_vpcs": [{"Vpcs": [{"VpcId": "vpc-1", **TAGGED}]}]})
     assert run_json("inventory")[0]["kind"] == "ec2 vpc"
+
+
+def test_inventory_fails_over_what_the_kit_does_not_know(
+    run: Run, run_json: Callable[..., Any], session: FakeSession
+) -> None:
+    run_json("sandbox", "up")
+    arn = "arn:aws:ec2:us-east-1:000000000000:network-acl/acl-1"
+    tagged = {"ResourceTagMappingList": [{"ResourceARN": arn, **TAGGED}]}
+    session.fake_cloud = FakeCloud({"get_resources": [tagged]})
+    (found,) = run_json("inventory", exit_code=1)
+    assert (found["arn"], found["known"]) == (arn, False)
+    session.console.json = False
+    assert f"{arn} (not known to this kit)" in run("inventory").stdout
 
 
 def test_sandbox_down_refuses_while_something_is_deployed(
@@ -301,7 +314,7 @@ def test_a_sandbox_that_is_forced_away_takes_a_half_done_down_along(
     run: Run, run_json: Callable[..., Any], session: FakeSession
 ) -> None:
     run_json("up")
-    session.cloud = FakeCloud({"describe_vpcs": [{"Vpcs": [{"VpcId": "vpc-1", **TAGGED}]}]})
+    session.fake_cloud = FakeCloud({"describe_vpcs": [{"Vpcs": [{"VpcId": "vpc-1", **TAGGED}]}]})
     session.console.json = False
     assert run("down").exit_code == 1
     refused = run("up")
@@ -436,7 +449,11 @@ def test_a_base_gets_no_end_by_an_extension(
     assert "kept until somebody takes it down" in result.stderr
     assert f" extend --until {day}" in result.stderr
     assert "aerodrome:expires" not in session.fake_backend.values
+    role = {"RoleName": "aerodrome-sandbox-airflow-1a2b3c4", "Path": "/aerodrome/sandbox/"}
+    session.fake_cloud.answers = {"list_roles": [{"Roles": [role]}]}
     assert run("extend", "--until", day).exit_code == 0
+    (tagged,) = session.fake_cloud.tagged
+    assert tagged["RoleName"] == role["RoleName"]
 
 
 def test_a_branch_s_database_writes_its_log_in_the_base(

@@ -2,7 +2,7 @@
 
 import json
 
-from infra.naming import Names, branch_environment
+from infra.contract.naming import Names, branch_environment
 from infra.registry import KEPT_IMAGES, KEPT_OF_BRANCHES, lifecycle_policy
 
 

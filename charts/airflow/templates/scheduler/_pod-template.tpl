@@ -1,6 +1,6 @@
 {{/* The pattern of the tasks' pods, as the scheduler finds it. */}}
 {{- define "airflow.podTemplateVolume" -}}
-{{- if eq .Values.executor "KubernetesExecutor" -}}
+{{- if include "airflow.taskPods" . -}}
 - name: pod-template
   configMap:
     name: {{ include "airflow.name.podTemplate" . }}
@@ -8,7 +8,7 @@
 {{- end }}
 
 {{- define "airflow.podTemplateMount" -}}
-{{- if eq .Values.executor "KubernetesExecutor" -}}
+{{- if include "airflow.taskPods" . -}}
 - name: pod-template
   mountPath: /opt/airflow/pod-template
   readOnly: true

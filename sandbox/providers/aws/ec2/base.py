@@ -1,4 +1,4 @@
-"""What every EC2 resource shares: one way to describe and to tag."""
+"""The base of EC2's resources: one way to describe and to tag."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar

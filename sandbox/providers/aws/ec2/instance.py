@@ -24,7 +24,7 @@ _METADATA = (
 _DEFAULT_DEVICE = "/dev/xvda"
 
 
-class Instance(Ec2Resource):
+class Ec2Instance(Ec2Resource):
     """RunInstances, DescribeInstances, DescribeInstanceAttribute, DescribeVolumes,
     DescribeImages, ModifyVolume, ModifyInstanceMetadataOptions, ModifyInstanceAttribute,
     StopInstances, StartInstances, {Associate,Replace,Disassociate}IamInstanceProfile
@@ -161,7 +161,7 @@ class Instance(Ec2Resource):
         answer = self.client.describe_instance_attribute(InstanceId=known.id, Attribute="userData")
         encoded = (answer.get("UserData") or {}).get("Value")
         if not encoded:
-            # Nothing, or not told: MiniStack never does. Then the state's word is kept.
+            # None, or not described: MiniStack never does. Then the state's value is kept.
             return {}
         return {"userData": base64.b64decode(encoded).decode()}
 
@@ -211,7 +211,7 @@ class Instance(Ec2Resource):
             self.client.create_tags(Resources=[root["volumeId"]], Tags=to_list(settings["tags"]))
 
     def _change_stopped(self, instance: str, inputs: Properties, changes: Set[str]) -> None:
-        """What AWS changes only while the instance does not run."""
+        """Change what AWS changes only while the instance does not run."""
         self.client.stop_instances(InstanceIds=[instance])
         self._await_state(instance, "stopped")
         if "instanceType" in changes:

@@ -1,4 +1,4 @@
-"""What EKS's resources share: tags by ARN, and updates that take a while."""
+"""The base of EKS's resources: tags by ARN, and updates that take a while."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
@@ -18,7 +18,7 @@ class EksResource(Resource):
     SERVICE = "eks"
 
     OURS: ClassVar[frozenset[str]] = frozenset()
-    """Inputs that EKS does not tell."""
+    """Inputs that EKS does not describe."""
 
     def described(self, item: Mapping[str, Any]) -> Properties:
         """All but those that FIELDS names have one name on both sides."""
@@ -56,7 +56,7 @@ class EksResource(Resource):
 
 
 class PartOfCluster(EksResource):
-    """What belongs to a cluster and says how it is by its `status`."""
+    """A resource of a cluster that has a `status`."""
 
     KIND = ""
     """What people call it in an error."""

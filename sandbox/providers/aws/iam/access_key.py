@@ -10,7 +10,7 @@ from sandbox.wire.values import Properties, Secret
 class AccessKey(IamResource):
     """CreateAccessKey, ListAccessKeys, ListUsers, DeleteAccessKey.
 
-    AWS tells the secret half once, in the answer to CreateAccessKey. If that answer is lost
+    AWS shows the secret half once, in the answer to CreateAccessKey. If that answer is lost
     the key is useless; forceDestroy of the user takes it away.
     """
 
@@ -42,8 +42,8 @@ class AccessKey(IamResource):
         item = self._get(known)
         if item is None:
             return None
-        told = {"secret": known.outputs["secret"]} if "secret" in known.outputs else {}
-        return {"user": item["UserName"], **told}
+        secret = {"secret": known.outputs["secret"]} if "secret" in known.outputs else {}
+        return {"user": item["UserName"], **secret}
 
     def delete(self, known: Known) -> None:
         self.client.delete_access_key(UserName=known.get("user"), AccessKeyId=known.id)

@@ -1,4 +1,4 @@
-"""What IAM's resources share: the service, tags by owner, and policies as they come back."""
+"""The base of IAM's resources: the service, tags by owner, and policies as they come back."""
 
 import json
 from collections.abc import Collection, Mapping

@@ -1,4 +1,4 @@
-"""What RDS's resources share: names in lower case, and tags by ARN."""
+"""The base of RDS's resources: names in lower case, and tags by ARN."""
 
 from collections.abc import Collection, Mapping
 

@@ -47,7 +47,7 @@ _OURS = frozenset(
 )
 
 
-class Instance(RdsResource):
+class DatabaseInstance(RdsResource):
     """CreateDBInstance, ModifyDBInstance, DescribeDBInstances, DeleteDBInstance.
     Id: RDS's own, which a new name does not change; what is imported is the identifier."""
 

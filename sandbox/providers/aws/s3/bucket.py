@@ -53,7 +53,7 @@ class Bucket(Resource):
                 "It was not made by this resource. Choose another name, or import it.",
                 code="BucketAlreadyOwnedByYou",
             )
-        # May be said twice: that the bucket did not exist is known.
+        # May be reported twice: that the bucket did not exist is known.
         with self.aws.retries.creating(careful=False):
             self.client.create_bucket(Bucket=name, **where)
         if inputs["tags"]:

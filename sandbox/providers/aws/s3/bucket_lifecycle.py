@@ -47,7 +47,7 @@ def _to_api(rule: Properties) -> Any:
             rest = pascal({k: v for k, v in both.items() if k != "tags"})
             made["Filter"] = {"And": {**dict(rest or {}), **({"Tags": tags} if tags else {})}}
         if not made["Filter"]:
-            # Every object; S3 wants it said.
+            # Every object; S3 wants it explicitly.
             made["Filter"] = {"Prefix": ""}
     return made
 

@@ -1,4 +1,4 @@
-"""What the settings of a bucket share: each is a resource whose id is the bucket's name."""
+"""The base of a bucket's settings: each is a resource whose id is the bucket's name."""
 
 from collections.abc import Set
 

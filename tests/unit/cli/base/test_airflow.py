@@ -12,12 +12,12 @@ import pytest
 from cli.base.airflow import Airflow
 from cli.base.errors import KitError, UserError
 from cli.operations import proof
-from cli.operations.proof import Limits
+from cli.operations.proof import ProofTimeouts
 from cli.operations.task_logs import TaskLogs
 from tests.unit.cli.fakes import FakeS3
 
 RUNS = "/api/v2/dags/example_pipeline/dagRuns"
-QUICK = Limits(dag=0.3, run=0.3, upload=0.0, pause=0.01)
+QUICK = ProofTimeouts(dag=0.3, run=0.3, upload=0.0, pause=0.01)
 STRUCTURED = [
     {"event": "::group::Log message source details"},
     {"timestamp": "2026-11-22T18:00:00Z", "event": "Task failed with exception"},

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cli.base import environments, paths
 from cli.base.environments import environment
 from cli.base.errors import UserError
-from infra.naming import ENVIRONMENT_MAX_LENGTH
+from infra.contract.naming import ENVIRONMENT_MAX_LENGTH
 
 
 @given(st.text(max_size=40))

@@ -13,7 +13,7 @@ import pytest
 
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
-from cli.base.lease import SILENCE, Holder, coming_up, held, holder
+from cli.base.lease import SILENCE, LeaseHolder, coming_up, held, holder
 from cli.base.lease_stores import FOLDER, FileStore
 from cli.base.paths import ROOT
 from sandbox.instance import state_dir
@@ -122,18 +122,18 @@ def _fail(*, begun: bool) -> None:
 
 
 def test_a_number_that_another_process_has_now_is_nobodys(folder: Path) -> None:
-    _write(replace(Holder.myself("down"), started="1"))
+    _write(replace(LeaseHolder.myself("down"), started="1"))
     assert holder(HERE) is None
 
 
 def test_a_lease_of_this_machines_last_life_is_nobodys(folder: Path) -> None:
-    _write(replace(Holder.myself("down"), boot="before"))
+    _write(replace(LeaseHolder.myself("down"), boot="before"))
     assert holder(HERE) is None
 
 
 @pytest.mark.parametrize(("silent", "alive"), [(SILENCE - 30, True), (SILENCE + 30, False)])
 def test_on_another_machine_the_heartbeat_counts(folder: Path, silent: float, alive: bool) -> None:
-    _write(replace(Holder.myself("down"), host="elsewhere"))
+    _write(replace(LeaseHolder.myself("down"), host="elsewhere"))
     moment = time.time() - silent
     os.utime(folder / FOLDER / "sandbox.json", (moment, moment))
     assert (holder(HERE) is not None) is alive
@@ -154,7 +154,7 @@ def test_a_lease_that_nobody_can_read_is_taken_over_and_told(folder: Path) -> No
 
 
 def test_of_two_that_want_a_dead_ones_lease_one_gets_it(folder: Path) -> None:
-    _write(replace(Holder.myself("down"), started="1"))
+    _write(replace(LeaseHolder.myself("down"), started="1"))
     store = FileStore("sandbox")
     found = store.read()
     assert found is not None
@@ -180,7 +180,7 @@ def test_who_comes_up_on_a_base_is_known_to_its_down(folder: Path) -> None:
         assert (name, busy.pid) == ("sandbox-a", os.getpid())
     with held(branch, "down", print, base="sandbox"):
         assert coming_up(HERE) == []
-    dead = replace(Holder.myself("up", "sandbox"), started="1")
+    dead = replace(LeaseHolder.myself("up", "sandbox"), started="1")
     assert FileStore("sandbox-a").write(json.dumps(asdict(dead)), None)
     assert coming_up(HERE) == []
 
@@ -203,5 +203,5 @@ def test_many_at_once(folder: Path) -> None:
     assert all((code == 0) == ("held" in out) for out, code in ended)
 
 
-def _write(known: Holder) -> None:
+def _write(known: LeaseHolder) -> None:
     assert FileStore("sandbox").write(json.dumps(asdict(known)), None)

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cli.cloud import load_balancing
+from cli.base.errors import CloudError
+from cli.cloud.catalogue import find
 from cli.cloud.resource import Search
-from infra.naming import TAG_ENVIRONMENT
+from infra.contract.naming import TAG_ENVIRONMENT
 
 
 @dataclass
@@ -49,7 +50,7 @@ class NoClassic:
 
 def _found(balancers: Balancers) -> list[str]:
     clients = {"elbv2": balancers, "elb": NoClassic()}
-    return [item.id for item in load_balancing.find(Search(clients.__getitem__, "dev"))]
+    return [item.id for item in find(Search(clients.__getitem__, "dev"), ["elasticloadbalancing"])]
 
 
 def test_one_that_went_after_it_was_listed_hides_no_other() -> None:
@@ -64,5 +65,5 @@ def test_all_are_asked_for_at_once_while_none_goes() -> None:
 
 
 def test_a_refusal_is_not_taken_for_gone() -> None:
-    with pytest.raises(ClientError, match="AccessDenied"):
+    with pytest.raises(CloudError, match="AccessDenied"):
         _found(Balancers(["a"], [], code="AccessDenied"))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.cloud.ownership import is_aerodrome, of_cluster, of_namespace, owners
-from infra.naming import Names, branch_environment, tags
+from infra.contract.naming import Names, branch_environment, tags
 
 OWNED = {"kubernetes.io/cluster/aerodrome-dev": "owned"}
 

@@ -12,7 +12,7 @@ from cli.base.environments import Environment
 from cli.base.git import Checkout
 from cli.commands.options import Json, on_environment
 from cli.session import Session
-from infra.naming import branch_environment
+from infra.contract.naming import branch_environment
 from tests.unit.cli.repositories import VARIABLES, Repository
 
 app = typer.Typer(name="aerodrome", cls=Root)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cli.stack.locks import Holder, await_orphans, in_folder, of_the_dead, remove_of_the_dead
+from cli.stack.locks import LockOwner, await_orphans, in_folder, of_the_dead, remove_of_the_dead
 
 HOST = socket.gethostname()
 SAID = (
@@ -33,7 +33,7 @@ def dead() -> int:
 
 
 def test_the_words_name_a_process_that_has_ended(dead: int) -> None:
-    assert of_the_dead(SAID.format(host=HOST, pid=dead)) == [Holder("root", HOST, dead)]
+    assert of_the_dead(SAID.format(host=HOST, pid=dead)) == [LockOwner("root", HOST, dead)]
 
 
 def test_a_living_process_and_another_machine_are_left_alone(dead: int) -> None:
@@ -66,9 +66,9 @@ def test_files_of_the_dead_go_and_all_others_stay(tmp_path: Path, dead: int) -> 
 def test_a_number_that_another_process_has_now_is_of_the_dead() -> None:
     made = time.time() - 3600
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        assert Holder("root", HOST, process.pid, made).is_gone
-        assert not Holder("root", HOST, process.pid, time.time()).is_gone
-        assert not Holder("root", HOST, process.pid).is_gone
+        assert LockOwner("root", HOST, process.pid, made).is_gone
+        assert not LockOwner("root", HOST, process.pid, time.time()).is_gone
+        assert not LockOwner("root", HOST, process.pid).is_gone
         process.communicate()
 
 
@@ -81,7 +81,7 @@ def test_one_that_a_killed_command_line_started_is_waited_for(dead: int) -> None
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        holder = Holder("root", HOST, process.pid)
+        holder = LockOwner("root", HOST, process.pid)
         assert holder.is_orphan
         # It ends while it is waited for, and is collected, or its number would still be taken.
         threading.Timer(0.5, process.communicate, ["\n"]).start()
@@ -95,7 +95,7 @@ def test_one_that_a_killed_command_line_started_is_waited_for(dead: int) -> None
 def test_one_whose_command_line_lives_is_at_work() -> None:
     folder = f"/tmp/aerodrome-pulumi-{os.getpid()}-abc/events.jsonl"
     with subprocess.Popen([sys.executable, "-c", "input()", folder], stdin=subprocess.PIPE) as it:
-        assert not Holder("root", HOST, it.pid).is_orphan
-        assert not Holder("root", f"{HOST}-2", it.pid).is_orphan
-        assert not await_orphans([Holder("root", HOST, it.pid)], [].append)
+        assert not LockOwner("root", HOST, it.pid).is_orphan
+        assert not LockOwner("root", f"{HOST}-2", it.pid).is_orphan
+        assert not await_orphans([LockOwner("root", HOST, it.pid)], [].append)
         it.communicate()

@@ -11,6 +11,7 @@ from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.base.values import Secret
 from cli.stack import stack_config
+from infra.contract.settings import SECRETS
 from tests.unit.cli.fakes import FakeBackend
 
 ENVIRONMENT = Environment("sandbox")
@@ -61,7 +62,7 @@ def test_generated_secrets_are_what_airflow_takes() -> None:
     backend = FakeBackend()
     added = stack_config.complete(ENVIRONMENT, backend)
     assert {key for key in added if isinstance(backend.values[key], Secret)} == {
-        f"aerodrome:{name}" for name in stack_config.SECRETS
+        f"aerodrome:{name}" for name in SECRETS
     }
     key = backend.values["aerodrome:fernetKey"].value
     assert len(base64.urlsafe_b64decode(key)) == 32

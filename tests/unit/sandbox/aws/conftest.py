@@ -18,7 +18,7 @@ import pytest
 
 from sandbox import tools
 from sandbox.aws.processes import new_key, stand_in_process
-from sandbox.aws.standin.settings import Settings
+from sandbox.aws.standin.settings import EmulatorSettings
 from tests.ports import free_port
 
 REGION = "us-east-1"
@@ -82,9 +82,11 @@ class FakeKubernetes:
 class Emulator:
     """A running stand-in. `client` gives boto3 clients, with root's key by default."""
 
-    settings: Settings
+    settings: EmulatorSettings
     kubernetes: FakeKubernetes
     process: subprocess.Popen[bytes]
+    module: str = "tests.aws.standin"
+    """What runs: the sandbox's stand-in with the tests' extensions."""
 
     @property
     def url(self) -> str:
@@ -148,7 +150,7 @@ class Emulator:
         )["cluster"]
 
     def start(self) -> None:
-        planned = stand_in_process(self.settings, tools.ministack_python())
+        planned = stand_in_process(self.settings, tools.ministack_python(), self.module)
         self.process = subprocess.Popen(planned.argv, env={"PATH": os.defpath} | dict(planned.env))
         wait_for(planned.ready.url)
 
@@ -167,7 +169,7 @@ def new_emulator(folder: Path, registry: str = "http://127.0.0.1:1") -> Emulator
         "users": [{"user": {}}],
     }
     (folder / "kubeconfig").write_text(json.dumps(config))
-    settings = Settings(
+    settings = EmulatorSettings(
         state=folder / "state",
         host="127.0.0.1",
         port=free_port(),

@@ -7,9 +7,9 @@ import pytest
 
 from sandbox.aws.access_policies import ROLES, group
 from sandbox.aws.manifests import manifests
-from sandbox.aws.pod_identity.settings import Settings as PodIdentity
+from sandbox.aws.pod_identity.settings import PodIdentitySettings
 from sandbox.aws.processes import new_key, prepare, processes
-from sandbox.aws.standin.settings import Settings as StandIn
+from sandbox.aws.standin.settings import EmulatorSettings
 from sandbox.instance import Instance
 
 
@@ -53,17 +53,17 @@ def test_no_secret_is_in_a_command_line_or_an_environment(instance):
 
 def test_the_emulator_says_where_the_clusters_api_is(instance):
     emulator, node = processes(instance)
-    settings = StandIn.read(emulator.env)
+    settings = EmulatorSettings.read(emulator.env)
     assert settings.cluster_endpoint == "https://10.213.3.2:6443"
     assert settings.state == instance.root / "aws"
     assert node.after == [emulator.name]
-    assert PodIdentity.read(node.env).aws_url == "http://10.213.3.2:4566"
+    assert PodIdentitySettings.read(node.env).aws_url == "http://10.213.3.2:4566"
 
 
 def test_settings_survive_their_environment(instance):
     emulator, node = processes(instance)
-    assert StandIn.read(emulator.env).environment().items() <= emulator.env.items()
-    assert PodIdentity.read(node.env).environment().items() <= node.env.items()
+    assert EmulatorSettings.read(emulator.env).environment().items() <= emulator.env.items()
+    assert PodIdentitySettings.read(node.env).environment().items() <= node.env.items()
 
 
 def test_every_access_policy_is_bound_to_a_role():

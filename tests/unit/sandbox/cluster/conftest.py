@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from sandbox import tools
-from sandbox.cluster.layout import Layout
 from sandbox.instance import Instance
+from sandbox.layout import Layout
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from sandbox.cluster.composition import processes
-from sandbox.cluster.layout import Layout
 from sandbox.cluster.supervisor import check_order, layers
+from sandbox.layout import Layout
 
 
 def test_all_processes_have_an_order(layout: Layout, fake_tools: Path) -> None:

@@ -6,7 +6,7 @@ import json
 import yaml
 
 from sandbox.cluster import kubeconfig, pki
-from sandbox.cluster.layout import Layout
+from sandbox.layout import Layout
 
 
 def test_the_administrators_leads_to_the_node_and_is_for_root_alone(layout: Layout) -> None:

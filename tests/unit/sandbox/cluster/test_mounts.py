@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sandbox.cluster import leftovers, mounts
-from sandbox.cluster.layout import Layout
+from sandbox.layout import Layout
 
 
 def test_a_folder_inside_another_is_kept_with_it(tmp_path: Path) -> None:

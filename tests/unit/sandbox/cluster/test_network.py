@@ -17,7 +17,7 @@ from sandbox.cluster import network
 for address in ("{NODE}", "{POD}", "{HOST}", "{POD_GATEWAY}"):
     subprocess.run(["ip", "address", "add", address + "/32", "dev", "lo"], check=True)
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-network.raise_fence()
+network.install_rules()
 listening = [socket.create_server(("", port)) for port in ({REGISTRY_PORT}, {AWS_PORT})]
 for source in ("{POD}", "{HOST}", "{NODE}"):
     for target in ("{NODE}", "{POD_GATEWAY}"):

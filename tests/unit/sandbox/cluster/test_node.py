@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.cluster import node
-from sandbox.cluster.layout import Layout
+from sandbox.layout import Layout
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sandbox.cluster import pki
-from sandbox.cluster.layout import Layout
+from sandbox.layout import Layout
 
 
 def load(layout: Layout, name: str) -> x509.Certificate:

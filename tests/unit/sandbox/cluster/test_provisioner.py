@@ -4,8 +4,8 @@ import copy
 
 import pytest
 
-from sandbox.cluster.layout import Layout
 from sandbox.cluster.provisioner import DRIVER, Create, Delete, decide
+from sandbox.layout import Layout
 
 LATE = {
     "metadata": {"name": "gp3"},

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from sandbox.cluster import record
-from sandbox.cluster.layout import Layout
 from sandbox.instance import Instance
+from sandbox.layout import Layout
 
 
 def test_an_instance_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_wishes_are_the_file_the_command_line_and_the_defaults(environment: Envi
     found = wishes.read(environment, ["nodeMax=2"])
     assert found.value("nodeMax") == 2
     assert found.value("spot") is True
-    assert found.value("nodeInstanceTypes") == ["m6i.large"]
+    assert found.value("nodeInstanceTypes") == ("m6i.large",)
     assert found.value("nodeDesired") == 2
     assert "aerodrome:adminPassword" not in found.configured
 

@@ -4,18 +4,18 @@ from collections.abc import Callable
 from typing import Any
 
 from cli.base import passphrase
-from cli.stack import stack_config
+from infra.contract.settings import SECRETS
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeSession
 
-SECRETS = {f"aerodrome:{name}" for name in stack_config.SECRETS}
+KEYS = {f"aerodrome:{name}" for name in SECRETS}
 
 
 def test_secrets_and_settings_are_made_once(
     run_json: Callable[..., Any], session: FakeSession
 ) -> None:
     made = run_json("bootstrap", "sandbox", "--sandbox", "--set", "nodeMax=6")["made"]
-    assert set(made) > SECRETS | {"aerodrome:nodeMax"}
+    assert set(made) > KEYS | {"aerodrome:nodeMax"}
     assert session.fake_backend.values["aerodrome:nodeMax"] == "6"
     assert passphrase.shared_file().exists()
     before = dict(session.fake_backend.values)

@@ -148,7 +148,7 @@ class TestTheVerb:
     """`aerodrome cost --check-prices`"""
 
     def test_says_that_all_is_well(self, run: Run, session: FakeSession, same: PriceList) -> None:
-        session.cloud = _Cloud(same)
+        session.fake_cloud = _Cloud(same)
         result = run("cost", "sandbox", "--region", REGION, "--check-prices")
         assert result.exit_code == 0, result.output
         assert f"{REGION}: {len(TABLE.all())} prices are AWS's own, 0 are not" in result.stdout
@@ -156,7 +156,7 @@ class TestTheVerb:
     def test_lists_differences_and_fails(
         self, run: Run, session: FakeSession, other: PriceList
     ) -> None:
-        session.cloud = _Cloud(other)
+        session.fake_cloud = _Cloud(other)
         arguments = ("cost", "sandbox", "--region", REGION, "--check-prices")
         result = run(*arguments)
         assert result.exit_code == 1
@@ -172,14 +172,14 @@ class TestTheVerb:
         self, run: Run, session: FakeSession, same: PriceList
     ) -> None:
         same.denied = True
-        session.cloud = _Cloud(same)
+        session.fake_cloud = _Cloud(same)
         result = run("cost", "sandbox", "--region", REGION, "--check-prices")
         assert result.exit_code == 1
         assert "AWS refuses to read its price list (pricing:GetProducts)" in result.stderr
         assert same.asked == 1
 
     def test_says_that_there_are_no_credentials(self, run: Run, session: FakeSession) -> None:
-        session.cloud = _NobodysCloud()
+        session.fake_cloud = _NobodysCloud()
         result = run("cost", "sandbox", "--check-prices")
         assert result.exit_code == 2
         assert "There are no AWS credentials to read its price list" in result.stderr

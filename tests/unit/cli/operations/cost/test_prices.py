@@ -6,9 +6,9 @@ import re
 import pytest
 
 from cli.base.errors import UserError
-from cli.base.settings import settings
+from cli.cloud.catalogue.kind import MONTH, Charge
 from cli.operations.bootstrap.wishes import Wishes
-from cli.operations.cost import prices
+from cli.operations.cost import prices, pricing
 from cli.operations.cost.prices import FILE, HOURS, Prices
 from cli.operations.cost.report import plan
 
@@ -88,14 +88,14 @@ def test_families_of_a_region_stand_to_each_other_as_in_the_first(region: str) -
 def test_what_the_program_makes_by_default_has_a_price_or_says_that_it_has_none(
     region: str, database: str
 ) -> None:
-    wanted = Wishes(settings(), {}, {"aerodrome:database": database})
+    wanted = Wishes({}, {"aerodrome:database": database})
     found = plan("dedicated", wanted, "test", prices.of(region))
     missing = [line.what for line in found.missing]
     assert missing == (["RDS instance", "RDS storage"] if (region, database) in UNKNOWN else [])
 
 
 def ratio(table: Prices, one: str, other: str) -> float | None:
-    above, below = table.instance(one), table.instance(other)
+    above, below = table.rate(one), table.rate(other)
     return None if above is None or below is None else above / below
 
 
@@ -112,9 +112,9 @@ def test_what_no_second_source_has_is_named() -> None:
 
 def test_two_zones_cost_what_is_known_or_else_twice() -> None:
     table = prices.of("us-east-1")
-    assert table.database("db.t4g.small", two_zones=True) == 0.065
-    assert table.database("db.t4g.micro", two_zones=True) == pytest.approx(0.032)
-    assert table.database("db.x9.large", two_zones=True) is None
+    assert table.rate("db.t4g.small in two zones") == 0.065
+    assert table.rate("db.t4g.micro in two zones") == pytest.approx(0.032)
+    assert table.rate("db.x9.large in two zones") is None
 
 
 def test_a_region_without_prices_is_refused_by_name() -> None:
@@ -124,20 +124,20 @@ def test_a_region_without_prices_is_refused_by_name() -> None:
 
 def test_sizes_of_a_family_are_in_proportion() -> None:
     table = prices.of("us-east-1")
-    assert table.instance("m7i.large") == pytest.approx(0.1008)
-    assert table.instance("m7i.2xlarge") == pytest.approx(0.4032)
-    assert table.instance("t3.small") == pytest.approx(0.0208)
+    assert table.rate("m7i.large") == pytest.approx(0.1008)
+    assert table.rate("m7i.2xlarge") == pytest.approx(0.4032)
+    assert table.rate("t3.small") == pytest.approx(0.0208)
 
 
 def test_what_is_not_in_the_table_is_none_and_not_zero() -> None:
     table = prices.of("us-east-1")
-    assert table.instance("u-6tb1.metal") is None
-    assert table.instance("m7i.metal-24xl") is None
-    assert table.database("db.x2g.large") is None
-    assert table.hour("moonbeam") is None
+    assert table.rate("u-6tb1.metal") is None
+    assert table.rate("m7i.metal-24xl") is None
+    assert table.rate("db.x2g.large") is None
+    assert table.rate("moonbeam") is None
 
 
 def test_what_is_billed_by_the_month_is_spread_over_its_hours() -> None:
-    found = prices.of("us-east-1").month("kms-key")
+    found = pricing.hour(Charge("KMS key", ("kms-key",), per=MONTH), prices.of("us-east-1"))
     assert found is not None
     assert found * HOURS == pytest.approx(1.0)

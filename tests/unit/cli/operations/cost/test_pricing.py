@@ -4,28 +4,15 @@ from typing import Any
 
 import pytest
 
-from cli.base.settings import settings
+from cli.base.errors import KitError
+from cli.cloud.catalogue.kubernetes import RELEASE
 from cli.operations.bootstrap.wishes import Wishes
 from cli.operations.cost import planned, prices, pricing
-from cli.operations.cost.pricing import BY_USE, FREE, PRICED, is_component
 from cli.operations.cost.things import Line, Thing
-from infra.naming import TAGGABLE_TYPES
 from tests.program.conftest import BASE, BRANCH, BRANCH_SECRETS
 from tests.program.recording import SECRETS, Program, run_program
 
 TABLE = prices.of("us-east-1")
-
-# What pulumi-eks's components register; they run outside the program.
-OF_EKS = (
-    "aws:eks/addon:Addon",
-    "aws:eks/cluster:Cluster",
-    "aws:eks/nodeGroup:NodeGroup",
-    "aws:ec2/securityGroup:SecurityGroup",
-    "aws:ec2/securityGroupRule:SecurityGroupRule",
-    "aws:iam/openIdConnectProvider:OpenIdConnectProvider",
-    "aws:iam/role:Role",
-    "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
-)
 
 
 def program(**settings: str) -> Program:
@@ -42,7 +29,7 @@ def things(found: Program) -> list[Thing]:
 
 
 def wishes(**given: str) -> Wishes:
-    return Wishes(settings(), {}, {f"aerodrome:{key}": value for key, value in given.items()})
+    return Wishes({}, {f"aerodrome:{key}": value for key, value in given.items()})
 
 
 def lines(kind: str, **inputs: Any) -> list[Line]:
@@ -59,36 +46,36 @@ def costs(found: list[Thing]) -> dict[str, float]:
     return total
 
 
-def test_no_type_is_in_two_lists() -> None:
-    assert not PRICED.keys() & BY_USE.keys()
-    assert not (PRICED.keys() | BY_USE.keys()) & FREE
-
-
-def test_every_type_of_the_program_is_priced_billed_by_use_or_free() -> None:
-    programs = (program(), program(database="rds", protect="true"), branch())
-    types = {item.type for each in programs for item in each.resources}
-    known = PRICED.keys() | BY_USE.keys() | FREE
-    forgotten = {kind for kind in types if not is_component(kind)} | set(OF_EKS) | TAGGABLE_TYPES
-    assert not forgotten - known
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        {},
-        {"database": "rds"},
-        {"rancherEnabled": "false", "nodeDesired": "3", "spot": "true"},
-        {"uiServiceType": "LoadBalancer", "nodeInstanceTypes": '["m7i.xlarge", "c6i.xlarge"]'},
-    ],
-)
-def test_the_plan_is_what_the_program_makes(given: dict[str, str]) -> None:
-    made = costs(things(program(**given)))
-    planned_costs = costs(planned.dedicated(wishes(**given), "test"))
+def test_the_plan_is_what_the_program_registers_and_what_its_components_make() -> None:
+    planned_costs = costs(planned.dedicated(wishes(), "test"))
+    made = costs(things(program()))
     # The cluster and its workers are made by pulumi-eks, beyond the program's own registrations.
-    for what in ("EKS control plane", "workers", "workers' disks"):
-        made.pop(what, None)
-        assert planned_costs.pop(what) > 0
-    assert planned_costs == made
+    beyond = {"EKS control plane", "workers", "workers' disks"}
+    assert planned_costs.keys() - made.keys() == beyond
+    assert {key: planned_costs[key] for key in made} == made
+    assert {
+        "NAT gateway",
+        "public IPv4 address",
+        "Rancher server",
+        "database's volume",
+    } < made.keys()
+
+
+def test_the_plan_follows_the_settings() -> None:
+    more = wishes(database="rds", rancherEnabled="false", nodeDesired="3", flowLogs="true")
+    found = planned.dedicated(more, "test")
+    assert "Rancher server" not in costs(found)
+    assert {"RDS instance", "RDS storage"} < costs(found).keys()
+    told = [line for thing in found for line in pricing.lines(thing, TABLE)]
+    (workers,) = (line for line in told if line.what == "workers")
+    assert workers.detail == "3 x m7i.large"
+    assert any(line.what == "VPC flow logs" and line.by_use for line in told)
+
+
+def test_settings_that_the_program_refuses_are_refused_in_its_words() -> None:
+    with pytest.raises(KitError, match="nodeDesired is 9") as refused:
+        planned.dedicated(wishes(nodeDesired="9"), "test")
+    assert "Traceback" not in str(refused.value)
 
 
 def test_a_shared_branch_adds_nothing_that_is_billed_by_the_hour() -> None:
@@ -147,5 +134,5 @@ def test_a_type_that_nobody_knows_has_a_row_without_a_price() -> None:
 
 def test_values_that_cannot_be_read_have_no_price() -> None:
     for values in ("[secret]", {"postgres": "[secret]"}):
-        (line,) = lines(pricing.RELEASE, values=values)
+        (line,) = lines(RELEASE, values=values)
         assert line.missing

@@ -1,4 +1,4 @@
-"""`aerodrome cost`: before and after `up`, on both rungs, for people, programs and pull requests."""
+"""`aerodrome cost`: before and after `up`, on both tenancies, for people, programs and pull requests."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ from tests.unit.cli.fakes import FakeSession
 RunJson = Callable[..., Any]
 
 
-def test_before_up_both_rungs_stand_side_by_side(run: Run) -> None:
+def test_before_up_both_tenancies_stand_side_by_side(run: Run) -> None:
     result = run("cost", "sandbox")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
@@ -42,8 +42,8 @@ def test_the_documentation_names_the_figure(run_json: RunJson) -> None:
     assert f"some {monthly:.0f} USD a month" in (ROOT / "docs" / "cost.md").read_text()
 
 
-def test_one_rung_alone(run_json: RunJson) -> None:
-    assert list(run_json("cost", "sandbox", "--rung", "shared")["estimates"]) == ["shared"]
+def test_one_tenancy_alone(run_json: RunJson) -> None:
+    assert list(run_json("cost", "sandbox", "--tenancy", "shared")["estimates"]) == ["shared"]
 
 
 def test_every_resource_is_in_the_json_by_the_hour_and_the_month(run_json: RunJson) -> None:
@@ -58,7 +58,7 @@ def test_every_resource_is_in_the_json_by_the_hour_and_the_month(run_json: RunJs
 
 def test_what_if(run_json: RunJson) -> None:
     def hourly(*arguments: str) -> float:
-        data = run_json("cost", "sandbox", "--rung", "dedicated", *arguments)
+        data = run_json("cost", "sandbox", "--tenancy", "dedicated", *arguments)
         return float(data["estimates"]["dedicated"]["hourly"])
 
     assert hourly("--set", "rancherEnabled=false") < hourly() < hourly("--set", "nodeDesired=3")
@@ -86,7 +86,7 @@ def test_a_state_that_cannot_be_read_is_said_and_the_plan_shown(
 
 
 def test_a_missing_price_is_named_and_in_no_total(run: Run, run_json: RunJson) -> None:
-    rds = ("--set", "database=rds", "--region", "ap-northeast-1", "--rung", "dedicated")
+    rds = ("--set", "database=rds", "--region", "ap-northeast-1", "--tenancy", "dedicated")
     assert run_json("cost", "sandbox", *rds)["estimates"]["dedicated"]["complete"] is False
     result = run("cost", "sandbox", *rds)
     assert "no price" in result.stdout

@@ -15,7 +15,7 @@ from cli.cloud.limits import Limits
 from cli.operations.teardown.drain import COMPONENTS, SCHEDULER, WORKER, drain
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
-from tests.unit.cli.fakes import FakeKubernetes, FakeSandbox, FakeSession
+from tests.unit.cli.fakes import FakeKubernetes, FakeSession
 
 NO_PODS = str({"spec": {"replicas": 0}})
 
@@ -95,8 +95,7 @@ class World:
         """What was noted, and how long it took."""
         self.session.fake_kubernetes = self.cluster
         self.session.limits = Limits(drain=seconds, pause=0.02)
-        sandbox = self.session.fake_machine.up("x", report=lambda _: None, ui_port=1)
-        assert isinstance(sandbox, FakeSandbox)
+        self.session.fake_machine.up("x", report=lambda _: None, ui_port=1)
         backend = self.session.fake_backend
         backend.there = 1
         backend.values["aerodrome:adminPassword"] = "secret"
@@ -104,8 +103,8 @@ class World:
             self.session,
             Environment("sandbox"),
             backend,
-            sandbox,
-            self.session.cloud,
+            self.session.cloud(Environment("sandbox")),
+            self.session.fake_cloud,
             "us-east-1",
             backend.outputs(),
             self.plain,

@@ -7,7 +7,7 @@ import pytest
 
 from cli.cloud.resource import Resource
 from cli.operations.teardown.judging import EXPIRED, GONE, HOURS, NOBODYS, UNKNOWN, Evidence, judge
-from infra.naming import branch_environment, tags
+from infra.contract.naming import branch_environment, tags
 
 TODAY = date(2027, 3, 1)
 PAST, FUTURE = "2027-02-28", "2027-03-01"
@@ -24,6 +24,7 @@ def _resource(
     base: str = "",
     name: str = "r",
     repository: str = OURS,
+    used: str = "",
 ) -> Resource:
     return Resource(
         "ec2",
@@ -32,7 +33,7 @@ def _resource(
         f"arn:{environment}:{name}",
         environment,
         "aws",
-        tags(environment, branch, expires, base, "", repository if branch else "")
+        tags(environment, branch, expires, base, used, repository if branch else "")
         if environment
         else {"aerodrome:branch": "x"},
     )
@@ -53,6 +54,16 @@ def test_the_latest_date_of_all_resources_counts_and_never_beats_every_date() ->
         _resource("kept", "never", name="other"),
     ]
     assert _reasons(found) == {"past": EXPIRED, "last-day": "", "extended": "", "kept": ""}
+
+
+def test_the_resource_with_the_last_use_speaks_for_the_others() -> None:
+    found = [
+        _resource("shortened", FUTURE),
+        _resource("shortened", PAST, used="2027-02-25", name="role"),
+        _resource("used", PAST),
+        _resource("used", FUTURE, used="2027-02-28", name="role"),
+    ]
+    assert _reasons(found) == {"shortened": EXPIRED, "used": ""}
 
 
 def test_a_branch_is_gone_when_neither_here_nor_at_a_remote() -> None:

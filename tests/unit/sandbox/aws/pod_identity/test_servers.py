@@ -14,7 +14,7 @@ import urllib.request
 import pytest
 
 from sandbox import tools
-from sandbox.aws.pod_identity.settings import Settings, host_and_port
+from sandbox.aws.pod_identity.settings import PodIdentitySettings, host_and_port
 from tests.ports import free_port
 
 BOTH = ["sts:AssumeRole", "sts:TagSession"]
@@ -50,7 +50,7 @@ def node(emulator, subnets, tmp_path_factory):
     )
     folder = tmp_path_factory.mktemp("node")
     make_certificate(folder)
-    settings = Settings(
+    settings = PodIdentitySettings(
         aws_url=emulator.url,
         credentials=emulator.settings.credentials,
         certificate=folder / "crt.pem",

@@ -92,6 +92,18 @@ def test_gateways_and_routes(engine, vpc, subnet):
         engine.delete(one)
 
 
+def test_a_flow_log(engine, vpc):
+    wanted = {"vpcId": vpc.id, "trafficType": "ALL", "logDestination": "arn:aws:s3:::logs"}
+    made = engine.create(
+        "aws:ec2/flowLog:FlowLog", "net", **wanted, logDestinationType="s3", tags={"Name": "net"}
+    )
+    assert made["arn"] == f"arn:aws:ec2:us-east-1:000000000000:vpc-flow-log/{made.id}"
+    engine.imported(made)
+    engine.update(made, tags={"Name": "other"})
+    assert engine.replaces(made, trafficType="REJECT") == ["trafficType"]
+    engine.delete(made)
+
+
 def test_a_group_with_inline_rules(engine, vpc):
     web = {"protocol": "tcp", "fromPort": 443, "toPort": 443}
     made = engine.create(

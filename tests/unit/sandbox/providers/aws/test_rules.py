@@ -22,6 +22,10 @@ from sandbox.wire.values import UNKNOWN
 RULES = {
     "aws:ec2/vpc:Vpc": ("cidrBlock", "enableDnsHostnames enableDnsSupport"),
     "aws:ec2/subnet:Subnet": ("availabilityZone cidrBlock vpcId", "mapPublicIpOnLaunch"),
+    "aws:ec2/flowLog:FlowLog": (
+        "logDestination logDestinationType maxAggregationInterval trafficType vpcId",
+        "",
+    ),
     "aws:ec2/internetGateway:InternetGateway": ("", "vpcId"),
     "aws:ec2/eip:Eip": ("domain", ""),
     "aws:ec2/eipAssociation:EipAssociation": ("allocationId allowReassociation instanceId", ""),

@@ -89,6 +89,8 @@ few = {"rulePriority": 1, "action": {"type": "expire"}, "selection": {
 aws.ecr.LifecyclePolicy("few", repository=images.name, policy=json.dumps({"rules": [few]}))
 
 logs = aws.s3.Bucket("logs", force_destroy=True, tags={"a": "1"})
+aws.ec2.FlowLog(
+    "net", vpc_id=vpc.id, traffic_type="ALL", log_destination=logs.arn, log_destination_type="s3")
 aws.s3.BucketVersioning("logs", bucket=logs.id, versioning_configuration={"status": "Enabled"})
 aws.s3.BucketServerSideEncryptionConfiguration("logs", bucket=logs.id, rules=[
     {"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}])

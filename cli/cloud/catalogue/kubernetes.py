@@ -1,0 +1,50 @@
+"""What the program has in a cluster and in a registry: nothing that AWS lists, and most of it free.
+
+How an interrupted creation in a cluster is found again is the same for all kinds of object
+(`cli.stack.objects`), and a matter of Helm's for a release (`cli.stack.helm_releases`).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cli.cloud.catalogue.ec2 import disk
+from cli.cloud.catalogue.kind import Charge, Facts, Kind, repeat
+
+RELEASE = "kubernetes:helm.sh/v3:Release"
+
+
+def _release(facts: Facts) -> Iterable[Charge]:
+    """What a chart makes that AWS bills: volumes and load balancers. Pods run on workers."""
+    values = facts.get("values")
+    postgres, ui = _part(values, "postgres"), _part(values, "ui")
+    if postgres is None or ui is None:
+        # A secret among them, or not a chart of ours.
+        yield Charge("what the chart's values ask for", ())
+        return
+    if postgres.get("enabled"):
+        text = str((_part(postgres, "storage") or {}).get("size", ""))
+        size, detail = re.fullmatch(r"(\d+)Gi", text), f"{text.replace('Gi', ' GB')} gp3"
+        what = "database's volume"
+        yield disk(what, int(size[1]), detail) if size else Charge(what, (), detail=detail)
+    if ui.get("serviceType") == "LoadBalancer":
+        yield Charge("UI's load balancer", ("elb-classic",))
+
+
+def _part(values: Any, name: str) -> Mapping[str, Any] | None:
+    """A part of a chart's values: empty if it is not there, None if it cannot be read."""
+    part = values.get(name, {}) if isinstance(values, Mapping) else None
+    return part if isinstance(part, Mapping) else None
+
+
+KINDS = (
+    Kind(type=RELEASE, price=_release),
+    Kind(type="kubernetes:core/v1:LimitRange"),
+    Kind(type="kubernetes:core/v1:Namespace"),
+    Kind(type="kubernetes:core/v1:ResourceQuota"),
+    Kind(type="kubernetes:core/v1:Secret"),
+    Kind(type="kubernetes:networking.k8s.io/v1:NetworkPolicy"),
+    Kind(type="kubernetes:storage.k8s.io/v1:StorageClass"),
+    # What it pushes is stored, and billed, in the repository.
+    Kind(type="docker-build:index:Image", recover=repeat),
+)

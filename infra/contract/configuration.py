@@ -1,0 +1,135 @@
+"""A stack's configuration as Pulumi keeps it, checked and turned into `Settings` and `Secrets`.
+
+Pulumi hands it over as strings. What is wrong with it is one `SettingsError` that names every problem.
+"""
+
+import difflib
+from collections.abc import Collection, Mapping
+from typing import Any, Final, TypeVar
+
+from infra.contract.settings import FORMER_KEYS, NAMESPACE, SETTINGS, Secrets, Settings
+from infra.contract.tenancy import Tenancy
+
+T = TypeVar("T")
+
+LOWEST_NODE_PORT: Final = 30_000
+"""Where Kubernetes's own range of node ports begins."""
+
+SMALLEST_RDS_DISK_GB: Final = 20
+
+
+class SettingsError(Exception):
+    """The configuration is not usable; `problems` has one line for each fault."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def renewed(config: Mapping[str, T]) -> tuple[dict[str, T], list[str]]:
+    """The configuration with former keys under their new names, and a warning for each.
+
+    Raises SettingsError where both names of a key are set.
+    """
+    current, warnings, problems = dict(config), [], []
+    for old, new in FORMER_KEYS.items():
+        former, wanted = f"{NAMESPACE}:{old}", f"{NAMESPACE}:{new}"
+        if former not in current:
+            continue
+        if wanted in current:
+            problems.append(
+                f"{former} and {wanted} are both set, and the first is the second's old name: "
+                f"pulumi config rm {former}"
+            )
+            continue
+        current[wanted] = current.pop(former)
+        warnings.append(
+            f"{former} is called {wanted} now; the old name works in this version and not in the next"
+        )
+    if problems:
+        raise SettingsError(problems)
+    return current, warnings
+
+
+def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Settings, Secrets]:
+    """The stack's settings from Pulumi's configuration: full keys (`aerodrome:nodeMax`), string values.
+
+    Raises SettingsError with every problem found.
+    """
+    given = {
+        key.removeprefix(f"{NAMESPACE}:"): value
+        for key, value in config.items()
+        if key.startswith(f"{NAMESPACE}:")
+    }
+    problems = [_unknown(key) for key in given if key not in SETTINGS]
+    plain: dict[str, Any] = {}
+    secret: dict[str, Any] = {}
+    for key, setting in SETTINGS.items():
+        if key not in given:
+            if setting.required:
+                problems.append(f"{NAMESPACE}:{key} is not set: {_set_command(key)}")
+            continue
+        if setting.secret and f"{NAMESPACE}:{key}" not in secret_keys:
+            problems.append(f"{NAMESPACE}:{key} must be a secret: {_set_command(key)}")
+        value, problem = setting.parse(given[key])
+        if problem:
+            shown = "" if setting.secret else f" is {given[key]!r}:"
+            problems.append(f"{NAMESPACE}:{key}{shown} {problem}")
+        else:
+            (secret if setting.secret else plain)[setting.field] = value
+    if problems:
+        raise SettingsError(problems)
+    settings = Settings(**plain)
+    if crossed := _check_together(settings):
+        raise SettingsError(crossed)
+    return settings, Secrets(**secret)
+
+
+def _check_together(settings: Settings) -> list[str]:
+    problems = _check_tenancy(settings)
+    if not settings.node_min <= settings.node_desired <= settings.node_max:
+        problems.append(
+            f"{NAMESPACE}:nodeDesired is {settings.node_desired}: must lie between "
+            f"nodeMin ({settings.node_min}) and nodeMax ({settings.node_max})"
+        )
+    if settings.database == "rds" and settings.database_storage_gb < SMALLEST_RDS_DISK_GB:
+        problems.append(
+            f"{NAMESPACE}:databaseStorageGb is {settings.database_storage_gb}: "
+            f"RDS takes no less than {SMALLEST_RDS_DISK_GB}"
+        )
+    if 0 < settings.ui_node_port < LOWEST_NODE_PORT:
+        problems.append(
+            f"{NAMESPACE}:uiNodePort is {settings.ui_node_port}: "
+            f"must be 0 or between {LOWEST_NODE_PORT} and 32767"
+        )
+    return problems
+
+
+def _check_tenancy(settings: Settings) -> list[str]:
+    if settings.tenancy == Tenancy.shared and not settings.base:
+        return [
+            f"{NAMESPACE}:base is not set: tenancy shared needs the environment that it stands on: "
+            f"{_set_command('base')}"
+        ]
+    if settings.tenancy == Tenancy.dedicated and settings.base:
+        return [
+            f"{NAMESPACE}:base is {settings.base!r}: only an environment of tenancy shared has a base"
+        ]
+    if settings.base == settings.environment:
+        return [f"{NAMESPACE}:base is {settings.base!r}: an environment can not stand on itself"]
+    return []
+
+
+def _unknown(key: str) -> str:
+    near = difflib.get_close_matches(key, SETTINGS, n=1)
+    hint = (
+        f"did you mean {NAMESPACE}:{near[0]}?"
+        if near
+        else f"known are {', '.join(sorted(SETTINGS))}"
+    )
+    return f"{NAMESPACE}:{key} is not a configuration key: {hint}"
+
+
+def _set_command(key: str) -> str:
+    option = "--secret " if SETTINGS[key].secret else ""
+    return f"pulumi config set {option}{NAMESPACE}:{key} VALUE"

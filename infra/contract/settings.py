@@ -1,0 +1,318 @@
+"""What a stack contains: every setting with its type, default, rule and reason.
+
+A field here is all that a new setting takes: the program, the command line and `docs/settings.md` read it
+from `SETTINGS`. How a stack's configuration becomes these records is in `configuration.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from infra.contract import executors
+from infra.contract.naming import ENVIRONMENT_MAX_LENGTH, ENVIRONMENT_PATTERN
+from infra.contract.rules import (
+    Make,
+    Setting,
+    at_least,
+    check_fernet,
+    check_instance_types,
+    check_network,
+    check_networks,
+    fernet_key,
+    required,
+    secret,
+    setting,
+    settings_of,
+    token,
+)
+from infra.contract.tenancy import Tenancy
+
+NAMESPACE: Final = "aerodrome"
+"""The configuration namespace: Pulumi's project name."""
+
+_NAME = ENVIRONMENT_PATTERN.pattern
+
+# What CloudWatch accepts.
+_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One environment. Keys are the fields' names in camelCase, under `aerodrome:`."""
+
+    environment: str = required(
+        """The environment's name; part of every name in the account. Required, because a
+        stack's name may hold characters that AWS refuses.""",
+        pattern=rf"(?=.{{1,{ENVIRONMENT_MAX_LENGTH}}}$){_NAME}",
+        allowed=f"1 to {ENVIRONMENT_MAX_LENGTH} of a-z, 0-9 and -, starting with a letter, "
+        "no - at the end and no --",
+    )
+
+    branch: str = setting(
+        "",
+        "The git branch that the environment belongs to, as a tag. Default: none.",
+        pattern=r"[^\x00-\x1f]{0,255}",
+        allowed="at most 255 printable characters",
+    )
+
+    repository: str = setting(
+        "",
+        """The git repository of that branch, like `github.com/owner/name`, as a tag: by it
+        `sweep` knows whose branches it may look for. The command line writes it. Default: none.""",
+        pattern=r"[^\x00-\x1f]{0,255}",
+        allowed="at most 255 printable characters",
+    )
+
+    tenancy: str = setting(
+        Tenancy.dedicated,
+        """What the environment stands on: a network and a cluster of its own, or those of its
+        base environment. Default dedicated; a branch is best off with shared, which costs its
+        pods only. With shared, all that describes network, cluster, database server and Rancher
+        is the base's.""",
+        choices=tuple(Tenancy),
+    )
+
+    base: str = setting(
+        "",
+        """The environment whose cluster, database server, bucket and repositories a shared
+        environment uses. Required with tenancy shared; a dedicated environment has none.""",
+        pattern=rf"(?=.{{0,{ENVIRONMENT_MAX_LENGTH}}}$)({_NAME})?",
+        allowed="the name of an environment",
+    )
+
+    expires: str = setting(
+        "never",
+        """When the environment may be swept, UTC, as a tag. Default never: a forgotten date
+        must not delete production.""",
+        pattern=r"never|\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?Z)?",
+        allowed="never, or a date such as 2027-01-31 or 2027-01-31T18:00:00Z",
+    )
+
+    used: str = setting(
+        "",
+        """The day when somebody last used the environment, UTC, as a tag. The command line
+        writes it. Default: not kept.""",
+        pattern=r"(\d{4}-\d\d-\d\d)?",
+        allowed="a date such as 2027-01-31, or empty",
+    )
+
+    protect: bool = setting(
+        False,
+        """Whether data outlives the stack: the log bucket, the image repositories and an RDS
+        database then refuse to be deleted, and the volume of a database in the cluster stays as
+        a disk. Default false: a branch must leave nothing.""",
+    )
+
+    vpc_cidr: str = setting(
+        "10.20.0.0/16",
+        """The network's addresses, /16 to /22. Every pod takes one, so the default is the
+        largest that AWS allows.""",
+        check=check_network,
+    )
+
+    flow_logs: bool = setting(
+        False,
+        """Whether VPC Flow Logs record the network's traffic, into the log bucket below
+        `AWSLogs/`, for as long as task logs. Default false: AWS bills them by the gigabyte, and
+        a branch has no use for them.""",
+    )
+
+    public_access_cidrs: tuple[str, ...] = setting(
+        ("0.0.0.0/0",),
+        """Who may reach the Kubernetes API and the Rancher server from outside: a JSON list of
+        networks. Default everyone, as EKS does (callers still need IAM); name your own networks
+        in production.""",
+        check=check_networks,
+    )
+
+    deploy_role: str = setting(
+        "",
+        """The role with which a pipeline deploys branches on this environment: it administers
+        the cluster, and gives no branch's role more than the branches' logs. Default: none;
+        `bootstrap --github` sets it.""",
+        pattern=r"(arn:[a-z-]+:iam::\d{12}:role/\S+)?",
+        allowed="the ARN of an IAM role",
+    )
+
+    preview_role: str = setting(
+        "",
+        """The role with which a pipeline previews branches: it reads the cluster. Default:
+        none; `bootstrap --github` sets it.""",
+        pattern=r"(arn:[a-z-]+:iam::\d{12}:role/\S+)?",
+        allowed="the ARN of an IAM role",
+    )
+
+    kubernetes_version: str = setting(
+        "1.36",
+        "The version of EKS's control plane and nodes. Pinned: an upgrade is a decision.",
+        pattern=r"1\.\d\d",
+        allowed="a version such as 1.36",
+    )
+
+    node_instance_types: tuple[str, ...] = setting(
+        ("m7i.large",),
+        """The workers' instance types, a JSON list; with spot several are better. Default: 2
+        vCPU, 8 GiB, which holds Airflow's own pods and a handful of tasks.""",
+        check=check_instance_types,
+    )
+
+    node_min: int = setting(1, "The fewest workers. Default 1.", minimum=0, maximum=450)
+
+    node_desired: int = setting(
+        2,
+        """The workers to start with; later an autoscaler may change it. Default 2, one in each
+        zone.""",
+        minimum=0,
+        maximum=450,
+    )
+
+    node_max: int = setting(
+        4,
+        "The most workers: the ceiling of what a runaway DAG can cost. Default 4.",
+        minimum=1,
+        maximum=450,
+    )
+
+    node_disk_gb: int = setting(
+        50,
+        """Each worker's disk in GB. Default 50: images of about 1 GB each, and the tasks'
+        scratch space.""",
+        minimum=20,
+        maximum=16_384,
+    )
+
+    spot: bool = setting(
+        False,
+        """Whether workers are spot instances: about a third of the price, taken away at two
+        minutes' notice. Default false.""",
+    )
+
+    log_retention_days: int = setting(
+        30,
+        "How long CloudWatch keeps the control plane's logs, days. Default 30.",
+        choices=_RETENTION_DAYS,
+    )
+
+    task_log_days: int = setting(
+        90, "How long the bucket keeps task logs, days. Default 90.", minimum=1, maximum=3650
+    )
+
+    executor: str = setting(
+        executors.DEFAULT,
+        """How Airflow runs tasks: each in a pod of its own, or all inside the scheduler's pod.
+        Default KubernetesExecutor.""",
+        choices=tuple(executors.EXECUTORS),
+    )
+
+    database: str = setting(
+        "in-cluster",
+        """Where Airflow's metadata lies: a PostgreSQL pod with a volume, or Amazon RDS. Default
+        in-cluster, which is cheaper; RDS has backups and survives a zone.""",
+        choices=("in-cluster", "rds"),
+    )
+
+    database_storage_gb: int = setting(
+        20, "The database's disk in GB. Default 20; RDS takes no less.", minimum=5, maximum=16_384
+    )
+
+    database_instance_class: str = setting(
+        "db.t4g.small",
+        """The RDS instance's class, with database rds. Default 2 vCPU, 2 GiB: enough for
+        Airflow's metadata.""",
+        pattern=r"db\.[a-z0-9-]+\.[a-z0-9-]+",
+        allowed="such as db.t4g.small",
+    )
+
+    ui_service_type: str = setting(
+        "ClusterIP",
+        """How Airflow's UI is reached. Default ClusterIP (`kubectl port-forward`): a public UI
+        is a decision.""",
+        choices=("ClusterIP", "NodePort", "LoadBalancer"),
+    )
+
+    ui_node_port: int = setting(
+        0,
+        """The nodes' port that leads to the UI, with uiServiceType NodePort: 30000 to 32767.
+        Default 0: Kubernetes chooses one, so that environments on one cluster do not meet.""",
+        minimum=0,
+        maximum=32767,
+    )
+
+    admin_user: str = setting(
+        "admin",
+        "The name of Airflow's first administrator.",
+        pattern=r"[A-Za-z0-9._@-]{1,64}",
+        allowed="1 to 64 of A-Z a-z 0-9 . _ @ -",
+    )
+
+    admin_email: str = setting(
+        "admin@example.com",
+        "The administrator's e-mail address; Airflow insists on one.",
+        pattern=r"[^@\s]+@[^@\s]+",
+        allowed="an e-mail address",
+    )
+
+    rancher_enabled: bool = setting(
+        True,
+        "Whether the environment has a Rancher server and the IAM user it needs. Default true.",
+    )
+
+    rancher_instance_type: str = setting(
+        "t3.large",
+        """The Rancher server's instance type. Default 2 vCPU, 8 GiB: the least that Rancher
+        supports.""",
+        pattern=r"[a-z0-9-]+\.[a-z0-9-]+",
+        allowed="an EC2 instance type",
+    )
+
+    rancher_hostname: str = setting(
+        "",
+        """The Rancher server's DNS name. Default: its address under sslip.io, which needs no
+        DNS zone.""",
+        pattern=r"([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+)?",
+        allowed="a DNS name",
+    )
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What must be a Pulumi secret: `pulumi config set --secret aerodrome:KEY`. Made once for a stack."""
+
+    fernet_key: str = secret(
+        "Encrypts connections and variables in Airflow's database. Losing it loses them.",
+        check=check_fernet,
+        make=fernet_key,
+    )
+
+    jwt_secret: str = secret(
+        "Signs the tokens between Airflow's components, 32 characters or more.",
+        check=at_least(32),
+        make=token(48),
+    )
+
+    api_secret_key: str = secret(
+        "Signs the UI's sessions, 16 characters or more.", check=at_least(16), make=token(32)
+    )
+
+    database_password: str = secret(
+        "The password of Airflow's database user, 12 characters or more.",
+        check=at_least(12),
+        make=token(24),
+    )
+
+    admin_password: str = secret(
+        "The first administrator's password, 8 characters or more.",
+        check=at_least(8),
+        make=token(12),
+    )
+
+
+SETTINGS: Mapping[str, Setting] = {**settings_of(Settings), **settings_of(Secrets)}
+"""All settings by key, in the order of the fields."""
+
+SECRETS: Mapping[str, Make] = {key: one.make for key, one in SETTINGS.items() if one.make}
+"""What makes up a value for each secret, by its key."""
+
+FORMER_KEYS: Mapping[str, str] = {"rung": "tenancy"}
+"""Keys of the version before, each with its new one. They work in this version, with a warning; the next one
+empties the table."""

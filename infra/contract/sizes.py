@@ -1,0 +1,20 @@
+"""What an environment takes in AWS beside its settings: zones, disks, images. Prices and checks go by it, too."""
+
+from collections.abc import Iterable
+from typing import Final
+
+ZONES: Final = 2
+"""EKS asks for subnets in two zones at least; a third would cost transfer and bring little."""
+
+RANCHER_DISK_GB: Final = 40
+"""Room for the operating system, k3s's images and Rancher's own database."""
+
+
+def zones(available: Iterable[str]) -> list[str]:
+    """The zones that are used, of those in the region that need no opt-in."""
+    return sorted(available)[:ZONES]
+
+
+def images(database: str) -> tuple[str, ...]:
+    """The images that an environment runs, as the folders below `images/`: by its setting `database`."""
+    return ("airflow", "postgres") if database == "in-cluster" else ("airflow",)
