@@ -10,10 +10,11 @@ from cli.base.errors import UserError
 from cli.base.lease_stores import Store
 from cli.base.phases import Phases
 from cli.base.settings import REGION_KEY
-from cli.base.values import reveal
+from cli.base.values import need
 from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.protocol import REGION_VARIABLES
 from cli.cloud.resource import Client
+from infra.contract.outputs import Outputs
 
 
 class AwsCloud:
@@ -92,18 +93,11 @@ class AwsCloud:
     def kubernetes(
         self, namespace: str, outputs: Mapping[str, Any], cluster: str = "", region: str = ""
     ) -> Kubernetes:
-        kubeconfig = str(reveal(outputs.get("kubeconfig") or ""))
-        if not kubeconfig and cluster:
+        if cluster and not outputs.get(Outputs.kubeconfig.key):
             from cli.cloud import eks
 
-            kubeconfig = eks.kubeconfig(self.client(region), cluster, region)
-        if not kubeconfig:
-            raise UserError(
-                'There is no "kubeconfig" yet',
-                "The environment has not been deployed.",
-                "./aerodrome up",
-            )
-        return Kubernetes(kubeconfig, namespace)
+            return Kubernetes(eks.kubeconfig(self.client(region), cluster, region), namespace)
+        return Kubernetes(need(outputs, Outputs.kubeconfig), namespace)
 
     def own_addresses(self) -> tuple[str, ...]:
         return ()

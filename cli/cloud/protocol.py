@@ -103,3 +103,10 @@ class Cloud(Protocol):
 
     def process_logs(self) -> Path | None:
         """The folder with a log for each process of the sandbox; None where there is none."""
+
+
+def reached(cloud: Cloud, chosen: str, plain: Mapping[str, str]) -> tuple[Client, str]:
+    """Clients for the region of an environment with that configuration, and the region itself: empty where
+    there is only one. UserError if nothing says which it is."""
+    region = cloud.region(chosen, plain)
+    return cloud.client(region or None), region

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from cli.cloud import ownership
+from infra.contract.naming import PREFIX
 
 Item = TypeVar("Item")
 
@@ -88,6 +89,26 @@ class Search:
             self._answers[question] = ask()
         answer: Item = self._answers[question]
         return answer
+
+    def ours(
+        self, service: str, operation: str, key: str, name: str, before: str = ""
+    ) -> list[dict[str, Any]]:
+        """What is listed under `key` and has the kit's name or tag; listed once for the kinds that ask.
+
+        For services that cannot be asked by tag. `name`: the key of its name; `before`: what precedes that
+        in its ARN.
+        """
+
+        def ask() -> list[dict[str, Any]]:
+            marked = set(self.tagged_names(service, before))
+            listed = everything(self.client(service), operation, key)
+            return [
+                item
+                for item in listed
+                if item[name].startswith(f"{PREFIX}-") or item[name] in marked
+            ]
+
+        return self.once(f"{service} {operation}", ask)
 
     def client(self, service: str) -> Any:
         """One for each service: making one takes longer than most of its calls."""

@@ -20,12 +20,13 @@ def inventory(ctx: typer.Context, environment: Environment, json: Json = False) 
       aerodrome inventory
     """
     from cli.cloud import catalogue
+    from cli.cloud.protocol import reached
     from cli.cloud.resource import Search
 
     session: Session = ctx.obj
-    cloud = session.cloud(environment)
-    region = cloud.region("", session.backend(environment).plain())
-    found = catalogue.find(Search(cloud.client(region or None), environment.name, region))
+    plain = session.backend(environment).plain()
+    client, region = reached(session.cloud(environment), "", plain)
+    found = catalogue.find(Search(client, environment.name, region))
     rows = [
         (
             f"{item.service} {item.kind}".strip(),

@@ -7,12 +7,12 @@ import typer
 
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
+from cli.base.values import need
 from cli.commands.options import Json, on_environment
 from cli.operations import live, task_logs, usage
 from cli.operations.live import COMPONENT_LABEL, COMPONENTS, DATABASE, Live
 from cli.operations.proof import DAG
 from cli.session import Session
-from cli.stack.backends import need
 from infra.contract.outputs import Outputs
 
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.settings import qualified
+from cli.base.values import need
 from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.protocol import Cloud
 from cli.session import Session
 from cli.stack import stack_config
-from cli.stack.backends import Backend, need
+from cli.stack.backends import Backend
 from infra.contract import executors
 from infra.contract.naming import Names
 from infra.contract.outputs import Outputs

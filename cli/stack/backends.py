@@ -8,9 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TextIO
 
-from cli.base.errors import UserError
 from cli.base.values import Secret, reveal
-from infra.contract.outputs import Output, Outputs
+from infra.contract.outputs import Outputs
 
 QUIET = ("same", "read")
 """Steps that leave everything as it is."""
@@ -123,13 +122,3 @@ def clear(value: Any) -> Any:
 def masked(value: Any) -> Any:
     """A value fit for the screen."""
     return "[secret]" if isinstance(value, Secret) else value
-
-
-def need(values: Mapping[str, Any], which: str | Output[Any]) -> str:
-    """One value in clear. UserError if it is not there."""
-    key = which if isinstance(which, str) else which.key
-    if key not in values:
-        raise UserError(
-            f'There is no "{key}" yet', "The environment has not been deployed.", "./aerodrome up"
-        )
-    return str(reveal(values[key]))

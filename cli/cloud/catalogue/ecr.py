@@ -6,22 +6,16 @@ from typing import Any
 from cli.cloud.catalogue.kind import Asked, Item, Kind, by_use, repeat
 from cli.cloud.errors import InUse, unless_gone
 from cli.cloud.resource import Resource, Search, batches, everything, pairs
-from infra.contract.naming import PREFIX, is_environment
+from infra.contract.naming import is_environment
 
 SERVICE = "ecr"
 PER_CALL = 100
 
 
 def _described(search: Search) -> list[dict[str, Any]]:
-    """Those with our name or our tag."""
-    marked = set(search.tagged_names(SERVICE, "repository/"))
-
-    def ask() -> list[dict[str, Any]]:
-        found = everything(search.client(SERVICE), "describe_repositories", "repositories")
-        names = [(item["repositoryName"], item) for item in found]
-        return [item for name, item in names if name.startswith(f"{PREFIX}-") or name in marked]
-
-    return search.once("repositories", ask)
+    return search.ours(
+        SERVICE, "describe_repositories", "repositories", "repositoryName", "repository/"
+    )
 
 
 def _repositories(search: Search) -> Iterator[Item]:

@@ -6,7 +6,7 @@ from typing import Any
 from cli.cloud.catalogue.kind import Item, Kind, by_use, named, repeat
 from cli.cloud.errors import InUse, gone_is_fine, unless_gone
 from cli.cloud.resource import Resource, Search, everything, pairs
-from infra.contract.naming import PREFIX, Names, is_environment
+from infra.contract.naming import Names, is_environment
 
 SERVICE = "s3"
 BRANCHES = f"{Names('', shared=True).log_prefix.rstrip('/')}/"
@@ -16,15 +16,7 @@ PER_CALL = 1000
 
 
 def _listed(search: Search) -> list[dict[str, Any]]:
-    """Those with our name or our tag."""
-    marked = set(search.tagged_names(SERVICE, ""))
-
-    def ask() -> list[dict[str, Any]]:
-        found = everything(search.client(SERVICE), "list_buckets", "Buckets")
-        names = [(item["Name"], item) for item in found]
-        return [item for name, item in names if name.startswith(f"{PREFIX}-") or name in marked]
-
-    return search.once("buckets", ask)
+    return search.ours(SERVICE, "list_buckets", "Buckets", "Name")
 
 
 def _buckets(search: Search) -> Iterator[Item]:

@@ -138,7 +138,7 @@ class Connection:
             weakref.finalize(self, os.close, descriptor)
             os.write(descriptor, content)
             return f"/proc/self/fd/{descriptor}"
-        file = tempfile.NamedTemporaryFile(prefix="aerodrome-")  # noqa: SIM115
+        file = tempfile.NamedTemporaryFile(prefix="aerodrome-")  # noqa: SIM115 - open as long as the connection
         weakref.finalize(self, file.close)
         file.write(content)
         file.flush()

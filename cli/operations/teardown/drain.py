@@ -12,12 +12,12 @@ from functools import partial
 
 from cli.base.airflow import Airflow
 from cli.base.errors import KitError
+from cli.base.values import need
 from cli.cloud.kubernetes import Kubernetes, Object, Unreachable
 from cli.operations.live import COMPONENT_LABEL, Live
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
 from cli.operations.teardown.waiting import until_none
-from cli.stack.backends import need
 from infra.contract import executors
 from infra.contract.outputs import Outputs
 

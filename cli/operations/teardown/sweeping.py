@@ -12,6 +12,7 @@ from cli.base.phases import Phases
 from cli.base.settings import qualified
 from cli.cloud.catalogue import delete, find
 from cli.cloud.errors import InUse
+from cli.cloud.protocol import reached
 from cli.cloud.resource import Client, Resource, Search
 from cli.operations import live
 from cli.operations.cost.standing import by_use, price
@@ -60,9 +61,7 @@ def look(session: Session, base: Environment, region: str = "") -> list[Verdict]
 
 def _reached(session: Session, base: Environment, region: str) -> tuple[Client, str]:
     """Clients of the base's cloud, and its region; empty where there is only one."""
-    cloud = session.cloud(base)
-    place = cloud.region(region, session.backend(base).plain())
-    return cloud.client(place or None), place
+    return reached(session.cloud(base), region, session.backend(base).plain())
 
 
 def _is_here(base: Environment, name: str) -> bool:

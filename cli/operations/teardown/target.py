@@ -14,7 +14,7 @@ from cli.base.settings import qualified
 from cli.cloud.catalogue import find
 from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.limits import Limits
-from cli.cloud.protocol import Cloud
+from cli.cloud.protocol import Cloud, reached
 from cli.cloud.resource import Client, Resource, Search
 from cli.session import Session
 from cli.stack import stack_config
@@ -112,8 +112,7 @@ def target_of(session: Session, environment: Environment, region: str = "") -> T
     """UserError if nothing says where the environment's cloud is."""
     cloud, backend = session.cloud(environment), session.backend(environment)
     plain = backend.plain()
-    region = cloud.region(region, plain)
-    client = cloud.client(region or None)
+    client, region = reached(cloud, region, plain)
     return Target(session, environment, backend, cloud, client, region, _outputs(backend), plain)
 
 
