@@ -15,7 +15,6 @@ from cli.session import Session
 @on_environment
 def restore(
     ctx: typer.Context,
-    environment: Environment,
     from_: Annotated[
         str,
         typer.Option(
@@ -24,6 +23,7 @@ def restore(
             help="`latest`, the name of a backup, or the s3:// URI of one.",
         ),
     ],
+    environment: Environment,
     of: Annotated[
         str,
         typer.Option(
