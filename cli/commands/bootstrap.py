@@ -179,13 +179,13 @@ def _remove(
     empty_bucket: bool,
     yes: bool,
 ) -> None:
-    from cli.operations.bootstrap import prepare, removal, wishes
+    from cli.operations.bootstrap import prepare, removal, requested_settings
     from cli.operations.bootstrap.aws import Aws, refusals_explained
     from cli.operations.bootstrap.region import check_name
 
     console, name = session.console, environment.name
     with refusals_explained(profile):
-        aws, wanted = Aws(region, profile), wishes.read(environment)
+        aws, wanted = Aws(region, profile), requested_settings.read(environment)
         check_name(aws, wanted, name)
         caller = prepare.who(aws, wanted, environment)
         where = f"account {caller.account} ({caller.arn}), region {region}"

@@ -18,7 +18,7 @@ from cli.base.errors import KitError
 from cli.base.paths import ROOT, cache_dir
 from cli.base.record import write_atomically
 from cli.cloud.catalogue import BY_COMPONENT
-from cli.operations.bootstrap.wishes import Wishes
+from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.cost.prices import Prices
 from cli.operations.cost.things import Line, Thing
 from infra.contract.settings import NAMESPACE
@@ -30,18 +30,18 @@ MEMORY = {"c": 2, "m": 4, "r": 8, "t": 4}
 """GiB for each vCPU, by the first letter of an instance family; a `large` has two."""
 
 
-def dedicated(wanted: Wishes, environment: str) -> list[Thing]:
+def dedicated(wanted: RequestedSettings, environment: str) -> list[Thing]:
     """Everything of its own."""
     return _registered(wanted, environment)[0]
 
 
-def shared(wanted: Wishes, environment: str) -> list[Thing]:
+def shared(wanted: RequestedSettings, environment: str) -> list[Thing]:
     """What is its own in the house of its base. Its logs and images are in the base's bucket and
     repository, where they are billed by use."""
     return _registered(wanted, environment)[1]
 
 
-def _registered(wanted: Wishes, environment: str) -> list[list[Thing]]:
+def _registered(wanted: RequestedSettings, environment: str) -> list[list[Thing]]:
     """What the environment registers on a cluster of its own, and what on that of another like it."""
     own = {
         key.removeprefix(f"{NAMESPACE}:"): value
@@ -89,7 +89,7 @@ def _program_files() -> list[Path]:
     return [*sorted((ROOT / "infra").rglob("*.py")), ROOT / "charts" / "airflow" / "executors.json"]
 
 
-def pods(wanted: Wishes, prices: Prices) -> Line:
+def pods(wanted: RequestedSettings, prices: Prices) -> Line:
     """The share of the base's workers that a shared environment takes while no task runs."""
     kind = str(wanted.value("nodeInstanceTypes")[0])
     processors, memory = requests()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.operations.bootstrap.wishes import Wishes
+from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.cost import planned, pricing
 from cli.operations.cost.prices import HOURS, Prices, sources
 from cli.operations.cost.things import Line, Thing
@@ -162,7 +162,7 @@ def estimate(kind: str, things: Iterable[Thing], prices: Prices) -> Estimate:
     return Estimate(kind, [line for thing in things for line in pricing.lines(thing, prices)])
 
 
-def plan(kind: str, wanted: Wishes, environment: str, prices: Prices) -> Estimate:
+def plan(kind: str, wanted: RequestedSettings, environment: str, prices: Prices) -> Estimate:
     """What the settings will make on a tenancy."""
     if kind == DEDICATED:
         return estimate(kind, planned.dedicated(wanted, environment), prices)
