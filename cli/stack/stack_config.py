@@ -19,7 +19,6 @@ from infra.contract.tenancy import Tenancy
 TENANCY_KEY = qualified("tenancy")
 BASE_KEY = qualified("base")
 BRANCH_KEY = qualified("branch")
-REPOSITORY_KEY = qualified("repository")
 ENVIRONMENT_KEY = qualified("environment")
 EXPIRES_KEY = qualified("expires")
 USED_KEY = qualified("used")
