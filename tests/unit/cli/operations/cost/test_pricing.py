@@ -9,6 +9,7 @@ from cli.cloud.catalogue.kubernetes import RELEASE
 from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.cost import planned, prices, pricing
 from cli.operations.cost.things import Line, Thing
+from infra.contract.executors import EXECUTORS
 from tests.program.conftest import BASE, BRANCH, BRANCH_SECRETS
 from tests.program.recording import SECRETS, Program, run_program
 
@@ -86,8 +87,9 @@ def test_a_shared_branch_adds_nothing_that_is_billed_by_the_hour() -> None:
     assert 0 < pods.hourly < 0.1008
 
 
-def test_the_pods_are_those_of_the_chart() -> None:
-    processors, memory = planned.requests()
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_the_pods_are_those_of_the_chart(executor: str) -> None:
+    processors, memory = planned.requests(executor)
     assert 0.1 < processors < 2
     assert 0.5 < memory < 8
 
