@@ -13,7 +13,6 @@ from cli.stack.configuration import Configured
 from cli.stack.display import Display
 from cli.stack.events import Done, EventLog, Failed, Message, Step, Summary
 from cli.stack.failures import Extent
-from cli.stack.room import COMMAND as ROOM_COMMAND
 
 TITLES = {
     "preview": "Previewing",
@@ -124,13 +123,8 @@ class Stack(Configured):
                 f"`pulumi {verb}` was interrupted: its time was up",
                 "What it has done is saved. The same command goes on from there.",
             )
-        if ended.stopped:
-            raise KitError(
-                "The disk is full",
-                f"{self._place.state} had no room left, and `pulumi {verb}` was interrupted.\n"
-                "What it has done is saved. Make room; the same command goes on from there.",
-                f"{ROOM_COMMAND} {self._place.state}",
-            )
+        if ended.stopped and room is not None:
+            raise room.interrupted(verb)
         if ended.code != 0:
             if self._unlocked(ended, note):
                 return self._run(verb, options, show, seconds)

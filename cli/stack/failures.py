@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cli.base.errors import KitError, UserError
+from cli.stack import room
 from cli.stack.command import Ended
 from cli.stack.events import Message, name_of
 
@@ -62,9 +63,9 @@ _KINDS = (
     ),
     _kind(
         r"no space left on device",
-        "The disk is full",
+        room.DISK_FULL,
         "{said}",
-        "df -h",
+        room.SHOW_SPACE,
     ),
     _kind(
         r"(could not deserialize|unmarshal|invalid character|unexpected end of JSON|load snapshot"
