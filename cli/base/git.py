@@ -99,7 +99,7 @@ class Checkout:
             theirs, reason = self._branches_of(remote)
             if not theirs:
                 tell(
-                    f'the git remote "{remote}" tells no branches, so none counts as gone: {reason}'
+                    f'the git remote "{remote}" does not list its branches, so none counts as deleted: {reason}'
                 )
                 return None
             found |= theirs

@@ -186,16 +186,20 @@ def _refuse_or_tell(
     if not known.alive(found.age):
         if (known.doing, wanted.doing) == ("down", "up"):
             raise UserError(
-                f'Environment "{environment.name}" is half taken down',
-                f"`down` did not finish: {known}.\nData may be gone already, so it is ended first.",
+                f'Environment "{environment.name}" is partly destroyed',
+                f"`down` did not finish: {known}.\nData may be gone already: finish the teardown first.",
                 f"./aerodrome down --env {environment.name}",
             )
-        report(f"`{known.doing}` did not finish ({known}): its lease is taken over, this goes on")
+        report(
+            f"`{known.doing}` did not finish ({known}): its lease is taken over, and this run continues"
+        )
         return
-    where = f"its last sign of life is {found.age:.0f} s old" if not known.here else ""
+    where = f"its last heartbeat is {found.age:.0f} s old" if not known.here else ""
     raise UserError(
-        f'`{known.doing}` is at work on environment "{environment.name}"',
-        "\n".join(part for part in (f"It is {known}.", where, "Wait until it is done.") if part),
+        f'`{known.doing}` is running on environment "{environment.name}"',
+        "\n".join(
+            part for part in (f"It is {known}.", where, "Wait until it has finished.") if part
+        ),
         f"kill -INT {known.pid}" if known.here else f"ssh {known.host} kill -INT {known.pid}",
     )
 

@@ -48,7 +48,7 @@ def until(text: str, day: date) -> str:
         raise UserError(
             f"{text} is past",
             f"It is the last day that the environment is kept: {day.isoformat()} or later, or `{NEVER}`.\n"
-            "One that nobody needs any more is better taken away, by its name; these there are:",
+            "One that nobody needs any more is destroyed by its name; these exist:",
             "./aerodrome list",
         )
     return wanted.isoformat()

@@ -79,8 +79,8 @@ class AwsCloud:
         if not found:
             name = self._environment.name
             raise UserError(
-                f'Nothing says in which region "{name}" is',
-                "Its stack has no configuration here. Say it as to AWS' own tools:",
+                f'No region is known for "{name}"',
+                "Its stack has no configuration here. Set it as for AWS' own tools:",
                 f"AWS_REGION=eu-central-1 ./aerodrome down --env {name}",
             )
         return found

@@ -55,7 +55,9 @@ def clear(
         if not found or (over and not any(resource.ending for resource in found)):
             return [Left(resource, reasons.get(resource.arn, "")) for resource in found]
         if time.monotonic() > give_up:
-            return [Left(item, reasons.get(item.arn, "it is still going")) for item in found]
+            return [
+                Left(item, reasons.get(item.arn, "its deletion is in progress")) for item in found
+            ]
         time.sleep(patience.pause if reasons or any(item.ending for item in found) else 0)
 
 

@@ -80,7 +80,7 @@ def translated(doing: str) -> Iterator[None]:
         if code in _LOGIN:
             raise UserError(
                 "AWS does not accept the credentials any more",
-                f"{said}\nLog in again; the same command goes on from here.",
+                f"{said}\nLog in again; the same command continues from here.",
                 "aws sso login",
             ) from error
         raise CloudError(

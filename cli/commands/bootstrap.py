@@ -211,8 +211,8 @@ def _confirm(session: Session, question: str, *, yes: bool) -> None:
         return
     if not session.console.interactive:
         raise UserError(
-            "Somebody must say that it is the right account",
-            f"{question}\nNobody is there to answer. If it is, run the command with --yes.",
+            "The account is not confirmed",
+            f"{question}\nThere is no terminal to ask on. If it is the right one, run the command with --yes.",
         )
     if not session.console.confirm(question):
         raise UserError("Cancelled", "Nothing was changed.")

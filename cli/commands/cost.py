@@ -107,8 +107,8 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     where = region or wanted.text(REGION_KEY) or session.cloud(lives_in).default_region
     if not where:
         raise UserError(
-            f'Nobody says in which region "{environment.name}" is',
-            "It is not configured here, and prices are a region's. Say which:",
+            f'No region is known for "{environment.name}"',
+            "It is not configured here, and prices are those of a region. Choose one:",
             f"./aerodrome cost {environment.name} --region {prices.regions()[0]}",
         )
     table = prices.of(where)

@@ -124,7 +124,7 @@ def _chosen(ctx: typer.Context, env: str | None, branch: str | None, base: str) 
         if _typed(ctx, "base"):
             raise UserError(
                 f'Environment "{env}" was named: --base goes with a git branch',
-                "What it stands on is in its configuration.",
+                "Its base is in its configuration.",
                 f"./{ctx.command_path} --env {env}",
             )
         session.same = f" --env {env}" if _typed(ctx, "env") else ""

@@ -43,12 +43,12 @@ def stays(session: Session, name: str) -> None:
         return
     if known.alive(found.age):
         raise UserError(
-            f'The base environment "{name}" is being taken down',
+            f'The base environment "{name}" is being destroyed',
             f"By {known}.",
             f"./aerodrome up --env {name}",
         )
     raise UserError(
-        f'The base environment "{name}" is half taken down',
-        f"`down` did not finish: {known}.\nIt is ended first.",
+        f'The base environment "{name}" is partly destroyed',
+        f"`down` did not finish: {known}.\nFinish its teardown first.",
         f"./aerodrome down --env {name}",
     )

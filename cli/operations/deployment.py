@@ -210,7 +210,7 @@ def _made_good(
     if not found.labels:
         return outcome
     report = live.session.console.report
-    report(f"not as it was deployed: {', '.join(found.labels)}")
+    report(f"drift: {', '.join(found.labels)}")
     if found.gone:
         # Only a look at each resource tells Pulumi that it is gone.
         again = live.backend.up(live.session.console.stderr, refresh=True)
@@ -218,7 +218,7 @@ def _made_good(
         found = drift.look(live.kubernetes, live.backend.resources(), thorough=thorough)
     drift.repair(live.kubernetes, found)
     if repaired := len(found.missing) + len(found.changed):
-        report(f"made again as deployed: {', '.join(found.labels)}")
+        report(f"restored as deployed: {', '.join(found.labels)}")
         outcome = replace(outcome, changes={**outcome.changes, "repair": repaired})
     return outcome
 
@@ -244,7 +244,7 @@ def _current(session: Session, environment: Environment, backend: Backend) -> Re
         return record
     if backend.deployed():
         backend.forget()
-        session.console.report("the sandbox is a new one: the state of the old one is forgotten")
+        session.console.report("the sandbox is a new one: the state of the old one is removed")
     record = Record(session.sandbox_name, life)
     record.write(environment)
     return record

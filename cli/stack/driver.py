@@ -120,8 +120,8 @@ class Stack(Configured):
             raise KeyboardInterrupt
         if ended.timed_out:
             raise KitError(
-                f"`pulumi {verb}` was interrupted: its time was up",
-                "What it has done is saved. The same command goes on from there.",
+                f"`pulumi {verb}` was interrupted: its timeout has passed",
+                "What it has done is saved. The same command continues from there.",
             )
         if ended.stopped and room is not None:
             raise room.interrupted(verb)
@@ -172,7 +172,7 @@ class Stack(Configured):
             exported.get("deployment") or {}, watched.failed, watched.messages
         )
         if deployment is not None:
-            note("a plugin died: looking for what it had begun")
+            note("a plugin exited unexpectedly: looking for the resources of its unfinished steps")
             self._take(exported, deployment, note)
 
 

@@ -57,7 +57,7 @@ _KINDS = (
     ),
     _kind(
         r"currently locked by",
-        'Another run of Pulumi is at work on "{stack}"',
+        'Another run of Pulumi is running on "{stack}"',
         "{said}\nWait for it. If it is gone, and was on another machine:",
         "pulumi cancel --stack {stack}",
     ),
@@ -84,7 +84,7 @@ _KINDS = (
     ),
     _kind(
         _PLUGIN_DIED.pattern,
-        "A plugin of Pulumi died at its work: {plugin}",
+        "A plugin of Pulumi exited unexpectedly: {plugin}",
         "{said}",
         "{retry}",
     ),
@@ -100,7 +100,7 @@ _KINDS = (
 
 _PLUGIN = re.compile(r"pulumi-(?:resource|language)-([\w-]+)")
 _BASE = re.compile(r"stack reference '[^']*/([^'/]+)'")
-_GOES_ON = "What had been done is in the state; the same command goes on from there."
+_GOES_ON = "What had been done is in the state; the same command continues from there."
 
 
 @dataclass(frozen=True)

@@ -289,4 +289,4 @@ _NAME_ONLY = "name: aerodrome\nruntime: python\n"
 def _unlock(holder: locks.LockOwner, note: Callable[[str], None]) -> None:
     note(f"the stack was locked by {holder}, which is gone: unlocked")
     if count := plugins.end_those_of(holder.pid):
-        note(f"{count} plugin(s) of it were still at work: ended")
+        note(f"{count} plugin(s) of it were still running: stopped")

@@ -95,7 +95,9 @@ def await_orphans(holders: Iterable[LockOwner], note: Callable[[str], None]) -> 
     waiting = list(holders)
     for holder in waiting:
         if holder.is_orphan:
-            note(f"Pulumi's {holder} still ends the steps of an interrupted run: waiting for it")
+            note(
+                f"Pulumi's {holder} still finishes the steps of an interrupted run: waiting for it"
+            )
             if not _ends(holder, PATIENCE_SECONDS):
                 # A second interruption: it gives up what it is doing.
                 with suppress(ProcessLookupError, PermissionError):

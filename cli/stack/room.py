@@ -46,7 +46,7 @@ class Room:
         return KitError(
             DISK_FULL,
             f"{self.folder} had no room left, and `pulumi {verb}` was interrupted.\n"
-            "What it has done is saved. Make room; the same command goes on from there.",
+            "What it has done is saved. Make room; the same command continues from there.",
             f"{SHOW_SPACE} {self.folder}",
         )
 

@@ -54,7 +54,7 @@ def placement(environment: Environment, backend: Backend, tenancy: str | None = 
     if have and tenancy not in (None, have):
         raise UserError(
             f'Environment "{environment.name}" is {have}, not {tenancy}',
-            "One can not become the other. Take it down first; its configuration goes with it.",
+            "One can not become the other. Destroy it first; its configuration goes with it.",
             f"./aerodrome down --env {environment.name}",
         )
     chosen = have or tenancy or (Tenancy.shared if environment.base else Tenancy.dedicated)
@@ -62,7 +62,7 @@ def placement(environment: Environment, backend: Backend, tenancy: str | None = 
     if chosen == Tenancy.shared and not base:
         raise UserError(
             f'Environment "{environment.name}" has no base to share',
-            "A git branch's environment stands on its base; one that was named stands alone.",
+            "A git branch's environment shares its base's cluster; one that was named is dedicated.",
             "./aerodrome up --branch BRANCH --tenancy shared",
         )
     branch = plain.get(BRANCH_KEY) or environment.branch[:BRANCH_MAX_LENGTH]
@@ -84,7 +84,7 @@ def complete(
         return UserError(
             f"{environment.config_file} lacks the secret {secret}",
             f'Environment "{environment.name}" is deployed with it; a new one would not fit.\n'
-            "Put the file back, or take the environment down first.",
+            "Put the file back, or destroy the environment first.",
             f"./aerodrome down --env {environment.name}",
         )
 

@@ -111,7 +111,7 @@ def delete(search: Search, resource: Resource) -> None:
     if kind is None or kind.delete is None:
         raise InUse(
             f"{resource.label} is not known to this kit",
-            "Delete it as whoever made it would.",
+            "Delete it with the tool that made it.",
             resource.show,
         )
     with errors.translated(f"delete {resource.label}"):

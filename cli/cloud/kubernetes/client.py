@@ -97,7 +97,9 @@ class Kubernetes:
         give_up = time.monotonic() + seconds
         while seconds and (left := self._get(path)):
             if time.monotonic() >= give_up:
-                held = ", ".join(left["metadata"].get("finalizers") or ()) or "nobody says why"
+                held = (
+                    ", ".join(left["metadata"].get("finalizers") or ()) or "the reason is not known"
+                )
                 raise KitError(f"{_label(item)} is not gone after {seconds:.0f} seconds", held)
             time.sleep(_PAUSE)
         return True

@@ -59,7 +59,7 @@ def repository(text: str) -> Repository:
         raise UserError(
             f'"{text}" has one number of two',
             "Tokens of repositories made since July 2026 have the number of the owner and that of the\n"
-            "repository; older ones have neither. This tells both:",
+            "repository; older ones have neither. This prints both:",
             _IDENTIFIERS,
         )
     name = found["name"].removesuffix(".git")

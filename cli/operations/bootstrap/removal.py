@@ -97,13 +97,13 @@ def _refuse_if_needed(environment: Environment, stacks: list[Kept], alias: str) 
         if each.name == environment.name and each.resources:
             raise UserError(
                 f'Environment "{each.name}" is still deployed: {each.resources} resource(s)',
-                "Without the state and its key nothing could take them away. Take it down first.",
+                "Without the state and its key they could not be deleted. Destroy it first.",
                 f"./aerodrome down --env {each.name}",
             )
         if each.name != environment.name and f"{alias}?" in f"{each.secrets_provider}?":
             raise UserError(
                 f'The stack "{each.name}" has its secrets encrypted with the key of "{environment.name}"',
-                "It is an environment that stands on this one. Take it down first.",
+                "It is an environment on this base. Destroy it first.",
                 f"./aerodrome down --env {each.name}",
             )
 

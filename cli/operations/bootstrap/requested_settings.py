@@ -49,7 +49,7 @@ def _assigned(assignment: str) -> tuple[str, str]:
     if setting is not None and setting.secret:
         raise UserError(
             f'"{setting.key}" is a secret',
-            "Bootstrap makes one up; the command line of a program can be seen by others. To set your own:",
+            "Bootstrap generates one; the command line of a program can be seen by others. To set your own:",
             f"pulumi config set --secret {key}",
         )
     parse(key, value)

@@ -154,7 +154,8 @@ class StackMaker:
         if done.code != 0:
             raise KitError(
                 f"`pulumi {' '.join(arguments[:2])}` failed",
-                done.said + "\nWhat was made until here stays; the same command goes on from here.",
+                done.said
+                + "\nWhat was made until here stays; the same command continues from here.",
             )
 
 

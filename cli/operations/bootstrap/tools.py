@@ -138,7 +138,7 @@ def _try(tool: Tool) -> tuple[str, str]:
         return "", f"`{line}` failed ({said[-1].strip()})"
     version = _version(done.stdout + done.stderr)
     if not version:
-        return "", f"`{line}` tells no version"
+        return "", f"`{line}` prints no version"
     text = ".".join(map(str, version))
     if version < tool.minimum:
         return text, f"version {text} is older than {'.'.join(map(str, tool.minimum))}"

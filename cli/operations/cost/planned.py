@@ -78,7 +78,7 @@ def _answer(asked: str) -> str:
         check=False,
     )
     if done.returncode != 0:
-        raise KitError("The program cannot say what it would make", done.stderr.strip()[-2000:])
+        raise KitError("The program's resources cannot be listed", done.stderr.strip()[-2000:])
     write_atomically(cached, done.stdout, 0o644)
     return done.stdout
 

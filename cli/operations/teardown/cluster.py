@@ -38,7 +38,7 @@ def load_balancers(target: Target, report: Report) -> None:
                 balancers, target.limits.cluster, target.limits.pause, report.deleted, before
             )
             if left:
-                report.note(f"no controller took these away: {', '.join(left)}")
+                report.note(f"no controller deleted these: {', '.join(left)}")
     # Orphans: their finalizer, or their controller, did not live to do it.
     clear(
         target.client,
@@ -76,7 +76,7 @@ def volumes(target: Target, report: Report) -> None:
         left, target.limits.cluster, target.limits.pause, report.deleted, before=disks
     )
     if stay:
-        report.note(f"nobody took these disks away: {', '.join(stay)}")
+        report.note(f"these disks were not deleted: {', '.join(stay)}")
 
 
 def _stop_users(
@@ -124,7 +124,7 @@ def node_pools(target: Target, report: Report) -> None:
     _delete(kubernetes, kubernetes.objects("nodepools.karpenter.sh", everywhere=True), report)
     stay = until_none(claims, target.limits.cluster, target.limits.pause, report.deleted, before)
     if stay:
-        report.note(f"Karpenter did not take these away: {', '.join(stay)}")
+        report.note(f"Karpenter did not delete these: {', '.join(stay)}")
 
 
 def _objects(target: Target, kubernetes: Kubernetes, kind: str) -> list[Object]:

@@ -52,7 +52,9 @@ def custom_resources(target: Target, report: Report) -> None:
         seconds = give_up - time.monotonic()
         stay = until_none(left, seconds, target.limits.pause, report.deleted, names.values())
         if stay:
-            report.note(f"no controller let these go: {', '.join(sorted(stay))}")
+            report.note(
+                f"no controller removed its finalizer from these: {', '.join(sorted(stay))}"
+            )
 
 
 class _Search:

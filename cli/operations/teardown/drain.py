@@ -154,8 +154,8 @@ class _Workers:
         left = self._wait(give_up - farewell, running)
         if left and farewell:
             self._report.note(
-                f"{len(left)} task(s) did not end in {self._limit - farewell:.0f} s, and are told to"
-                f" stop: {', '.join(left)}"
+                f"{len(left)} task(s) did not end in {self._limit - farewell:.0f} s, and are"
+                f" signalled to stop: {', '.join(left)}"
             )
             with ThreadPoolExecutor(TOGETHER) as pool:
                 list(pool.map(partial(self._interrupt, seconds=farewell), left))
@@ -172,7 +172,7 @@ class _Workers:
         except KitError as error:
             why = error.detail
         if why:
-            self._report.note(f"{pod} cannot be told to stop: {why}")
+            self._report.note(f"{pod} cannot be signalled: {why}")
 
     def _wait(self, until: float, before: Sequence[str]) -> list[str]:
         def told(pod: str) -> None:

@@ -58,11 +58,13 @@ def _release(target: Target, resource: Resource, report: Report) -> None:
 def destroy(target: Target, report: Report) -> Outcome | None:
     """Deletes what the state knows; None if it knows nothing."""
     if not target.has_state():
-        report.note("no state tells of it")
+        report.note("it is in no state")
         return None
     if not target.cluster_exists and (lost := target.backend.forget_in_cluster()):
         # The engine would wait for a cluster that does not answer any more.
-        report.note(f"{lost} objects went with their cluster: the state forgets them")
+        report.note(
+            f"{lost} objects were deleted with their cluster: they are removed from the state"
+        )
     settled(target, report)
     before = _named(target)
     try:
@@ -85,7 +87,7 @@ def _twice(target: Target, report: Report) -> Outcome:
     except KitError as error:
         said = f"{error.summary}\n{error.detail}"
         if DEPENDENCY.search(said):
-            report.note(f"something is in the way: {error.summary}")
+            report.note(f"a dependency is left: {error.summary}")
             in_the_way(target, report)
         elif GONE.search(said):
             report.note(f"something is gone already: {error.summary}")

@@ -181,15 +181,15 @@ def _refuse_protected(target: Target, options: DownOptions) -> None:
 def _checked_branches(target: Target, lease: Store | None, options: DownOptions) -> list[str]:
     for name, busy in coming_up(target.environment, lease):
         raise UserError(
-            f'`up` is at work on environment "{name}", which stands on "{target.name}"',
-            f"It is {busy}.\nWait until it is done. Nothing was changed.",
+            f'`up` is running on environment "{name}", whose base is "{target.name}"',
+            f"It is {busy}.\nWait until it has finished. Nothing was changed.",
             f"./aerodrome down --env {target.name} --with-branches",
         )
     names = branches_of(target)
     if names and not options.with_branches:
         raise UserError(
             f'Environment "{target.name}" carries {", ".join(names)}',
-            "They live in its cluster. Take them down first, or all at once:",
+            "They live in its cluster. Destroy them first, or all of them together:",
             f"./aerodrome down --env {target.name} --with-branches",
         )
     return names

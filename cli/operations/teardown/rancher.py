@@ -181,4 +181,4 @@ def _clean(target: Target, kubernetes: Kubernetes, report: Report) -> None:
         before=left,
     )
     if stay:
-        report.note(f"these namespaces do not go: {', '.join(stay)}")
+        report.note(f"these namespaces are not deleted: {', '.join(stay)}")

@@ -81,7 +81,7 @@ def _reconsidered(session: Session, verdict: Verdict) -> Verdict:
         return spare(verdict, f"its configuration keeps it until {until}")
     day = _last_use(session, verdict) if verdict.reason == EXPIRED else None
     if day is not None and not lifetime.has_passed(lifetime.kept("", day), session.today()):
-        return spare(verdict, f"a DAG run was started by hand on {day.isoformat()}")
+        return spare(verdict, f"a DAG run was triggered manually on {day.isoformat()}")
     return verdict
 
 
