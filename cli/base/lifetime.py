@@ -1,4 +1,4 @@
-"""How long an environment is kept: dates, and nothing else. `sweep` takes away what is past its own.
+"""The expiry of environments: dates, and nothing else. `sweep` destroys what has expired.
 
 Days are whole and in UTC, so that two runs on one day say the same. A branch's environment lives for
 some days from its last use; `extend` sets another date, which its use never brings nearer.

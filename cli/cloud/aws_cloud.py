@@ -74,8 +74,8 @@ class AwsCloud:
 
     def region(self, chosen: str, plain: Mapping[str, str]) -> str:
         # Where the configuration is gone, the variables of AWS' own tools say it.
-        said = (self._environ.get(name, "") for name in REGION_VARIABLES)
-        found = chosen or plain.get(REGION_KEY) or next(filter(None, said), "")
+        regions = (self._environ.get(name, "") for name in REGION_VARIABLES)
+        found = chosen or plain.get(REGION_KEY) or next(filter(None, regions), "")
         if not found:
             name = self._environment.name
             raise UserError(

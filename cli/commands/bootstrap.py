@@ -225,8 +225,8 @@ def _prepare_sandbox(session: Session, environment: Environment, assignments: li
     console = session.console
 
     def show() -> None:
-        said = f"{len(added)} setting(s) made" if added else "as it should be"
-        console.line(f'"{environment.name}": {said}, in {environment.config_file}', "bold green")
+        summary = f"{len(added)} setting(s) made" if added else "as it should be"
+        console.line(f'"{environment.name}": {summary}, in {environment.config_file}', "bold green")
         console.line(f"Next:\n    ./aerodrome up --env {environment.name}")
 
     file = str(environment.config_file)

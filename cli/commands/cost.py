@@ -159,8 +159,10 @@ def _check(session: Session, table: "Prices") -> None:
         )
 
     data = {"region": table.region, "pricesOf": table.date, "same": same}
-    told = {"different": different, "notInTheTable": lacking}
-    console.result(data | {key: [x.data() for x in each] for key, each in told.items()}, show)
+    differences = {"different": different, "notInTheTable": lacking}
+    console.result(
+        data | {key: [x.data() for x in each] for key, each in differences.items()}, show
+    )
     if different:
         raise typer.Exit(1)
 

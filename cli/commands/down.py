@@ -1,4 +1,4 @@
-"""`aerodrome down`: everything away, and the proof that nothing is left."""
+"""`aerodrome down`: destroys an environment, and verifies that nothing is left."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any

@@ -1,6 +1,6 @@
 """Options that several verbs share, so that they read and behave alike.
 
-Which environment a verb is about is said by three of them, or by the git branch of the folder
+The environment of a verb is chosen by three of them, or by the git branch of the folder
 that it is called in. `on_environment` gives a verb the three, and hands it what they mean.
 """
 

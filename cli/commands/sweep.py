@@ -1,4 +1,4 @@
-"""`aerodrome sweep`: environments that nobody needs any more, found in the cloud and taken away."""
+"""`aerodrome sweep`: destroys environments that have expired or lost their branch."""
 
 from typing import TYPE_CHECKING, Annotated
 

@@ -26,7 +26,7 @@ from infra.contract.naming import secrets_provider
 
 @dataclass(frozen=True)
 class UpOptions:
-    """What was asked of `up`."""
+    """The options of `up`."""
 
     prove: bool | None = None
     """None: if something changed, or it was not proved yet."""
@@ -44,7 +44,7 @@ class UpOptions:
 
 @dataclass(frozen=True)
 class Deployed:
-    """What `up` leaves behind."""
+    """The result of `up`."""
 
     outcome: Outcome
     placement: Placement
@@ -58,7 +58,7 @@ class Deployed:
 
 @dataclass(frozen=True)
 class DeploymentPlan:
-    """An environment that may be deployed: what it stands on was looked at, and nothing made yet."""
+    """An environment that may be deployed: its base was checked, and nothing is created yet."""
 
     environment: Environment
     placement: Placement
@@ -189,7 +189,7 @@ def _deployed(
 
 
 def _looked(session: Session, environment: Environment, *, thorough: bool) -> drift.Drift | None:
-    """What is not as it was deployed; None if there is nothing yet to look at, or no way to it."""
+    """The drift in the cluster; None if nothing is deployed yet, or the cluster cannot be reached."""
     try:
         backend = session.backend(environment)
         if not (resources := backend.resources()):

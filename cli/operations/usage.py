@@ -1,4 +1,4 @@
-"""The use of an environment is what keeps it: written down once a day, where `sweep` sees it.
+"""The record of an environment's last use, written once a day where `sweep` sees it: use extends its life.
 
 In the configuration, so that the next `up` says the same, and at once in the tags of Airflow's role, which
 speaks for the whole environment.

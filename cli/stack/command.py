@@ -40,8 +40,8 @@ class Ended:
     """Because `look` wanted it."""
 
     @property
-    def said(self) -> str:
-        """What it has to say about a failure."""
+    def failure_text(self) -> str:
+        """The output that explains a failure: the errors, or else the standard output."""
         return self.stderr.strip() or self.stdout.strip()
 
 

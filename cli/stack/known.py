@@ -1,4 +1,4 @@
-"""One stack as the Pulumi CLI and its state know it: whether it is there, what is in it, and whose turn it is.
+"""One stack as the Pulumi CLI and its state know it: whether it is there, what is in it, and who has locked it.
 
 What only needs the state is read from its file where that is on this machine; everything that
 changes something is the CLI's work.
@@ -70,7 +70,7 @@ class Known:
                 # A fresh clone: what was deployed knows with what.
                 self._quietly("config", "refresh", "--force")
             return True
-        if "no stack named" in ended.said:
+        if "no stack named" in ended.failure_text:
             return False
         raise self._failure("stack select", ended)
 
@@ -195,10 +195,10 @@ class Known:
 
     def _unlocked(self, ended: Ended, note: Callable[[str], None]) -> bool:
         """Whether only the lock of a CLI that is gone, or about to end, was in the way; then it is removed."""
-        held = locks.named(ended.said)
+        held = locks.named(ended.failure_text)
         if any(holder.is_orphan for holder in held) and locks.await_orphans(held, note):
             return True
-        gone = locks.of_the_dead(ended.said)
+        gone = locks.of_the_dead(ended.failure_text)
         for holder in gone:
             _unlock(holder, note)
         if gone:

@@ -21,7 +21,7 @@ from cli.stack import run_folder
 from cli.stack.command import PATIENCE_SECONDS
 
 GIVING_UP_SECONDS = 30.0
-"""How long a CLI may take to end that has been told twice."""
+"""How long a CLI may take to end that has been interrupted twice."""
 
 _LOCK = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\)")
 
@@ -77,16 +77,16 @@ def _began(pid: int) -> float:
         return 0.0
 
 
-def named(said: str) -> list[LockOwner]:
+def named(text: str) -> list[LockOwner]:
     """Whose locks the CLI complains of."""
     return [
-        LockOwner(lock["user"], lock["host"], int(lock["pid"])) for lock in _LOCK.finditer(said)
+        LockOwner(lock["user"], lock["host"], int(lock["pid"])) for lock in _LOCK.finditer(text)
     ]
 
 
-def of_the_dead(said: str) -> list[LockOwner]:
+def of_the_dead(text: str) -> list[LockOwner]:
     """The same: empty unless all were made on this machine by who is gone."""
-    holders = named(said)
+    holders = named(text)
     return holders if holders and all(holder.is_gone for holder in holders) else []
 
 

@@ -19,7 +19,7 @@ from cli.base.errors import UserError
 from cli.stack.events import Failed, Message, name_of
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
-"""Helm has a lock of its own, which `look` takes away."""
+"""Helm has a lock of its own, which `look` releases."""
 
 INTERRUPTED = "an interrupted run was working on it"
 """The initialization error of what must be gone through again: Pulumi updates it in any case."""

@@ -29,7 +29,7 @@ BRANCH_MAX_LENGTH = 255
 
 @dataclass(frozen=True)
 class Placement:
-    """What an environment stands on, as its configuration says or will say."""
+    """The tenancy and base of an environment, as its configuration has or will have them."""
 
     tenancy: str = Tenancy.dedicated
     base: str = ""
@@ -122,9 +122,9 @@ def _plain(environment: Environment, on: Placement, settings: Mapping[str, str])
 
 
 def keep(backend: Backend, expires: str, day: date) -> bool:
-    """Writes down a use on `day`, and until when that keeps the environment. Whether that is news."""
+    """Records a use on `day` and the expiry that follows from it. Returns whether that changed anything."""
     wanted = {EXPIRES_KEY: expires, USED_KEY: day.isoformat()}
     have = backend.plain()
-    news = {key: value for key, value in wanted.items() if have.get(key) != value}
-    backend.set_plain(news)
-    return bool(news)
+    changed = {key: value for key, value in wanted.items() if have.get(key) != value}
+    backend.set_plain(changed)
+    return bool(changed)

@@ -1,4 +1,4 @@
-"""The client of Kubernetes: what is there, what it logs, changing it and taking it away.
+"""The client of Kubernetes: what is there, what it logs, changing and deleting it.
 
 Objects are the dictionaries that the API server speaks of; whatever is done to one is done to a
 document that names it, so that kind and version are exact.

@@ -15,7 +15,7 @@ AUDIENCE = "sts.amazonaws.com"
 """Whom the tokens are for: AWS' own action asks for that."""
 
 ENVIRONMENTS = ("aerodrome-branches", "aerodrome-teardown")
-"""GitHub's environments in which the workflows deploy and take away."""
+"""GitHub's environments in which the workflows deploy and destroy."""
 
 SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "preview": ("pull_request",),

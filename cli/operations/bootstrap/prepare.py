@@ -27,7 +27,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Preparation:
-    """What was asked for, and what was found when everything was looked at."""
+    """The request and the findings of the checks: the input of `make`."""
 
     environment: Environment
     aws: Aws
@@ -65,7 +65,7 @@ class Preparation:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What bootstrap leaves behind."""
+    """The result of bootstrap."""
 
     plan: Preparation
     bucket: str

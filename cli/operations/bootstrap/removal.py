@@ -22,7 +22,7 @@ from infra.contract.naming import secrets_provider, state_backend
 
 @dataclass(frozen=True)
 class Removed:
-    """What `--remove` did."""
+    """The result of `--remove`."""
 
     bucket: str
     backend: str
@@ -50,7 +50,7 @@ def remove(
     *,
     empty_bucket: bool,
 ) -> Removed:
-    """Takes away what bootstrap made for `environment`."""
+    """Deletes what bootstrap made for `environment`."""
     bucket, key = StateBucket(aws, caller), SecretsKey(aws, environment.name)
     place = StackLocation(
         state_backend(caller.account, aws.region), secrets_provider(environment.name, aws.region)

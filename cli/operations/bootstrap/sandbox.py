@@ -23,7 +23,7 @@ def prepare(session: Session, environment: Environment, assignments: Sequence[st
 
 
 def remove(session: Session, environment: Environment) -> list[str]:
-    """Takes it away again. The files that went."""
+    """Deletes them again. Returns the files that were deleted."""
     passphrase.provide(environment)
     if session.backend(environment).deployed():
         raise UserError(

@@ -99,7 +99,7 @@ def _kept(name: str, content: bytes) -> Kept:
 
 
 class StackMaker:
-    """Makes the stack of an environment, and takes it away."""
+    """Creates the stack of an environment, and removes it."""
 
     def __init__(self, environment: Environment, place: StackLocation) -> None:
         self._environment = environment
@@ -154,7 +154,7 @@ class StackMaker:
         if done.code != 0:
             raise KitError(
                 f"`pulumi {' '.join(arguments[:2])}` failed",
-                done.said
+                done.failure_text
                 + "\nWhat was made until here stays; the same command continues from here.",
             )
 

@@ -29,12 +29,12 @@ MEMORY = {"c": 2, "m": 4, "r": 8, "t": 4}
 
 
 def dedicated(wanted: RequestedSettings, environment: str) -> list[Thing]:
-    """Everything of its own."""
+    """The resources of a dedicated environment."""
     return _registered(wanted, environment)[0]
 
 
 def shared(wanted: RequestedSettings, environment: str) -> list[Thing]:
-    """What is its own in the house of its base. Its logs and images are in the base's bucket and
+    """The resources of a shared environment beside those of its base. Its logs and images are in the base's bucket and
     repository, where they are billed by use."""
     return _registered(wanted, environment)[1]
 

@@ -1,6 +1,6 @@
 """What lives in the cluster and has something in the cloud: load balancers, disks, nodes.
 
-Their controllers take those away, and only while they run. So this comes before the engine, which
+Their controllers delete those, and only while they run. So this comes before the engine, which
 removes the controllers; and the cloud is asked whether they did.
 """
 
@@ -109,7 +109,7 @@ def _claim(volume: Object) -> tuple[str, str]:
 
 
 def node_pools(target: Target, report: Report) -> None:
-    """Karpenter's nodes are in no state: it takes them away itself when their pools go."""
+    """Karpenter's nodes are in no state: it deletes them itself when their pools are deleted."""
     kubernetes = target.kubernetes
     if kubernetes is None or target.shared:
         return
