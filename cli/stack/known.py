@@ -42,7 +42,7 @@ class Known:
     def create(self, secrets_provider: str = "") -> None:
         if self._there() and not self._place.config_file.exists() and not self._place.apart:
             # Made in another clone and never deployed, as by a pipeline's preview: what encrypts its
-            # secrets was said in a file that is not here. It is empty, and takes none without that.
+            # secrets was named in a file that is not here. It is empty, and takes none without that.
             self.remove(config=False)
         if not self._there():
             self._init(secrets_provider or self._place.create)
