@@ -60,11 +60,11 @@ class Root(TyperGroup):
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
             session.console.note()
-            session.console.note("interrupted; the same command goes on from here", "bold")
+            session.console.note("interrupted; the same command continues from here", "bold")
             raise typer.Exit(INTERRUPTED) from error
         except Exception as error:
             if type(error).__module__.startswith("typer"):
-                # Wrong usage, or a wish to exit: typer answers those itself.
+                # Wrong usage, or a request to exit: typer answers those itself.
                 if isinstance(error, typer.TyperException) and wants_json:
                     session.console.misused(error.format_message())
                 raise

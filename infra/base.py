@@ -1,4 +1,4 @@
-"""The environment that a shared one stands on: what its stack says of itself.
+"""The base of a shared environment: the outputs of its stack.
 
 Read through a StackReference, by the keys that `outputs.py` exports. Everything here is the base's; a
 shared environment refers to it and never changes it.
@@ -25,8 +25,8 @@ class Base:
         project = f"{pulumi.get_organization()}/{pulumi.get_project()}"
         self._reference = pulumi.StackReference(f"{project}/{self.name}")
         keys = [key for output in LOOKED_AT for key in output.keys]
-        told = {key: self._reference.get_output(key) for key in keys}
-        self._checked = pulumi.Output.all(**told).apply(self._check)
+        read = {key: self._reference.get_output(key) for key in keys}
+        self._checked = pulumi.Output.all(**read).apply(self._check)
 
     def output(self, which: Output[Any]) -> pulumi.Output[Any]:
         """One output; secret where it is secret there."""
@@ -35,21 +35,23 @@ class Base:
 
     def repository(self, image: str) -> Repository:
         """Where the base's image of that name lies, and the branch's beside it."""
-        told = self.output(Outputs.repositories).apply(lambda repositories: repositories[image])
+        repository = self.output(Outputs.repositories).apply(
+            lambda repositories: repositories[image]
+        )
         return Repository(
-            told.apply(lambda one: str(one["url"])),
-            told.apply(lambda one: str(one["name"])),
-            told.apply(lambda one: str(one["registryId"])),
+            repository.apply(lambda one: str(one["url"])),
+            repository.apply(lambda one: str(one["name"])),
+            repository.apply(lambda one: str(one["registryId"])),
         )
 
     def _check(self, values: dict[str, Any]) -> int:
         """The contract's version, or words that say what to do; nothing has been made by then."""
-        told = Outputs(values)
-        if refused := refusal(self.name, told):
+        outputs = Outputs(values)
+        if refused := refusal(self.name, outputs):
             raise pulumi.RunError("\n".join(refused))
-        if told.region != self._region:
+        if outputs.region != self._region:
             raise pulumi.RunError(
-                f"base environment {self.name} is in {told.region}, this one is configured for "
-                f"{self._region}: run pulumi config set aws:region {told.region}"
+                f"base environment {self.name} is in {outputs.region}, this one is configured for "
+                f"{self._region}: run pulumi config set aws:region {outputs.region}"
             )
-        return told.contract
+        return outputs.contract

@@ -105,7 +105,7 @@ def _ways_out() -> list[networking.NetworkPolicyEgressRuleArgs]:
         rule(to=[own]),
         rule(to=[dns], ports=[_port(53, "UDP"), _port(53)]),
         rule(to=[identities], ports=[_port(80)]),
-        # Whom the database lets in is said by its own policy or security group, and by the password.
+        # Whom the database lets in is decided by its own policy or security group, and by the password.
         rule(ports=[_port(PORT)]),
         # Kubernetes, AWS and what DAGs call outside. Other environments do not listen there.
         rule(ports=[_port(443)]),

@@ -34,7 +34,7 @@ def assumed_by_service(service: str) -> str:
 
 
 def assumed_by_pods() -> str:
-    """Lets EKS Pod Identity hand the role to pods. Which pods is said by the association: it names
+    """Lets EKS Pod Identity hand the role to pods. Which pods is set by the association: it names
     cluster, namespace and service account. TagSession carries those names into the session."""
     return document(_trust("pods.eks.amazonaws.com", ["sts:AssumeRole", "sts:TagSession"]))
 
@@ -60,7 +60,7 @@ def read_and_write_logs(bucket_arn: str, prefix: str) -> str:
 
 def operate(cluster_arn: str, bucket_arn: str, prefix: str, log_group_arn: str) -> str:
     """Look at everything of the environment, change nothing in AWS. What an operator may do inside
-    Kubernetes is said by the cluster's access entry."""
+    Kubernetes is granted by the cluster's access entry."""
     return document(
         allow("FindCluster", ["eks:DescribeCluster"], [cluster_arn]),
         # Lists have no resource to name: AWS knows them only for all clusters.

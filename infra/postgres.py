@@ -1,4 +1,4 @@
-"""PostgreSQL in the cluster, as a part of charts/airflow: what the chart must be told of it."""
+"""PostgreSQL in the cluster, as a part of charts/airflow: the values that the chart needs for it."""
 
 from typing import Any
 

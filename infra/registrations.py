@@ -149,15 +149,15 @@ class Monitor(pulumi_mocks.MockMonitor):
     def ReadResource(self, request: Any) -> Any:
         """A StackReference: the outputs of another stack's run."""
         assert request.type == "pulumi:pulumi:StackReference", request.type
-        told = self.stacks[request.name]
+        stack = self.stacks[request.name]
         answer = struct_pb2.Struct()
         properties = {
             "name": request.name,
             "outputs": {
-                key: {_SIGNATURE: _SECRET, "value": value} if key in told.secret_outputs else value
-                for key, value in told.outputs.items()
+                key: {_SIGNATURE: _SECRET, "value": value} if key in stack.secret_outputs else value
+                for key, value in stack.outputs.items()
             },
-            "secretOutputNames": sorted(told.secret_outputs),
+            "secretOutputNames": sorted(stack.secret_outputs),
         }
         json_format.ParseDict(properties, answer)
         urn = self.make_urn(request.parent, request.type, request.name)
@@ -274,7 +274,7 @@ def _run(stacks: Mapping[str, Program]) -> Program:
     )
     # The mocks bring a stack of their own, which takes no outputs.
     set_root_resource(cast(Any, None))
-    # What a program that failed left waiting would be waited for again, for ever: its loop is gone.
+    # What a program that failed left waiting would be waited for again, forever: its loop is gone.
     SETTINGS.rpc_manager.clear()
     SETTINGS.outputs.clear()
 

@@ -90,7 +90,7 @@ class Registry(pulumi.ComponentResource):
         logical = args.stack.names.of(image)
         repository = aws.ecr.Repository(
             logical,
-            # A tag names its content for ever: what was tested is what runs.
+            # A tag names its content forever: what was tested is what runs.
             image_tag_mutability="IMMUTABLE",
             image_scanning_configuration={"scan_on_push": True},
             force_delete=not args.stack.settings.protect,

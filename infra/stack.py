@@ -45,9 +45,14 @@ class Stack:
     @property
     def tags(self) -> dict[str, str]:
         """All tags of the environment."""
-        told = self.settings
+        settings = self.settings
         return tags(
-            told.environment, told.branch, told.expires, told.base, told.used, told.repository
+            settings.environment,
+            settings.branch,
+            settings.expires,
+            settings.base,
+            settings.used,
+            settings.repository,
         )
 
     def tags_of(self, type_: str, name: str) -> tuple[dict[str, str], list[str]]:

@@ -26,7 +26,7 @@ class Environment:
     """The git branch that it was chosen by; empty if it was named, or is a base."""
 
     base: str = ""
-    """The environment that the branch's stands on; empty with `branch`."""
+    """The base environment of the branch's; empty with `branch`."""
 
     @property
     def sandboxed(self) -> bool:

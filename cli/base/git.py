@@ -85,7 +85,7 @@ class Checkout:
         """The branches of this repository, here and at its remotes; None if not all could be asked.
 
         The remotes are asked: what was last fetched from them may be months old. One that says
-        nothing is told of: whoever deletes what has no branch must not take silence for absence.
+        nothing is reported: whoever deletes what has no branch must not take silence for absence.
         """
         found = set(self.branches())
         with suppress(NoBranch):
@@ -99,7 +99,7 @@ class Checkout:
             theirs, reason = self._branches_of(remote)
             if not theirs:
                 tell(
-                    f'the git remote "{remote}" tells no branches, so none counts as gone: {reason}'
+                    f'the git remote "{remote}" does not list its branches, so none counts as deleted: {reason}'
                 )
                 return None
             found |= theirs
@@ -125,7 +125,7 @@ class Checkout:
         asking = Checkout(self._folder, {**self._variables, "GIT_TERMINAL_PROMPT": "0"})
         code, out, err = asking._git("ls-remote", "--heads", "--", remote, seconds=self._patience)
         if code != 0:
-            return set(), _last_words(err)
+            return set(), _reason(err)
         return {
             line.partition("\t")[2].removeprefix(_HEADS) for line in out.splitlines()
         }, "it has none"
@@ -161,15 +161,15 @@ class Checkout:
             ) from error
         with process:
             try:
-                said = process.communicate(timeout=seconds)
+                output = process.communicate(timeout=seconds)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
-                said = process.communicate()[0], f"no answer in {seconds:.0f} s".encode()
+                output = process.communicate()[0], f"no answer in {seconds:.0f} s".encode()
             except BaseException:
                 os.killpg(process.pid, signal.SIGKILL)
                 raise
         # A branch's name is bytes to git: those that are no text must still tell branches apart.
-        out, err = (str(text, "utf-8", "backslashreplace") for text in said)
+        out, err = (str(text, "utf-8", "backslashreplace") for text in output)
         return process.returncode, out, err
 
 
@@ -183,9 +183,9 @@ def _place(url: str) -> str:
     return place.replace(":", "/").strip("/").lower()
 
 
-def _last_words(said: str) -> str:
+def _reason(output: str) -> str:
     """Git's reason in one line, without what a URL may hold for its host alone."""
-    lines = said.strip().splitlines() or ["it gave no reason"]
+    lines = output.strip().splitlines() or ["it gave no reason"]
     return re.sub(
         r"://[^@/\s]+@", "://", next((x for x in lines if x.startswith("fatal:")), lines[-1])
     )

@@ -1,7 +1,7 @@
-"""Who is at work on an environment: one `up` or `down` at a time, told by name.
+"""The lease on an environment: one `up` or `down` at a time, whose holder is known by name.
 
 A lease names its owner, host, process and what it does, and has a heartbeat. One whose holder is
-dead is recognised, told and taken over, never just ignored: on the same machine the process is
+dead is recognised, reported and taken over, never just ignored: on the same machine the process is
 gone (or its number is another's now), on another one the heartbeat has stopped. Where leases lie
 is the business of `cli.base.lease_stores`.
 """
@@ -35,7 +35,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True)
 class LeaseHolder:
-    """Who holds a lease, and what for."""
+    """The holder of a lease, and its purpose."""
 
     doing: str
     """The verb: "up" or "down"."""
@@ -55,7 +55,7 @@ class LeaseHolder:
     """Tells this lease from all others."""
 
     base: str = ""
-    """What the environment stands on, if that is another one: it must not go meanwhile."""
+    """The base of the environment, if it has one: it must not be destroyed meanwhile."""
 
     @classmethod
     def myself(cls, doing: str, base: str = "") -> Self:
@@ -178,7 +178,7 @@ def _take(
 def _refuse_or_tell(
     environment: Environment, wanted: LeaseHolder, found: Entry, report: Callable[[str], None]
 ) -> None:
-    """Tells of a dead holder; UserError if it lives, or left something that has to be ended."""
+    """Reports a dead holder; UserError if it lives, or left something that has to be ended."""
     known = LeaseHolder.read(found.text)
     if known is None:
         report(f"the lease {found.place} cannot be read: it is taken over")
@@ -186,16 +186,20 @@ def _refuse_or_tell(
     if not known.alive(found.age):
         if (known.doing, wanted.doing) == ("down", "up"):
             raise UserError(
-                f'Environment "{environment.name}" is half taken down',
-                f"`down` did not finish: {known}.\nData may be gone already, so it is ended first.",
+                f'Environment "{environment.name}" is partly destroyed',
+                f"`down` did not finish: {known}.\nData may be gone already: finish the teardown first.",
                 f"./aerodrome down --env {environment.name}",
             )
-        report(f"`{known.doing}` did not finish ({known}): its lease is taken over, this goes on")
+        report(
+            f"`{known.doing}` did not finish ({known}): its lease is taken over, and this run continues"
+        )
         return
-    where = f"its last sign of life is {found.age:.0f} s old" if not known.here else ""
+    where = f"its last heartbeat is {found.age:.0f} s old" if not known.here else ""
     raise UserError(
-        f'`{known.doing}` is at work on environment "{environment.name}"',
-        "\n".join(part for part in (f"It is {known}.", where, "Wait until it is done.") if part),
+        f'`{known.doing}` is running on environment "{environment.name}"',
+        "\n".join(
+            part for part in (f"It is {known}.", where, "Wait until it has finished.") if part
+        ),
         f"kill -INT {known.pid}" if known.here else f"ssh {known.host} kill -INT {known.pid}",
     )
 

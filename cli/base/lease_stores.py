@@ -1,4 +1,4 @@
-"""Where leases lie. Here: in a file beside the stacks of this machine. In S3: `cli.cloud.lease_bucket`.
+"""The places in which leases are stored. Here: in a file beside the stacks of this machine. In S3: `cli.cloud.lease_bucket`.
 
 Both write only if nothing has changed since it was read, so of two that want a lease one gets it.
 """
@@ -21,12 +21,12 @@ FOLDER = "leases"
 
 @dataclass(frozen=True)
 class Entry:
-    """A lease as it lies there."""
+    """A stored lease."""
 
     text: str
     version: str
     age: float
-    """Seconds since its last heartbeat, by the clock of where it lies."""
+    """Seconds since its last heartbeat, by the clock of its store."""
 
     place: str
 

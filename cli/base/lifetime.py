@@ -1,4 +1,4 @@
-"""How long an environment is kept: dates, and nothing else. `sweep` takes away what is past its own.
+"""The expiry of environments: dates, and nothing else. `sweep` destroys what has expired.
 
 Days are whole and in UTC, so that two runs on one day say the same. A branch's environment lives for
 some days from its last use; `extend` sets another date, which its use never brings nearer.
@@ -48,7 +48,7 @@ def until(text: str, day: date) -> str:
         raise UserError(
             f"{text} is past",
             f"It is the last day that the environment is kept: {day.isoformat()} or later, or `{NEVER}`.\n"
-            "One that nobody needs any more is better taken away, by its name; these there are:",
+            "One that nobody needs any more is destroyed by its name; these exist:",
             "./aerodrome list",
         )
     return wanted.isoformat()

@@ -1,4 +1,7 @@
-"""Where the command line keeps what outlives a run."""
+"""The folders in which the command line keeps what outlives a run.
+
+`sandbox.instance` computes the same two; tests/unit/test_paths.py compares them.
+"""
 
 import os
 from pathlib import Path
@@ -8,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def state_dir() -> Path:
-    """Stacks and configurations of sandbox environments, leases. AERODROME_STATE.
+    """The folder of sandbox environments' stacks and configurations, and of leases: AERODROME_STATE.
 
     A sandbox takes root. Whoever is not keeps only leases on environments in AWS, at home.
     """
@@ -20,5 +23,5 @@ def state_dir() -> Path:
 
 
 def cache_dir() -> Path:
-    """What was computed once for all checkouts, by content hash. AERODROME_CACHE."""
+    """The folder of what was computed once for all checkouts, by content hash: AERODROME_CACHE."""
     return Path(os.environ.get("AERODROME_CACHE") or Path.home() / ".cache" / "aerodrome")

@@ -1,4 +1,4 @@
-"""What the command line remembers of a sandbox environment between two runs.
+"""The record of a sandbox environment that outlives a run of the command line.
 
 Which sandbox it was deployed on (a new sandbox has a new identity, and what a state file
 says of the old one is no longer true), and the proof that it once worked.

@@ -74,13 +74,13 @@ class AwsCloud:
 
     def region(self, chosen: str, plain: Mapping[str, str]) -> str:
         # Where the configuration is gone, the variables of AWS' own tools say it.
-        said = (self._environ.get(name, "") for name in REGION_VARIABLES)
-        found = chosen or plain.get(REGION_KEY) or next(filter(None, said), "")
+        regions = (self._environ.get(name, "") for name in REGION_VARIABLES)
+        found = chosen or plain.get(REGION_KEY) or next(filter(None, regions), "")
         if not found:
             name = self._environment.name
             raise UserError(
-                f'Nothing says in which region "{name}" is',
-                "Its stack has no configuration here. Say it as to AWS' own tools:",
+                f'No region is known for "{name}"',
+                "Its stack has no configuration here. Set it as for AWS' own tools:",
                 f"AWS_REGION=eu-central-1 ./aerodrome down --env {name}",
             )
         return found

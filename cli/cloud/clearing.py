@@ -1,7 +1,7 @@
-"""Everything of an environment away, pass by pass: what one pass frees, the next one deletes.
+"""The deletion of all resources of an environment, pass by pass: what one pass frees, the next deletes.
 
 Some things take minutes to go (NAT gateways, databases), some are kept by others that have just
-been told to go. So the cloud is asked again after each pass, and it has the last word.
+been asked to delete. So the cloud is asked again after each pass, and it has the last word.
 """
 
 import time
@@ -16,7 +16,7 @@ from cli.cloud.resource import Client, Resource, Search
 
 @dataclass(frozen=True)
 class Left:
-    """What could not be deleted, and why."""
+    """A resource that could not be deleted, and the reason."""
 
     resource: Resource
     reason: str = ""
@@ -41,7 +41,7 @@ def clear(
     """Deletes all of an environment. Each deletion is reported; what is left comes back."""
     make = _remembered(client)
     give_up = time.monotonic() + patience.limit
-    told: set[str] = set()
+    reported: set[str] = set()
     before: tuple[str, ...] | None = None
     moved = time.monotonic()
     while True:
@@ -51,16 +51,18 @@ def clear(
         if now != before:
             before, moved = now, time.monotonic()
         over = time.monotonic() > give_up or time.monotonic() - moved > patience.stuck
-        reasons = _pass(search, found, told, report)
+        reasons = _pass(search, found, reported, report)
         if not found or (over and not any(resource.ending for resource in found)):
             return [Left(resource, reasons.get(resource.arn, "")) for resource in found]
         if time.monotonic() > give_up:
-            return [Left(item, reasons.get(item.arn, "it is still going")) for item in found]
+            return [
+                Left(item, reasons.get(item.arn, "its deletion is in progress")) for item in found
+            ]
         time.sleep(patience.pause if reasons or any(item.ending for item in found) else 0)
 
 
 def _pass(
-    search: Search, found: list[Resource], told: set[str], report: Callable[[str], None]
+    search: Search, found: list[Resource], reported: set[str], report: Callable[[str], None]
 ) -> Mapping[str, str]:
     """Tries to delete each; why some stay."""
     reasons = {}
@@ -72,8 +74,8 @@ def _pass(
                 f"{error.summary}: {error.detail}" if error.detail else error.summary
             )
             continue
-        if resource.arn not in told:
-            told.add(resource.arn)
+        if resource.arn not in reported:
+            reported.add(resource.arn)
             report(f"deleted {resource.label}")
     return reasons
 

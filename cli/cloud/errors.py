@@ -76,15 +76,18 @@ def translated(doing: str) -> Iterator[None]:
         yield
     except ClientError as error:
         code = code_of(error)
-        said = str(error.response.get("Error", {}).get("Message", ""))
+        message = str(error.response.get("Error", {}).get("Message", ""))
         if code in _LOGIN:
             raise UserError(
                 "AWS does not accept the credentials any more",
-                f"{said}\nLog in again; the same command goes on from here.",
+                f"{message}\nLog in again; the same command continues from here.",
                 "aws sso login",
             ) from error
         raise CloudError(
-            f"AWS refuses to {doing}", f"{code}: {said}", operation=error.operation_name, code=code
+            f"AWS refuses to {doing}",
+            f"{code}: {message}",
+            operation=error.operation_name,
+            code=code,
         ) from error
     except NoCredentialsError as error:
         raise UserError(

@@ -16,7 +16,7 @@ class Limits:
     """For each kind of thing in the cluster to go: a controller has to act first."""
 
     settle: float = 45.0
-    """For the cloud to take the network interfaces of nodes away."""
+    """For the cloud to delete the network interfaces of nodes."""
 
     destroy: float = 3600.0
     """For the engine: EKS alone may take half an hour."""

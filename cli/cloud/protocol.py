@@ -60,7 +60,7 @@ class Cloud(Protocol):
         """Brings up what the environment lives in, before its deployment."""
 
     def end(self, phases: Phases, *, keep: bool) -> str:
-        """Takes that away after the environment; why it stays if it does."""
+        """Removes that after the environment. Returns why it is kept, if it is."""
 
     def is_up(self) -> bool: ...
     def require(self) -> None:

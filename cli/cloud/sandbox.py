@@ -76,14 +76,14 @@ class Machine:
             return machine.up(name, report=report, ui_port=ui_port)
 
     def down(self, name: str, *, report: Report) -> Sequence[Any]:
-        """Takes it away with all that it held; what is left: `sandbox.machine.Leftover`."""
+        """Removes it with all that it held. Returns what is left: `sandbox.machine.Leftover`."""
         with _translated():
             from sandbox import machine
 
             return machine.down(name, report=report)
 
     def status(self, name: str) -> Any:
-        """How it is now: `sandbox.machine.Status`."""
+        """Its status: `sandbox.machine.Status`."""
         with _translated():
             from sandbox import machine
 

@@ -179,13 +179,13 @@ def _remove(
     empty_bucket: bool,
     yes: bool,
 ) -> None:
-    from cli.operations.bootstrap import prepare, removal, wishes
+    from cli.operations.bootstrap import prepare, removal, requested_settings
     from cli.operations.bootstrap.aws import Aws, refusals_explained
     from cli.operations.bootstrap.region import check_name
 
     console, name = session.console, environment.name
     with refusals_explained(profile):
-        aws, wanted = Aws(region, profile), wishes.read(environment)
+        aws, wanted = Aws(region, profile), requested_settings.read(environment)
         check_name(aws, wanted, name)
         caller = prepare.who(aws, wanted, environment)
         where = f"account {caller.account} ({caller.arn}), region {region}"
@@ -211,8 +211,8 @@ def _confirm(session: Session, question: str, *, yes: bool) -> None:
         return
     if not session.console.interactive:
         raise UserError(
-            "Somebody must say that it is the right account",
-            f"{question}\nNobody is there to answer. If it is, run the command with --yes.",
+            "The account is not confirmed",
+            f"{question}\nThere is no terminal to ask on. If it is the right one, run the command with --yes.",
         )
     if not session.console.confirm(question):
         raise UserError("Cancelled", "Nothing was changed.")
@@ -225,8 +225,8 @@ def _prepare_sandbox(session: Session, environment: Environment, assignments: li
     console = session.console
 
     def show() -> None:
-        said = f"{len(added)} setting(s) made" if added else "as it should be"
-        console.line(f'"{environment.name}": {said}, in {environment.config_file}', "bold green")
+        summary = f"{len(added)} setting(s) made" if added else "as it should be"
+        console.line(f'"{environment.name}": {summary}, in {environment.config_file}', "bold green")
         console.line(f"Next:\n    ./aerodrome up --env {environment.name}")
 
     file = str(environment.config_file)

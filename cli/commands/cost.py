@@ -16,7 +16,7 @@ from cli.stack import stack_config
 from infra.contract.tenancy import Tenancy
 
 if TYPE_CHECKING:
-    from cli.operations.bootstrap.wishes import Wishes
+    from cli.operations.bootstrap.requested_settings import RequestedSettings
     from cli.operations.cost.prices import Prices
     from cli.operations.cost.report import Estimate
 
@@ -95,20 +95,20 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     session: Session = ctx.obj
     environment = _environment(session, env, branch, base)
     # Imported late: it reads the program's settings.
-    from cli.operations.bootstrap import wishes
+    from cli.operations.bootstrap import requested_settings
     from cli.operations.cost import prices
     from cli.operations.cost.report import DEDICATED, SHARED, CostReport, plan
 
-    own = wishes.read(environment, assignments or ())
+    own = requested_settings.read(environment, assignments or ())
     on = environment.base or own.text(stack_config.BASE_KEY)
     # The workers of a shared environment, and the region, are its base's.
-    wanted = wishes.read(environments.environment(on), assignments or ()) if on else own
+    wanted = requested_settings.read(environments.environment(on), assignments or ()) if on else own
     lives_in = environments.environment(on) if on else environment
     where = region or wanted.text(REGION_KEY) or session.cloud(lives_in).default_region
     if not where:
         raise UserError(
-            f'Nobody says in which region "{environment.name}" is',
-            "It is not configured here, and prices are a region's. Say which:",
+            f'No region is known for "{environment.name}"',
+            "It is not configured here, and prices are those of a region. Choose one:",
             f"./aerodrome cost {environment.name} --region {prices.regions()[0]}",
         )
     table = prices.of(where)
@@ -159,8 +159,10 @@ def _check(session: Session, table: "Prices") -> None:
         )
 
     data = {"region": table.region, "pricesOf": table.date, "same": same}
-    told = {"different": different, "notInTheTable": lacking}
-    console.result(data | {key: [x.data() for x in each] for key, each in told.items()}, show)
+    differences = {"different": different, "notInTheTable": lacking}
+    console.result(
+        data | {key: [x.data() for x in each] for key, each in differences.items()}, show
+    )
     if different:
         raise typer.Exit(1)
 
@@ -180,7 +182,7 @@ def _environment(session: Session, env: str | None, branch: str | None, base: st
 
 
 def _standing(
-    session: Session, environment: Environment, table: "Prices", wanted: "Wishes"
+    session: Session, environment: Environment, table: "Prices", wanted: "RequestedSettings"
 ) -> tuple[list["Estimate"], list[str]]:
     """What is deployed, if anything is; and why nobody knows, if so."""
     from cli.operations.cost import planned

@@ -1,4 +1,4 @@
-"""`aerodrome down`: everything away, and the proof that nothing is left."""
+"""`aerodrome down`: destroys an environment, and verifies that nothing is left."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -119,6 +119,6 @@ def _show(session: Session, environment: Environment, done: "TornDown", phases: 
     if done.sandbox_kept:
         console.line(f"the sandbox is kept: {done.sandbox_kept}")
     elif session.cloud(environment).phases:
-        console.line("the sandbox is gone: nothing of it is left on this machine", "bold green")
+        console.line("the sandbox is removed: nothing of it is left on this machine", "bold green")
     console.line()
     phases.show()

@@ -47,7 +47,7 @@ def extend(
     today = session.today()
     if (days is None) == (until is None):
         raise UserError(
-            "Say for how long: --days or --until",
+            "Give --days or --until",
             "",
             f"./{ctx.command_path} --days {lifetime.DAYS}",
         )
@@ -56,13 +56,13 @@ def extend(
     if until is None and found.backend.plain().get(EXPIRES_KEY, lifetime.NEVER) == lifetime.NEVER:
         # A base, mostly: the branches on it would go with it.
         raise UserError(
-            f'Environment "{environment.name}" is kept until somebody takes it down',
-            "There is nothing to extend. To have it swept after a day all the same, name the day:",
+            f'Environment "{environment.name}" is kept until somebody destroys it',
+            "There is nothing to extend. To let it expire on a day nevertheless, give the day:",
             f"./{ctx.command_path} --until {expires}{session.same}",
         )
     usage.keep(found, expires)
     data = {"environment": environment.name, "expires": expires, "used": today.isoformat()}
     text = f"{environment.name} is kept until {expires}"
     if expires == lifetime.NEVER:
-        text = f"{environment.name} is kept until somebody takes it down"
+        text = f"{environment.name} is kept until somebody destroys it"
     session.console.result(data, lambda: session.console.line(text))

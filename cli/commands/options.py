@@ -1,6 +1,6 @@
 """Options that several verbs share, so that they read and behave alike.
 
-Which environment a verb is about is said by three of them, or by the git branch of the folder
+The environment of a verb is chosen by three of them, or by the git branch of the folder
 that it is called in. `on_environment` gives a verb the three, and hands it what they mean.
 """
 
@@ -124,7 +124,7 @@ def _chosen(ctx: typer.Context, env: str | None, branch: str | None, base: str) 
         if _typed(ctx, "base"):
             raise UserError(
                 f'Environment "{env}" was named: --base goes with a git branch',
-                "What it stands on is in its configuration.",
+                "Its base is in its configuration.",
                 f"./{ctx.command_path} --env {env}",
             )
         session.same = f" --env {env}" if _typed(ctx, "env") else ""

@@ -82,7 +82,7 @@ def down(
     if deployed and not force and cloud.is_up():
         raise UserError(
             f"The sandbox carries {', '.join(deployed)}",
-            "`aerodrome down` takes an environment away in order, and the sandbox with it.\n"
+            "`aerodrome down` destroys an environment in order, and removes the sandbox with it.\n"
             "With --force the sandbox goes at once, with everything in it.",
             "./aerodrome down",
         )
@@ -94,7 +94,7 @@ def down(
     def show() -> None:
         for environment in deployed:
             session.console.line(f'environment "{environment}" was on it: its state is removed')
-        session.console.line("the sandbox is gone: nothing of it is left on this machine")
+        session.console.line("the sandbox is removed: nothing of it is left on this machine")
 
     session.console.result(data, show)
 

@@ -1,4 +1,4 @@
-"""`aerodrome sweep`: environments that nobody needs any more, found in the cloud and taken away."""
+"""`aerodrome sweep`: destroys environments that have expired or lost their branch."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -118,7 +118,7 @@ def _show(
     if left:
         console.line()
         console.line(
-            f"{len(left)} of them stay because their stack may be somebody else's. To take them too:"
+            f"{len(left)} of them stay because their stack may be somebody else's. To delete them, too:"
         )
         console.line(f"    ./aerodrome sweep --base {base} --unknown")
     failures: list[KitError] = [one.failure for one in swept if one.failure]

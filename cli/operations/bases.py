@@ -1,4 +1,4 @@
-"""The environment that a branch's stands on: looked at before anything is made of the branch's."""
+"""The base of a branch's environment: checked before anything of the branch's is created."""
 
 from cli.base import lease
 from cli.base.environments import Environment
@@ -9,7 +9,7 @@ from infra.contract.outputs import Outputs, refusal
 
 
 def check(session: Session, name: str) -> Outputs:
-    """The outputs of the base called `name`. UserError if nothing can stand on it now."""
+    """The outputs of the base called `name`. UserError if no environment can share it now."""
     base = Environment(name)
     up = f"./aerodrome up --env {name}"
     cloud = session.cloud(base)
@@ -29,7 +29,7 @@ def check(session: Session, name: str) -> Outputs:
 
 
 def stays(session: Session, name: str) -> None:
-    """UserError if the base called `name` is on its way out.
+    """UserError if the base called `name` is being destroyed.
 
     An `up` asks again when it holds its own lease. A `down` of the base holds the base's when it asks
     for those: so, of two that begin at once, at least one sees the other.
@@ -43,12 +43,12 @@ def stays(session: Session, name: str) -> None:
         return
     if known.alive(found.age):
         raise UserError(
-            f'The base environment "{name}" is being taken down',
+            f'The base environment "{name}" is being destroyed',
             f"By {known}.",
             f"./aerodrome up --env {name}",
         )
     raise UserError(
-        f'The base environment "{name}" is half taken down',
-        f"`down` did not finish: {known}.\nIt is ended first.",
+        f'The base environment "{name}" is partly destroyed',
+        f"`down` did not finish: {known}.\nFinish its teardown first.",
         f"./aerodrome down --env {name}",
     )

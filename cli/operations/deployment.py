@@ -26,7 +26,7 @@ from infra.contract.naming import secrets_provider
 
 @dataclass(frozen=True)
 class UpOptions:
-    """What was asked of `up`."""
+    """The options of `up`."""
 
     prove: bool | None = None
     """None: if something changed, or it was not proved yet."""
@@ -44,7 +44,7 @@ class UpOptions:
 
 @dataclass(frozen=True)
 class Deployed:
-    """What `up` leaves behind."""
+    """The result of `up`."""
 
     outcome: Outcome
     placement: Placement
@@ -58,7 +58,7 @@ class Deployed:
 
 @dataclass(frozen=True)
 class DeploymentPlan:
-    """An environment that may be deployed: what it stands on was looked at, and nothing made yet."""
+    """An environment that may be deployed: its base was checked, and nothing is created yet."""
 
     environment: Environment
     placement: Placement
@@ -189,7 +189,7 @@ def _deployed(
 
 
 def _looked(session: Session, environment: Environment, *, thorough: bool) -> drift.Drift | None:
-    """What is not as it was deployed; None if there is nothing yet to look at, or no way to it."""
+    """The drift in the cluster; None if nothing is deployed yet, or the cluster cannot be reached."""
     try:
         backend = session.backend(environment)
         if not (resources := backend.resources()):
@@ -210,7 +210,7 @@ def _made_good(
     if not found.labels:
         return outcome
     report = live.session.console.report
-    report(f"not as it was deployed: {', '.join(found.labels)}")
+    report(f"drift: {', '.join(found.labels)}")
     if found.gone:
         # Only a look at each resource tells Pulumi that it is gone.
         again = live.backend.up(live.session.console.stderr, refresh=True)
@@ -218,7 +218,7 @@ def _made_good(
         found = drift.look(live.kubernetes, live.backend.resources(), thorough=thorough)
     drift.repair(live.kubernetes, found)
     if repaired := len(found.missing) + len(found.changed):
-        report(f"made again as deployed: {', '.join(found.labels)}")
+        report(f"restored as deployed: {', '.join(found.labels)}")
         outcome = replace(outcome, changes={**outcome.changes, "repair": repaired})
     return outcome
 
@@ -244,7 +244,7 @@ def _current(session: Session, environment: Environment, backend: Backend) -> Re
         return record
     if backend.deployed():
         backend.forget()
-        session.console.report("the sandbox is a new one: the state of the old one is forgotten")
+        session.console.report("the sandbox is a new one: the state of the old one is removed")
     record = Record(session.sandbox_name, life)
     record.write(environment)
     return record

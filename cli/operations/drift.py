@@ -1,4 +1,4 @@
-"""What was deleted or changed behind the stack's back in its cluster: found and made good.
+"""Drift of a stack's objects in its cluster: found and repaired.
 
 Pulumi compares the program with its state, and the state of a Helm release says nothing of the
 objects in it. So these are looked at: each that the release's manifest names must be there.
@@ -27,7 +27,7 @@ _AT_ONCE = 8
 
 @dataclass
 class Drift:
-    """What is not as it was deployed."""
+    """The objects that are not as they were deployed."""
 
     missing: list[Object] = field(default_factory=list)
     """Objects of a release's manifest."""

@@ -112,7 +112,7 @@ class Live:
     def health(self) -> dict[str, str]:
         """Status of each of Airflow's components, or `error` with the reason why there is none."""
         if not self.outputs.ui_service:
-            return {"error": "not deployed to its end"}
+            return {"error": "its deployment did not finish"}
         try:
             with self.ui() as url, self.session.airflow(url, "", "", 0.0) as airflow:
                 return airflow.health()

@@ -1,4 +1,4 @@
-"""Every environment that there is, as one line each: what it stands on, whose it is, how it feels.
+"""The list of environments, one line each: base, branch, health and cost.
 
 Those of this machine are known by their configuration, those on AWS by Pulumi's list of stacks. What
 has nothing deployed is none.

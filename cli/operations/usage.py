@@ -1,4 +1,4 @@
-"""The use of an environment is what keeps it: written down once a day, where `sweep` sees it.
+"""The record of an environment's last use, written once a day where `sweep` sees it: use extends its life.
 
 In the configuration, so that the next `up` says the same, and at once in the tags of Airflow's role, which
 speaks for the whole environment.
@@ -24,7 +24,7 @@ def used(live: Live) -> None:
     try:
         keep(live, lifetime.kept(expires, today))
     except KitError as error:
-        live.session.console.report(f"that it was used today could not be noted: {error}")
+        live.session.console.report(f"that it was used today could not be recorded: {error}")
 
 
 def keep(live: Live, expires: str) -> None:
@@ -50,7 +50,7 @@ def _tag(live: Live, tags: dict[str, str]) -> None:
             iam.tag_role(RoleName=name, Tags=pairs)
     if not ours:
         raise KitError(
-            f'"{live.environment.name}" has no role that could say how long it is kept',
-            "It was not deployed to its end.",
+            f'"{live.environment.name}" has no role to record its expiry on',
+            "Its deployment did not finish.",
             f"./aerodrome up{live.session.same}",
         )

@@ -1,4 +1,4 @@
-"""How an environment is driven: what every backend can do, and what came out of it.
+"""The interface of the driver of Pulumi, and the result of its operations.
 
 `cli.stack.driver` does it, with the Pulumi CLI. Verbs know only this module.
 """
@@ -17,7 +17,7 @@ QUIET = ("same", "read")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an operation did, or a preview would do."""
+    """The result of an operation: what it did, or what a preview would do."""
 
     changes: Mapping[str, int]
     """Steps by kind: {"create": 3, "same": 40}."""

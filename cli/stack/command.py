@@ -40,8 +40,8 @@ class Ended:
     """Because `look` wanted it."""
 
     @property
-    def said(self) -> str:
-        """What it has to say about a failure."""
+    def failure_text(self) -> str:
+        """The output that explains a failure: the errors, or else the standard output."""
         return self.stderr.strip() or self.stdout.strip()
 
 
@@ -115,9 +115,9 @@ class _Waiting:
                 return self._wait()
             except KeyboardInterrupt:
                 self._note(
-                    "interrupted: Pulumi ends the steps that it has begun, and saves"
+                    "interrupted: Pulumi finishes the steps in progress, and saves the state"
                     if not self.interrupted
-                    else "interrupted again: Pulumi gives up the steps that it has begun"
+                    else "interrupted again: Pulumi abandons the steps in progress"
                 )
                 self.interrupted = True
                 self._interrupt()

@@ -13,7 +13,6 @@ from cli.stack.configuration import Configured
 from cli.stack.display import Display
 from cli.stack.events import Done, EventLog, Failed, Message, Step, Summary
 from cli.stack.failures import Extent
-from cli.stack.room import COMMAND as ROOM_COMMAND
 
 TITLES = {
     "preview": "Previewing",
@@ -121,16 +120,11 @@ class Stack(Configured):
             raise KeyboardInterrupt
         if ended.timed_out:
             raise KitError(
-                f"`pulumi {verb}` was interrupted: its time was up",
-                "What it has done is saved. The same command goes on from there.",
+                f"`pulumi {verb}` was interrupted: its timeout has passed",
+                "What it has done is saved. The same command continues from there.",
             )
-        if ended.stopped:
-            raise KitError(
-                "The disk is full",
-                f"{self._place.state} had no room left, and `pulumi {verb}` was interrupted.\n"
-                "What it has done is saved. Make room; the same command goes on from there.",
-                f"{ROOM_COMMAND} {self._place.state}",
-            )
+        if ended.stopped and room is not None:
+            raise room.interrupted(verb)
         if ended.code != 0:
             if self._unlocked(ended, note):
                 return self._run(verb, options, show, seconds)
@@ -178,7 +172,7 @@ class Stack(Configured):
             exported.get("deployment") or {}, watched.failed, watched.messages
         )
         if deployment is not None:
-            note("a plugin died: looking for what it had begun")
+            note("a plugin exited unexpectedly: looking for the resources of its unfinished steps")
             self._take(exported, deployment, note)
 
 

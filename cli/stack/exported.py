@@ -1,4 +1,4 @@
-"""A stack's exported state as data: what can be said of it without an engine."""
+"""A stack's exported state as data, changed without an engine."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cli.base.errors import KitError, UserError
+from cli.stack import room
 from cli.stack.command import Ended
 from cli.stack.events import Message, name_of
 
@@ -38,14 +39,14 @@ _KINDS = (
     _kind(
         r"DAG \S+ does not import",
         "A DAG does not import; the image was not built, and nothing was rolled out",
-        "{said}",
+        "{reason}",
         "./aerodrome up --env {stack}",
         harmless=True,
     ),
     _kind(
         r"eliding undecryptable secrets for stack reference",
         'The base\'s secrets cannot be read with the passphrase of "{stack}"',
-        "{said}\nA base that this version has deployed needs none of them to be read. Bring it up first:",
+        "{reason}\nA base that this version has deployed needs none of them to be read. Bring it up first:",
         "./aerodrome up --env {base}",
     ),
     _kind(
@@ -56,15 +57,15 @@ _KINDS = (
     ),
     _kind(
         r"currently locked by",
-        'Another run of Pulumi is at work on "{stack}"',
-        "{said}\nWait for it. If it is gone, and was on another machine:",
+        'Another run of Pulumi is running on "{stack}"',
+        "{reason}\nWait for it. If it is gone, and was on another machine:",
         "pulumi cancel --stack {stack}",
     ),
     _kind(
         r"no space left on device",
-        "The disk is full",
-        "{said}",
-        "df -h",
+        room.DISK_FULL,
+        "{reason}",
+        room.SHOW_SPACE,
     ),
     _kind(
         r"(could not deserialize|unmarshal|invalid character|unexpected end of JSON|load snapshot"
@@ -72,26 +73,26 @@ _KINDS = (
         r"|checkpoint.*(invalid character|unexpected end)"
         r"|failed to load.*(invalid character|unexpected end)",
         'The state of "{stack}" is damaged',
-        "{said}\nPulumi keeps the one before the last change beside it (.bak).",
+        "{reason}\nPulumi keeps the one before the last change beside it (.bak).",
         "pulumi stack export --stack {stack}",
     ),
     _kind(
         r"could not parse .*Pulumi\.[^ ]+\.yaml|unable to load.*stack configuration"
         r"|failed to (load|unmarshal|parse).*(ya?ml)",
         'The configuration file of "{stack}" cannot be read',
-        "{said}",
+        "{reason}",
     ),
     _kind(
         _PLUGIN_DIED.pattern,
-        "A plugin of Pulumi died at its work: {plugin}",
-        "{said}",
+        "A plugin of Pulumi exited unexpectedly: {plugin}",
+        "{reason}",
         "{retry}",
     ),
     _kind(
         r"no resource plugin|could not load plugin|failed to load (resource )?plugin"
         r"|failed to load language plugin|no language plugin",
         "A plugin of Pulumi is missing or does not start",
-        "{said}",
+        "{reason}",
         "./aerodrome doctor",
     ),
 )
@@ -99,7 +100,7 @@ _KINDS = (
 
 _PLUGIN = re.compile(r"pulumi-(?:resource|language)-([\w-]+)")
 _BASE = re.compile(r"stack reference '[^']*/([^'/]+)'")
-_GOES_ON = "What had been done is in the state; the same command goes on from there."
+_GOES_ON = "What had been done is in the state; the same command continues from there."
 
 
 @dataclass(frozen=True)
@@ -128,21 +129,21 @@ def failure(
     UserError (exit 2) only where nothing was changed and a person must act first.
     """
     changed = extent.touched
-    said = _said(ended, messages)
-    if not messages and (reason := _unusable(ended)):
+    reason = _reason(ended, messages)
+    if not messages and (unusable := _unusable(ended)):
         return UserError(
-            f"The Pulumi CLI does not work: {reason}",
-            f"{executable}\n{said}".rstrip(),
+            f"The Pulumi CLI does not work: {unusable}",
+            f"{executable}\n{reason}".rstrip(),
             "./aerodrome doctor",
         )
     elided = (message.text for message in messages if _BASE.search(message.text))
-    everything = "\n".join([*elided, said])
+    everything = "\n".join([*elided, reason])
     kind = next((kind for kind in _KINDS if kind.pattern.search(everything)), None)
     if kind is not None:
-        plugin, base = _PLUGIN.search(said), _BASE.search(everything)
+        plugin, base = _PLUGIN.search(reason), _BASE.search(everything)
         words = {
             "stack": stack,
-            "said": f"{said}\n{_GOES_ON}" if changed else said,
+            "reason": f"{reason}\n{_GOES_ON}" if changed else reason,
             "retry": retry,
             "plugin": plugin[1] if plugin else "?",
             "base": base[1] if base else "?",
@@ -153,8 +154,8 @@ def failure(
         )
     errors = [message for message in messages if message.is_error]
     if verb in ("up", "preview") and not changed and _are_the_programs(errors):
-        return UserError("The program failed; nothing was changed", said, retry)
-    detail = f"{said}\n{_GOES_ON}" if changed else said
+        return UserError("The program failed; nothing was changed", reason, retry)
+    detail = f"{reason}\n{_GOES_ON}" if changed else reason
     return KitError(_summary(verb, errors, ended.code), detail, retry)
 
 
@@ -164,7 +165,7 @@ def _unusable(ended: Ended) -> str:
         return f"it was ended by {_signal(ended.code)}"
     if ended.code in _NOT_STARTED:
         return f"it ended with exit code {ended.code}"
-    old = _TOO_OLD.search(ended.said)
+    old = _TOO_OLD.search(ended.failure_text)
     return f"it is too old ({old[0]})" if old else ""
 
 
@@ -196,7 +197,7 @@ _PROGRAM_ERROR = "info#err"
 """The severity of what the program itself wrote to its standard error: tracebacks."""
 
 
-def _said(ended: Ended, messages: Sequence[Message]) -> str:
+def _reason(ended: Ended, messages: Sequence[Message]) -> str:
     errors = []
     for message in _reasons(messages):
         if message.severity == _PROGRAM_ERROR and not message.ephemeral:
@@ -204,7 +205,7 @@ def _said(ended: Ended, messages: Sequence[Message]) -> str:
         elif message.is_error and message.text.strip():
             where = f"{name_of(message.urn)}: " if message.urn else ""
             errors.append(f"{where}{message.text.strip()}")
-    lines = [line for line in ended.said.splitlines() if line.strip()]
+    lines = [line for line in ended.failure_text.splitlines() if line.strip()]
     return "\n".join(dict.fromkeys(errors)) or "\n".join(lines[-15:])
 
 

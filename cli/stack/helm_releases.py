@@ -1,4 +1,4 @@
-"""What an interrupted run leaves of a Helm release: a revision that is for ever `pending`.
+"""What an interrupted run leaves of a Helm release: a revision that stays `pending` forever.
 
 Helm keeps a release as Secrets, one a revision, and refuses to touch one whose last revision is
 pending, or being uninstalled. That revision is marked as failed, which is what Helm itself does

@@ -1,4 +1,4 @@
-"""One stack as the Pulumi CLI and its state know it: whether it is there, what is in it, and whose turn it is.
+"""One stack as the Pulumi CLI and its state know it: whether it is there, what is in it, and who has locked it.
 
 What only needs the state is read from its file where that is on this machine; everything that
 changes something is the CLI's work.
@@ -42,7 +42,7 @@ class Known:
     def create(self, secrets_provider: str = "") -> None:
         if self._there() and not self._place.config_file.exists() and not self._place.apart:
             # Made in another clone and never deployed, as by a pipeline's preview: what encrypts its
-            # secrets was said in a file that is not here. It is empty, and takes none without that.
+            # secrets was named in a file that is not here. It is empty, and takes none without that.
             self.remove(config=False)
         if not self._there():
             self._init(secrets_provider or self._place.create)
@@ -70,7 +70,7 @@ class Known:
                 # A fresh clone: what was deployed knows with what.
                 self._quietly("config", "refresh", "--force")
             return True
-        if "no stack named" in ended.said:
+        if "no stack named" in ended.failure_text:
             return False
         raise self._failure("stack select", ended)
 
@@ -195,10 +195,10 @@ class Known:
 
     def _unlocked(self, ended: Ended, note: Callable[[str], None]) -> bool:
         """Whether only the lock of a CLI that is gone, or about to end, was in the way; then it is removed."""
-        held = locks.named(ended.said)
+        held = locks.named(ended.failure_text)
         if any(holder.is_orphan for holder in held) and locks.await_orphans(held, note):
             return True
-        gone = locks.of_the_dead(ended.said)
+        gone = locks.of_the_dead(ended.failure_text)
         for holder in gone:
             _unlock(holder, note)
         if gone:
@@ -289,4 +289,4 @@ _NAME_ONLY = "name: aerodrome\nruntime: python\n"
 def _unlock(holder: locks.LockOwner, note: Callable[[str], None]) -> None:
     note(f"the stack was locked by {holder}, which is gone: unlocked")
     if count := plugins.end_those_of(holder.pid):
-        note(f"{count} plugin(s) of it were still at work: ended")
+        note(f"{count} plugin(s) of it were still running: stopped")

@@ -21,7 +21,11 @@ def stacks(report: Callable[[str], None], folder: Path = ROOT) -> list[str]:
         "stack", "ls", "--json", "--non-interactive"
     )
     if ended.code != 0:
-        reason = ended.said.splitlines()[-1] if ended.said else "the Pulumi CLI gave no reason"
+        reason = (
+            ended.failure_text.splitlines()[-1]
+            if ended.failure_text
+            else "the Pulumi CLI gave no reason"
+        )
         report(f"environments on AWS are not listed: {reason}")
         return []
     names = {str(stack["name"]).rpartition("/")[2] for stack in json.loads(ended.stdout or "[]")}

@@ -57,7 +57,7 @@ class LiveLines:
 
     def _draw(self) -> None:
         size = shutil.get_terminal_size()
-        # A line that wraps, or one more than fit, could not be taken away again.
+        # A line that wraps, or one more than fit, could not be erased again.
         lines = self._lines()[-max(size.lines - 1, 1) :]
         self._stream.write("".join(f"{line[: size.columns - 1]}\n" for line in lines))
         self._stream.flush()

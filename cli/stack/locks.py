@@ -21,7 +21,7 @@ from cli.stack import run_folder
 from cli.stack.command import PATIENCE_SECONDS
 
 GIVING_UP_SECONDS = 30.0
-"""How long a CLI may take to end that has been told twice."""
+"""How long a CLI may take to end that has been interrupted twice."""
 
 _LOCK = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\)")
 
@@ -77,16 +77,16 @@ def _began(pid: int) -> float:
         return 0.0
 
 
-def named(said: str) -> list[LockOwner]:
+def named(text: str) -> list[LockOwner]:
     """Whose locks the CLI complains of."""
     return [
-        LockOwner(lock["user"], lock["host"], int(lock["pid"])) for lock in _LOCK.finditer(said)
+        LockOwner(lock["user"], lock["host"], int(lock["pid"])) for lock in _LOCK.finditer(text)
     ]
 
 
-def of_the_dead(said: str) -> list[LockOwner]:
+def of_the_dead(text: str) -> list[LockOwner]:
     """The same: empty unless all were made on this machine by who is gone."""
-    holders = named(said)
+    holders = named(text)
     return holders if holders and all(holder.is_gone for holder in holders) else []
 
 
@@ -95,7 +95,9 @@ def await_orphans(holders: Iterable[LockOwner], note: Callable[[str], None]) -> 
     waiting = list(holders)
     for holder in waiting:
         if holder.is_orphan:
-            note(f"Pulumi's {holder} still ends the steps of an interrupted run: waiting for it")
+            note(
+                f"Pulumi's {holder} still finishes the steps of an interrupted run: waiting for it"
+            )
             if not _ends(holder, PATIENCE_SECONDS):
                 # A second interruption: it gives up what it is doing.
                 with suppress(ProcessLookupError, PermissionError):

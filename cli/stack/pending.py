@@ -19,7 +19,7 @@ from cli.base.errors import UserError
 from cli.stack.events import Failed, Message, name_of
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
-"""Helm has a lock of its own, which `look` takes away."""
+"""Helm has a lock of its own, which `look` releases."""
 
 INTERRUPTED = "an interrupted run was working on it"
 """The initialization error of what must be gone through again: Pulumi updates it in any case."""
@@ -83,8 +83,11 @@ class Settled:
     def lines(self) -> list[str]:
         """For people."""
         return [
-            *(f"{item.label}: an interrupted run has made it; taken over" for item in self.taken),
-            *(f"{item.label}: an interrupted run did not make it" for item in self.repeated),
+            *(
+                f"{item.label}: an interrupted run has created it; imported into the state"
+                for item in self.taken
+            ),
+            *(f"{item.label}: an interrupted run did not create it" for item in self.repeated),
             *(f"{item.label}: an interrupted run was {item.operation} it" for item in self.read),
         ]
 
@@ -178,8 +181,8 @@ def _mark(made: Made | Repeatable | None) -> dict[str, Any]:
 
 def _unknown(item: Pending) -> UserError:
     return UserError(
-        f"An interrupted run was creating {item.label}, and nothing here can tell whether it did",
-        f"{item.urn}\nLook in the cloud: if it is there, delete it. Then let it be made again.",
+        f"An interrupted run was creating {item.label}, and whether it did cannot be found out",
+        f"{item.urn}\nLook in the cloud: if it is there, delete it. Then have it created again.",
         "pulumi refresh --clear-pending-creates",
     )
 

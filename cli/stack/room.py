@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.base.errors import UserError
+from cli.base.errors import KitError, UserError
 from cli.stack.processes import has_ended
 
 KEPT_BACK = 16 * 1024**2
@@ -20,7 +20,10 @@ KEPT_BACK = 16 * 1024**2
 LOW = 2 * 1024**2
 """With fewer bytes free than this the disk is full."""
 
-COMMAND = "df -h"
+DISK_FULL = "The disk is full"
+
+SHOW_SPACE = "df -h"
+"""The command that shows what is free, here and where Pulumi itself finds no room (`failures`)."""
 
 
 @dataclass
@@ -38,6 +41,15 @@ class Room:
             self.used_up = True
         return self.used_up
 
+    def interrupted(self, verb: str) -> KitError:
+        """The error of a run of Pulumi that was interrupted because the disk got full meanwhile."""
+        return KitError(
+            DISK_FULL,
+            f"{self.folder} had no room left, and `pulumi {verb}` was interrupted.\n"
+            "What it has done is saved. Make room; the same command continues from there.",
+            f"{SHOW_SPACE} {self.folder}",
+        )
+
 
 @contextmanager
 def kept(folder: Path) -> Iterator[Room]:
@@ -47,10 +59,10 @@ def kept(folder: Path) -> Iterator[Room]:
     free = _free(folder)
     if free < KEPT_BACK + LOW:
         raise UserError(
-            "The disk is full",
+            DISK_FULL,
             f"{folder} has {free // 1024**2} MB free. A run of Pulumi needs {(KEPT_BACK + LOW) // 1024**2} MB "
             "for its state; nothing was begun.",
-            f"{COMMAND} {folder}",
+            f"{SHOW_SPACE} {folder}",
         )
     try:
         _keep(file)
@@ -66,7 +78,7 @@ def _keep(file: Path) -> None:
             os.posix_fallocate(stream.fileno(), 0, KEPT_BACK)
     except OSError as error:
         raise UserError(
-            f"The state cannot be written to {file.parent}", error.strerror or "", COMMAND
+            f"The state cannot be written to {file.parent}", error.strerror or "", SHOW_SPACE
         ) from error
 
 

@@ -19,7 +19,6 @@ from infra.contract.tenancy import Tenancy
 TENANCY_KEY = qualified("tenancy")
 BASE_KEY = qualified("base")
 BRANCH_KEY = qualified("branch")
-REPOSITORY_KEY = qualified("repository")
 ENVIRONMENT_KEY = qualified("environment")
 EXPIRES_KEY = qualified("expires")
 USED_KEY = qualified("used")
@@ -30,7 +29,7 @@ BRANCH_MAX_LENGTH = 255
 
 @dataclass(frozen=True)
 class Placement:
-    """What an environment stands on, as its configuration says or will say."""
+    """The tenancy and base of an environment, as its configuration has or will have them."""
 
     tenancy: str = Tenancy.dedicated
     base: str = ""
@@ -55,7 +54,7 @@ def placement(environment: Environment, backend: Backend, tenancy: str | None = 
     if have and tenancy not in (None, have):
         raise UserError(
             f'Environment "{environment.name}" is {have}, not {tenancy}',
-            "One can not become the other. Take it down first; its configuration goes with it.",
+            "One can not become the other. Destroy it first; its configuration goes with it.",
             f"./aerodrome down --env {environment.name}",
         )
     chosen = have or tenancy or (Tenancy.shared if environment.base else Tenancy.dedicated)
@@ -63,7 +62,7 @@ def placement(environment: Environment, backend: Backend, tenancy: str | None = 
     if chosen == Tenancy.shared and not base:
         raise UserError(
             f'Environment "{environment.name}" has no base to share',
-            "A git branch's environment stands on its base; one that was named stands alone.",
+            "A git branch's environment shares its base's cluster; one that was named is dedicated.",
             "./aerodrome up --branch BRANCH --tenancy shared",
         )
     branch = plain.get(BRANCH_KEY) or environment.branch[:BRANCH_MAX_LENGTH]
@@ -85,7 +84,7 @@ def complete(
         return UserError(
             f"{environment.config_file} lacks the secret {secret}",
             f'Environment "{environment.name}" is deployed with it; a new one would not fit.\n'
-            "Put the file back, or take the environment down first.",
+            "Put the file back, or destroy the environment first.",
             f"./aerodrome down --env {environment.name}",
         )
 
@@ -123,9 +122,9 @@ def _plain(environment: Environment, on: Placement, settings: Mapping[str, str])
 
 
 def keep(backend: Backend, expires: str, day: date) -> bool:
-    """Writes down a use on `day`, and until when that keeps the environment. Whether that is news."""
+    """Records a use on `day` and the expiry that follows from it. Returns whether that changed anything."""
     wanted = {EXPIRES_KEY: expires, USED_KEY: day.isoformat()}
     have = backend.plain()
-    news = {key: value for key, value in wanted.items() if have.get(key) != value}
-    backend.set_plain(news)
-    return bool(news)
+    changed = {key: value for key, value in wanted.items() if have.get(key) != value}
+    backend.set_plain(changed)
+    return bool(changed)

@@ -108,7 +108,7 @@ def _check_together(settings: Settings) -> list[str]:
 def _check_tenancy(settings: Settings) -> list[str]:
     if settings.tenancy == Tenancy.shared and not settings.base:
         return [
-            f"{NAMESPACE}:base is not set: tenancy shared needs the environment that it stands on: "
+            f"{NAMESPACE}:base is not set: tenancy shared needs a base environment: "
             f"{_set_command('base')}"
         ]
     if settings.tenancy == Tenancy.dedicated and settings.base:

@@ -43,7 +43,7 @@ TAG_BASE = f"{PREFIX}:base"
 TAG_REPOSITORY = f"{PREFIX}:repository"
 TAG_BOOTSTRAP = f"{PREFIX}:bootstrap"
 """On what bootstrap makes: it belongs to the account and outlives the environments, so it does not carry
-`TAG_ENVIRONMENT`, by which they are taken away."""
+`TAG_ENVIRONMENT`, by which they are deleted."""
 
 LABEL_ENVIRONMENT = f"{PREFIX}/environment"
 LABEL_BASE = f"{PREFIX}/base"
@@ -202,12 +202,12 @@ def tags(
         TAG_BRANCH: tag_value(branch),
         TAG_EXPIRES: tag_value(expires),
     }
-    told = {
+    optional = {
         TAG_BASE: tag_value(base),
         TAG_USED: tag_value(used),
         TAG_REPOSITORY: tag_value(repository),
     }
-    return own | {key: value for key, value in told.items() if value}
+    return own | {key: value for key, value in optional.items() if value}
 
 
 def labels(environment: str, base: str = "") -> dict[str, str]:

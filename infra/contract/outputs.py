@@ -52,7 +52,7 @@ class Outputs(Mapping[str, Any]):
 
     environment = Output("environment", "", "The environment's name.")
     tenancy = Output("tenancy", "", "`dedicated` or `shared`.", former="rung")
-    base = Output("base", "", "The environment that a shared one stands on.")
+    base = Output("base", "", "The base of a shared environment.")
     branch = Output("branch", "", "The git branch that it belongs to.")
     expires = Output("expires", "", "The last day that it is kept, or `never`.")
     protect = Output("protect", False, "Whether its data outlives the stack.")
@@ -116,18 +116,18 @@ class Outputs(Mapping[str, Any]):
         return self.tenancy == Tenancy.shared
 
 
-def refusal(base: str, told: Outputs) -> tuple[str, str, str] | None:
+def refusal(base: str, outputs: Outputs) -> tuple[str, str, str] | None:
     """Why no environment can stand on the one called `base`, which has these outputs; None if one can.
 
     The reason, what to do about it, and the command that does.
     """
-    if told.tenancy not in ("", Tenancy.dedicated):
+    if outputs.tenancy not in ("", Tenancy.dedicated):
         return (
             f'Environment "{base}" is itself shared, and carries no other',
-            f"It stands on {told.base}: set the base to that.",
-            f"./aerodrome up --base {told.base}",
+            f"Its base is {outputs.base}: set the base to that.",
+            f"./aerodrome up --base {outputs.base}",
         )
-    if told.contract < CONTRACT:
+    if outputs.contract < CONTRACT:
         return (
             f'The base environment "{base}" was deployed by an older version, or not to its end',
             "Bring it up to date first:",

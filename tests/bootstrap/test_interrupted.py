@@ -84,7 +84,7 @@ def test_credentials_that_expire_half_way(account: Account, meddler: Meddler) ->
         done = account.bootstrap(AWS_ENDPOINT_URL=meddler.url)
         assert done.returncode == 2, done.stderr
         assert "The AWS credentials have expired" in done.stderr
-        assert "run the same command: it goes on from here" in done.stderr
+        assert "run the same command: it continues from here" in done.stderr
         assert "aws sso login" in done.stderr
     account.made()
     _whole(account)

@@ -15,9 +15,9 @@ from cli.operations.bootstrap import quotas, region
 from cli.operations.bootstrap.aws import Aws, Caller, refusals_explained
 from cli.operations.bootstrap.github import repository
 from cli.operations.bootstrap.pipeline_access import PipelineAccess
+from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.bootstrap.secrets_key import SecretsKey
 from cli.operations.bootstrap.state_bucket import StateBucket
-from cli.operations.bootstrap.wishes import Wishes
 from tests.bootstrap.conftest import ACCOUNT, PIPELINE_POLICY, POLICY, Account
 
 NEVER_REFUSED = {
@@ -71,11 +71,11 @@ class User(Aws):
 def everything(account: Account, aws: Aws) -> None:
     """All that bootstrap, Pulumi on its behalf, and `--remove --empty-bucket` ask of AWS."""
     caller = Caller(ACCOUNT, "")
-    wishes = Wishes({}, {})
+    requested = RequestedSettings({}, {})
     with refusals_explained(None):
         region.check_enabled(aws)
-        region.check_instance_types(aws, wishes)
-        quotas.needs(aws, wishes, account.environment)
+        region.check_instance_types(aws, requested)
+        quotas.needs(aws, requested, account.environment)
         bucket, key = StateBucket(aws, caller), SecretsKey(aws, account.environment)
         bucket.ensure()
         # AWS makes these two by itself: somebody may have taken them away.

@@ -291,7 +291,7 @@ def test_the_other_goes_although_a_task_would_run_on(
     with two.airflow() as airflow:
         draining.start(airflow, "long")
     (note,), watch = _down(two, kit, "--branch", two.name, "--drain", "16")
-    assert note.startswith("1 task(s) did not end in 8 s, and are told to stop: long-only-")
+    assert note.startswith("1 task(s) did not end in 8 s, and are signalled to stop: long-only-")
     assert draining.BEGIN in watch.seen["long"]
     assert draining.END not in watch.seen["long"]
     assert [item["environment"] for item in kit.json("list")] == ["sandbox"]

@@ -293,7 +293,7 @@ class TestBadInput:
             lock.write_text(json.dumps(content | {"timestamp": "2027-01-01T00:00:00Z"}))
             done = kit.run("up")
             holder.kill()
-        self.refused(done, "Another run of Pulumi is at work", f"pid {holder.pid}", "pulumi cancel")
+        self.refused(done, "Another run of Pulumi is running", f"pid {holder.pid}", "pulumi cancel")
         # It is gone now: the next run removes its lock by itself.
         assert "unlocked" in kit.run("up").stderr
 

@@ -114,7 +114,7 @@ def test_a_lock_that_somebody_living_holds(deployed: AwsStack, operation: str) -
         assert lock.exists()
     finally:
         lock.unlink()
-    assert error.summary == 'Another run of Pulumi is at work on "dev"'
+    assert error.summary == 'Another run of Pulumi is running on "dev"'
     assert f"ada@{socket.gethostname()} (pid {os.getpid()})" in error.detail
     assert error.command == "pulumi cancel --stack dev"
 
@@ -159,7 +159,7 @@ def test_a_plugin_that_dies_having_changed_nothing(
     proxy.after = PluginKiller("DescribeAvailabilityZones")
     error = refused(stack, "up")
     proxy.after = lambda operation: None
-    assert error.summary == "A plugin of Pulumi died at its work: aws"
+    assert error.summary == "A plugin of Pulumi exited unexpectedly: aws"
     assert error.command == "./aerodrome up --env dev"
     stack.up()
     stack.destroy()

@@ -179,7 +179,7 @@ def test_the_lock_of_a_living_cli_is_respected(tmp_path: Path, emulator: Emulato
     try:
         while not (tmp_path / "ran").exists():
             assert process.poll() is None
-        with pytest.raises(UserError, match="Another run of Pulumi is at work") as refused:
+        with pytest.raises(UserError, match="Another run of Pulumi is running") as refused:
             stack.up()
         assert f"pid {process.pid}" in refused.value.detail
     finally:

@@ -21,7 +21,7 @@ from tests.promises.aws_cloud import AwsStack, Emulator
 folder, url, key, proxy, operation = sys.argv[1:]
 getattr(AwsStack(Path(folder), Emulator(url, json.loads(key)), proxy), operation)()
 """
-WAITING = "still ends the steps of an interrupted run: waiting for it"
+WAITING = "still finishes the steps of an interrupted run: waiting for it"
 PATIENCE = 60
 
 

@@ -42,7 +42,7 @@ def test_an_up_whose_plugin_was_killed_is_finished_by_the_next(
     with pytest.raises(KitError):
         stack.up()
     proxy.after = lambda operation: None
-    assert "a plugin died" in stack.shown.getvalue()
+    assert "a plugin exited unexpectedly" in stack.shown.getvalue()
     stack.up()
     assert world(emulator.client) == WHOLE
     assert stack.up().changed == 0

@@ -144,7 +144,9 @@ def test_those_of_a_dead_operator_are_told_and_passed_at_the_bound(
     begun = time.monotonic()
     done = _down(session, cloud.ours)
     assert session.limits.cluster <= time.monotonic() - begun < session.limits.cluster + 20
-    assert _notes(done) == [f"no controller let these go: account {AIRFLOW}/main"]
+    assert _notes(done) == [
+        f"no controller removed its finalizer from these: account {AIRFLOW}/main"
+    ]
     # The time is over, but what needs none goes all the same.
     assert operator.names(f"stores.{GROUP}") == []
 

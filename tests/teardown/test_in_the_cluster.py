@@ -217,7 +217,7 @@ def test_a_disk_whose_driver_is_dead_is_found_in_the_cloud(
     disk = _disk(cloud, cloud.ours, "orphan", AIRFLOW)
     cluster.apply(*_claim("orphan", disk, "Delete"))
     done = _down(session, cloud.ours)
-    assert any("nobody took these disks away" in note for one in done.steps for note in one.notes)
+    assert any("these disks were not deleted" in note for one in done.steps for note in one.notes)
     assert f"ec2 volume {disk}" in _deleted(done, "cloud")
     for kind in ("persistentvolumeclaim", "persistentvolume"):
         for item in cluster.kubernetes.objects(kind):

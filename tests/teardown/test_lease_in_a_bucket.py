@@ -36,7 +36,7 @@ def test_a_lease_is_held_and_given_back(cloud: Cloud, store: Store) -> None:
         assert known is not None
         assert known.doing == "up"
         with (
-            pytest.raises(UserError, match="`up` is at work"),
+            pytest.raises(UserError, match="`up` is running"),
             held(environment, "down", print, store),
         ):
             pass

@@ -228,7 +228,10 @@ def test_a_silent_remote_keeps_the_branches_that_it_may_have(world: World) -> No
     world.session.clone.git("remote", "add", "silent", "file:///nowhere/at/all.git")
     done = world.run("sweep", "--yes", "--json")
     assert done.exit_code == 0
-    assert 'the git remote "silent" tells no branches, so none counts as gone' in done.stderr
+    assert (
+        'the git remote "silent" does not list its branches, so none counts as deleted'
+        in done.stderr
+    )
     assert world.standing() == {gone}
     assert expired not in world.standing()
 
@@ -254,7 +257,7 @@ def test_an_extension_that_the_cloud_refuses_fails_and_keeps_it_all_the_same(wor
     _deployed(world, name, **{BRANCH_KEY: "feature/alive", EXPIRES_KEY: PAST})
     done = world.run("extend", "--env", name, "--days", "5")
     assert done.exit_code == 1
-    assert "has no role that could say how long it is kept" in done.stderr
+    assert "has no role to record its expiry on" in done.stderr
     told = world.found("--yes")[name]
     assert told["spared"] == "expired, but its configuration keeps it until 2027-03-06"
     assert world.standing() == {name}
@@ -272,7 +275,7 @@ def test_a_dag_run_that_somebody_started_is_use(
     world.session.fake_airflow.by_hand = last
     told = world.found("--dry-run")[name]
     if stays:
-        assert told["spared"] == "expired, but a DAG run was started by hand on 2027-02-27"
+        assert told["spared"] == "expired, but a DAG run was triggered manually on 2027-02-27"
     else:
         assert told["reason"] == "expired"
     world.found("--yes")

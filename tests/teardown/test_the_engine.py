@@ -73,7 +73,7 @@ def test_what_went_with_its_cluster_keeps_nobody_from_the_end(
     backend.write(resources=[*backend._read()["resources"], ["kubernetes", "release"]])
     done = _down(session, cloud.ours)
     assert _step(done, "engine").notes == [
-        "1 objects went with their cluster: the state forgets them"
+        "1 objects were deleted with their cluster: they are removed from the state"
     ]
     assert not backend.file.exists()
     assert cloud.labels(cloud.ours) == []
@@ -143,7 +143,7 @@ def test_without_a_state_the_cloud_is_enough(cloud: Cloud, session: kit.Sandboxe
     log_bucket(cloud, cloud.theirs)
     done = _down(session, cloud.ours)
     assert done.outcome is None
-    assert _step(done, "engine").notes == ["no state tells of it"]
+    assert _step(done, "engine").notes == ["it is in no state"]
     assert _step(done, "cloud").deleted == [f"s3 aerodrome-{cloud.ours}-logs"]
     assert cloud.labels(cloud.theirs) == [f"s3 aerodrome-{cloud.theirs}-logs"]
 
@@ -217,7 +217,7 @@ def test_credentials_that_expire_half_way_end_it_at_once_and_the_next_run_goes_o
     with pytest.raises(UserError, match="does not accept the credentials") as over:
         _down(expired, cloud.ours)
     assert over.value.exit_code == 2
-    assert "the same command goes on from here" in over.value.detail
+    assert "the same command continues from here" in over.value.detail
     _down(session, cloud.ours)
     assert cloud.labels(cloud.ours) == []
     assert not backend.file.exists()
@@ -230,9 +230,9 @@ def test_a_base_waits_for_what_comes_up_on_it(
     branch = Environment(f"{cloud.ours}-branch")
     with held(branch, "up", print, base=cloud.ours):
         for with_branches in (False, True):
-            with pytest.raises(UserError, match="`up` is at work") as refused:
+            with pytest.raises(UserError, match="`up` is running") as refused:
                 _down(session, cloud.ours, with_branches=with_branches)
-            assert f'"{branch.name}", which stands on "{cloud.ours}"' in refused.value.summary
+            assert f'"{branch.name}", whose base is "{cloud.ours}"' in refused.value.summary
     assert backend.deployed()
     _down(session, cloud.ours)
     assert not backend.file.exists()

@@ -30,7 +30,7 @@ KINDS: tuple[Kind, ...] = (
     *kms.KINDS,
     *kubernetes.KINDS,
 )
-"""What stands on something comes before it."""
+"""A resource comes before those that it depends on."""
 
 BY_TYPE: Mapping[str, Kind] = {kind.type: kind for kind in KINDS if kind.type}
 """By Pulumi's type."""
@@ -106,12 +106,12 @@ def _unknown(search: Search) -> Iterator[Resource]:
 
 
 def delete(search: Search, resource: Resource) -> None:
-    """Takes one resource away; CloudError if the cloud refuses, InUse if something else comes first."""
+    """Deletes one resource; CloudError if the cloud refuses, InUse if something else comes first."""
     kind = kind_of(resource)
     if kind is None or kind.delete is None:
         raise InUse(
             f"{resource.label} is not known to this kit",
-            "Delete it as whoever made it would.",
+            "Delete it with the tool that made it.",
             resource.show,
         )
     with errors.translated(f"delete {resource.label}"):

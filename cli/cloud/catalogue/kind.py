@@ -116,7 +116,7 @@ class Kind:
     """The component of pulumi-eks that makes it of the same inputs, outside of the program."""
 
     arn: str | None = None
-    """How the last part of its ARN begins, up to `/` or `:`; `name` if not said. A kind without service
+    """How the last part of its ARN begins, up to `/` or `:`; `name` by default. A kind without service
     has no ARN."""
 
     list: Lister | None = None
@@ -124,7 +124,7 @@ class Kind:
     None: it goes with what it is part of."""
 
     actions: tuple[str, ...] = ()
-    """What IAM must allow for `list`, where that is not said by hand in docs/pipeline-deploy-policy.json."""
+    """What IAM must allow for `list`, where that is not written by hand in docs/pipeline-deploy-policy.json."""
 
     delete: Deleter | None = None
     show: str | Callable[[str], str] = ""

@@ -18,15 +18,15 @@ PER_CALL = 20
 def _listed(
     search: Search, client: str, operation: str, result: str, named: tuple[str, str]
 ) -> Iterator[Item]:
-    """Each with its tags, which AWS tells apart. `named`: the field that names it, and the argument for it."""
+    """Lists each with its tags, which AWS gives in a call of their own. `named`: the field that names it, and the argument for it."""
     elb, (name, argument) = search.client(client), named
     found = {str(item[name]): item for item in everything(elb, operation, result)}
     for some in batches(list(found), PER_CALL):
-        for told in described(elb, argument, some):
-            key = str(told[argument.removesuffix("s")])
+        for tagged in described(elb, argument, some):
+            key = str(tagged[argument.removesuffix("s")])
             arn = "" if client == "elb" else key
             created = found[key].get("CreatedTime")
-            yield Item(key, arn, pairs(told["Tags"]), created=created, facts=found[key])
+            yield Item(key, arn, pairs(tagged["Tags"]), created=created, facts=found[key])
 
 
 def described(elb: Any, argument: str, names: Sequence[str]) -> list[dict[str, Any]]:

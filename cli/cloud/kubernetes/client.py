@@ -1,4 +1,4 @@
-"""The client of Kubernetes: what is there, what it logs, changing it and taking it away.
+"""The client of Kubernetes: what is there, what it logs, changing and deleting it.
 
 Objects are the dictionaries that the API server speaks of; whatever is done to one is done to a
 document that names it, so that kind and version are exact.
@@ -97,7 +97,9 @@ class Kubernetes:
         give_up = time.monotonic() + seconds
         while seconds and (left := self._get(path)):
             if time.monotonic() >= give_up:
-                held = ", ".join(left["metadata"].get("finalizers") or ()) or "nobody says why"
+                held = (
+                    ", ".join(left["metadata"].get("finalizers") or ()) or "the reason is not known"
+                )
                 raise KitError(f"{_label(item)} is not gone after {seconds:.0f} seconds", held)
             time.sleep(_PAUSE)
         return True

@@ -48,7 +48,7 @@ class Connection:
             settings.verify_ssl = False
             # Whoever wrote the kubeconfig knows.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        # What timed out is not tried again: nobody waits longer than was said.
+        # What timed out is not tried again: nobody waits longer than was asked.
         settings.retries = urllib3.Retry(2, read=0, status=2, raise_on_status=False)
         self._api = ApiClient(settings)
 
@@ -149,11 +149,11 @@ def _exit_code(status: str) -> int:
     """Of what a command in a pod ended with. KitError if it did not run."""
     if not status:
         raise KitError("A command in a pod was cut off", "The connection to it ended before it.")
-    told = json.loads(status)
-    if told["status"] == "Success":
+    answer = json.loads(status)
+    if answer["status"] == "Success":
         return 0
-    causes = (told.get("details") or {}).get("causes") or ()
+    causes = (answer.get("details") or {}).get("causes") or ()
     codes = [cause["message"] for cause in causes if cause.get("reason") == "ExitCode"]
     if not codes:
-        raise KitError("A command cannot be run in a pod", str(told.get("message") or status))
+        raise KitError("A command cannot be run in a pod", str(answer.get("message") or status))
     return int(codes[0])

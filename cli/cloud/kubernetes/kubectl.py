@@ -44,15 +44,15 @@ class Kubectl:
         with (
             self._command(arguments) as command,
             # Not a pipe: kubectl tells of every connection, and would stop when nobody reads it.
-            tempfile.TemporaryFile("w+") as said,
+            tempfile.TemporaryFile("w+") as output,
             subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             ) as process,
         ):
             try:
                 if not _answers(local, process, seconds):
-                    said.seek(0)
-                    why = said.read().strip() or "It gave no reason."
+                    output.seek(0)
+                    why = output.read().strip() or "It gave no reason."
                     shown = " ".join(("kubectl", *arguments))
                     raise KitError("`kubectl port-forward` failed", f"{shown}\n{why}")
                 yield local

@@ -136,7 +136,7 @@ def _explained(error: exceptions.ClientError, login: str) -> KitError:
         return CloudError(
             f"AWS does not let you call {operation}",
             f"{message}\n{policy} lists what bootstrap needs; whoever administers the account can\n"
-            "attach it to you. The same command goes on from here.",
+            "attach it to you. The same command continues from here.",
             operation=operation,
             code=code,
         )
@@ -148,6 +148,6 @@ def _explained(error: exceptions.ClientError, login: str) -> KitError:
 def _expired(message: str, login: str) -> UserError:
     return UserError(
         "The AWS credentials have expired",
-        f"{message}\nLog in again and run the same command: it goes on from here.",
+        f"{message}\nLog in again and run the same command: it continues from here.",
         login,
     )

@@ -15,7 +15,7 @@ AUDIENCE = "sts.amazonaws.com"
 """Whom the tokens are for: AWS' own action asks for that."""
 
 ENVIRONMENTS = ("aerodrome-branches", "aerodrome-teardown")
-"""GitHub's environments in which the workflows deploy and take away."""
+"""GitHub's environments in which the workflows deploy and destroy."""
 
 SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "preview": ("pull_request",),
@@ -59,7 +59,7 @@ def repository(text: str) -> Repository:
         raise UserError(
             f'"{text}" has one number of two',
             "Tokens of repositories made since July 2026 have the number of the owner and that of the\n"
-            "repository; older ones have neither. This tells both:",
+            "repository; older ones have neither. This prints both:",
             _IDENTIFIERS,
         )
     name = found["name"].removesuffix(".git")

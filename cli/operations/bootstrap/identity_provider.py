@@ -1,4 +1,4 @@
-"""What lets GitHub's tokens into the account: an identity provider of IAM.
+"""IAM's identity provider for the tokens of GitHub's workflows.
 
 An account has one for a URL at most. So one that somebody else made is used as it is, and one that we made
 stays while anybody else's role trusts it.
@@ -32,10 +32,10 @@ class IdentityProvider:
         """UserError if there is one that does not take the tokens."""
         found = self.find()
         if found is not None and AUDIENCE not in found["ClientIDList"]:
-            told = ", ".join(found["ClientIDList"]) or "nobody"
+            audiences = ", ".join(found["ClientIDList"]) or "nobody"
             raise UserError(
                 "The account's identity provider for GitHub is for another audience",
-                f"{self.arn}\ntakes tokens for {told}, and the workflows' are for {AUDIENCE}.\n"
+                f"{self.arn}\ntakes tokens for {audiences}, and the workflows' are for {AUDIENCE}.\n"
                 "An account has one provider for a URL; whoever administers it can add the audience:",
                 "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn "
                 f"{self.arn} --client-id {AUDIENCE}",
@@ -51,7 +51,7 @@ class IdentityProvider:
         return ["identity provider"]
 
     def remove(self) -> str:
-        """Takes away what we made. Why it stays; empty if it is gone."""
+        """Deletes the provider if bootstrap made it. Returns why it is kept; empty if it is deleted."""
         found = self.find()
         if found is None:
             return ""

@@ -1,4 +1,4 @@
-"""The two roles of a pipeline: one that previews branches, one that deploys them and takes them away.
+"""The two roles of a pipeline: one that previews branches, one that deploys and destroys them.
 
 Who gets them is in their trust policies, `github` knows it; what they may do is in docs/, as the account's
 administrators read it. Both belong to one environment, the base of those branches.

@@ -7,15 +7,15 @@ from typing import Any
 from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.base.settings import REGION_KEY
-from cli.operations.bootstrap import quotas, region, stack, wishes
+from cli.operations.bootstrap import quotas, region, requested_settings, stack
 from cli.operations.bootstrap import tools as programs
 from cli.operations.bootstrap.aws import Aws, Caller
 from cli.operations.bootstrap.github import Repository
 from cli.operations.bootstrap.pipeline_access import PipelineAccess
+from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.bootstrap.secrets_key import SecretsKey
 from cli.operations.bootstrap.stack import StackLocation, StackMaker
 from cli.operations.bootstrap.state_bucket import StateBucket
-from cli.operations.bootstrap.wishes import Wishes
 from cli.stack.backends import Backend
 from infra.contract.naming import secrets_provider, state_backend
 
@@ -27,12 +27,12 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Preparation:
-    """What was asked for, and what was found when everything was looked at."""
+    """The request and the findings of the checks: the input of `make`."""
 
     environment: Environment
     aws: Aws
     caller: Caller
-    wishes: Wishes
+    requested: RequestedSettings
     tools: Sequence[programs.InstalledTool] = ()
     needs: Sequence[quotas.Need] = ()
     repository: Repository | None = None
@@ -65,7 +65,7 @@ class Preparation:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What bootstrap leaves behind."""
+    """The result of bootstrap."""
 
     plan: Preparation
     bucket: str
@@ -98,7 +98,7 @@ def look(
     repository: Repository | None = None,
 ) -> Preparation:
     """Everything that can be known before anything is made. UserError if something will not do."""
-    wanted = wishes.read(environment, assignments)
+    wanted = requested_settings.read(environment, assignments)
     region.check_name(aws, wanted, environment.name)
     found = programs.look(programs.needed(wanted.value("kubernetesVersion")))
     programs.check(found)
@@ -118,10 +118,12 @@ def look(
         return plan
     plan.pipeline.check()
     report(f"GitHub: {repository.claim} may have the roles of {environment.name}'s pipeline")
-    return replace(plan, wishes=replace(wanted, given={**wanted.given, **plan.pipeline.settings}))
+    return replace(
+        plan, requested=replace(wanted, given={**wanted.given, **plan.pipeline.settings})
+    )
 
 
-def who(aws: Aws, wanted: Wishes, environment: Environment) -> Caller:
+def who(aws: Aws, wanted: RequestedSettings, environment: Environment) -> Caller:
     """Who we are. UserError if the environment is in another account."""
     caller = aws.caller()
     configured = wanted.configured.get(ACCOUNTS_KEY)
@@ -155,6 +157,6 @@ def make(plan: Preparation, backend: Callable[[], Backend], report: Report) -> P
         there = {each.name: each for each in stack.kept(bucket)}.get(plan.environment.name)
         note("stack", f"stack {plan.environment.name}", maker.ensure(there))
         fixed = {REGION_KEY: plan.aws.region, ACCOUNTS_KEY: f'["{plan.caller.account}"]'}
-        done = stack.configure(backend(), plan.environment, plan.wishes, fixed)
+        done = stack.configure(backend(), plan.environment, plan.requested, fixed)
         note("configuration", "configuration", done)
     return Prepared(plan, bucket.name, key.alias, made)

@@ -15,7 +15,7 @@ from cli.base.errors import UserError
 from cli.cloud.errors import code_of
 from cli.cloud.resource import batches, everything, pairs
 from cli.operations.bootstrap.aws import Aws
-from cli.operations.bootstrap.wishes import Wishes
+from cli.operations.bootstrap.requested_settings import RequestedSettings
 from infra.contract.naming import TAG_ENVIRONMENT, Names
 
 TYPES_PER_CALL = 100
@@ -65,17 +65,17 @@ class RunningInstance:
     own: bool
 
 
-def needs(aws: Aws, wishes: Wishes, environment: str) -> list[Need]:
+def needs(aws: Aws, requested: RequestedSettings, environment: str) -> list[Need]:
     """Every limit that the environment meets."""
     names, ec2 = Names(environment), aws.client("ec2")
     addresses = ec2.describe_addresses()["Addresses"]
     networks = everything(ec2, "describe_vpcs", "Vpcs")
-    rancher = 1 if wishes.value("rancherEnabled") else 0
+    rancher = 1 if requested.value("rancherEnabled") else 0
     found = [
         # One for the NAT gateway.
         (ADDRESSES, _others(addresses, names), 1 + rancher),
         (NETWORKS, _others(networks, names), 1),
-        *_processors(aws, wishes, names),
+        *_processors(aws, requested, names),
     ]
     return [
         Need(quota, _limit(aws, quota), used, needed) for quota, used, needed in found if needed
@@ -104,10 +104,14 @@ def check(found: Iterable[Need], region: str) -> None:
     )
 
 
-def _processors(aws: Aws, wishes: Wishes, names: Names) -> Iterator[tuple[Quota, int, int]]:
+def _processors(
+    aws: Aws, requested: RequestedSettings, names: Names
+) -> Iterator[tuple[Quota, int, int]]:
     """vCPUs by purchase option, of the families that share AWS's "standard" limits."""
-    node_types: Sequence[str] = wishes.value("nodeInstanceTypes")
-    rancher_types = [wishes.value("rancherInstanceType")] if wishes.value("rancherEnabled") else []
+    node_types: Sequence[str] = requested.value("nodeInstanceTypes")
+    rancher_types = (
+        [requested.value("rancherInstanceType")] if requested.value("rancherEnabled") else []
+    )
     running = list(_running(aws, names))
     sizes = _sizes(aws, {*node_types, *rancher_types, *(each.kind for each in running)})
 
@@ -115,8 +119,8 @@ def _processors(aws: Aws, wishes: Wishes, names: Names) -> Iterator[tuple[Quota,
         return sum(sizes.get(kind, 0) for kind in kinds if is_standard(kind))
 
     # Whichever of several types comes: the largest must fit.
-    nodes = int(wishes.value("nodeDesired")) * max(count([kind]) for kind in node_types)
-    spot_nodes = bool(wishes.value("spot"))
+    nodes = int(requested.value("nodeDesired")) * max(count([kind]) for kind in node_types)
+    spot_nodes = bool(requested.value("spot"))
     for quota, spot in ((ON_DEMAND, False), (SPOT, True)):
         used = count(each.kind for each in running if each.spot is spot and not each.own)
         needed = nodes if spot is spot_nodes else 0

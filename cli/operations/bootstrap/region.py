@@ -11,11 +11,11 @@ from typing import Any
 from cli.base.errors import UserError
 from cli.base.settings import REGION_KEY
 from cli.operations.bootstrap.aws import Aws
-from cli.operations.bootstrap.wishes import Wishes
+from cli.operations.bootstrap.requested_settings import RequestedSettings
 from infra.contract.sizes import ZONES, zones
 
 
-def check_name(aws: Aws, wishes: Wishes, environment: str) -> None:
+def check_name(aws: Aws, requested: RequestedSettings, environment: str) -> None:
     """UserError if there is no such region, or if the environment is in another one already."""
     known = aws.regions()
     if aws.region not in known:
@@ -24,7 +24,7 @@ def check_name(aws: Aws, wishes: Wishes, environment: str) -> None:
             f'There is no AWS region "{aws.region}"',
             f"Did you mean {', '.join(near)}?" if near else "Such as eu-central-1 or us-east-1.",
         )
-    configured = wishes.configured.get(REGION_KEY)
+    configured = requested.configured.get(REGION_KEY)
     if configured and configured != aws.region:
         raise UserError(
             f'Environment "{environment}" is in {configured}, not in {aws.region}',
@@ -54,12 +54,12 @@ class Wanted:
     zones: Sequence[str]
 
 
-def check_instance_types(aws: Aws, wishes: Wishes) -> None:
+def check_instance_types(aws: Aws, requested: RequestedSettings) -> None:
     """UserError if a zone that will be used has none of the instance types that are wanted."""
     used = _zones(aws)
-    wanted = [Wanted("nodeInstanceTypes", wishes.value("nodeInstanceTypes"), used)]
-    if wishes.value("rancherEnabled"):
-        kind = wishes.value("rancherInstanceType")
+    wanted = [Wanted("nodeInstanceTypes", requested.value("nodeInstanceTypes"), used)]
+    if requested.value("rancherEnabled"):
+        kind = requested.value("rancherInstanceType")
         wanted.append(Wanted("rancherInstanceType", [kind], used[:1]))
     for want in wanted:
         offered = _offered(aws, want.types)

@@ -13,16 +13,16 @@ from cli.operations.bootstrap import stack
 from cli.operations.bootstrap.aws import Aws, Caller
 from cli.operations.bootstrap.pipeline_access import PipelineAccess
 from cli.operations.bootstrap.prepare import Report
+from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.bootstrap.secrets_key import DELETION_DAYS, SecretsKey
 from cli.operations.bootstrap.stack import Kept, StackLocation, StackMaker
 from cli.operations.bootstrap.state_bucket import StateBucket
-from cli.operations.bootstrap.wishes import Wishes
 from infra.contract.naming import secrets_provider, state_backend
 
 
 @dataclass(frozen=True)
 class Removed:
-    """What `--remove` did."""
+    """The result of `--remove`."""
 
     bucket: str
     backend: str
@@ -45,12 +45,12 @@ def remove(
     environment: Environment,
     aws: Aws,
     caller: Caller,
-    wishes: Wishes,
+    requested: RequestedSettings,
     report: Report,
     *,
     empty_bucket: bool,
 ) -> Removed:
-    """Takes away what bootstrap made for `environment`."""
+    """Deletes what bootstrap made for `environment`."""
     bucket, key = StateBucket(aws, caller), SecretsKey(aws, environment.name)
     place = StackLocation(
         state_backend(caller.account, aws.region), secrets_provider(environment.name, aws.region)
@@ -58,7 +58,7 @@ def remove(
     stacks = stack.kept(bucket) if bucket.exists() else []
     _refuse_if_needed(environment, stacks, key.alias)
     # Who could still come in comes first.
-    roles = _remove_pipeline(PipelineAccess(aws, caller, environment.name), wishes, report)
+    roles = _remove_pipeline(PipelineAccess(aws, caller, environment.name), requested, report)
     own = any(each.name == environment.name for each in stacks)
     if own:
         with stack.acting_as(aws.profile, place.backend):
@@ -79,8 +79,10 @@ def remove(
     )
 
 
-def _remove_pipeline(pipeline: PipelineAccess, wishes: Wishes, report: Report) -> list[str]:
-    expected = any(name in wishes.configured for name in pipeline.settings)
+def _remove_pipeline(
+    pipeline: PipelineAccess, requested: RequestedSettings, report: Report
+) -> list[str]:
+    expected = any(name in requested.configured for name in pipeline.settings)
     roles, kept = pipeline.remove(expected=expected)
     for role in roles:
         report(f"role {role}: removed")
@@ -95,13 +97,13 @@ def _refuse_if_needed(environment: Environment, stacks: list[Kept], alias: str) 
         if each.name == environment.name and each.resources:
             raise UserError(
                 f'Environment "{each.name}" is still deployed: {each.resources} resource(s)',
-                "Without the state and its key nothing could take them away. Take it down first.",
+                "Without the state and its key they could not be deleted. Destroy it first.",
                 f"./aerodrome down --env {each.name}",
             )
         if each.name != environment.name and f"{alias}?" in f"{each.secrets_provider}?":
             raise UserError(
                 f'The stack "{each.name}" has its secrets encrypted with the key of "{environment.name}"',
-                "It is an environment that stands on this one. Take it down first.",
+                "It is an environment on this base. Destroy it first.",
                 f"./aerodrome down --env {each.name}",
             )
 

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from cli.base import passphrase
 from cli.base.environments import Environment
 from cli.base.errors import UserError
-from cli.operations.bootstrap import wishes
+from cli.operations.bootstrap import requested_settings
 from cli.session import Session
 from cli.stack import stack_config
 
 
 def prepare(session: Session, environment: Environment, assignments: Sequence[str]) -> list[str]:
     """Configuration, secrets and passphrase. The keys that were added or changed."""
-    wanted = wishes.read(environment, assignments)
+    wanted = requested_settings.read(environment, assignments)
     passphrase.provide(environment, make=True)
     backend = session.backend(environment)
     changes = {
@@ -23,7 +23,7 @@ def prepare(session: Session, environment: Environment, assignments: Sequence[st
 
 
 def remove(session: Session, environment: Environment) -> list[str]:
-    """Takes it away again. The files that went."""
+    """Deletes them again. Returns the files that were deleted."""
     passphrase.provide(environment)
     if session.backend(environment).deployed():
         raise UserError(

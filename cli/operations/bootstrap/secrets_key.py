@@ -56,7 +56,7 @@ class SecretsKey:
         return str(answer["KeyMetadata"]["KeyId"])
 
     def schedule_deletion(self) -> list[str]:
-        """Takes key and alias away; the key can be had back for some weeks. The ids of what goes."""
+        """Deletes the alias and schedules the deletion of the key, which can be cancelled for weeks. Returns their ids."""
         named = self.find()
         doomed = [*([named] if named else []), *self._all_unnamed()]
         for key in doomed:

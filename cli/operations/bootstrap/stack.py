@@ -14,8 +14,8 @@ from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.paths import ROOT
 from cli.base.settings import qualified
+from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.bootstrap.state_bucket import StateBucket
-from cli.operations.bootstrap.wishes import Wishes
 from cli.stack import stack_config
 from cli.stack.backends import Backend
 from cli.stack.command import Cli
@@ -99,7 +99,7 @@ def _kept(name: str, content: bytes) -> Kept:
 
 
 class StackMaker:
-    """Makes the stack of an environment, and takes it away."""
+    """Creates the stack of an environment, and removes it."""
 
     def __init__(self, environment: Environment, place: StackLocation) -> None:
         self._environment = environment
@@ -154,7 +154,8 @@ class StackMaker:
         if done.code != 0:
             raise KitError(
                 f"`pulumi {' '.join(arguments[:2])}` failed",
-                done.said + "\nWhat was made until here stays; the same command goes on from here.",
+                done.failure_text
+                + "\nWhat was made until here stays; the same command continues from here.",
             )
 
 
@@ -168,14 +169,16 @@ def _foreign_file(environment: Environment, provider: str) -> UserError:
 
 
 def configure(
-    backend: Backend, environment: Environment, wishes: Wishes, fixed: dict[str, str]
+    backend: Backend, environment: Environment, requested: RequestedSettings, fixed: dict[str, str]
 ) -> list[str]:
     """Adds what the stack's configuration lacks, and what the command line asks for. The keys."""
     have = backend.configured()
     plain = fixed | {qualified("environment"): environment.name}
     changes = {key: value for key, value in plain.items() if key not in have}
     changes |= {
-        key: value for key, value in wishes.given.items() if wishes.configured.get(key) != value
+        key: value
+        for key, value in requested.given.items()
+        if requested.configured.get(key) != value
     }
 
     def lost(secret: str) -> UserError:

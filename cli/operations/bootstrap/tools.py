@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from cli.base.errors import UserError
 
 PATIENCE_SECONDS = 30
-"""Some of these programs look for news first."""
+"""Some of these programs look for a newer version of themselves first."""
 
 Version = tuple[int, ...]
 
@@ -134,11 +134,11 @@ def _try(tool: Tool) -> tuple[str, str]:
     except (OSError, subprocess.TimeoutExpired) as error:
         return "", f"`{line}` failed ({error})"
     if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip() or "no word").splitlines()
-        return "", f"`{line}` failed ({said[-1].strip()})"
+        output = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()
+        return "", f"`{line}` failed ({output[-1].strip()})"
     version = _version(done.stdout + done.stderr)
     if not version:
-        return "", f"`{line}` tells no version"
+        return "", f"`{line}` prints no version"
     text = ".".join(map(str, version))
     if version < tool.minimum:
         return text, f"version {text} is older than {'.'.join(map(str, tool.minimum))}"

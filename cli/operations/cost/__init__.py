@@ -8,5 +8,5 @@
     standing   the things that stand: in a stack's state, or found in the cloud
     report     totals, tables, the comment for a pull request
 
-Only `listed` asks anybody. A price that the table does not have is said to be missing, never zero.
+Only `listed` asks anybody. A price that the table does not have is reported as missing, never zero.
 """

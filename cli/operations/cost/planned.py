@@ -18,30 +18,28 @@ from cli.base.errors import KitError
 from cli.base.paths import ROOT, cache_dir
 from cli.base.record import write_atomically
 from cli.cloud.catalogue import BY_COMPONENT
-from cli.operations.bootstrap.wishes import Wishes
+from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.cost.prices import Prices
 from cli.operations.cost.things import Line, Thing
+from infra.contract.executors import EXECUTORS
 from infra.contract.settings import NAMESPACE
-
-ALWAYS_ON = ("apiServer", "scheduler", "dagProcessor", "triggerer")
-"""The pods of a shared environment: its database is its base's."""
 
 MEMORY = {"c": 2, "m": 4, "r": 8, "t": 4}
 """GiB for each vCPU, by the first letter of an instance family; a `large` has two."""
 
 
-def dedicated(wanted: Wishes, environment: str) -> list[Thing]:
-    """Everything of its own."""
+def dedicated(wanted: RequestedSettings, environment: str) -> list[Thing]:
+    """The resources of a dedicated environment."""
     return _registered(wanted, environment)[0]
 
 
-def shared(wanted: Wishes, environment: str) -> list[Thing]:
-    """What is its own in the house of its base. Its logs and images are in the base's bucket and
+def shared(wanted: RequestedSettings, environment: str) -> list[Thing]:
+    """The resources of a shared environment beside those of its base. Its logs and images are in the base's bucket and
     repository, where they are billed by use."""
     return _registered(wanted, environment)[1]
 
 
-def _registered(wanted: Wishes, environment: str) -> list[list[Thing]]:
+def _registered(wanted: RequestedSettings, environment: str) -> list[list[Thing]]:
     """What the environment registers on a cluster of its own, and what on that of another like it."""
     own = {
         key.removeprefix(f"{NAMESPACE}:"): value
@@ -80,7 +78,7 @@ def _answer(asked: str) -> str:
         check=False,
     )
     if done.returncode != 0:
-        raise KitError("The program cannot say what it would make", done.stderr.strip()[-2000:])
+        raise KitError("The program's resources cannot be listed", done.stderr.strip()[-2000:])
     write_atomically(cached, done.stdout, 0o644)
     return done.stdout
 
@@ -89,10 +87,10 @@ def _program_files() -> list[Path]:
     return [*sorted((ROOT / "infra").rglob("*.py")), ROOT / "charts" / "airflow" / "executors.json"]
 
 
-def pods(wanted: Wishes, prices: Prices) -> Line:
+def pods(wanted: RequestedSettings, prices: Prices) -> Line:
     """The share of the base's workers that a shared environment takes while no task runs."""
     kind = str(wanted.value("nodeInstanceTypes")[0])
-    processors, memory = requests()
+    processors, memory = requests(str(wanted.value("executor")))
     price, size = prices.rate(kind), _size(prices, kind)
     share = None if price is None or size is None else max(processors / size[0], memory / size[1])
     return Line(
@@ -104,16 +102,21 @@ def pods(wanted: Wishes, prices: Prices) -> Line:
 
 
 @cache
-def requests() -> tuple[float, float]:
-    """vCPUs and GiB that the chart asks for."""
+def requests(executor: str) -> tuple[float, float]:
+    """vCPUs and GiB that the chart requests for the executor's components: the database is the base's."""
     values = yaml.safe_load((ROOT / "charts" / "airflow" / "values.yaml").read_text())
-    asked = [
-        (int(values[name]["replicas"]), values[name]["resources"]["requests"]) for name in ALWAYS_ON
-    ]
+    components = [values[_values_key(name)] for name in EXECUTORS[executor].components]
+    asked = [(int(each["replicas"]), each["resources"]["requests"]) for each in components]
     return (
         round(sum(count * _quantity(each["cpu"]) for count, each in asked), 3),
         round(sum(count * _quantity(each["memory"]) for count, each in asked), 3),
     )
+
+
+def _values_key(component: str) -> str:
+    """The chart's values of a component: `dagProcessor` of `dag-processor`."""
+    first, *others = component.split("-")
+    return first + "".join(word.capitalize() for word in others)
 
 
 def _quantity(text: str) -> float:

@@ -1,10 +1,10 @@
-"""What a person reads: each thing with its price, totals by the hour and the month, both tenancies side by side."""
+"""The cost report as a person reads it: each thing with its price, totals by the hour and the month, both tenancies side by side."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.operations.bootstrap.wishes import Wishes
+from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.cost import planned, pricing
 from cli.operations.cost.prices import HOURS, Prices, sources
 from cli.operations.cost.things import Line, Thing
@@ -134,12 +134,12 @@ class CostReport:
     def _unproven(self) -> list[str]:
         """What the table is not sure of."""
         single, remembered = self.prices.unproven()
-        told = [
+        remarks = [
             f"{what}: {', '.join(names)}"
             for what, names in (("in one source only", single), ("from memory only", remembered))
             if names
         ]
-        return [f"Not compared with a second source: {'; '.join(told)}."] if told else []
+        return [f"Not compared with a second source: {'; '.join(remarks)}."] if remarks else []
 
     def _sources(self) -> dict[str, list[dict[str, str]]]:
         known = sources()
@@ -162,8 +162,8 @@ def estimate(kind: str, things: Iterable[Thing], prices: Prices) -> Estimate:
     return Estimate(kind, [line for thing in things for line in pricing.lines(thing, prices)])
 
 
-def plan(kind: str, wanted: Wishes, environment: str, prices: Prices) -> Estimate:
-    """What the settings will make on a tenancy."""
+def plan(kind: str, wanted: RequestedSettings, environment: str, prices: Prices) -> Estimate:
+    """The estimate of what the settings will create on a tenancy."""
     if kind == DEDICATED:
         return estimate(kind, planned.dedicated(wanted, environment), prices)
     found = estimate(kind, planned.shared(wanted, environment), prices)

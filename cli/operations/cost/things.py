@@ -1,4 +1,4 @@
-"""What is priced, and what comes of it. Data."""
+"""The resources that are priced, and the lines of the cost report. Data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,1 +1,1 @@
-"""Taking environments away, in order, and proving that nothing is left."""
+"""The teardown of environments, in order, with the proof that nothing is left."""

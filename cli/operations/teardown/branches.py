@@ -1,4 +1,4 @@
-"""The environments that stand on a base: it cannot go before they do."""
+"""The shared environments of a base: it cannot be destroyed before they are."""
 
 from cli.base.environments import Environment
 from cli.base.errors import KitError

@@ -1,6 +1,6 @@
 """What lives in the cluster and has something in the cloud: load balancers, disks, nodes.
 
-Their controllers take those away, and only while they run. So this comes before the engine, which
+Their controllers delete those, and only while they run. So this comes before the engine, which
 removes the controllers; and the cloud is asked whether they did.
 """
 
@@ -38,7 +38,7 @@ def load_balancers(target: Target, report: Report) -> None:
                 balancers, target.limits.cluster, target.limits.pause, report.deleted, before
             )
             if left:
-                report.note(f"no controller took these away: {', '.join(left)}")
+                report.note(f"no controller deleted these: {', '.join(left)}")
     # Orphans: their finalizer, or their controller, did not live to do it.
     clear(
         target.client,
@@ -76,7 +76,7 @@ def volumes(target: Target, report: Report) -> None:
         left, target.limits.cluster, target.limits.pause, report.deleted, before=disks
     )
     if stay:
-        report.note(f"nobody took these disks away: {', '.join(stay)}")
+        report.note(f"these disks were not deleted: {', '.join(stay)}")
 
 
 def _stop_users(
@@ -109,7 +109,7 @@ def _claim(volume: Object) -> tuple[str, str]:
 
 
 def node_pools(target: Target, report: Report) -> None:
-    """Karpenter's nodes are in no state: it takes them away itself when their pools go."""
+    """Karpenter's nodes are in no state: it deletes them itself when their pools are deleted."""
     kubernetes = target.kubernetes
     if kubernetes is None or target.shared:
         return
@@ -124,7 +124,7 @@ def node_pools(target: Target, report: Report) -> None:
     _delete(kubernetes, kubernetes.objects("nodepools.karpenter.sh", everywhere=True), report)
     stay = until_none(claims, target.limits.cluster, target.limits.pause, report.deleted, before)
     if stay:
-        report.note(f"Karpenter did not take these away: {', '.join(stay)}")
+        report.note(f"Karpenter did not delete these: {', '.join(stay)}")
 
 
 def _objects(target: Target, kubernetes: Kubernetes, kind: str) -> list[Object]:

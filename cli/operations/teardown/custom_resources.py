@@ -1,7 +1,7 @@
 """What operators were asked for, while they live to take it away: custom resources before their pods.
 
 An operator's finalizer keeps its resource until the operator has cleaned up behind it; without the
-operator it keeps the resource, and with it the namespace, for ever. Which kinds there are is asked
+operator it keeps the resource, and with it the namespace, forever. Which kinds there are is asked
 of the cluster. Those of Karpenter and Rancher have steps of their own.
 """
 
@@ -17,7 +17,7 @@ from cli.operations.teardown.waiting import until_none
 
 DEFINITIONS = "customresourcedefinitions"
 ELSEWHERE = ("karpenter.sh", "karpenter.k8s.aws", "cattle.io")
-"""Groups, with those below them, that another step takes away."""
+"""API groups, with those below them, whose resources another step deletes."""
 
 
 def custom_resources(target: Target, report: Report) -> None:
@@ -52,7 +52,9 @@ def custom_resources(target: Target, report: Report) -> None:
         seconds = give_up - time.monotonic()
         stay = until_none(left, seconds, target.limits.pause, report.deleted, names.values())
         if stay:
-            report.note(f"no controller let these go: {', '.join(sorted(stay))}")
+            report.note(
+                f"no controller removed its finalizer from these: {', '.join(sorted(stay))}"
+            )
 
 
 class _Search:

@@ -1,7 +1,7 @@
 """Running tasks first: a worker uploads its log when its task is over, and never after.
 
 DAGs are paused, so that nothing new is planned; the scheduler goes to zero, so that nothing new
-is started; worker pods that run are waited for. Those that run too long are told to stop, for then
+is started; worker pods that run are waited for. Those that run too long are signalled to stop, for then
 too their log is uploaded, as far as it goes. An Airflow that does not answer is no reason to keep it.
 """
 
@@ -31,10 +31,10 @@ STOPPING = 10.0
 """Seconds for a scheduler to end. One on a node that is lost never does."""
 
 FAREWELL = 10.0
-"""Seconds, at the end of the time, for tasks that were told to stop: to upload their logs."""
+"""Seconds, at the end of the time, for tasks that were signalled to stop: to upload their logs."""
 
 TOGETHER = 16
-"""Tasks that are told to stop at once."""
+"""How many tasks are signalled at the same time."""
 
 INTERRUPT = """
 import os, pathlib, signal, time
@@ -154,8 +154,8 @@ class _Workers:
         left = self._wait(give_up - farewell, running)
         if left and farewell:
             self._report.note(
-                f"{len(left)} task(s) did not end in {self._limit - farewell:.0f} s, and are told to"
-                f" stop: {', '.join(left)}"
+                f"{len(left)} task(s) did not end in {self._limit - farewell:.0f} s, and are"
+                f" signalled to stop: {', '.join(left)}"
             )
             with ThreadPoolExecutor(TOGETHER) as pool:
                 list(pool.map(partial(self._interrupt, seconds=farewell), left))
@@ -172,13 +172,13 @@ class _Workers:
         except KitError as error:
             why = error.detail
         if why:
-            self._report.note(f"{pod} cannot be told to stop: {why}")
+            self._report.note(f"{pod} cannot be signalled: {why}")
 
     def _wait(self, until: float, before: Sequence[str]) -> list[str]:
-        def told(pod: str) -> None:
+        def report(pod: str) -> None:
             self._report.say(f"  {pod} is done")
 
-        return until_none(self._running, until - time.monotonic(), self._pause, told, before)
+        return until_none(self._running, until - time.monotonic(), self._pause, report, before)
 
     def _running(self) -> list[str]:
         """Those at work. One that has not begun has nothing to lose, and may never begin."""

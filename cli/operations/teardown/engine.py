@@ -1,7 +1,7 @@
-"""The engine's own part: what the state knows goes in the order of its dependencies.
+"""`pulumi destroy` in a teardown: it deletes what is in the state, in the order of dependencies.
 
 Three things keep it from the end, and all are known. A bucket or a repository of a protected
-environment refuses while it holds data: that is taken out first, for whoever has said so. And
+environment refuses while it holds data: that is deleted first, if the user has confirmed it. And
 network interfaces that nodes left behind keep security groups and subnets: they are swept, and
 the engine tries once more. So it does when something is gone that its state still has.
 """
@@ -20,7 +20,7 @@ from cli.operations.teardown.waiting import until_none
 from cli.stack.backends import Outcome
 
 IN_THE_WAY = ("elasticloadbalancing", "ec2 network-interface", "ec2 security-group", "ec2 instance")
-"""What controllers leave in a network."""
+"""The services whose resources controllers leave in a network."""
 
 DEPENDENCY = re.compile(
     r"DependencyViolation|has dependencies|dependent object|ResourceInUse|currently in use|InUse\b",
@@ -34,7 +34,7 @@ NOTHING = "no previous deployment"
 
 
 def release_data(target: Target, report: Report) -> None:
-    """Takes out of a protected environment what protects it. Who came here has agreed to that."""
+    """Removes the protection of an environment and the data that it protects. The user has confirmed it."""
     if not target.protected:
         return
     for resource in target.found([s3.SERVICE, ecr.SERVICE, rds.SERVICE]):
@@ -56,13 +56,15 @@ def _release(target: Target, resource: Resource, report: Report) -> None:
 
 
 def destroy(target: Target, report: Report) -> Outcome | None:
-    """Deletes what the state knows; None if it knows nothing."""
+    """Deletes what is in the state; None if it is empty."""
     if not target.has_state():
-        report.note("no state tells of it")
+        report.note("it is in no state")
         return None
     if not target.cluster_exists and (lost := target.backend.forget_in_cluster()):
         # The engine would wait for a cluster that does not answer any more.
-        report.note(f"{lost} objects went with their cluster: the state forgets them")
+        report.note(
+            f"{lost} objects were deleted with their cluster: they are removed from the state"
+        )
     settled(target, report)
     before = _named(target)
     try:
@@ -83,11 +85,11 @@ def _twice(target: Target, report: Report) -> Outcome:
     except UserError:
         raise
     except KitError as error:
-        said = f"{error.summary}\n{error.detail}"
-        if DEPENDENCY.search(said):
-            report.note(f"something is in the way: {error.summary}")
+        message = f"{error.summary}\n{error.detail}"
+        if DEPENDENCY.search(message):
+            report.note(f"a dependency is left: {error.summary}")
             in_the_way(target, report)
-        elif GONE.search(said):
+        elif GONE.search(message):
             report.note(f"something is gone already: {error.summary}")
             target.backend.refresh(target.session.console.stderr, seconds=target.limits.destroy)
         else:

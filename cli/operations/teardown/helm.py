@@ -1,4 +1,4 @@
-"""A release taken away without its state: `helm uninstall`, with the hooks that clean up behind it."""
+"""The uninstallation of a Helm release without its state: `helm uninstall`, which runs its hooks."""
 
 import subprocess
 from pathlib import Path

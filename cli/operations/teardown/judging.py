@@ -1,4 +1,4 @@
-"""Which environments in the cloud nobody needs any more. Pure: resources and dates in, verdicts out.
+"""The judgement which environments in the cloud may be swept. Pure: resources and dates in, verdicts out.
 
 The tags of the resources themselves say when an environment ends and whose branch it was; no list
 of stacks is asked, for what is in no list is what gets forgotten.
@@ -77,7 +77,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known beside the cloud."""
+    """The facts that come from elsewhere than the cloud."""
 
     today: date
     stacks: frozenset[str] | None = None
@@ -170,11 +170,11 @@ def _expiry(found: list[Resource]) -> str:
     What is no date was written by hand, and hardly to have the environment deleted: it beats every date.
     """
     asked = [resource for resource in found if resource.tags.get(TAG_USED)] or found
-    told = {resource.tags[TAG_EXPIRES] for resource in asked if resource.tags.get(TAG_EXPIRES)}
-    if lifetime.NEVER in told:
+    expiries = {resource.tags[TAG_EXPIRES] for resource in asked if resource.tags.get(TAG_EXPIRES)}
+    if lifetime.NEVER in expiries:
         return lifetime.NEVER
-    strange = {text for text in told if lifetime.day_of(text) is None}
-    return max(strange or told, default="")
+    strange = {text for text in expiries if lifetime.day_of(text) is None}
+    return max(strange or expiries, default="")
 
 
 def _monthly(found: Iterable[Resource], price: Price) -> float | None:

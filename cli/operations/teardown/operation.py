@@ -26,7 +26,7 @@ from cli.stack.backends import Outcome
 
 @dataclass(frozen=True)
 class DownOptions:
-    """What was asked of `down`."""
+    """The options of `down`."""
 
     keep_sandbox: bool = False
     with_branches: bool = False
@@ -47,7 +47,7 @@ class DownOptions:
 
 @dataclass(frozen=True)
 class TornDown:
-    """What `down` did."""
+    """The result of `down`."""
 
     environment: str
     outcome: Outcome | None = None
@@ -65,7 +65,7 @@ class TornDown:
 
 @dataclass(frozen=True)
 class TeardownStep:
-    """One step of a teardown. One that may fail is told, and the rest goes on: the inventory decides."""
+    """One step of a teardown. The failure of one that may fail is reported, and the rest runs: the inventory decides."""
 
     name: str
     run: Callable[[Target, Report], None]
@@ -94,7 +94,7 @@ def phases_of(session: Session, environment: Environment, options: DownOptions) 
 def tear_down(
     session: Session, environment: Environment, phases: Phases, options: DownOptions = DownOptions()
 ) -> TornDown:
-    """Takes an environment away. KitError that names what is left, if anything is."""
+    """Destroys an environment. KitError that names what is left, if anything is."""
     cloud = session.cloud(environment)
     cloud.unlock()
     if cloud.trouble():
@@ -181,15 +181,15 @@ def _refuse_protected(target: Target, options: DownOptions) -> None:
 def _checked_branches(target: Target, lease: Store | None, options: DownOptions) -> list[str]:
     for name, busy in coming_up(target.environment, lease):
         raise UserError(
-            f'`up` is at work on environment "{name}", which stands on "{target.name}"',
-            f"It is {busy}.\nWait until it is done. Nothing was changed.",
+            f'`up` is running on environment "{name}", whose base is "{target.name}"',
+            f"It is {busy}.\nWait until it has finished. Nothing was changed.",
             f"./aerodrome down --env {target.name} --with-branches",
         )
     names = branches_of(target)
     if names and not options.with_branches:
         raise UserError(
             f'Environment "{target.name}" carries {", ".join(names)}',
-            "They live in its cluster. Take them down first, or all at once:",
+            "They live in its cluster. Destroy them first, or all of them together:",
             f"./aerodrome down --env {target.name} --with-branches",
         )
     return names
@@ -209,7 +209,7 @@ def _remove(target: Target) -> None:
 def _forget(
     session: Session, environment: Environment, phases: Phases, options: DownOptions
 ) -> TornDown:
-    """The sandbox that it was on is gone, and the emulated cloud with it."""
+    """Forgets the state of an environment whose sandbox, and so its emulated cloud, is gone."""
     backend = session.backend(environment)
     with held(environment, "down", session.console.report), phases.phase("forget"):
         forgotten = backend.deployed()

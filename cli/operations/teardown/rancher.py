@@ -1,8 +1,8 @@
 """Rancher first, while its agent in the cluster still answers.
 
 Rancher keeps a record of the cluster and a cloud credential, and has put namespaces and webhooks
-into the cluster. A webhook whose server is gone refuses every deletion of a namespace, for ever.
-Where Rancher is and who may ask it is said as to Rancher's own tools: RANCHER_URL, RANCHER_TOKEN.
+into the cluster. A webhook whose server is gone refuses every deletion of a namespace, forever.
+Where Rancher is and who may ask it is configured as for Rancher's own tools: RANCHER_URL, RANCHER_TOKEN.
 """
 
 import os
@@ -181,4 +181,4 @@ def _clean(target: Target, kubernetes: Kubernetes, report: Report) -> None:
         before=left,
     )
     if stay:
-        report.note(f"these namespaces do not go: {', '.join(stay)}")
+        report.note(f"these namespaces are not deleted: {', '.join(stay)}")

@@ -1,4 +1,4 @@
-"""What a teardown did, step by step: told while it happens, and kept for the result."""
+"""The report of a teardown, step by step: printed while it runs, and kept for the result."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,13 +32,13 @@ class Report:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """What is told inside belongs to the step `name`."""
+        """Reports inside the block belong to the step `name`."""
         self.steps.append(StepResult(name))
         with self.phases.phase(f"{self.whose}: {name}" if self.whose else name):
             yield
 
     def say(self, text: str) -> None:
-        """Progress: of no interest afterwards."""
+        """Prints progress that is of no interest afterwards."""
         self.phases.console.report(text)
 
     def deleted(self, what: str) -> None:
@@ -46,12 +46,12 @@ class Report:
         self.say(f"deleted {what}")
 
     def note(self, text: str) -> None:
-        """Something that the user should know: what was skipped, or did not end in time."""
+        """Records what the user should know: what was skipped, or did not end in time."""
         self.steps[-1].notes.append(text)
         self.say(text)
 
     def log_line(self, line: str) -> None:
-        """A line of somebody who says for themselves what they deleted."""
+        """Prints a line of a program that reports its own deletions."""
         if line.startswith("deleted "):
             self.deleted(line.removeprefix("deleted "))
         else:

@@ -1,4 +1,4 @@
-"""The sweep: what is in the cloud and should not be, taken away as `down` does it."""
+"""The sweep: finds environments in the cloud that have expired, and destroys them as `down` does."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ PATIENCE = 2.0
 
 @dataclass(frozen=True)
 class Swept:
-    """What became of one environment that should go."""
+    """The result of sweeping one environment."""
 
     verdict: Verdict
     failure: KitError | None = None
@@ -81,7 +81,7 @@ def _reconsidered(session: Session, verdict: Verdict) -> Verdict:
         return spare(verdict, f"its configuration keeps it until {until}")
     day = _last_use(session, verdict) if verdict.reason == EXPIRED else None
     if day is not None and not lifetime.has_passed(lifetime.kept("", day), session.today()):
-        return spare(verdict, f"a DAG run was started by hand on {day.isoformat()}")
+        return spare(verdict, f"a DAG run was triggered manually on {day.isoformat()}")
     return verdict
 
 
@@ -127,7 +127,7 @@ def _stacks(session: Session, base: Environment) -> frozenset[str] | None:
 def sweep(
     session: Session, base: Environment, verdicts: list[Verdict], region: str = ""
 ) -> list[Swept]:
-    """Takes away the environments of these verdicts; one that fails does not keep the next."""
+    """Destroys the environments of these verdicts; a failure does not keep the others."""
     return [_one(session, base, verdict, region) for verdict in verdicts]
 
 

@@ -1,4 +1,4 @@
-"""The environment that is to go, and how each part of it is reached.
+"""The environment that is to be destroyed, and how each part of it is reached.
 
 Any part may be missing: the program, the branch, the configuration, the state, the cluster. What
 is known of the others is enough; where nothing is known, there is still the cloud, by tag.
@@ -27,7 +27,7 @@ from infra.contract.tenancy import Tenancy
 
 @dataclass
 class Target:
-    """One environment on its way out."""
+    """The environment of one teardown."""
 
     session: Session
     environment: Environment
@@ -48,11 +48,11 @@ class Target:
 
     @cached_property
     def base(self) -> str:
-        """What it stands on, if it is shared; empty if it stands alone."""
-        told = self.outputs.tenancy or self.plain.get(stack_config.TENANCY_KEY)
-        if told == Tenancy.dedicated:
+        """The base of a shared environment; empty for a dedicated one."""
+        tenancy = self.outputs.tenancy or self.plain.get(stack_config.TENANCY_KEY)
+        if tenancy == Tenancy.dedicated:
             return ""
-        if told == Tenancy.shared:
+        if tenancy == Tenancy.shared:
             return self.outputs.base or self.plain.get(stack_config.BASE_KEY, "")
         tagged = (resource.tags.get(TAG_BASE, "") for resource in self.found())
         return next((base for base in tagged if base), self.environment.base)

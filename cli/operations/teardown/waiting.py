@@ -8,19 +8,19 @@ def until_none(
     look: Callable[[], Sequence[str]],
     seconds: float,
     pause: float,
-    told: Callable[[str], None],
+    report: Callable[[str], None],
     before: Iterable[str] = (),
 ) -> list[str]:
     """Looks until nothing is there any more. What is left when the time is up.
 
-    Each thing that goes is told once; `before` are those that were there before the first look.
+    Each deletion is reported once; `before` are those that were there before the first look.
     """
     give_up = time.monotonic() + seconds
     known = set(before)
     while True:
         left = list(look())
         for gone in sorted(known - set(left)):
-            told(gone)
+            report(gone)
         known = set(left)
         if not left or time.monotonic() >= give_up:
             return left

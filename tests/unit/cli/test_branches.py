@@ -169,7 +169,7 @@ class TestRefused:
         run_json("up", "--env", "sandbox")
         session.console.json = False
         with lease.held(Environment("sandbox"), "down", lambda _: None):
-            refused('"sandbox" is being taken down', f"process {os.getpid()}")
+            refused('"sandbox" is being destroyed', f"process {os.getpid()}")
 
     def test_a_base_whose_down_begins_in_between(
         self, session: FakeSession, run: Run, run_json: RunJson
@@ -183,7 +183,7 @@ class TestRefused:
             )
             result = run("up")
         assert result.exit_code == 2
-        assert '"sandbox" is being taken down' in result.stderr
+        assert '"sandbox" is being destroyed' in result.stderr
 
     def test_a_base_that_is_half_taken_down(
         self, refused: Callable[..., None], session: FakeSession, run_json: RunJson
@@ -193,7 +193,7 @@ class TestRefused:
         with pytest.raises(KitError), lease.held(Environment("sandbox"), "down", print) as holding:
             holding.begun = True
             raise KitError("The engine failed")
-        refused('"sandbox" is half taken down', "./aerodrome down --env sandbox")
+        refused('"sandbox" is partly destroyed', "./aerodrome down --env sandbox")
 
     def test_a_base_that_is_a_branch_s_itself(
         self, refused: Callable[..., None], session: FakeSession, run_json: RunJson
@@ -335,8 +335,8 @@ class TestLifetime:
     @pytest.mark.parametrize(
         ("options", "text"),
         [
-            ([], "Say for how long"),
-            (["--days", "3", "--until", "never"], "Say for how long"),
+            ([], "Give --days or --until"),
+            (["--days", "3", "--until", "never"], "Give --days or --until"),
             (["--until", "2027-02-30"], "is no date"),
             (["--until", "2027-02-28"], "is past"),
             (["--days", "0"], "--days"),
@@ -353,7 +353,7 @@ class TestLifetime:
         result = run("open", "--print")
         assert result.exit_code == 0
         assert result.stdout == "http://10.213.3.2:31234\n"
-        assert "could not be noted" in result.stderr
+        assert "could not be recorded" in result.stderr
 
 
 POD = {

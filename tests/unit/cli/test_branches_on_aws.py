@@ -65,14 +65,14 @@ def test_a_base_that_is_being_taken_down(session: FakeSession, run: Run) -> None
     with lease.held(Environment("dev"), "down", lambda _: None):
         result = run("up", "--base", "dev", "--yes")
     assert result.exit_code == 2
-    assert '"dev" is being taken down' in result.stderr
+    assert '"dev" is being destroyed' in result.stderr
 
 
 def test_somebody_else_at_work(session: FakeSession, run: Run) -> None:
     with lease.held(Environment(NAME), "up", lambda _: None):
         result = run("up", "--base", "dev", "--yes")
     assert result.exit_code == 2
-    assert "`up` is at work" in result.stderr
+    assert "`up` is running" in result.stderr
     assert session.fake_backends[NAME].calls == []
 
 

@@ -112,7 +112,7 @@ def test_one_remote_that_does_not_answer_leaves_it_open_and_is_named(
     assert _branches(clone, told) is None
     assert len(told) == 1
     assert told[0].startswith(
-        'the git remote "old" tells no branches, so none counts as gone: fatal'
+        'the git remote "old" does not list its branches, so none counts as deleted: fatal'
     )
     assert "hunter2" not in told[0]
 
@@ -124,7 +124,7 @@ def test_a_remote_that_lists_nothing_is_not_believed(clone: Repository, tmp_path
     clone.git("remote", "set-url", "origin", str(empty.folder))
     told: list[str] = []
     assert _branches(clone, told) is None
-    assert told[0].endswith("none counts as gone: it has none")
+    assert told[0].endswith("none counts as deleted: it has none")
 
 
 def test_a_remote_that_hangs_is_given_up_with_all_that_git_started(

@@ -319,7 +319,7 @@ def test_a_sandbox_that_is_forced_away_takes_a_half_done_down_along(
     assert run("down").exit_code == 1
     refused = run("up")
     assert refused.exit_code == 2
-    assert 'Environment "sandbox" is half taken down' in refused.stderr
+    assert 'Environment "sandbox" is partly destroyed' in refused.stderr
     assert run("sandbox", "down", "--force").exit_code == 0
     assert run("up").exit_code == 0
 
@@ -413,7 +413,7 @@ def test_an_interruption_says_how_to_go_on(run: Run, session: FakeSession) -> No
     session.fake_backend.error = KeyboardInterrupt()  # type: ignore[assignment]
     result = run("up")
     assert result.exit_code == 130
-    assert "the same command goes on from here" in result.stderr
+    assert "the same command continues from here" in result.stderr
 
 
 def test_wrong_usage_is_exit_2_without_a_traceback(run: Run) -> None:
@@ -446,7 +446,7 @@ def test_a_base_gets_no_end_by_an_extension(
     day = (session.today() + timedelta(days=3)).isoformat()
     result = run("extend", "--days", "3")
     assert result.exit_code == 2
-    assert "kept until somebody takes it down" in result.stderr
+    assert "kept until somebody destroys it" in result.stderr
     assert f" extend --until {day}" in result.stderr
     assert "aerodrome:expires" not in session.fake_backend.values
     role = {"RoleName": "aerodrome-sandbox-airflow-1a2b3c4", "Path": "/aerodrome/sandbox/"}

@@ -63,7 +63,7 @@ def test_a_living_holder_is_refused_by_name_and_then_makes_room(folder: Path) ->
         with pytest.raises(UserError) as refused, held(HERE, "up", print):
             pass
         assert refused.value.exit_code == 2
-        assert refused.value.summary == '`down` is at work on environment "sandbox"'
+        assert refused.value.summary == '`down` is running on environment "sandbox"'
         assert f"process {process.pid} of " in refused.value.detail
         assert refused.value.command == f"kill -INT {process.pid}"
         known = holder(HERE)
@@ -95,7 +95,7 @@ def test_a_killed_down_has_to_be_ended_before_an_up(folder: Path) -> None:
     process = _process("down")
     process.send_signal(signal.SIGKILL)
     process.wait()
-    with pytest.raises(UserError, match="is half taken down") as refused, held(HERE, "up", print):
+    with pytest.raises(UserError, match="is partly destroyed") as refused, held(HERE, "up", print):
         pass
     assert refused.value.command == "./aerodrome down --env sandbox"
     with held(HERE, "down", print):
@@ -107,7 +107,7 @@ def test_a_killed_down_has_to_be_ended_before_an_up(folder: Path) -> None:
 def test_a_down_that_failed_half_way_has_to_be_ended_too(folder: Path) -> None:
     _fail(begun=True)
     assert holder(HERE) is None
-    with pytest.raises(UserError, match="is half taken down"), held(HERE, "up", print):
+    with pytest.raises(UserError, match="is partly destroyed"), held(HERE, "up", print):
         pass
     with held(HERE, "down", print):
         pass

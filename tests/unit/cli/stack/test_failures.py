@@ -46,7 +46,7 @@ def test_what_follows_from_an_error_is_left_out() -> None:
     found = failed(255, "", error("no room", "urn::a::vpc"), error(text), touched=True)
     assert found.detail.splitlines()[0] == "vpc: error: no room"
     assert "Traceback" not in found.detail
-    assert "the same command goes on from there" in found.detail
+    assert "the same command continues from there" in found.detail
 
 
 def test_it_is_said_if_there_is_nothing_else() -> None:

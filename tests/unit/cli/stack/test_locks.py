@@ -88,7 +88,7 @@ def test_one_that_a_killed_command_line_started_is_waited_for(dead: int) -> None
         assert await_orphans([holder], said.append)
         assert holder.is_gone
     assert said == [
-        f"Pulumi's process {process.pid} of root still ends the steps of an interrupted run: waiting for it"
+        f"Pulumi's process {process.pid} of root still finishes the steps of an interrupted run: waiting for it"
     ]
 
 

@@ -52,17 +52,19 @@ def test_a_creation_that_is_there_is_taken_and_read_before_anything_else() -> No
         {**begun, "id": "subnet-1", "outputs": {}, "refreshBeforeUpdate": True},
     ]
     assert "pending_operations" not in settled.deployment
-    assert settled.lines() == [f"{SUBNET} a: an interrupted run has made it; taken over"]
+    assert settled.lines() == [
+        f"{SUBNET} a: an interrupted run has created it; imported into the state"
+    ]
 
 
 def test_a_creation_that_made_nothing_is_forgotten() -> None:
     settled = settle(state([], ("creating", resource("a"))), finds(Repeatable()))
     assert settled.deployment["resources"] == []
-    assert settled.lines() == [f"{SUBNET} a: an interrupted run did not make it"]
+    assert settled.lines() == [f"{SUBNET} a: an interrupted run did not create it"]
 
 
 def test_nothing_is_decided_about_an_unknown_kind() -> None:
-    with pytest.raises(UserError, match="nothing here can tell") as refused:
+    with pytest.raises(UserError, match="cannot be found out") as refused:
         settle(state([], ("creating", resource("a"))), finds(None))
     assert f"{STACK}{SUBNET}::a" in refused.value.detail
 

@@ -248,7 +248,7 @@ def test_a_shared_environment_names_its_base() -> None:
     settings, _ = load_with(tenancy="shared", base="prod")
     assert (settings.tenancy, settings.base) == ("shared", "prod")
     assert problem(tenancy="shared") == (
-        "aerodrome:base is not set: tenancy shared needs the environment that it stands on: "
+        "aerodrome:base is not set: tenancy shared needs a base environment: "
         "pulumi config set aerodrome:base VALUE"
     )
 

@@ -8,7 +8,7 @@ from botocore import exceptions
 
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
-from cli.operations.bootstrap import quotas, stack, wishes
+from cli.operations.bootstrap import quotas, requested_settings, stack
 from cli.operations.bootstrap.aws import refusals_explained
 from cli.operations.bootstrap.quotas import ADDRESSES, Need, is_standard
 
@@ -126,13 +126,15 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
     return found
 
 
-def test_wishes_are_the_file_the_command_line_and_the_defaults(environment: Environment) -> None:
+def test_requested_settings_are_the_file_the_command_line_and_the_defaults(
+    environment: Environment,
+) -> None:
     environment.config_file.write_text(
         'config:\n  aerodrome:nodeMax: "3"\n  aerodrome:spot: true\n'
         "  aerodrome:nodeInstanceTypes: '[\"m6i.large\"]'\n"
         "  aerodrome:adminPassword:\n    secure: v1:abc\n"
     )
-    found = wishes.read(environment, ["nodeMax=2"])
+    found = requested_settings.read(environment, ["nodeMax=2"])
     assert found.value("nodeMax") == 2
     assert found.value("spot") is True
     assert found.value("nodeInstanceTypes") == ("m6i.large",)
@@ -143,4 +145,4 @@ def test_wishes_are_the_file_the_command_line_and_the_defaults(environment: Envi
 def test_a_file_that_is_not_pulumis_is_named(environment: Environment) -> None:
     environment.config_file.write_text("config: [1, 2\n")
     with pytest.raises(UserError, match="is not a Pulumi configuration file"):
-        wishes.read(environment)
+        requested_settings.read(environment)

@@ -54,9 +54,9 @@ def test_versions_are_read_as_the_programs_say_them(said: str, version: str) -> 
         ("echo 2.7.0", ""),
         ("echo 10.0.1", ""),
         ("echo 2.6.99", "version 2.6.99 is older than 2.7.0"),
-        ("echo hello", "tells no version"),
+        ("echo hello", "prints no version"),
         ("echo out of fuel >&2; exit 3", "failed (out of fuel)"),
-        ("exit 3", "failed (no word)"),
+        ("exit 3", "failed (no output)"),
     ],
 )
 def test_what_a_program_says_decides(line: str, says: str, program: Program) -> None:

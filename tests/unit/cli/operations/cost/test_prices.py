@@ -7,7 +7,7 @@ import pytest
 
 from cli.base.errors import UserError
 from cli.cloud.catalogue.kind import MONTH, Charge
-from cli.operations.bootstrap.wishes import Wishes
+from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.cost import prices, pricing
 from cli.operations.cost.prices import FILE, HOURS, Prices
 from cli.operations.cost.report import plan
@@ -88,7 +88,7 @@ def test_families_of_a_region_stand_to_each_other_as_in_the_first(region: str) -
 def test_what_the_program_makes_by_default_has_a_price_or_says_that_it_has_none(
     region: str, database: str
 ) -> None:
-    wanted = Wishes({}, {"aerodrome:database": database})
+    wanted = RequestedSettings({}, {"aerodrome:database": database})
     found = plan("dedicated", wanted, "test", prices.of(region))
     missing = [line.what for line in found.missing]
     assert missing == (["RDS instance", "RDS storage"] if (region, database) in UNKNOWN else [])

@@ -6,9 +6,10 @@ import pytest
 
 from cli.base.errors import KitError
 from cli.cloud.catalogue.kubernetes import RELEASE
-from cli.operations.bootstrap.wishes import Wishes
+from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.cost import planned, prices, pricing
 from cli.operations.cost.things import Line, Thing
+from infra.contract.executors import EXECUTORS
 from tests.program.conftest import BASE, BRANCH, BRANCH_SECRETS
 from tests.program.recording import SECRETS, Program, run_program
 
@@ -28,8 +29,8 @@ def things(found: Program) -> list[Thing]:
     return [Thing(item.type, item.name, item.inputs) for item in found.resources]
 
 
-def wishes(**given: str) -> Wishes:
-    return Wishes({}, {f"aerodrome:{key}": value for key, value in given.items()})
+def requested(**given: str) -> RequestedSettings:
+    return RequestedSettings({}, {f"aerodrome:{key}": value for key, value in given.items()})
 
 
 def lines(kind: str, **inputs: Any) -> list[Line]:
@@ -47,7 +48,7 @@ def costs(found: list[Thing]) -> dict[str, float]:
 
 
 def test_the_plan_is_what_the_program_registers_and_what_its_components_make() -> None:
-    planned_costs = costs(planned.dedicated(wishes(), "test"))
+    planned_costs = costs(planned.dedicated(requested(), "test"))
     made = costs(things(program()))
     # The cluster and its workers are made by pulumi-eks, beyond the program's own registrations.
     beyond = {"EKS control plane", "workers", "workers' disks"}
@@ -62,7 +63,7 @@ def test_the_plan_is_what_the_program_registers_and_what_its_components_make() -
 
 
 def test_the_plan_follows_the_settings() -> None:
-    more = wishes(database="rds", rancherEnabled="false", nodeDesired="3", flowLogs="true")
+    more = requested(database="rds", rancherEnabled="false", nodeDesired="3", flowLogs="true")
     found = planned.dedicated(more, "test")
     assert "Rancher server" not in costs(found)
     assert {"RDS instance", "RDS storage"} < costs(found).keys()
@@ -74,20 +75,21 @@ def test_the_plan_follows_the_settings() -> None:
 
 def test_settings_that_the_program_refuses_are_refused_in_its_words() -> None:
     with pytest.raises(KitError, match="nodeDesired is 9") as refused:
-        planned.dedicated(wishes(nodeDesired="9"), "test")
+        planned.dedicated(requested(nodeDesired="9"), "test")
     assert "Traceback" not in str(refused.value)
 
 
 def test_a_shared_branch_adds_nothing_that_is_billed_by_the_hour() -> None:
     assert costs(things(branch())) == {}
-    assert costs(planned.shared(wishes(), "test-x")) == {}
-    pods = planned.pods(wishes(), TABLE)
+    assert costs(planned.shared(requested(), "test-x")) == {}
+    pods = planned.pods(requested(), TABLE)
     assert pods.hourly is not None
     assert 0 < pods.hourly < 0.1008
 
 
-def test_the_pods_are_those_of_the_chart() -> None:
-    processors, memory = planned.requests()
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_the_pods_are_those_of_the_chart(executor: str) -> None:
+    processors, memory = planned.requests(executor)
     assert 0.1 < processors < 2
     assert 0.5 < memory < 8
 

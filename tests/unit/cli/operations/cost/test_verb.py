@@ -120,7 +120,7 @@ def test_as_a_comment_for_a_pull_request(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("dev",), 'Nobody says in which region "dev" is'),
+        (("dev",), 'No region is known for "dev"'),
         (("dev", "--region", "ap-south-2"), "no prices for the region ap-south-2"),
         (("Not_a_name",), "is no name for an environment"),
         (("sandbox", "--set", "nodeMax=x"), "whole number"),

@@ -141,7 +141,7 @@ def test_one_that_runs_too_long_is_told_to_stop_and_named(world: World) -> None:
     world.session.fake_airflow.running = [1]
     world.cluster.workers = {"long": "Running", "done": "Succeeded"}
     notes, took = world.drain(4.0)
-    assert notes == ["1 task(s) did not end in 2 s, and are told to stop: long"]
+    assert notes == ["1 task(s) did not end in 2 s, and are signalled to stop: long"]
     assert 2.0 <= took < 4.0
 
 
@@ -151,7 +151,7 @@ def test_one_that_does_not_stop_is_passed_at_the_bound(world: World) -> None:
     world.cluster.deaf = True
     notes, took = world.drain(0.8)
     assert notes[1:] == [
-        "long cannot be told to stop: the node does not answer",
+        "long cannot be signalled: the node does not answer",
         "left running, the end of their logs is lost: long",
     ]
     assert 0.8 <= took < 10.0

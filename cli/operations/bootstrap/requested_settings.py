@@ -1,7 +1,7 @@
-"""What the environment will be: its settings as they will stand after bootstrap.
+"""The settings that an environment will have after bootstrap.
 
-Those of its configuration file, what the command line adds, and the program's own defaults for the
-rest. Quotas and the region are checked against them.
+They are those of its configuration file, those that the command line adds, and the program's
+defaults for the rest. Quotas and the region are checked against them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,8 +16,8 @@ from infra.contract.settings import SETTINGS
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """Settings by key; `given` are those that the command line asked for."""
+class RequestedSettings:
+    """Settings by key: `configured` in the file, `given` on the command line."""
 
     configured: Mapping[str, str]
     given: Mapping[str, str]
@@ -32,9 +32,9 @@ class Wishes:
         return SETTINGS[name].default if text is None else parse(name, text)
 
 
-def read(environment: Environment, assignments: Sequence[str] = ()) -> Wishes:
-    """What the file of `environment` and the `KEY=VALUE` of the command line ask for."""
-    return Wishes(
+def read(environment: Environment, assignments: Sequence[str] = ()) -> RequestedSettings:
+    """Reads the configuration file of `environment`, and the `KEY=VALUE` of the command line."""
+    return RequestedSettings(
         config_file.plain(config_file.read(environment.config_file)),
         dict(_assigned(each) for each in assignments),
     )
@@ -49,7 +49,7 @@ def _assigned(assignment: str) -> tuple[str, str]:
     if setting is not None and setting.secret:
         raise UserError(
             f'"{setting.key}" is a secret',
-            "Bootstrap makes one up; the command line of a program can be seen by others. To set your own:",
+            "Bootstrap generates one; the command line of a program can be seen by others. To set your own:",
             f"pulumi config set --secret {key}",
         )
     parse(key, value)
