@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from cli.base.errors import KitError
 from cli.base.paths import state_dir
 from cli.commands import (
+    backup,
     bootstrap,
     config,
     cost,
@@ -32,6 +33,7 @@ from cli.commands import (
     outputs,
     preview,
     proof,
+    restore,
     sandbox,
     status,
     sweep,
@@ -124,6 +126,8 @@ app.command("open")(open_ui.open_ui)
 app.command("logs")(logs.logs)
 app.command("exec", short_help="Run a command in a pod of Airflow.")(execute.execute)
 app.command("extend")(extend.extend)
+app.command("backup", short_help="Back up Airflow's database, or list the backups.")(backup.backup)
+app.command("restore", short_help="Restore Airflow's database from a backup.")(restore.restore)
 app.command("proof")(proof.proof)
 app.command("outputs")(outputs.outputs)
 app.command("inventory")(inventory.inventory)

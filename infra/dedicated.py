@@ -4,6 +4,7 @@ from infra import outputs
 from infra.access import Access, AccessArgs
 from infra.address import in_cluster
 from infra.airflow import Airflow, AirflowArgs
+from infra.backup import Backup, BackupArgs
 from infra.cluster import STORAGE_CLASS, Cluster, ClusterArgs
 from infra.contract.sizes import images as images_of
 from infra.database import Database, DatabaseArgs
@@ -34,6 +35,7 @@ def deploy(stack: Stack) -> None:
         name: Image(name, ImageArgs(stack, name, repository))
         for name, repository in registry.repositories.items()
     }
+    backup = Backup("backup", BackupArgs(stack, cluster, bucket)) if settings.backup_days else None
     address = database.address if database else in_cluster(stack)
     airflow = Airflow(
         "airflow",
@@ -45,8 +47,9 @@ def deploy(stack: Stack) -> None:
             access.airflow_role_arn,
             images["airflow"],
             address,
-            after=[cluster.storage_class],
-            values=postgres_values(stack, images.get("postgres")),
+            after=[cluster.storage_class, *([backup.association] if backup else [])],
+            values=postgres_values(stack, images.get("postgres"))
+            | (backup.values if backup else {}),
         ),
     )
     outputs.export(

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from infra.contract.naming import BRANCH_LOGS
 from infra.network import Network
 from infra.stack import Stack
+
+FLOW_LOGS = "AWSLogs"
+"""Where AWS puts what its services deliver: its own rule."""
 
 NONCURRENT_DAYS = 7
 """How long an overwritten or deleted log can be brought back."""
@@ -75,19 +79,36 @@ class LogBucket(pulumi.ComponentResource):
         aws.s3.BucketLifecycleConfiguration(
             logical,
             bucket=bucket.id,
-            rules=[
-                {
-                    "id": "expire-logs",
-                    "status": "Enabled",
-                    "filter": {"prefix": ""},
-                    "expiration": {"days": settings.task_log_days},
-                    "noncurrent_version_expiration": {"noncurrent_days": NONCURRENT_DAYS},
-                    "abort_incomplete_multipart_upload": {"days_after_initiation": 1},
-                }
-            ],
+            rules=lifecycle_rules(args.stack),
             opts=child,
         )
         self.register_outputs({"bucket": self.bucket})
+
+
+def lifecycle_rules(stack: Stack) -> list[aws.s3.BucketLifecycleConfigurationRuleArgsDict]:
+    """How long each folder is kept. Rules add up and the shortest wins, so none of them is about all folders
+    but the one that removes what was deleted already."""
+    settings = stack.settings
+    kept = dict.fromkeys((stack.names.log_prefix, BRANCH_LOGS, FLOW_LOGS), settings.task_log_days)
+    if settings.backup_days:
+        kept[stack.names.backup_prefix] = settings.backup_days
+    expiring: list[aws.s3.BucketLifecycleConfigurationRuleArgsDict] = [
+        {
+            "id": f"expire-{prefix.lower()}",
+            "status": "Enabled",
+            "filter": {"prefix": f"{prefix}/"},
+            "expiration": {"days": days},
+        }
+        for prefix, days in kept.items()
+    ]
+    deleted: aws.s3.BucketLifecycleConfigurationRuleArgsDict = {
+        "id": "remove-deleted",
+        "status": "Enabled",
+        "filter": {"prefix": ""},
+        "noncurrent_version_expiration": {"noncurrent_days": NONCURRENT_DAYS},
+        "abort_incomplete_multipart_upload": {"days_after_initiation": 1},
+    }
+    return [*expiring, deleted]
 
 
 def bucket_policy(bucket_arn: str, vpc_arn: str = "") -> str:

@@ -12,6 +12,7 @@ import pulumi
 from infra.address import Address
 from infra.airflow import UI_PORT, UI_SERVICE, Airflow
 from infra.contract.outputs import CONTRACT, Output, Outputs
+from infra.contract.tenancy import Tenancy
 from infra.image import Image
 from infra.registry import Repository
 from infra.stack import Stack
@@ -62,6 +63,8 @@ def export(deployed: Deployed) -> None:
     _export(Outputs.namespace, names.namespace)
     _export(Outputs.log_bucket, deployed.log_bucket)
     _export(Outputs.log_prefix, names.log_prefix)
+    backed_up = settings.tenancy == Tenancy.dedicated and settings.backup_days
+    _export(Outputs.backup_prefix, names.backup_prefix if backed_up else "")
     _export(Outputs.repository_url, deployed.image.repository_url)
     _export(Outputs.image_ref, deployed.image.ref)
     _export(Outputs.admin_user, settings.admin_user)

@@ -44,6 +44,12 @@ def write_logs(bucket_arn: str, prefix: str) -> str:
     return document(allow("WriteLogs", ["s3:PutObject"], [f"{bucket_arn}/{prefix}/*"]))
 
 
+def write_backups(bucket_arn: str, prefix: str) -> str:
+    """Add backups below the prefix; neither read nor delete any. An upload in parts that failed is aborted."""
+    actions = ["s3:PutObject", "s3:AbortMultipartUpload"]
+    return document(allow("WriteBackups", actions, [f"{bucket_arn}/{prefix}/*"]))
+
+
 def read_and_write_logs(bucket_arn: str, prefix: str) -> str:
     """What Airflow does with its remote logs: write, read, and look which there are."""
     return document(

@@ -115,6 +115,11 @@ class Names:
         return f"{BRANCH_LOGS}/{self.environment}" if self.shared else "task-logs"
 
     @property
+    def backup_prefix(self) -> str:
+        """The folder of the database's backups in the log bucket."""
+        return "backups"
+
+    @property
     def image_tag_prefix(self) -> str:
         """What an image's tag begins with: branches push into their base's repository, which forgets old
         images of each separately. No environment's name has a `.`, so none begins like another."""

@@ -64,6 +64,9 @@ class Outputs(Mapping[str, Any]):
     namespace = Output("namespace", "", "Airflow's namespace there.")
     log_bucket = Output("logBucket", "", "The bucket with the logs of tasks.")
     log_prefix = Output("logPrefix", "", "The folder of this environment in it.")
+    backup_prefix = Output(
+        "backupPrefix", "", "The folder of the database's backups in that bucket, if it makes any."
+    )
     repository_url = Output("repositoryUrl", "", "Where Airflow's image is.")
     image_ref = Output("imageRef", "", "That image by digest, as pods use it.")
     admin_user = Output("adminUser", "", "The first administrator's name.")

@@ -197,6 +197,14 @@ class Settings:
         90, "How long the bucket keeps task logs, days. Default 90.", minimum=1, maximum=3650
     )
 
+    backup_days: int = setting(
+        14,
+        """How long a nightly backup of Airflow's database is kept in the log bucket, days; 0 makes none.
+        Default 14. A shared environment makes none: it lives for days.""",
+        minimum=0,
+        maximum=3650,
+    )
+
     executor: str = setting(
         executors.DEFAULT,
         """How Airflow runs tasks: each in a pod of its own, or all inside the scheduler's pod.

@@ -66,7 +66,8 @@ def test_the_lock_is_of_what_is_asked_for() -> None:
         if line and not line.startswith("#")
     ]
     for line in asked:
-        package, _, version = line.partition("==")
+        wanted, _, version = line.partition("==")
+        package = wanted.partition("[")[0]
         assert package in versions
         assert not version or versions[package] == version
 

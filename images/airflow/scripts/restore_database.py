@@ -1,0 +1,158 @@
+"""Replace the content of this environment's database with that of a backup.
+
+A Job that `aerodrome restore` makes runs it, while Airflow's own pods are away. The backup comes from an
+address that works for an hour, so the pod needs no right in AWS. If the schema is the backup's, everything
+happens in one transaction; of an older one, the schema is made anew as it was then, filled and migrated, and
+after an interruption the same command begins again. Connections and variables that another environment's
+Fernet key encrypted are encrypted with this one's. The last line of the output is JSON.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from typing import Any
+
+import prepare_database
+from backup_database import FERNET_KEY, fingerprint, newest
+from database_copy import Backup, BackupError, revisions
+from wait_for_schema import CONNECTION, SCHEMA_FILE, libpq_url
+
+URL = "BACKUP_URL"
+FORMER_KEY = "FORMER_FERNET_KEY"
+
+# Which columns Airflow encrypts, and what says whether a row is.
+ENCRYPTED = (
+    ("connection", "password", "is_encrypted"),
+    ("connection", "extra", "is_extra_encrypted"),
+    ("variable", "val", "is_encrypted"),
+    ("trigger", "encrypted_kwargs", "true"),
+)
+
+
+def keys(backup: Backup, own: str, former: str) -> list[str]:
+    """The keys that read the backup, this environment's first; BackupError if none of them does."""
+    found = {fingerprint(key): key for key in (newest(own), *former.split(",")) if key}
+    wanted = str(backup.manifest["fernet"])
+    if wanted not in found:
+        raise BackupError(
+            f"environment {backup.manifest['environment']} encrypted its connections with another Fernet key, "
+            "and it was not given: --fernet-key-of ENVIRONMENT"
+        )
+    return list(dict.fromkeys([newest(own), found[wanted]]))
+
+
+def check_readable(connection: Any, fernet_keys: Iterable[str]) -> None:
+    """BackupError if a row that is said to be encrypted cannot be decrypted: nothing is lost silently."""
+    from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+    fernet = MultiFernet([Fernet(key) for key in fernet_keys])
+    with connection.cursor() as cursor:
+        for table, column, flag in ENCRYPTED:
+            cursor.execute(
+                f"select id, {column} from {table} where {flag} and coalesce({column}, '') != ''"
+            )
+            for identifier, value in cursor.fetchall():
+                try:
+                    fernet.decrypt(value.encode())
+                except InvalidToken:
+                    raise BackupError(
+                        f"{table} {identifier}: {column} is encrypted with a key that is not known"
+                    ) from None
+
+
+def encrypt_anew(fernet_keys: list[str]) -> None:
+    """What `airflow rotate-fernet-key` does, with this environment's key in front."""
+    os.environ[FERNET_KEY] = ",".join(fernet_keys)
+    subprocess.run(["airflow", "rotate-fernet-key"], check=True)
+
+
+def needed() -> dict[str, list[str]]:
+    """The revisions of this image's schema."""
+    return {name: list(heads) for name, heads in json.loads(SCHEMA_FILE.read_text()).items()}
+
+
+def check_known(backup: Backup) -> None:
+    """BackupError if the schema of the backup is none that this image's migrations know."""
+    from airflow.utils.db import _get_script_object
+
+    script = _get_script_object()
+    for revision in backup.revisions["alembic_version"]:
+        try:
+            script.get_revision(revision)
+        except Exception:
+            raise BackupError(
+                f"the backup is of Airflow {backup.manifest['airflow']}, whose schema this image's Airflow does "
+                "not know: restore it with an image of that version or a newer one"
+            ) from None
+
+
+def make_schema(connection: Any, backup: Backup) -> None:
+    """The database as the migrations made it for the backup's version, without content."""
+    from airflow.utils.db import upgradedb
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select format('drop table %I cascade', tablename) from pg_tables where schemaname = 'public'"
+        )
+        for (statement,) in cursor.fetchall():
+            cursor.execute(statement)
+        cursor.execute(
+            "select format('drop type %s cascade', oid::regtype) from pg_type "
+            "where typnamespace = 'public'::regnamespace and typtype = 'e'"
+        )
+        for (statement,) in cursor.fetchall():
+            cursor.execute(statement)
+    connection.commit()
+    (revision,) = backup.revisions["alembic_version"]
+    upgradedb(to_revision=revision)
+
+
+def load(
+    connection: Any, backup: Backup, own: str, former: str
+) -> tuple[dict[str, int], list[str]]:
+    """Loads the backup and commits it, if all of it can be read. The rows, and the keys that read it."""
+    fernet_keys = keys(backup, own, former)
+    with connection.cursor() as cursor:
+        same = revisions(cursor) == backup.revisions
+    connection.rollback()
+    if not same:
+        check_known(backup)
+        make_schema(connection, backup)
+    rows = backup.load(connection)
+    check_readable(connection, fernet_keys)
+    connection.commit()
+    return rows, fernet_keys
+
+
+def main() -> int:
+    """No arguments: everything comes from the environment."""
+    import psycopg2
+
+    own = os.environ[FERNET_KEY]
+    connection = psycopg2.connect(libpq_url(os.environ[CONNECTION]), connect_timeout=10)
+    try:
+        with urllib.request.urlopen(os.environ[URL], timeout=60) as source:
+            backup = Backup(source)
+            rows, fernet_keys = load(connection, backup, own, os.environ.get(FORMER_KEY, ""))
+    except BackupError as error:
+        raise SystemExit(f"not restored: {error}") from None
+    except urllib.error.URLError as error:
+        # The address itself is a credential.
+        raise SystemExit(f"not restored: the backup cannot be fetched: {error.reason}") from None
+    finally:
+        connection.close()
+    prepare_database.main()
+    if len(fernet_keys) > 1:
+        encrypt_anew(fernet_keys)
+    manifest = {key: backup.manifest[key] for key in ("environment", "airflow", "made")}
+    done = {**manifest, "rows": sum(rows.values()), "tables": rows}
+    sys.stdout.write(json.dumps(done) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
