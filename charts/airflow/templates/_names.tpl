@@ -10,6 +10,7 @@
 {{- define "airflow.name.triggerer" -}}{{ include "airflow.name" . }}-triggerer{{- end }}
 {{- define "airflow.name.worker" -}}{{ include "airflow.name" . }}-worker{{- end }}
 {{- define "airflow.name.database" -}}{{ include "airflow.name" . }}-database{{- end }}
+{{- define "airflow.name.xcomSweep" -}}{{ include "airflow.name" . }}-xcom-sweep{{- end }}
 {{- define "airflow.name.config" -}}{{ include "airflow.name" . }}-config{{- end }}
 {{- define "airflow.name.podTemplate" -}}{{ include "airflow.name" . }}-pod-template{{- end }}
 {{- define "airflow.name.launcher" -}}{{ include "airflow.name" . }}-pod-launcher{{- end }}
