@@ -42,23 +42,22 @@ MIXTURES = (
     "after_skip",
     "after_success_and_failure",
     "after_success_and_skip",
-    "after_all_three",
 )
 _LETTERS = {"+": GREEN, "s": SKIPPED, "u": BLOCKED}
 RULES = {
     # In the order of MIXTURES: + ran, s skipped, u upstream_failed.
-    "all_done": "++++++",
-    "all_done_min_one_success": "+us+++",
-    "all_failed": "s+ssss",
-    "all_skipped": "ss+sss",
-    "all_success": "+ususs",
-    "always": "++++++",
-    "none_failed": "+u+u+u",
-    "none_failed_min_one_success": "+usu+u",
-    "none_skipped": "++s+ss",
-    "one_done": "++s+++",
-    "one_failed": "s+s+s+",
-    "one_success": "+us+++",
+    "all_done": "+++++",
+    "all_done_min_one_success": "+us+s",
+    "all_failed": "s+sss",
+    "all_skipped": "ss+ss",
+    "all_success": "+usus",
+    "always": "+++++",
+    "none_failed": "+u+u+",
+    "none_failed_min_one_success": "+usu+",
+    "none_skipped": "++s+s",
+    "one_done": "++s++",
+    "one_failed": "s+s+s",
+    "one_success": "+us++",
 }
 
 

@@ -1,6 +1,6 @@
 """### Assets: run when the data are there, not when the clock says so
 
-An **asset** is a name for data. A task that has it among its `outlets` updates it when it succeeds; a DAG whose
+An **asset** is a name for data, a URI or any other. A task that has it among its `outlets` updates it when it succeeds; a DAG whose
 `schedule` is the asset then runs. Neither DAG knows the other.
 
 Four DAGs: a producer; a consumer of one asset; a consumer of a condition, `(orders | returns) & rates`; and a consumer
@@ -18,9 +18,9 @@ from typing import Any
 
 from airflow.sdk import Asset, AssetAlias, Metadata, dag, task
 
-ORDERS = Asset("example_orders", uri="s3://example/orders")
-RETURNS = Asset("example_returns", uri="s3://example/returns")
-RATES = Asset("example_rates", uri="s3://example/rates")
+ORDERS = Asset("example_orders")
+RETURNS = Asset("example_returns")
+RATES = Asset("example_rates")
 REPORT = AssetAlias("example_report")
 
 COMMON: dict[str, Any] = {
@@ -46,7 +46,7 @@ def example_assets_producer() -> None:
 
     @task(outlets=[REPORT])
     def make_report(outlet_events: Any) -> None:
-        asset = Asset("example_report_of_today", uri="s3://example/report-of-today")
+        asset = Asset("example_report_of_today")
         outlet_events[REPORT].add(asset, extra={"pages": 2})
 
     [make_orders(), make_rates()] >> make_report()

@@ -6,7 +6,8 @@ mixture: in each group one task for each rule, named after it.
 
 **When to use which.** `all_done` for reports and clean-up, `one_failed` for an alarm, `none_failed_min_one_success`
 after a branch, `always` for what depends on nothing, although the Graph draws an edge.
-`all_done_setup_success` is the rule of teardown tasks: `example_setup_teardown`.
+`all_done_setup_success` is the rule of teardown tasks: `example_setup_teardown`. After a failure **and** a skip,
+which is no group here, `all_success` goes by what the scheduler sees first.
 
 **What to look at.** The Graph, one group after the other: green ran, pink was skipped because the rule can not be
 fulfilled any more, orange (`upstream_failed`) for the same reason, where a failure was the cause. The run
@@ -27,7 +28,6 @@ MIXTURES = {
     "after_skip": ["is_skipped"],
     "after_success_and_failure": ["succeeds", "fails"],
     "after_success_and_skip": ["succeeds", "is_skipped"],
-    "after_all_three": ["succeeds", "fails", "is_skipped"],
 }
 
 
@@ -61,7 +61,7 @@ def example_trigger_rules() -> None:
     for mixture, names in MIXTURES.items():
         with TaskGroup(mixture) as group:
             for rule in RULES:
-                EmptyOperator(task_id=str(rule), trigger_rule=rule)
+                EmptyOperator(task_id=rule.value, trigger_rule=rule)
         chain([upstream[name] for name in names], group, report)
 
 
