@@ -128,8 +128,8 @@ class Settings:
     deploy_role: str = setting(
         "",
         """The role with which a pipeline deploys branches on this environment: it administers
-        the cluster, and gives no branch's role more than the branches' logs. Default: none;
-        `bootstrap --github` sets it.""",
+        the cluster, and gives no branch's role more than the branches' logs and XComs. Default:
+        none; `bootstrap --github` sets it.""",
         pattern=r"(arn:[a-z-]+:iam::\d{12}:role/\S+)?",
         allowed="the ARN of an IAM role",
     )
