@@ -14,7 +14,7 @@ import pulumi_aws as aws
 
 from infra import airflow_role, policies
 from infra.cluster import Cluster
-from infra.contract.naming import BRANCH_LOGS
+from infra.contract.naming import BRANCH_LOGS, XCOMS
 from infra.log_bucket import LogBucket
 from infra.outputs import RancherKey
 from infra.stack import Stack
@@ -87,7 +87,7 @@ class Access(pulumi.ComponentResource):
             name=self._names.branch_boundary,
             path=self._names.iam_path,
             policy=self._args.bucket.arn.apply(
-                lambda arn: policies.read_and_write_logs(arn, BRANCH_LOGS)
+                lambda arn: policies.run_airflow(arn, BRANCH_LOGS, f"{BRANCH_LOGS}/*/{XCOMS}")
             ),
             opts=self._child,
         )

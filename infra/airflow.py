@@ -165,6 +165,7 @@ class Airflow(pulumi.ComponentResource):
                 "prefix": self._names.log_prefix,
                 "region": args.stack.place.region,
             },
+            "xcom": {"prefix": self._names.xcom_prefix},
             "postgres": {"enabled": False},
             "networkPolicies": {"enabled": True},
             "ui": {"serviceType": settings.ui_service_type, "port": UI_PORT, **node_port},

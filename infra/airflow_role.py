@@ -1,4 +1,4 @@
-"""The role of Airflow's pods: it reaches one folder of the log bucket, and nothing else in AWS."""
+"""The role of Airflow's pods: it reaches its folders of the bucket, logs and XComs, and nothing else in AWS."""
 
 import pulumi
 import pulumi_aws as aws
@@ -26,7 +26,7 @@ def make(
         names.role,
         role=role.name,
         policy=pulumi.Output.from_input(bucket_arn).apply(
-            lambda arn: policies.read_and_write_logs(arn, names.log_prefix)
+            lambda arn: policies.run_airflow(arn, names.log_prefix, names.xcom_prefix)
         ),
         opts=child,
     )

@@ -12,11 +12,14 @@ _IGNORED = frozenset({"__pycache__", "README.md"})
 _LENGTH = 12
 
 
-def content_hash(folder: Path) -> str:
-    """12 hexadecimal digits of the names, run bits and content of the files below `folder`."""
+def content_hash(folder: Path, without: str = "") -> str:
+    """12 hexadecimal digits of the names, run bits and content of the files below `folder`, but for those
+    in its folder `without`."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
+        if without and relative.is_relative_to(without):
+            continue
         hidden = any(part.startswith(".") for part in relative.parts)
         if hidden or _IGNORED.intersection(relative.parts) or not path.is_file():
             continue

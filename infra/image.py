@@ -13,6 +13,9 @@ from infra.stack import Stack
 PLATFORM = docker_build.Platform.LINUX_AMD64
 """The workers' processor."""
 
+EXAMPLE_DAGS = "dags/examples"
+"""In `images/airflow`."""
+
 
 @dataclass(frozen=True)
 class ImageArgs:
@@ -21,6 +24,12 @@ class ImageArgs:
     stack: Stack
     image: str
     repository: Repository
+
+    @property
+    def without(self) -> str:
+        """The folder of its sources that the image shall not hold; its Containerfile takes it away."""
+        wanted = self.image != "airflow" or self.stack.settings.example_dags
+        return "" if wanted else EXAMPLE_DAGS
 
 
 class Image(pulumi.ComponentResource):
@@ -38,7 +47,7 @@ class Image(pulumi.ComponentResource):
         super().__init__("aerodrome:index:Image", name, {}, opts)
         self.repository_url = args.repository.url
         # Tags are immutable, so a tag must change exactly when the content does.
-        content = content_hash(PROJECT_ROOT / "images" / args.image)
+        content = content_hash(PROJECT_ROOT / "images" / args.image, args.without)
         self.tag = f"{args.stack.names.image_tag_prefix}{content}"
         # Relative to the program's folder, where Pulumi starts providers: the state must not depend on
         # where somebody has the checkout.
@@ -47,6 +56,7 @@ class Image(pulumi.ComponentResource):
             args.stack.names.of(args.image),
             context={"location": folder},
             dockerfile={"location": f"{folder}/Containerfile"},
+            build_args={"WITHOUT": args.without} if args.without else None,
             platforms=[PLATFORM],
             push=True,
             # A preview changes nothing, and the repository may not exist yet.

@@ -89,9 +89,11 @@ def lifecycle_rules(stack: Stack) -> list[aws.s3.BucketLifecycleConfigurationRul
     """How long each folder is kept. Rules add up and the shortest wins, so none of them is about all folders
     but the one that removes what was deleted already."""
     settings = stack.settings
-    kept = dict.fromkeys((stack.names.log_prefix, BRANCH_LOGS, FLOW_LOGS), settings.task_log_days)
+    names = stack.names
+    folders = (names.log_prefix, names.xcom_prefix, BRANCH_LOGS, FLOW_LOGS)
+    kept = dict.fromkeys(folders, settings.task_log_days)
     if settings.backup_days:
-        kept[stack.names.backup_prefix] = settings.backup_days
+        kept[names.backup_prefix] = settings.backup_days
     expiring: list[aws.s3.BucketLifecycleConfigurationRuleArgsDict] = [
         {
             "id": f"expire-{prefix.lower()}",

@@ -50,11 +50,19 @@ def write_backups(bucket_arn: str, prefix: str) -> str:
     return document(allow("WriteBackups", actions, [f"{bucket_arn}/{prefix}/*"]))
 
 
-def read_and_write_logs(bucket_arn: str, prefix: str) -> str:
-    """What Airflow does with its remote logs: write, read, and look which there are."""
+def run_airflow(bucket_arn: str, logs: str, xcoms: str) -> str:
+    """What Airflow does with its folders in the bucket: write logs, read them, and look which there are;
+    the same with large XComs, which go when their task is cleared or their run deleted."""
     return document(
-        allow("Logs", ["s3:GetObject", "s3:PutObject"], [f"{bucket_arn}/{prefix}/*"]),
-        _list_logs(bucket_arn, prefix),
+        allow("Logs", ["s3:GetObject", "s3:PutObject"], [f"{bucket_arn}/{logs}/*"]),
+        allow(
+            "XComs",
+            ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+            [f"{bucket_arn}/{xcoms}/*"],
+        ),
+        # s3fs asks for it before it writes: where it is refused, it tries to make the bucket.
+        allow("FindBucket", ["s3:GetBucketLocation"], [bucket_arn]),
+        _list_folders(bucket_arn, logs, xcoms),
     )
 
 
@@ -66,7 +74,7 @@ def operate(cluster_arn: str, bucket_arn: str, prefix: str, log_group_arn: str) 
         # Lists have no resource to name: AWS knows them only for all clusters.
         allow("ListClusters", ["eks:ListClusters"], ["*"]),
         allow("ReadTaskLogs", ["s3:GetObject"], [f"{bucket_arn}/{prefix}/*"]),
-        _list_logs(bucket_arn, prefix),
+        _list_folders(bucket_arn, prefix),
         allow(
             "ReadControlPlaneLogs",
             ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"],
@@ -104,12 +112,11 @@ def manage_with_rancher(cluster_arn: str) -> str:
     )
 
 
-def _list_logs(bucket_arn: str, prefix: str) -> Statement:
+def _list_folders(bucket_arn: str, *prefixes: str) -> Statement:
+    """Which objects there are below some prefixes, and nowhere else."""
+    below = [shape for prefix in prefixes for shape in (prefix, f"{prefix}/*")]
     return allow(
-        "ListLogs",
-        ["s3:ListBucket"],
-        [bucket_arn],
-        {"StringLike": {"s3:prefix": [prefix, f"{prefix}/*"]}},
+        "ListFolders", ["s3:ListBucket"], [bucket_arn], {"StringLike": {"s3:prefix": below}}
     )
 
 

@@ -15,6 +15,10 @@ PREFIX = "aerodrome"
 BRANCH_LOGS = "branches"
 """The folder of a base's log bucket in which each of its branches has one."""
 
+XCOMS = "xcom"
+"""The folder in which a bucket, or a branch's folder, holds what tasks pass on and is too large for the
+database."""
+
 PIPELINE_PATH = f"/{PREFIX}-pipeline/"
 """Where the roles of pipelines lie: they outlive the environments, and go with bootstrap's other things."""
 
@@ -118,6 +122,12 @@ class Names:
     def backup_prefix(self) -> str:
         """The folder of the database's backups in the log bucket."""
         return "backups"
+
+    @property
+    def xcom_prefix(self) -> str:
+        """The folder of large XComs in the bucket. A branch's goes with all else of the branch; a base's is
+        beside its logs, which more people may read."""
+        return f"{self.log_prefix}/{XCOMS}" if self.shared else XCOMS
 
     @property
     def image_tag_prefix(self) -> str:

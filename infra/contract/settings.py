@@ -128,8 +128,8 @@ class Settings:
     deploy_role: str = setting(
         "",
         """The role with which a pipeline deploys branches on this environment: it administers
-        the cluster, and gives no branch's role more than the branches' logs. Default: none;
-        `bootstrap --github` sets it.""",
+        the cluster, and gives no branch's role more than the branches' logs and XComs. Default:
+        none; `bootstrap --github` sets it.""",
         pattern=r"(arn:[a-z-]+:iam::\d{12}:role/\S+)?",
         allowed="the ARN of an IAM role",
     )
@@ -194,7 +194,10 @@ class Settings:
     )
 
     task_log_days: int = setting(
-        90, "How long the bucket keeps task logs, days. Default 90.", minimum=1, maximum=3650
+        90,
+        "How long the bucket keeps task logs and large XComs, days. Default 90.",
+        minimum=1,
+        maximum=3650,
     )
 
     backup_days: int = setting(
@@ -210,6 +213,13 @@ class Settings:
         """How Airflow runs tasks: each in a pod of its own, or all inside the scheduler's pod.
         Default KubernetesExecutor.""",
         choices=tuple(executors.EXECUTORS),
+    )
+
+    example_dags: bool = setting(
+        True,
+        """Whether the image holds the DAGs of `images/airflow/dags/examples`. Default true: they
+        show one concept each, and start nothing by themselves. Say false in production, where
+        they only take the DAG processor's time.""",
     )
 
     database: str = setting(

@@ -75,8 +75,8 @@ class Rendered:
             if item["kind"] in ("Deployment", "StatefulSet", "Job"):
                 yield item["metadata"]["name"], item["spec"]["template"]["spec"]
             if item["kind"] == "CronJob":
-                job = item["spec"]["jobTemplate"]
-                yield item["metadata"]["name"], job["spec"]["template"]["spec"]
+                job = item["spec"]["jobTemplate"]["spec"]
+                yield item["metadata"]["name"], job["template"]["spec"]
         if any(o["metadata"]["name"] == "airflow-pod-template" for o in self.objects):
             yield "airflow-worker", self.worker()["spec"]
 

@@ -2,6 +2,7 @@
 every role that the pipeline makes."""
 
 import json
+from fnmatch import fnmatchcase
 
 import pytest
 
@@ -75,7 +76,9 @@ def test_a_branchs_role_stays_within_it(base: Program, branch: Program) -> None:
     assert [each["Action"] for each in limit] == [each["Action"] for each in own]
     folder = "arn:aws:s3:::aerodrome-test-logs/branches/"
     assert limit[0]["Resource"] == [f"{folder}*"]
-    assert own[0]["Resource"][0].startswith(folder)
+    assert limit[1]["Resource"] == [f"{folder}*/xcom/*"]
+    for within, each in zip(limit[:2], own[:2], strict=True):
+        assert fnmatchcase(each["Resource"][0], within["Resource"][0])
 
 
 def test_without_a_pipeline_no_role_has_one(shared: Program) -> None:

@@ -126,6 +126,15 @@ def test_the_name_of_an_image_says_its_content(program: Program) -> None:
     assert re.fullmatch(r"test\.[0-9a-f]{12}", tag.rpartition(":")[2])
 
 
+def test_the_examples_can_be_left_out_of_the_image(program: Program) -> None:
+    # A name of its own: tags are immutable, and the content is another one.
+    without = run_program({"environment": "test", "exampleDags": "false"}, SECRETS)
+    images = [one.one("docker-build:index:Image", "airflow") for one in (program, without)]
+    assert images[0].inputs["tags"] != images[1].inputs["tags"]
+    assert "buildArgs" not in images[0].inputs
+    assert images[1].inputs["buildArgs"] == {"WITHOUT": "dags/examples"}
+
+
 @pytest.mark.parametrize(
     ("later", "earlier"),
     [

@@ -90,17 +90,21 @@ def test_what_lies_in_the_bases_namespace_says_whose_it_is(shared: Program) -> N
             assert resource.name == "aerodrome-test-x-branch-database"
 
 
-def test_its_role_reaches_its_own_logs_only(shared: Program) -> None:
+def test_its_role_reaches_its_own_folder_only(shared: Program) -> None:
     role = shared.one("aws:iam/role:Role")
     assert role.inputs["path"] == "/aerodrome/test-x/"
     policy = json.loads(shared.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
-    objects, listing = policy["Statement"]
+    logs, xcoms, place, listing = policy["Statement"]
     bucket = "arn:aws:s3:::aerodrome-test-logs"
-    assert objects["Resource"] == [f"{bucket}/branches/test-x/*"]
-    assert sorted(objects["Action"]) == ["s3:GetObject", "s3:PutObject"]
+    assert logs["Resource"] == [f"{bucket}/branches/test-x/*"]
+    assert sorted(logs["Action"]) == ["s3:GetObject", "s3:PutObject"]
+    assert xcoms["Resource"] == [f"{bucket}/branches/test-x/xcom/*"]
+    assert sorted(xcoms["Action"]) == ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+    assert (place["Action"], place["Resource"]) == (["s3:GetBucketLocation"], [bucket])
     assert listing["Resource"] == [bucket]
     prefixes = listing["Condition"]["StringLike"]["s3:prefix"]
-    assert prefixes == ["branches/test-x", "branches/test-x/*"]
+    own = "branches/test-x"
+    assert all(one == own or one.startswith(f"{own}/") for one in prefixes)
 
 
 def test_only_its_own_pods_get_the_role(shared: Program) -> None:
@@ -153,6 +157,8 @@ def test_the_chart_accepts_the_values(shared: Program) -> None:
     assert values["postgres"] == {"enabled": False}
     assert values["image"]["digest"] == BRANCH_DIGEST
     assert values["logs"]["prefix"] == "branches/test-x"
+    # Below it: `down` deletes the one folder with all that is in it.
+    assert values["xcom"]["prefix"] == "branches/test-x/xcom"
     # Two branches on a cluster can not have the same one.
     assert "nodePort" not in values["ui"]
 

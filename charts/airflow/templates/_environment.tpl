@@ -27,6 +27,7 @@ the log go to S3.
   "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL" "2"
   "AIRFLOW__TRIGGERER__CAPACITY" .Values.triggerer.capacity
   "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG" "False"
+  "AERODROME_IMAGE" (include "airflow.image" .)
 -}}
 {{- with .Values.ui.baseUrl }}
 {{- $_ := set $settings "AIRFLOW__API__BASE_URL" . }}
@@ -39,6 +40,12 @@ the log go to S3.
 {{- $_ := set $settings "AIRFLOW__LOGGING__REMOTE_LOG_CONN_ID" "aws_default" }}
 {{- end }}
 {{- $_ := set $settings "AIRFLOW_CONN_AWS_DEFAULT" (printf "aws:///?region_name=%s" .region) }}
+{{- end }}
+{{- with include "airflow.xcom.folder" . }}
+{{- $_ := set $settings "AIRFLOW__CORE__XCOM_BACKEND" "aerodrome_xcom.XComBackend" }}
+{{- $_ := set $settings "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH" . }}
+{{- $_ := set $settings "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD" ($.Values.xcom.thresholdBytes | int64) }}
+{{- $_ := set $settings "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_COMPRESSION" ($.Values.xcom.compression | replace "none" "") }}
 {{- end }}
 {{- if include "airflow.taskPods" . }}
 {{- $_ := set $settings "AIRFLOW__KUBERNETES_EXECUTOR__NAMESPACE" .Release.Namespace }}

@@ -11,6 +11,7 @@
 {{- define "airflow.name.worker" -}}{{ include "airflow.name" . }}-worker{{- end }}
 {{- define "airflow.name.database" -}}{{ include "airflow.name" . }}-database{{- end }}
 {{- define "airflow.name.backup" -}}{{ include "airflow.name" . }}-backup{{- end }}
+{{- define "airflow.name.xcomSweep" -}}{{ include "airflow.name" . }}-xcom-sweep{{- end }}
 {{- define "airflow.name.config" -}}{{ include "airflow.name" . }}-config{{- end }}
 {{- define "airflow.name.podTemplate" -}}{{ include "airflow.name" . }}-pod-template{{- end }}
 {{- define "airflow.name.launcher" -}}{{ include "airflow.name" . }}-pod-launcher{{- end }}

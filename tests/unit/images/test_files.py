@@ -110,7 +110,7 @@ def test_dags_are_checked_and_come_last() -> None:
     # Last: a changed DAG rebuilds two small layers. Checked: nothing broken is pushed.
     copy, check = steps("airflow")[-2:]
     assert copy.startswith("COPY")
-    assert copy.split()[-2:] == ["dags/", "/opt/airflow/dags/"]
+    assert copy.split()[-3:] == ["--from=dags", "/build/dags/", "/opt/airflow/dags/"]
     assert check == "RUN python /opt/airflow/scripts/check_dags.py /opt/airflow/dags"
 
 

@@ -41,3 +41,13 @@ def test_what_reaches_neither_image_nor_cluster_does_not_count(tmp_path: Path) -
     (root / "README.md").write_text("x")
     (root / ".dockerignore").write_text("x")
     assert content_hash(root) == before
+
+
+def test_a_folder_that_is_left_out_does_not_count(tmp_path: Path) -> None:
+    root = folder(tmp_path / "root", a="1")
+    alone = content_hash(root, without="b/c")
+    folder(root / "b", d="1")
+    beside = content_hash(root, without="b/c")
+    folder(root / "b" / "c", d="1")
+    assert content_hash(root, without="b/c") == beside != alone
+    assert content_hash(root) != beside

@@ -21,11 +21,20 @@ def test_the_log_writer_only_adds_logs() -> None:
     assert only["Resource"] == ["arn:aws:s3:::logs/task-logs/*"]
 
 
-def test_airflow_reads_and_writes_its_own_folder() -> None:
-    objects, listing = statements(policies.read_and_write_logs(BUCKET, "task-logs"))
-    assert objects["Resource"] == ["arn:aws:s3:::logs/task-logs/*"]
+def test_airflow_works_in_its_own_folders() -> None:
+    logs, xcoms, bucket, listing = statements(policies.run_airflow(BUCKET, "task-logs", "xcom"))
+    assert logs["Resource"] == ["arn:aws:s3:::logs/task-logs/*"]
+    assert xcoms["Resource"] == ["arn:aws:s3:::logs/xcom/*"]
+    assert bucket["Action"] == ["s3:GetBucketLocation"]
     assert listing["Action"] == ["s3:ListBucket"]
-    assert listing["Condition"] == {"StringLike": {"s3:prefix": ["task-logs", "task-logs/*"]}}
+    folders = ["task-logs", "task-logs/*", "xcom", "xcom/*"]
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": folders}}
+
+
+def test_a_log_once_written_stays_and_an_xcom_goes_with_its_run() -> None:
+    document = statements(policies.run_airflow(BUCKET, "task-logs", "xcom"))
+    deletes = [one["Resource"] for one in document if "s3:DeleteObject" in one["Action"]]
+    assert deletes == [["arn:aws:s3:::logs/xcom/*"]]
 
 
 def test_pods_get_the_role_from_pod_identity_alone() -> None:
