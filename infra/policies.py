@@ -52,6 +52,13 @@ def read_and_write_logs(bucket_arn: str, prefix: str) -> str:
     )
 
 
+def branch_boundary(bucket_arn: str, prefix: str, statements: Sequence[Statement]) -> str:
+    """What no role of a branch may go beyond: the branches' logs, and what its base's tasks may do by
+    statement. A boundary cannot refer to other policies, so what those of AWS or of others allow is not in it."""
+    logs = json.loads(read_and_write_logs(bucket_arn, prefix))["Statement"]
+    return document(*logs, *statements)
+
+
 def operate(cluster_arn: str, bucket_arn: str, prefix: str, log_group_arn: str) -> str:
     """Look at everything of the environment, change nothing in AWS. What an operator may do inside
     Kubernetes is said by the cluster's access entry."""
