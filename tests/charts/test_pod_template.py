@@ -12,6 +12,7 @@ import pytest
 from tests.api_server import TOKEN
 from tests.charts.rendering import EVERYTHING, Object, render
 
+
 def ask(kubeconfig: str, template: Object) -> str:
     """What the API server has against a PodTemplate; nothing is made."""
     cluster = json.loads(kubeconfig)["clusters"][0]["cluster"]
@@ -45,9 +46,7 @@ def ask(kubeconfig: str, template: Object) -> str:
     ],
     ids=["defaults", "everything", "resources", "selector", "tolerations"],
 )
-def test_a_wrong_field_is_named(
-    api_server: str, workers: dict[str, Any], named: str
-) -> None:
+def test_a_wrong_field_is_named(api_server: str, workers: dict[str, Any], named: str) -> None:
     check = render({"workers": workers}).find("PodTemplate", "airflow-worker")
     told = ask(api_server, check)
     assert (named in told) if named else told == ""

@@ -76,7 +76,7 @@ def insistent(monitor: Any) -> Any:
         def stop(number: int, frame: Any) -> None:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             supervisor.process_log.warning(
-                "The pod is told to stop: the task has %.0f s to end" % time_to_end()
+                f"The pod is told to stop: the task has {time_to_end():.0f} s to end"
             )
             if callable(hand_on):
                 hand_on(number, frame)

@@ -24,15 +24,15 @@ from pathlib import Path
 from typing import Any
 
 import pod_reasons
-from kubernetes.client.rest import ApiException
-from kubernetes_asyncio.client.exceptions import ApiException as AsyncApiException
-
 from airflow.configuration import conf
 from airflow.providers.cncf.kubernetes.exceptions import (
     PodMutationHookException,
     PodReconciliationError,
 )
-from airflow.providers.cncf.kubernetes.executors import kubernetes_executor, kubernetes_executor_utils
+from airflow.providers.cncf.kubernetes.executors import (
+    kubernetes_executor,
+    kubernetes_executor_utils,
+)
 from airflow.providers.cncf.kubernetes.executors.kubernetes_executor_types import (
     POD_REVOKED_KEY,
     FailureDetails,
@@ -42,6 +42,8 @@ from airflow.providers.cncf.kubernetes.executors.kubernetes_executor_types impor
 )
 from airflow.utils.log.logging_mixin import LoggingMixin
 from airflow.utils.state import TaskInstanceState
+from kubernetes.client.rest import ApiException
+from kubernetes_asyncio.client.exceptions import ApiException as AsyncApiException
 
 UNSCHEDULED, SCHEDULED, STOPPING = "unscheduled", "scheduled", "stopping"
 """What the watcher reports beyond states of task instances."""
@@ -364,11 +366,10 @@ class TaskLogs(LoggingMixin):
 
 def _log_of(key: Any) -> tuple[str, Any]:
     """The path of a try's log below the log folder, and the task instance."""
-    from sqlalchemy import select
-
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.helpers import log_filename_template_renderer
     from airflow.utils.session import create_session
+    from sqlalchemy import select
 
     with create_session(scoped=False) as session:
         ti = session.scalars(

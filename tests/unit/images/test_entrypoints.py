@@ -43,7 +43,7 @@ class TestAirflow:
     ) -> None:
         workload = ("--json-string", '{"a b": 1}')
         words = ("-m", "airflow.sdk.execution_time.execute_workload", *workload)
-        expected = "python </opt/airflow/scripts/run_task.py> <--json-string> <{\"a b\": 1}>"
+        expected = 'python </opt/airflow/scripts/run_task.py> <--json-string> <{"a b": 1}>'
         assert self.run(tmp_path, "python", *words) == expected
 
     def test_any_other_program_passes_unchanged(self, tmp_path: Path) -> None:

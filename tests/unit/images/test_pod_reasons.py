@@ -22,7 +22,9 @@ INVALID = (
     'Pod "x" is invalid: spec.containers[0].resources.requests: Invalid value: "3Gi": must be'
     " less than or equal to memory limit of 1Gi"
 )
-SECURITY = 'pods "x" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation'
+SECURITY = (
+    'pods "x" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation'
+)
 
 
 class TestRefusals:
@@ -37,7 +39,11 @@ class TestRefusals:
             (410, "too old resource version", False),
             (None, "NewConnectionError: refused", False),
             (403, QUOTA.format("8Gi"), False),
-            (403, 'pods "x" is forbidden: status unknown for quota: fences, resources: pods', False),
+            (
+                403,
+                'pods "x" is forbidden: status unknown for quota: fences, resources: pods',
+                False,
+            ),
             (403, RIGHTS, False),
             (403, QUOTA.format("64Gi"), True),
             (403, QUOTA.format("52000M"), True),
@@ -95,7 +101,9 @@ class TestPods:
             "reason": "Unschedulable",
             "message": message,
         }
-        assert reasons.unscheduled(pod(conditions=[condition])) == f"No node takes the pod: {message}"
+        assert (
+            reasons.unscheduled(pod(conditions=[condition])) == f"No node takes the pod: {message}"
+        )
         assert not reasons.unscheduled(pod(conditions=[{**condition, "status": "True"}]))
         assert not reasons.unscheduled(pod())
 
