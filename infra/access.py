@@ -14,6 +14,7 @@ import pulumi_aws as aws
 
 from infra import airflow_role, policies
 from infra.cluster import Cluster
+from infra.contract import task_policies
 from infra.contract.naming import BRANCH_LOGS, XCOMS
 from infra.log_bucket import LogBucket
 from infra.outputs import RancherKey
@@ -81,13 +82,16 @@ class Access(pulumi.ComponentResource):
     def _deployer(self, role: str) -> pulumi.Output[str]:
         # A branch has a namespace, and makes its database from the base's.
         self._cluster_access("deploy", role, "AmazonEKSClusterAdminPolicy")
+        tasks = task_policies.parse(self._args.stack.settings.task_policies)
         boundary = aws.iam.Policy(
             self._names.branch_boundary,
             # Known beforehand: the pipeline's own policy demands it of every role that it makes.
             name=self._names.branch_boundary,
             path=self._names.iam_path,
             policy=self._args.bucket.arn.apply(
-                lambda arn: policies.run_airflow(arn, BRANCH_LOGS, f"{BRANCH_LOGS}/*/{XCOMS}")
+                lambda arn: policies.branch_boundary(
+                    arn, BRANCH_LOGS, f"{BRANCH_LOGS}/*/{XCOMS}", tasks.statements
+                )
             ),
             opts=self._child,
         )

@@ -1,9 +1,10 @@
-"""The role of Airflow's pods: it reaches its folders of the bucket, logs and XComs, and nothing else in AWS."""
+"""The role of Airflow's pods: its folders of the bucket, logs and XComs, and what `taskPolicies` adds."""
 
 import pulumi
 import pulumi_aws as aws
 
 from infra import policies
+from infra.contract import task_policies
 from infra.stack import Stack
 
 
@@ -31,4 +32,32 @@ def make(
         opts=child,
     )
     # Not before the permissions are there: a pod that starts earlier would lose its logs.
-    return pulumi.Output.all(role.arn, allowed.id).apply(lambda both: str(both[0]))
+    needed = [allowed.id, *_for_tasks(stack, role, child)]
+    return pulumi.Output.all(role.arn, *needed).apply(lambda all_: str(all_[0]))
+
+
+def _for_tasks(
+    stack: Stack, role: aws.iam.Role, child: pulumi.ResourceOptions
+) -> list[pulumi.Output[str]]:
+    """What the environment's tasks may do besides. Airflow's own pods may, too: they have one role."""
+    wanted = task_policies.parse(stack.settings.task_policies)
+    made = []
+    if wanted.statements:
+        made.append(
+            aws.iam.RolePolicy(
+                stack.names.of("tasks"),
+                role=role.name,
+                policy=policies.document(*wanted.statements),
+                opts=child,
+            ).id
+        )
+    for arn in wanted.arns:
+        attached = aws.iam.RolePolicyAttachment(
+            # Named by the policy: one more in the list must not exchange the others.
+            stack.names.of(f"tasks-{arn.rpartition('/')[2]}"),
+            role=role.name,
+            policy_arn=arn,
+            opts=child,
+        )
+        made.append(attached.id)
+    return made

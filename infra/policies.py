@@ -66,6 +66,13 @@ def run_airflow(bucket_arn: str, logs: str, xcoms: str) -> str:
     )
 
 
+def branch_boundary(bucket_arn: str, logs: str, xcoms: str, statements: Sequence[Statement]) -> str:
+    """What no role of a branch may go beyond: the branches' logs and XComs, and what its base's tasks may do by
+    statement. A boundary cannot refer to other policies, so what those of AWS or of others allow is not in it."""
+    own = json.loads(run_airflow(bucket_arn, logs, xcoms))["Statement"]
+    return document(*own, *statements)
+
+
 def operate(cluster_arn: str, bucket_arn: str, prefix: str, log_group_arn: str) -> str:
     """Look at everything of the environment, change nothing in AWS. What an operator may do inside
     Kubernetes is granted by the cluster's access entry."""

@@ -18,8 +18,11 @@ from infra.stack import Stack
 VALUES: dict[str, Any] = {
     # What the quota holds beside Airflow's own pods.
     "scheduler": {"parallelism": 16},
-    # A task whose pod does not fit now waits for its turn; Airflow's default is to fail it.
-    "config": {"kubernetes_executor": {"task_publish_max_retries": "-1"}},
+    # A task whose pod the quota does not hold now waits for its turn, for up to a day. Airflow takes it back
+    # and queues it again every ten minutes, twice by default, and then fails it.
+    "config": {"scheduler": {"num_stuck_in_queued_retries": "144"}},
+    # As NAMESPACE_LABELS demand.
+    "workers": {"restrictedPods": True},
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from infra.contract import executors
+from infra.contract import executors, task_policies
 from infra.contract.naming import ENVIRONMENT_MAX_LENGTH, ENVIRONMENT_PATTERN
 from infra.contract.rules import (
     Make,
@@ -220,6 +220,15 @@ class Settings:
         """Whether the image holds the DAGs of `images/airflow/dags/examples`. Default true: they
         show one concept each, and start nothing by themselves. Say false in production, where
         they only take the DAG processor's time.""",
+    )
+
+    task_policies: str = setting(
+        "[]",
+        """What tasks may do in AWS besides writing their logs: a JSON list of ARNs of managed
+        policies and of statements, such as `[{"Effect": "Allow", "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::lake/*"}]`. Default none. A branch that a pipeline deploys gets
+        no more than its base's statements and its own logs: that boundary its role cannot pass.""",
+        check=task_policies.check,
     )
 
     database: str = setting(

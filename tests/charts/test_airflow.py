@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.charts.rendering import EVERYTHING, NOTHING, Rendered, render
+from tests.charts.rendering import DIGEST, EVERYTHING, NOTHING, Rendered, render
 
 
 def deployment(rendered: Rendered, component: str) -> dict[str, Any]:
@@ -100,31 +100,58 @@ class TestKubernetesExecutor:
             {"configMapRef": {"name": "airflow-config"}}
         ]
 
-    def test_only_scheduler_and_api_server_can_talk_to_kubernetes(self) -> None:
-        rendered = render()
-        account = rendered.find("ServiceAccount", "airflow")
-        default = account["automountServiceAccountToken"]
-        able = {
-            name
-            for name, spec in rendered.pod_specs()
-            if spec.get("automountServiceAccountToken", default)
-        }
-        assert able == {"airflow-scheduler", "airflow-api-server"}
+    @pytest.mark.parametrize(
+        ("start_pods", "able"),
+        [
+            (True, {"scheduler", "api-server", "triggerer", "worker"}),
+            (False, {"scheduler", "api-server"}),
+        ],
+    )
+    def test_tasks_talk_to_kubernetes_where_they_may_start_pods(
+        self, start_pods: bool, able: set[str]
+    ) -> None:
+        rendered = render({"workers": {"startPods": start_pods}})
+        assert with_token(rendered) == able
+        role = rendered.find("Role", "airflow-pod-launcher")
+        reached = {resource for rule in role["rules"] for resource in rule["resources"]}
+        # Out of a container beside the pod's own comes what the pod returns.
+        assert reached - {"pods/exec"} == {"pods", "pods/log", "events"}
+        assert ("pods/exec" in reached) is start_pods
 
-    def test_tasks_can_be_allowed_to_talk_to_kubernetes(self) -> None:
-        worker = render({"workers": {"mountServiceAccountToken": True}}).worker()
-        assert worker["spec"]["automountServiceAccountToken"] is True
-
-    def test_the_role_is_bound_to_the_account_and_reaches_pods_only(self) -> None:
+    def test_the_role_is_bound_to_the_account_and_leaves_nothing_open(self) -> None:
         rendered = render()
         binding = rendered.find("RoleBinding", "airflow-pod-launcher")
         assert binding["subjects"] == [
             {"kind": "ServiceAccount", "name": "airflow", "namespace": "team"}
         ]
         role = rendered.find("Role", binding["roleRef"]["name"])
-        reached = {resource for rule in role["rules"] for resource in rule["resources"]}
-        assert reached == {"pods", "pods/log", "events"}
         assert not [rule for rule in role["rules"] if "*" in rule["verbs"]]
+
+    def test_a_pod_that_died_before_its_task_began_uses_up_no_try(self) -> None:
+        settings = render().environment()
+        assert int(settings["AIRFLOW__KUBERNETES_EXECUTOR__POD_LAUNCH_FAILURE_RETRIES"]) > 0
+
+    def test_a_task_knows_how_long_it_may_take_to_stop(self) -> None:
+        worker = render({"workers": {"terminationGracePeriodSeconds": 90}}).worker()
+        (container,) = worker["spec"]["containers"]
+        assert {"name": "AERODROME_GRACE_SECONDS", "value": "90"} in container["env"]
+        assert worker["spec"]["terminationGracePeriodSeconds"] == 90
+
+    def test_pods_that_tasks_start_get_the_image_and_what_their_namespace_demands(self) -> None:
+        plain, restricted = (
+            render({"workers": {"restrictedPods": value}}).environment() for value in (False, True)
+        )
+        for settings in (plain, restricted):
+            assert settings["AERODROME_NAMESPACE"] == "team"
+            assert settings["AERODROME_IMAGE"] == f"registry.example/airflow@{DIGEST}"
+        assert "AERODROME_RESTRICTED_PODS" not in plain
+        assert restricted["AERODROME_RESTRICTED_PODS"] == "true"
+
+    def test_the_tasks_pod_is_shown_to_the_api_server_before_anything_changes(self) -> None:
+        rendered = render(EVERYTHING)
+        check = rendered.find("PodTemplate", "airflow-worker")
+        assert check["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+        assert check["template"]["spec"] == rendered.worker()["spec"]
 
     def test_a_tasks_pod_soon_sees_that_the_task_has_ended(self) -> None:
         # Until then its log is not in S3. Airflow's own 5 seconds can be felt.
@@ -137,9 +164,20 @@ class TestKubernetesExecutor:
         assert settings["AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS_ON_FAILURE"] == "True"
 
 
+def with_token(rendered: Rendered) -> set[str]:
+    """Whose pods get the service account's token."""
+    default = rendered.find("ServiceAccount", "airflow")["automountServiceAccountToken"]
+    return {
+        name.removeprefix("airflow-")
+        for name, spec in rendered.pod_specs()
+        if spec.get("automountServiceAccountToken", default)
+    }
+
+
 class TestLocalExecutor:
-    def test_nothing_may_talk_to_kubernetes(self) -> None:
-        rendered = render({"executor": "LocalExecutor"})
+    def test_nothing_may_talk_to_kubernetes_unless_tasks_start_pods(self) -> None:
+        assert with_token(render({"executor": "LocalExecutor"})) == {"scheduler", "triggerer"}
+        rendered = render({"executor": "LocalExecutor", "workers": {"startPods": False}})
         assert not rendered.kinds() & {"Role", "RoleBinding"}
         for name, spec in rendered.pod_specs():
             assert not spec.get("automountServiceAccountToken"), name
@@ -191,9 +229,13 @@ class TestMigration:
         return job
 
     def test_it_is_no_hook(self) -> None:
-        # With --wait a hook waits for pods that wait for the hook.
-        for item in render(EVERYTHING).objects:
-            assert "helm.sh/hook" not in item["metadata"].get("annotations", {})
+        # With --wait a hook waits for pods that wait for the hook. What makes no pod may be one.
+        hooks = {
+            item["kind"]
+            for item in render(EVERYTHING).objects
+            if "helm.sh/hook" in item["metadata"].get("annotations", {})
+        }
+        assert hooks == {"PodTemplate"}
 
     @pytest.mark.parametrize(
         "change",

@@ -44,7 +44,7 @@ def test_its_tasks_run_where_it_says(executor: Executor) -> None:
 
 @executor
 def test_nobody_else_gets_a_token(executor: Executor) -> None:
-    rendered = render({"executor": executor.name})
+    rendered = render({"executor": executor.name, "workers": {"startPods": False}})
     with_token = {
         name.removeprefix("airflow-")
         for name, spec in rendered.pod_specs()

@@ -20,6 +20,7 @@ the log go to S3.
   "AIRFLOW__API__PORT" "8080"
   "AIRFLOW__API__WORKERS" .Values.apiServer.workers
   "AIRFLOW__FAB__UPDATE_FAB_PERMS" "False"
+  "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL" "60"
   "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME" .Values.scheduler.idleSleepSeconds
   "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES" .Values.dagProcessor.parsingProcesses
   "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL" .Values.dagProcessor.parseIntervalSeconds
@@ -53,6 +54,16 @@ the log go to S3.
 {{- $_ := set $settings "AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS" "True" }}
 {{- $_ := set $settings "AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS_ON_FAILURE" (ternary "False" "True" .Values.workers.keepFailedPods) }}
 {{- $_ := set $settings "AIRFLOW__KUBERNETES_EXECUTOR__WORKER_PODS_CREATION_BATCH_SIZE" .Values.workers.creationBatchSize }}
+{{- end }}
+{{- /* A pod that dies before its task has begun is made again; that uses up no try. */}}
+{{- if include "airflow.taskPods" . }}
+{{- $_ := set $settings "AIRFLOW__KUBERNETES_EXECUTOR__POD_LAUNCH_FAILURE_RETRIES" "3" }}
+{{- end }}
+{{- /* For the image's aerodrome_policy.py: what the pods get that tasks start. */}}
+{{- $_ := set $settings "AERODROME_NAMESPACE" .Release.Namespace }}
+{{- $_ := set $settings "AERODROME_IMAGE" (include "airflow.image" .) }}
+{{- if .Values.workers.restrictedPods }}
+{{- $_ := set $settings "AERODROME_RESTRICTED_PODS" "true" }}
 {{- end }}
 {{- range $section, $keys := .Values.config }}
 {{- range $key, $value := $keys }}

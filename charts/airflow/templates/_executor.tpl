@@ -12,8 +12,12 @@ executors.json; infra/contract/executors.py reads the same and says what its fie
 {{- if not (has $executor.runsTasks $executor.components) -}}true{{- end -}}
 {{- end }}
 
-{{/* Whether a component's pods get a token for the Kubernetes API: true or false. */}}
+{{/*
+Whether a component's pods get a token for the Kubernetes API: true or false. The executor's own do;
+and where tasks may start pods, who runs tasks, and the triggerer, which waits for those pods.
+*/}}
 {{- define "airflow.kubernetesToken" -}}
 {{- $executor := include "airflow.executor" .root | fromJson -}}
-{{- has .component $executor.kubernetesToken -}}
+{{- $runs := list $executor.runsTasks "triggerer" -}}
+{{- or (has .component $executor.kubernetesToken) (and .root.Values.workers.startPods (has .component $runs)) -}}
 {{- end }}

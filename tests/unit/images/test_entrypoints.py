@@ -38,8 +38,16 @@ class TestAirflow:
     def test_without_a_word_airflow_explains_itself(self, tmp_path: Path) -> None:
         assert self.run(tmp_path) == "airflow"
 
-    def test_a_task_of_the_kubernetes_executor_passes_unchanged(self, tmp_path: Path) -> None:
-        words = ("-m", "airflow.sdk.execution_time.execute_workload", "--json-string", '{"a b": 1}')
+    def test_a_task_of_the_kubernetes_executor_runs_under_the_kits_script(
+        self, tmp_path: Path
+    ) -> None:
+        workload = ("--json-string", '{"a b": 1}')
+        words = ("-m", "airflow.sdk.execution_time.execute_workload", *workload)
+        expected = 'python </opt/airflow/scripts/run_task.py> <--json-string> <{"a b": 1}>'
+        assert self.run(tmp_path, "python", *words) == expected
+
+    def test_any_other_program_passes_unchanged(self, tmp_path: Path) -> None:
+        words = ("-m", "airflow.sdk.execution_time.other", "a b")
         expected = "python " + " ".join(f"<{word}>" for word in words)
         assert self.run(tmp_path, "python", *words) == expected
 

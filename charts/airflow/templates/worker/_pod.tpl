@@ -1,7 +1,7 @@
 {{/*
 The pod of one task. It gets no secret: connections and variables come from the api-server,
-with a token for this one task. Nor does it get the service account's Kubernetes token,
-which could start pods, unless asked for.
+with a token for this one task. The service account's Kubernetes token is another thing: with it
+tasks start pods (KubernetesPodOperator), where `workers.startPods` says so.
 */}}
 {{- define "airflow.workerPod" -}}
 apiVersion: v1
@@ -12,13 +12,17 @@ metadata:
     {{- include "airflow.labels" (dict "root" . "component" "worker") | nindent 4 }}
 spec:
   restartPolicy: Never
-  automountServiceAccountToken: {{ .Values.workers.mountServiceAccountToken }}
+  automountServiceAccountToken: {{ .Values.workers.startPods }}
   terminationGracePeriodSeconds: {{ .Values.workers.terminationGracePeriodSeconds }}
   {{- include "airflow.placement" (dict "root" . "place" .Values.workers) | nindent 2 }}
   {{- include "airflow.pod" . | nindent 2 }}
   containers:
     - name: base
       {{- include "airflow.container" . | nindent 6 }}
+      env:
+        # For scripts/run_task.py: by then the task has ended and its log is saved.
+        - name: AERODROME_GRACE_SECONDS
+          value: {{ .Values.workers.terminationGracePeriodSeconds | quote }}
       resources:
         {{- toYaml .Values.workers.resources | nindent 8 }}
 {{- end }}

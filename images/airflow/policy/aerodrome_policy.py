@@ -1,0 +1,47 @@
+"""What the pods get that tasks start (KubernetesPodOperator), where they do not say it themselves.
+
+Airflow finds it by the entry point beside it, so that a team's own `airflow_local_settings.py` works as well;
+its hook comes after this one and has the last word. Executor's pods have all of this from their template.
+Imported by every process of Airflow's: so it imports next to nothing.
+"""
+
+import os
+from typing import Any
+
+from airflow.policies import hookimpl
+
+SIDECAR = "airflow-xcom-sidecar"
+"""The container beside a pod's own out of which the operator reads what the pod returns."""
+
+UPSTREAMS = "alpine:"
+"""How the sidecar's image begins unless somebody has chosen one: it comes from another registry."""
+
+
+@hookimpl
+def pod_mutation_hook(pod: Any) -> None:
+    """Fills in; changes nothing that the DAG has set. Pods of other namespaces are none of ours."""
+    if pod.metadata.namespace not in (None, os.environ.get("AERODROME_NAMESPACE")):
+        return
+    image = os.environ.get("AERODROME_IMAGE")
+    for container in pod.spec.containers:
+        if image and container.name == SIDECAR and container.image.startswith(UPSTREAMS):
+            container.image = image
+    if os.environ.get("AERODROME_RESTRICTED_PODS") == "true":
+        _confine(pod)
+
+
+def _confine(pod: Any) -> None:
+    """As Pod Security's level `restricted` demands. An image that runs as root is not made to work by it."""
+    from kubernetes.client import models
+
+    for container in [*(pod.spec.init_containers or []), *pod.spec.containers]:
+        own = container.security_context = container.security_context or models.V1SecurityContext()
+        if own.allow_privilege_escalation is None:
+            own.allow_privilege_escalation = False
+        if own.capabilities is None:
+            own.capabilities = models.V1Capabilities(drop=["ALL"])
+    whole = pod.spec.security_context = pod.spec.security_context or models.V1PodSecurityContext()
+    if whole.run_as_non_root is None:
+        whole.run_as_non_root = True
+    if whole.seccomp_profile is None:
+        whole.seccomp_profile = models.V1SeccompProfile(type="RuntimeDefault")

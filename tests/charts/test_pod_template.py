@@ -1,0 +1,52 @@
+"""A real API server judges the pod of tasks before a release changes anything."""
+
+import base64
+import json
+import ssl
+import urllib.error
+import urllib.request
+from typing import Any
+
+import pytest
+
+from tests.api_server import TOKEN
+from tests.charts.rendering import EVERYTHING, Object, render
+
+
+def ask(kubeconfig: str, template: Object) -> str:
+    """What the API server has against a PodTemplate; nothing is made."""
+    cluster = json.loads(kubeconfig)["clusters"][0]["cluster"]
+    authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+    request = urllib.request.Request(
+        f"{cluster['server']}/api/v1/namespaces/default/podtemplates?dryRun=All&fieldValidation=Strict",
+        data=json.dumps(template).encode(),
+        headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, context=ssl.create_default_context(cadata=authority)):
+            return ""
+    except urllib.error.HTTPError as error:
+        return str(json.loads(error.read())["message"])
+
+
+@pytest.mark.parametrize(
+    ("workers", "named"),
+    [
+        ({}, ""),
+        (EVERYTHING["workers"], ""),
+        (
+            {"resources": {"requests": {"memory": "3Gi"}, "limits": {"memory": "1Gi"}}},
+            "template.spec.containers[0].resources.requests: Invalid value",
+        ),
+        ({"nodeSelector": {"pool": "a b"}}, "template.spec.nodeSelector"),
+        (
+            {"tolerations": [{"operator": "Equal", "value": "x"}]},
+            "template.spec.tolerations[0].operator: Invalid value",
+        ),
+    ],
+    ids=["defaults", "everything", "resources", "selector", "tolerations"],
+)
+def test_a_wrong_field_is_named(api_server: str, workers: dict[str, Any], named: str) -> None:
+    check = render({"workers": workers}).find("PodTemplate", "airflow-worker")
+    told = ask(api_server, check)
+    assert (named in told) if named else told == ""

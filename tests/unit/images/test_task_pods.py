@@ -1,0 +1,261 @@
+"""The kit's KubernetesExecutor: what waits, what fails at once, and what the task's author is told."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.unit.images.loading import script
+from tests.unit.images.stand_in_airflow import ApiException, Job, Results, installed
+
+with installed():
+    task_pods = script("task_pods")
+
+DOWN = ApiException(500, json.dumps({"message": "failed calling webhook"}))
+INVALID = ApiException(422, json.dumps({"message": "spec.containers[0].image: Required value"}))
+LOST = ApiException(504, "timeout")
+EXISTS = ApiException(409, 'pods "pod-0" already exists')
+
+
+class Logs:
+    """Notes what would be uploaded."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, list[str], str, str]] = []
+
+    def add(self, key: str, lines: list[str], level: str, printed: str = "") -> None:
+        self.lines.append((key, lines, level, printed))
+
+
+class Api:
+    """The API server's pods, as far as the executor looks at them."""
+
+    def __init__(self, pod: dict[str, Any] | None, printed: str = "") -> None:
+        self._pod, self._printed = pod, printed
+        self.api_client = SimpleNamespace(sanitize_for_serialization=lambda thing: thing)
+
+    def read_namespaced_pod(self, **_: str) -> dict[str, Any]:
+        if self._pod is None:
+            raise ApiException(404)
+        return self._pod
+
+    def list_namespaced_event(self, *_: str, **__: str) -> dict[str, Any]:
+        return {"items": []}
+
+    def read_namespaced_pod_log(self, **_: Any) -> str:
+        return self._printed
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, which passes when a test says so."""
+    now = [1000.0]
+    monkeypatch.setattr(task_pods.time, "monotonic", lambda: now[0])
+    return now
+
+
+def executor(*answers: Exception | None) -> Any:
+    made = task_pods.KubernetesExecutor()
+    made.kube_scheduler = task_pods.PodMaker(list(answers))
+    made._logs = Logs()
+    return made
+
+
+def queue(executor: Any, *keys: str) -> None:
+    for key in keys:
+        executor.running.add(key)
+        executor.waiting.append(Job(key))
+
+
+class TestRefusals:
+    def test_tasks_wait_with_growing_pauses_then_run(self, clock: list[float]) -> None:
+        it = executor(DOWN, DOWN, DOWN, None, None)
+        queue(it, "a", "b")
+        begin = clock[0]
+        asked = []
+        while it.waiting:
+            before = len(it.kube_scheduler.asked_for)
+            it.sync()
+            if len(it.kube_scheduler.asked_for) > before:
+                asked.append(clock[0] - begin)
+            clock[0] += 0.5
+        assert asked == [0, 2, 6, 14], "one pod is asked for after each pause"
+        assert not it.event_buffer, "no task has failed"
+
+    def test_the_pause_starts_anew_after_a_success(self, clock: list[float]) -> None:
+        it = executor(DOWN, DOWN, None, DOWN, None)
+        queue(it, "a")
+        for _ in range(3):
+            it.sync()
+            clock[0] += 30
+        queue(it, "b")
+        it.sync()
+        assert it._not_before == clock[0] + 2
+
+    def test_the_author_is_told_once(self, clock: list[float]) -> None:
+        it = executor(DOWN, DOWN, DOWN, None)
+        queue(it, "a")
+        for _ in range(4):
+            it.sync()
+            clock[0] += 30
+        ((key, lines, level, _),) = it._logs.lines
+        assert (key, level) == ("a", "warning")
+        assert "failed calling webhook" in lines[0]
+        assert it.events == [("a", lines[0])]
+
+    def test_the_api_servers_own_pause_counts(self, clock: list[float]) -> None:
+        it = executor(ApiException(429, "slow down", {"Retry-After": "45"}))
+        queue(it, "a")
+        it.sync()
+        assert it._not_before == clock[0] + 45
+
+    def test_what_can_never_be_made_fails_at_once_and_holds_nobody_up(
+        self, clock: list[float]
+    ) -> None:
+        it = executor(INVALID, None)
+        queue(it, "bad", "good")
+        it.sync()
+        assert not it.waiting
+        why = "Kubernetes refuses the pod of this task: spec.containers[0].image: Required value"
+        assert it.event_buffer == {"bad": ("failed", why)}
+        assert it._logs.lines == [("bad", [why], "error", "")]
+
+    def test_a_lost_answer_makes_no_second_pod(self, clock: list[float]) -> None:
+        it = executor(LOST, EXISTS)
+        queue(it, "a")
+        it.sync()
+        clock[0] += 30
+        it.sync()
+        assert it.kube_scheduler.asked_for == ["pod-0", "pod-0"]
+        assert not it.waiting
+        assert not it.event_buffer
+
+    def test_a_template_that_is_not_there_fails_its_task_only(self, clock: list[float]) -> None:
+        it = executor(None)
+        it.waiting.append(Job("a", "/nowhere/pod.yaml"))
+        queue(it, "b")
+        it.sync()
+        assert "/nowhere/pod.yaml is not in the image" in it.event_buffer["a"][1]
+        assert "b" not in it.event_buffer
+
+
+def result(state: str, message: str = "") -> Results:
+    details = {"pod_message": message} if message else None
+    return Results("a", state, "pod", "team", "1", details)
+
+
+KILLED = {
+    "status": {
+        "phase": "Failed",
+        "containerStatuses": [
+            {"name": "base", "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}
+        ],
+    }
+}
+
+
+class TestEnds:
+    def failed(self, api: Api, message: str = "", again: bool = False) -> Any:
+        it = executor()
+        it.kube_client = api
+        it.running.add("a")
+        if again:
+            it.again.add("a")
+        it._change_state(result("failed", message))
+        return it
+
+    def test_the_reason_is_in_the_event_and_in_the_log_with_what_was_printed(self) -> None:
+        it = self.failed(Api(KILLED, printed="last words"))
+        state, why = it.event_buffer["a"]
+        assert state == "failed"
+        assert "137" in why
+        assert "OOMKilled" in why
+        assert it._logs.lines == [("a", [why], "error", "last words")]
+
+    def test_of_a_pod_that_is_gone_the_watcher_knows(self) -> None:
+        it = self.failed(Api(None), "The pod was deleted from outside of Airflow")
+        assert it.event_buffer["a"][1] == "The pod was deleted from outside of Airflow"
+
+    def test_a_pod_that_is_made_again_is_no_failure(self) -> None:
+        it = self.failed(Api(KILLED), again=True)
+        assert not it.event_buffer
+        ((_, lines, _, _),) = it._logs.lines
+        assert lines[-1] == "The pod is made again; this is no try"
+
+    def test_a_pod_that_waits_for_a_node_is_spoken_of_after_a_while(
+        self, clock: list[float]
+    ) -> None:
+        it = executor()
+        it._change_state(result("unscheduled", "No node takes the pod"))
+        it.sync()
+        assert not it._logs.lines
+        clock[0] += task_pods.PATIENCE
+        it.sync()
+        it.sync()
+        assert it._logs.lines == [("a", ["No node takes the pod"], "warning", "")]
+
+    def test_a_pod_that_found_a_node_is_not(self, clock: list[float]) -> None:
+        it = executor()
+        it._change_state(result("unscheduled", "No node takes the pod"))
+        it._change_state(result("scheduled"))
+        clock[0] += 2 * task_pods.PATIENCE
+        it.sync()
+        assert not it._logs.lines
+
+
+def event(kind: str, going: bool = False, **status: Any) -> dict[str, Any]:
+    metadata = {"labels": {}, **({"deletionTimestamp": "now"} if going else {})}
+    return {"type": kind, "raw_object": {"metadata": metadata, "status": status}}
+
+
+WAITS = [
+    {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": "0/1 nodes are available",
+    }
+]
+
+
+class TestWatcher:
+    def seen(self, *events: tuple[str, dict[str, Any]]) -> tuple[list[str], int]:
+        """The states that are reported, and how many events upstream's watcher gets."""
+        watcher = task_pods.Watcher()
+        for phase, each in events:
+            watcher.process_status("pod", "team", phase, {}, "1", each)
+        return [watch.state for watch in _queued(watcher)], len(watcher.passed_on)
+
+    def test_a_pod_that_waits_for_a_node(self) -> None:
+        waits = ("Pending", event("MODIFIED", conditions=WAITS))
+        found = ("Pending", event("MODIFIED"))
+        assert self.seen(waits, waits, found, found) == (["unscheduled", "scheduled"], 4)
+
+    def test_a_pod_that_never_waits_is_not_reported(self) -> None:
+        assert self.seen(("Pending", event("ADDED")), ("Running", event("MODIFIED"))) == ([], 2)
+
+    @pytest.mark.parametrize("phase", ["Pending", "Running"])
+    def test_a_pod_that_is_deleted_has_failed(self, phase: str) -> None:
+        # Upstream's says nothing of one that is pending: its task stays queued.
+        stopping, deleted = event("MODIFIED", going=True), event("DELETED", going=True)
+        assert self.seen((phase, stopping), (phase, stopping), (phase, deleted)) == (
+            ["stopping", "failed"],
+            2,
+        )
+
+    def test_a_pod_that_another_scheduler_adopts_is_left_to_upstream(self) -> None:
+        assert self.seen(("Running", event("DELETED"))) == ([], 1)
+
+    def test_a_revoked_pod_is_left_to_upstream(self) -> None:
+        revoked = event("DELETED", going=True)
+        revoked["raw_object"]["metadata"]["labels"]["revoked"] = "True"
+        assert self.seen(("Running", revoked)) == ([], 1)
+
+    def test_a_pod_that_has_ended_is_left_to_upstream(self) -> None:
+        assert self.seen(("Succeeded", event("MODIFIED", going=True))) == ([], 1)
+
+
+def _queued(watcher: Any) -> list[Any]:
+    found: list[Any] = watcher.watcher_queue
+    return found
