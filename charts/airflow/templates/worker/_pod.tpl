@@ -10,15 +10,31 @@ metadata:
   name: {{ include "airflow.name.worker" . }}
   labels:
     {{- include "airflow.labels" (dict "root" . "component" "worker") | nindent 4 }}
+    {{- include "airflow.extraLabels" .Values.workers | nindent 4 }}
+  {{- with .Values.workers.podAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 spec:
   restartPolicy: Never
   automountServiceAccountToken: {{ .Values.workers.mountServiceAccountToken }}
   terminationGracePeriodSeconds: {{ .Values.workers.terminationGracePeriodSeconds }}
   {{- include "airflow.placement" (dict "root" . "place" .Values.workers) | nindent 2 }}
   {{- include "airflow.pod" . | nindent 2 }}
+    {{- include "airflow.extraVolumes" .Values.workers | nindent 4 }}
+  {{- with .Values.workers.initContainers }}
+  initContainers:
+    {{- include "airflow.extraContainers" . | nindent 4 }}
+  {{- end }}
   containers:
     - name: base
       {{- include "airflow.container" . | nindent 6 }}
+        {{- include "airflow.extraMounts" .Values.workers | nindent 8 }}
+      {{- with include "airflow.extraEnv" (dict "root" . "options" .Values.workers) }}
+      env:
+        {{- . | nindent 8 }}
+      {{- end }}
       resources:
         {{- toYaml .Values.workers.resources | nindent 8 }}
+    {{- include "airflow.extraContainers" .Values.workers.extraContainers | nindent 4 }}
 {{- end }}
