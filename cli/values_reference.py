@@ -116,9 +116,7 @@ def document() -> str:
     schema = _schema()
     defaults = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
     lines = [INTRODUCTION]
-    plain = {
-        key: node for key, node in schema["properties"].items() if not node.get("properties")
-    }
+    plain = {key: node for key, node in schema["properties"].items() if not node.get("properties")}
     lines += ["## For the whole release\n", *_table({"properties": plain}, defaults, "")]
     for key, node in schema["properties"].items():
         if key not in plain:

@@ -4,6 +4,7 @@ from contextlib import ExitStack
 
 import typer
 
+from cli.base import values_files
 from cli.base.environments import Environment
 from cli.commands.options import (
     AskedTenancy,
@@ -11,6 +12,7 @@ from cli.commands.options import (
     Json,
     Lifetime,
     Refresh,
+    ValuesFiles,
     on_environment,
     under_new_name,
 )
@@ -26,6 +28,7 @@ def preview(
     tenancy: AskedTenancy = None,
     rung: FormerTenancy = None,
     lifetime: Lifetime = None,
+    values: ValuesFiles = None,
     refresh: Refresh = False,
     json: Json = False,
 ) -> None:
@@ -42,7 +45,11 @@ def preview(
       aerodrome preview --refresh
     """
     session: Session = ctx.obj
-    options = UpOptions(tenancy=under_new_name(ctx, tenancy, rung), lifetime=lifetime)
+    options = UpOptions(
+        tenancy=under_new_name(ctx, tenancy, rung),
+        lifetime=lifetime,
+        values=values_files.from_project(values) if values else None,
+    )
     with ExitStack() as stack:
         # Before the plan: who looks at a stack in a fresh clone gets its configuration back.
         backend = stack.enter_context(session.backend(environment).dry_run())

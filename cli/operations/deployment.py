@@ -2,7 +2,7 @@
 the backends. How an environment goes is in `cli.operations.teardown`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -41,6 +41,9 @@ class UpOptions:
     refresh: bool = False
     """Look first at what is really there, resource by resource."""
 
+    values: Sequence[str] | None = None
+    """Files with values of the chart, from the project's folder; None: as configured."""
+
 
 @dataclass(frozen=True)
 class Deployed:
@@ -64,6 +67,7 @@ class DeploymentPlan:
     placement: Placement
     region: str
     lifetime: str | None
+    values: Sequence[str] | None = None
 
 
 def plan(session: Session, environment: Environment, options: UpOptions) -> DeploymentPlan:
@@ -87,7 +91,7 @@ def plan(session: Session, environment: Environment, options: UpOptions) -> Depl
         # A branch's that is dedicated goes where its base is.
         configured = session.backend(Environment(environment.base)) if environment.base else backend
         region = configured.plain().get(REGION_KEY, DEFAULT_REGION)
-    return DeploymentPlan(environment, placement, region, options.lifetime)
+    return DeploymentPlan(environment, placement, region, options.lifetime, options.values)
 
 
 def _alone(session: Session, environment: Environment, cloud: Cloud) -> None:
@@ -118,6 +122,8 @@ def configure(session: Session, plan: DeploymentPlan, backend: Backend) -> None:
             backend.create(secrets_provider(environment.base, plan.region))
         settings = cloud.settings(shared=placement.shared)
         stack_config.complete(environment, backend, placement, plan.region, settings)
+    if plan.values is not None:
+        stack_config.use_values(backend, plan.values)
     if placement.of_branch:
         stack_config.keep(backend, _expires(session, plan, backend), session.today())
 

@@ -5,7 +5,8 @@ bootstrap. Secrets belong to the stack: made here, kept encrypted in Pulumi's co
 made anew while something deployed depends on them. What opens them: `cli.base.passphrase`.
 """
 
-from collections.abc import Callable, Collection, Mapping
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -23,6 +24,7 @@ REPOSITORY_KEY = qualified("repository")
 ENVIRONMENT_KEY = qualified("environment")
 EXPIRES_KEY = qualified("expires")
 USED_KEY = qualified("used")
+VALUES_KEY = qualified("valuesFiles")
 
 BRANCH_MAX_LENGTH = 255
 """Of the program's setting. It is for people only: the environment's name is made of the whole."""
@@ -120,6 +122,13 @@ def _plain(environment: Environment, on: Placement, settings: Mapping[str, str])
         values["repository"] = on.repository[:BRANCH_MAX_LENGTH]
     values |= settings
     return {qualified(key): value for key, value in values.items()}
+
+
+def use_values(backend: Backend, files: Sequence[str]) -> None:
+    """Writes down which files with values of the chart the environment has, for this run and those after it."""
+    wanted = json.dumps(list(files))
+    if backend.plain().get(VALUES_KEY) != wanted:
+        backend.set_plain({VALUES_KEY: wanted})
 
 
 def keep(backend: Backend, expires: str, day: date) -> bool:
