@@ -83,7 +83,7 @@ def read(path: Path, name: str) -> ValuesFile:
         return found
     try:
         node = loader.get_single_node()
-        if node is None:
+        if node is None or node.tag == "tag:yaml.org,2002:null":
             return found
         if not isinstance(node, yaml.MappingNode):
             line, column = _place(node)
@@ -231,6 +231,8 @@ class _Reader:
 
     def _enter(self, node: yaml.Node) -> None:
         self._count(node)
+        if node.tag not in ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
+            raise ConstructorError(None, None, f"no value has the tag {node.tag}", node.start_mark)
         if id(node) in self._open:
             raise ConstructorError(None, None, "an alias leads to itself", node.start_mark)
         self._open.append(id(node))

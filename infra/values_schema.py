@@ -81,17 +81,17 @@ def _key_reason(path: KeyPath, error: ValidationError) -> str:
 
 
 def _nearest(schema: Mapping[str, Any], key: str, known: list[str], path: KeyPath) -> str:
-    by_lower = {one.lower(): one for one in known}
-    near = difflib.get_close_matches(key.lower(), by_lower, n=1, cutoff=0.6)
-    if near:
-        return f"; did you mean {dotted((*path, by_lower[near[0]]))}?"
     elsewhere = [
         f"{section}.{key}"
         for section, node in schema["properties"].items()
         if key in node.get("properties", {})
     ]
-    if elsewhere and elsewhere != [dotted((*path, key))]:
+    if elsewhere and not path:
         return f"; there is {', '.join(elsewhere)}"
+    by_lower = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(key.lower(), by_lower, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {dotted((*path, by_lower[near[0]]))}?"
     return f"; known are {', '.join(known)}" if known else ""
 
 
