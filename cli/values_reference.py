@@ -104,7 +104,7 @@ def _forms(schema: Node) -> Iterator[str]:
                 kind = f"[{form}](#form-{form.lower()})" if form else _facts(child)
                 yield f"| `{key}` | {_escaped(kind)}{needed} | {child.get('description', '')} |"
             yield ""
-        if inner.get("type") == "object" and inner.get("additionalProperties") is None:
+        if inner.get("type") == "object" and inner.get("additionalProperties") is True:
             yield "Other keys are Kubernetes's own, and are passed on.\n"
         elif not inner.get("properties") and not isinstance(keyed, dict):
             pattern = node.get("pattern", "")
