@@ -107,8 +107,7 @@ def _forms(schema: Node) -> Iterator[str]:
         if inner.get("type") == "object" and inner.get("additionalProperties") is True:
             yield "Other keys are Kubernetes's own, and are passed on.\n"
         elif not inner.get("properties") and not isinstance(keyed, dict):
-            pattern = node.get("pattern", "")
-            yield f"{_facts(node)}{f', matching `{_escaped(pattern)}`' if pattern else ''}.\n"
+            yield f"{_facts(node)}. {node.get('description', '')}\n"
 
 
 def document() -> str:

@@ -19,6 +19,7 @@ from cli.commands.options import (
 from cli.operations import deployment
 from cli.operations.deployment import UpOptions
 from cli.session import Session
+from cli.stack import stack_config
 
 
 @on_environment
@@ -56,6 +57,7 @@ def preview(
         planned = deployment.plan(session, environment, options)
         session.cloud(environment).require()
         deployment.configure(session, planned, backend)
+        stack.enter_context(stack_config.values_unless_refused(backend, options.values))
         outcome = backend.preview(session.console.stderr, refresh=refresh)
     data = {
         "environment": environment.name,

@@ -67,7 +67,6 @@ class DeploymentPlan:
     placement: Placement
     region: str
     lifetime: str | None
-    values: Sequence[str] | None = None
 
 
 def plan(session: Session, environment: Environment, options: UpOptions) -> DeploymentPlan:
@@ -91,7 +90,7 @@ def plan(session: Session, environment: Environment, options: UpOptions) -> Depl
         # A branch's that is dedicated goes where its base is.
         configured = session.backend(Environment(environment.base)) if environment.base else backend
         region = configured.plain().get(REGION_KEY, DEFAULT_REGION)
-    return DeploymentPlan(environment, placement, region, options.lifetime, options.values)
+    return DeploymentPlan(environment, placement, region, options.lifetime)
 
 
 def _alone(session: Session, environment: Environment, cloud: Cloud) -> None:
@@ -122,8 +121,6 @@ def configure(session: Session, plan: DeploymentPlan, backend: Backend) -> None:
             backend.create(secrets_provider(environment.base, plan.region))
         settings = cloud.settings(shared=placement.shared)
         stack_config.complete(environment, backend, placement, plan.region, settings)
-    if plan.values is not None:
-        stack_config.use_values(backend, plan.values)
     if placement.of_branch:
         stack_config.keep(backend, _expires(session, plan, backend), session.today())
 
@@ -170,12 +167,13 @@ def _deployed(
     record = _current(session, environment, backend)
     with phases.phase("deployment"):
         configure(session, planned, backend)
-        if options.agree:
-            options.agree(backend.preview(session.console.stderr, refresh=options.refresh))
-        with ThreadPoolExecutor(1) as pool:
-            # Beside Pulumi, which takes longer: most runs change nothing.
-            early = pool.submit(_looked, session, environment, thorough=options.refresh)
-            outcome = backend.up(session.console.stderr, refresh=options.refresh)
+        with stack_config.values_unless_refused(backend, options.values):
+            if options.agree:
+                options.agree(backend.preview(session.console.stderr, refresh=options.refresh))
+            with ThreadPoolExecutor(1) as pool:
+                # Beside Pulumi, which takes longer: most runs change nothing.
+                early = pool.submit(_looked, session, environment, thorough=options.refresh)
+                outcome = backend.up(session.console.stderr, refresh=options.refresh)
         live = Live(session, environment, backend, outcome.outputs)
         found = early.result() if not outcome.changed else None
         outcome = _made_good(live, outcome, found, thorough=options.refresh)

@@ -6,7 +6,8 @@ made anew while something deployed depends on them. What opens them: `cli.base.p
 """
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
@@ -124,11 +125,27 @@ def _plain(environment: Environment, on: Placement, settings: Mapping[str, str])
     return {qualified(key): value for key, value in values.items()}
 
 
-def use_values(backend: Backend, files: Sequence[str]) -> None:
-    """Writes down which files with values of the chart the environment has, for this run and those after it."""
+@contextmanager
+def values_unless_refused(backend: Backend, files: Sequence[str] | None) -> Iterator[None]:
+    """Writes down which files with values of the chart the environment has, for this run and those after it.
+
+    A run that is refused, and so has changed nothing, leaves the configuration as it was. None: as configured.
+    """
+    if files is None:
+        yield
+        return
+    before = backend.plain().get(VALUES_KEY)
     wanted = json.dumps(list(files))
-    if backend.plain().get(VALUES_KEY) != wanted:
+    if before != wanted:
         backend.set_plain({VALUES_KEY: wanted})
+    try:
+        yield
+    except UserError:
+        if before is None:
+            backend.remove_config(VALUES_KEY)
+        elif before != wanted:
+            backend.set_plain({VALUES_KEY: before})
+        raise
 
 
 def keep(backend: Backend, expires: str, day: date) -> bool:

@@ -31,6 +31,17 @@ def test_up_keeps_the_files_and_preview_does_not(session: FakeSession, run: Run)
     assert backend.values[KEY] == f'["{FILE}", "{FILE}"]'
 
 
+def test_files_that_the_program_refuses_are_not_kept(session: FakeSession, run: Run) -> None:
+    assert run("up", "--env", "sandbox").exit_code == 0
+    backend = session.fake_backends["sandbox"]
+    backend.error = UserError("The program failed; nothing was changed")
+    assert run("up", "--env", "sandbox", "--values", FILE).exit_code == 2
+    assert KEY not in backend.values
+    backend.values[KEY] = '["before.yaml"]'
+    assert run("up", "--env", "sandbox", "--values", FILE).exit_code == 2
+    assert backend.values[KEY] == '["before.yaml"]'
+
+
 def test_a_file_that_is_not_there_ends_it_before_anything_is_done(
     session: FakeSession, run: Run
 ) -> None:
