@@ -13,7 +13,7 @@ from infra.address import PORT, Address
 from infra.content import PROJECT_ROOT, content_hash
 from infra.image import Image
 from infra.stack import Stack
-from infra.values import has_null, over
+from infra.values import over
 
 RELEASE = "airflow"
 SERVICE_ACCOUNT = "airflow"
@@ -77,7 +77,6 @@ class Airflow(pulumi.ComponentResource):
             role_arn=args.role_arn,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        values = over(self._values(), args.stack.values)
         kubernetes.helm.v3.Release(
             self._names.of(RELEASE),
             name=RELEASE,
@@ -86,9 +85,7 @@ class Airflow(pulumi.ComponentResource):
             # Pulumi sees a chart by its version (pulumi-kubernetes #2672); this makes every change of its
             # files an upgrade.
             description=f"charts/airflow {content_hash(PROJECT_ROOT / 'charts' / 'airflow')}",
-            values=values,
-            # A null takes one of the chart's defaults away.
-            allow_null_values=True if has_null(values) else None,
+            values=over(self._values(), args.stack.values),
             timeout=RELEASE_TIMEOUT_SECONDS,
             # The next run must find a release that it can work with, not a half-made one.
             atomic=False,

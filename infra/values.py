@@ -157,7 +157,8 @@ def _options(file: ValuesFile) -> Iterator[airflow_options.Remark]:
 
 def _together(files: Sequence[ValuesFile], values: dict[str, Any]) -> list[Problem]:
     """What only shows in all values at once, such as a required key that is missing."""
-    effective = merge(chart_defaults(), values, keep_null=False)
+    set_values = merge({}, values, keep_null=False)
+    effective = merge(chart_defaults(), set_values)
     found = []
     for path, reason in missing(_schema(), effective):
         # What the program fills in is not the files' fault.
@@ -189,24 +190,6 @@ def merge(
 def over(computed: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """What the chart gets: the user's values over the program's.
 
-    A null goes on to the chart only where it removes one of its defaults.
+    A null leaves the chart's default. Helm would take that away, too, and no template can do without.
     """
-    return _without_idle_nulls(merge(computed, values), chart_defaults())
-
-
-def _without_idle_nulls(values: Mapping[str, Any], defaults: Any) -> dict[str, Any]:
-    kept: dict[str, Any] = {}
-    for key, value in values.items():
-        default = defaults.get(key) if isinstance(defaults, Mapping) else None
-        if isinstance(value, Mapping):
-            kept[key] = _without_idle_nulls(value, default)
-        elif value is not None or default is not None:
-            kept[key] = value
-    return kept
-
-
-def has_null(values: Any) -> bool:
-    """Whether a null is left that Helm must see."""
-    if isinstance(values, Mapping):
-        return any(has_null(value) for value in values.values())
-    return values is None
+    return merge(computed, values, keep_null=False)

@@ -151,7 +151,6 @@ def test_the_other_ending_is_not_passed_over_in_silence(root: Path) -> None:
         ("image: {pullPolicy: always}", "must be one of IfNotPresent, Always, Never, not 'always'; did you mean Always?"),
         ("workers: {nodeSelector: [a]}", "must be keys and values, not a list"),
         ("workers: {tolerations: [{kee: a}]}", "workers.tolerations[0].kee: there is no such value; did you mean workers.tolerations[0].key?"),
-        ("workers: {resources: {limits: {memory: null}}}", "workers.resources.limits.memory: is required"),
         ("secretEnv: {A: {name: x}}", "secretEnv.A.key: is required"),
         ("env: {AIRFLOW__CORE__X_Y: a}", "config: {core: {x_y: ...}}"),
         ("secretEnv: {AIRFLOW__CORE__FERNET_KEY: {name: a, key: b}}", "is the program's alone"),
@@ -192,11 +191,15 @@ def test_what_the_program_sets_is_a_default() -> None:
     assert computed["config"] == {"kubernetes_executor": {"task_publish_max_retries": "-1"}}
 
 
-def test_a_null_goes_to_helm_where_it_removes_a_default_of_the_chart() -> None:
-    user = {"workers": {"resources": {"requests": {"cpu": None, "memory": "1Gi"}}}}
-    assert over({}, user) == user
-    assert values.has_null(user)
-    assert not values.has_null(over({}, {"env": {"A": None}}))
+def test_a_null_is_back_to_the_charts_default(root: Path) -> None:
+    # Helm would take that away, and the templates fail on it.
+    text = "scheduler: {probes: null, parallelism: null}\nworkers: {resources: {limits: {memory: null}}}"
+    write(root, text)
+    found = check("dev", (), root).values
+    assert over({"scheduler": {"parallelism": 16}}, found) == {
+        "scheduler": {},
+        "workers": {"resources": {"limits": {}}},
+    }
 
 
 def test_lists_are_replaced() -> None:

@@ -10,7 +10,7 @@ metadata:
   name: {{ include "airflow.name.worker" . }}
   labels:
     {{- include "airflow.labels" (dict "root" . "component" "worker") | nindent 4 }}
-    {{- include "airflow.extraLabels" .Values.workers | nindent 4 }}
+    {{- with include "airflow.extraLabels" .Values.workers }}{{ . | nindent 4 }}{{ end }}
   {{- with .Values.workers.podAnnotations }}
   annotations:
     {{- toYaml . | nindent 4 }}
@@ -21,7 +21,7 @@ spec:
   terminationGracePeriodSeconds: {{ .Values.workers.terminationGracePeriodSeconds }}
   {{- include "airflow.placement" (dict "root" . "place" .Values.workers) | nindent 2 }}
   {{- include "airflow.pod" . | nindent 2 }}
-    {{- include "airflow.extraVolumes" .Values.workers | nindent 4 }}
+    {{- with include "airflow.extraVolumes" .Values.workers }}{{ . | nindent 4 }}{{ end }}
   {{- with .Values.workers.initContainers }}
   initContainers:
     {{- include "airflow.extraContainers" . | nindent 4 }}
@@ -29,12 +29,12 @@ spec:
   containers:
     - name: base
       {{- include "airflow.container" . | nindent 6 }}
-        {{- include "airflow.extraMounts" .Values.workers | nindent 8 }}
+        {{- with include "airflow.extraMounts" .Values.workers }}{{ . | nindent 8 }}{{ end }}
       {{- with include "airflow.extraEnv" (dict "root" . "options" .Values.workers) }}
       env:
         {{- . | nindent 8 }}
       {{- end }}
       resources:
         {{- toYaml .Values.workers.resources | nindent 8 }}
-    {{- include "airflow.extraContainers" .Values.workers.extraContainers | nindent 4 }}
+    {{- with include "airflow.extraContainers" .Values.workers.extraContainers }}{{ . | nindent 4 }}{{ end }}
 {{- end }}
