@@ -13,6 +13,7 @@ from infra.address import PORT, Address
 from infra.content import PROJECT_ROOT, content_hash
 from infra.image import Image
 from infra.stack import Stack
+from infra.values import over
 
 RELEASE = "airflow"
 SERVICE_ACCOUNT = "airflow"
@@ -84,7 +85,7 @@ class Airflow(pulumi.ComponentResource):
             # Pulumi sees a chart by its version (pulumi-kubernetes #2672); this makes every change of its
             # files an upgrade.
             description=f"charts/airflow {content_hash(PROJECT_ROOT / 'charts' / 'airflow')}",
-            values=self._values(),
+            values=over(self._values(), args.stack.values),
             timeout=RELEASE_TIMEOUT_SECONDS,
             # The next run must find a release that it can work with, not a half-made one.
             atomic=False,

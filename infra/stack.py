@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
@@ -15,6 +16,7 @@ from infra.contract.naming import TAG_EXPIRES, TAG_USED, Names, labels, tags
 from infra.contract.settings import Secrets, Settings
 from infra.contract.sizes import zones
 from infra.contract.tenancy import Tenancy
+from infra.values import ValuesError, check
 
 AWS_VERSION = metadata.version("pulumi_aws")
 
@@ -37,6 +39,8 @@ class Stack:
     settings: Settings
     secrets: Secrets = field(repr=False)
     place: Place
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """What the user's files set of the chart's values."""
 
     @property
     def names(self) -> Names:
@@ -91,7 +95,9 @@ class Stack:
 def open_stack() -> Stack:
     """The stack that runs now; from here on every AWS resource gets its tags and its provider."""
     settings, secrets = _read_settings()
-    stack = Stack(settings, secrets, _find_place())
+    # Before anything is registered: a fault in a file must change nothing.
+    values = _read_values(settings)
+    stack = Stack(settings, secrets, _find_place(), values)
     adapt_everything(stack)
     return stack
 
@@ -107,6 +113,17 @@ def _read_settings() -> tuple[Settings, Secrets]:
     except SettingsError as error:
         # RunError is Pulumi's word for "tell the user, without a traceback".
         raise pulumi.RunError(f"The stack's configuration is not valid:\n{error}") from None
+
+
+def _read_values(settings: Settings) -> dict[str, Any]:
+    """The user's values of the chart, or one error that names everything that is wrong with them."""
+    try:
+        found = check(settings.environment, settings.values_files)
+    except ValuesError as error:
+        raise pulumi.RunError(f"The values files are not valid:\n{error}") from None
+    for warning in found.warnings:
+        pulumi.log.warn(warning)
+    return found.values
 
 
 def _find_place() -> Place:

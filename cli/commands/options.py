@@ -198,6 +198,16 @@ Lifetime = Annotated[
 ]
 
 
+ValuesFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--values",
+        metavar="FILE",
+        help="A file of the project with values of Airflow's chart; can be repeated. Later runs keep it.",
+    ),
+]
+
+
 def under_new_name(ctx: typer.Context, tenancy: T, rung: T | None) -> T:
     """What --tenancy says, or --rung, its name in the version before. UserError if both are there."""
     if rung is None:

@@ -4,6 +4,7 @@ from contextlib import ExitStack
 
 import typer
 
+from cli.base import values_files
 from cli.base.environments import Environment
 from cli.commands.options import (
     AskedTenancy,
@@ -11,12 +12,14 @@ from cli.commands.options import (
     Json,
     Lifetime,
     Refresh,
+    ValuesFiles,
     on_environment,
     under_new_name,
 )
 from cli.operations import deployment
 from cli.operations.deployment import UpOptions
 from cli.session import Session
+from cli.stack import stack_config
 
 
 @on_environment
@@ -26,6 +29,7 @@ def preview(
     tenancy: AskedTenancy = None,
     rung: FormerTenancy = None,
     lifetime: Lifetime = None,
+    values: ValuesFiles = None,
     refresh: Refresh = False,
     json: Json = False,
 ) -> None:
@@ -42,13 +46,18 @@ def preview(
       aerodrome preview --refresh
     """
     session: Session = ctx.obj
-    options = UpOptions(tenancy=under_new_name(ctx, tenancy, rung), lifetime=lifetime)
+    options = UpOptions(
+        tenancy=under_new_name(ctx, tenancy, rung),
+        lifetime=lifetime,
+        values=values_files.from_project(values) if values else None,
+    )
     with ExitStack() as stack:
         # Before the plan: who looks at a stack in a fresh clone gets its configuration back.
         backend = stack.enter_context(session.backend(environment).dry_run())
         planned = deployment.plan(session, environment, options)
         session.cloud(environment).require()
         deployment.configure(session, planned, backend)
+        stack.enter_context(stack_config.values_unless_refused(backend, options.values))
         outcome = backend.preview(session.console.stderr, refresh=refresh)
     data = {
         "environment": environment.name,

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.base import values_files
 from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.base.phases import Phases
@@ -14,6 +15,7 @@ from cli.commands.options import (
     Lifetime,
     Refresh,
     UiPort,
+    ValuesFiles,
     Yes,
     on_environment,
     under_new_name,
@@ -31,6 +33,7 @@ def up(  # noqa: PLR0913 - one parameter for each option
     tenancy: AskedTenancy = None,
     rung: FormerTenancy = None,
     lifetime: Lifetime = None,
+    values: ValuesFiles = None,
     prove: Annotated[
         bool | None,
         typer.Option("--proof/--no-proof", help="Run the example DAG [default: after a change]."),
@@ -51,6 +54,7 @@ def up(  # noqa: PLR0913 - one parameter for each option
       aerodrome up
       aerodrome up --branch feature/login --lifetime 7
       aerodrome up --env dev --yes
+      aerodrome up --values values/more-tasks.yaml
       aerodrome up --refresh
     """
     session: Session = ctx.obj
@@ -63,6 +67,7 @@ def up(  # noqa: PLR0913 - one parameter for each option
         lifetime,
         (lambda planned: _agree(session, planned)) if asks else None,
         refresh,
+        values_files.from_project(values) if values else None,
     )
     done = deployment.deploy(session, environment, phases, options)
     data: dict[str, Any] = {

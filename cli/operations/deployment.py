@@ -2,7 +2,7 @@
 the backends. How an environment goes is in `cli.operations.teardown`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -40,6 +40,9 @@ class UpOptions:
 
     refresh: bool = False
     """Look first at what is really there, resource by resource."""
+
+    values: Sequence[str] | None = None
+    """Files with values of the chart, from the project's folder; None: as configured."""
 
 
 @dataclass(frozen=True)
@@ -164,12 +167,13 @@ def _deployed(
     record = _current(session, environment, backend)
     with phases.phase("deployment"):
         configure(session, planned, backend)
-        if options.agree:
-            options.agree(backend.preview(session.console.stderr, refresh=options.refresh))
-        with ThreadPoolExecutor(1) as pool:
-            # Beside Pulumi, which takes longer: most runs change nothing.
-            early = pool.submit(_looked, session, environment, thorough=options.refresh)
-            outcome = backend.up(session.console.stderr, refresh=options.refresh)
+        with stack_config.values_unless_refused(backend, options.values):
+            if options.agree:
+                options.agree(backend.preview(session.console.stderr, refresh=options.refresh))
+            with ThreadPoolExecutor(1) as pool:
+                # Beside Pulumi, which takes longer: most runs change nothing.
+                early = pool.submit(_looked, session, environment, thorough=options.refresh)
+                outcome = backend.up(session.console.stderr, refresh=options.refresh)
         live = Live(session, environment, backend, outcome.outputs)
         found = early.result() if not outcome.changed else None
         outcome = _made_good(live, outcome, found, thorough=options.refresh)

@@ -5,7 +5,9 @@ bootstrap. Secrets belong to the stack: made here, kept encrypted in Pulumi's co
 made anew while something deployed depends on them. What opens them: `cli.base.passphrase`.
 """
 
-from collections.abc import Callable, Collection, Mapping
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
@@ -22,6 +24,7 @@ BRANCH_KEY = qualified("branch")
 ENVIRONMENT_KEY = qualified("environment")
 EXPIRES_KEY = qualified("expires")
 USED_KEY = qualified("used")
+VALUES_KEY = qualified("valuesFiles")
 
 BRANCH_MAX_LENGTH = 255
 """Of the program's setting. It is for people only: the environment's name is made of the whole."""
@@ -119,6 +122,29 @@ def _plain(environment: Environment, on: Placement, settings: Mapping[str, str])
         values["repository"] = on.repository[:BRANCH_MAX_LENGTH]
     values |= settings
     return {qualified(key): value for key, value in values.items()}
+
+
+@contextmanager
+def values_unless_refused(backend: Backend, files: Sequence[str] | None) -> Iterator[None]:
+    """Writes down which files with values of the chart the environment has, for this run and those after it.
+
+    A run that is refused, and so has changed nothing, leaves the configuration as it was. None: as configured.
+    """
+    if files is None:
+        yield
+        return
+    before = backend.plain().get(VALUES_KEY)
+    wanted = json.dumps(list(files))
+    if before != wanted:
+        backend.set_plain({VALUES_KEY: wanted})
+    try:
+        yield
+    except UserError:
+        if before is None:
+            backend.remove_config(VALUES_KEY)
+        elif before != wanted:
+            backend.set_plain({VALUES_KEY: before})
+        raise
 
 
 def keep(backend: Backend, expires: str, day: date) -> bool:

@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import PurePosixPath
 from typing import Any
 
 Check = Callable[[Any], str | None]
@@ -168,6 +169,20 @@ def check_instance_types(values: tuple[str, ...]) -> str | None:
         return "must name at least one instance type"
     wrong = [value for value in values if not re.fullmatch(r"[a-z0-9-]+\.[a-z0-9-]+", value)]
     return f"must be EC2 instance types such as m7i.large, not {wrong[0]!r}" if wrong else None
+
+
+def check_values_files(values: tuple[str, ...]) -> str | None:
+    """Paths of YAML files in the project, so that every checkout finds them."""
+
+    for value in values:
+        path = PurePosixPath(value)
+        if (
+            path.is_absolute()
+            or ".." in path.parts
+            or not re.fullmatch(r"[^\x00-\x1f]+\.yaml", value)
+        ):
+            return f"must be paths in the project's folder that end in .yaml, not {value!r}"
+    return None
 
 
 def check_fernet(value: str) -> str | None:

@@ -18,6 +18,7 @@ from infra.contract.rules import (
     check_instance_types,
     check_network,
     check_networks,
+    check_values_files,
     fernet_key,
     required,
     secret,
@@ -277,6 +278,13 @@ class Settings:
         "The administrator's e-mail address; Airflow insists on one.",
         pattern=r"[^@\s]+@[^@\s]+",
         allowed="an e-mail address",
+    )
+
+    values_files: tuple[str, ...] = setting(
+        (),
+        """Files with values of Airflow's chart, on top of `values/common.yaml` and the one of the environment's
+        name: a JSON list of paths from the project's folder, the last wins. `up --values FILE` writes it. Default none.""",
+        check=check_values_files,
     )
 
     rancher_enabled: bool = setting(

@@ -22,11 +22,11 @@ DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 
 
 def resolve(node: dict[str, Any]) -> dict[str, Any]:
-    """The node with what its $ref leads to."""
-    if "$ref" not in node:
-        return node
-    found: dict[str, Any] = SCHEMA["definitions"][node["$ref"].rsplit("/", 1)[1]] | node
-    return found
+    """The node with what its $ref, or those in its allOf, lead to."""
+    references = [one["$ref"] for one in [node, *node.get("allOf", [])] if "$ref" in one]
+    for reference in references:
+        node = SCHEMA["definitions"][reference.rsplit("/", 1)[1]] | node
+    return node
 
 
 def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -52,8 +52,9 @@ def test_every_default_is_in_the_schema_and_every_value_has_a_default() -> None:
     known = {path for path, _ in nodes(SCHEMA)}
     given = set(leaves(DEFAULTS))
     assert not given - known
-    # `global` is Helm's own. Quantities may be left out one by one.
-    optional = {p for p in known if ".resources." in p or p == "global"}
+    # `global` is Helm's own. Quantities and kinds of affinity may be left out one by one.
+    loose = (".resources.", ".waitResources.", ".affinity.")
+    optional = {p for p in known if any(one in p for one in loose) or p == "global"}
     assert not known - given - optional
 
 

@@ -67,7 +67,7 @@ the log go to S3.
 {{- end }}
 {{- range $section, $keys := .Values.config }}
 {{- range $key, $value := $keys }}
-{{- $_ := set $settings (printf "AIRFLOW__%s__%s" (upper $section) (upper $key)) $value }}
+{{- $_ := set $settings (printf "AIRFLOW__%s__%s" (upper $section | replace "." "_") (upper $key)) $value }}
 {{- end }}
 {{- end }}
 {{- range $name, $value := $settings }}

@@ -18,12 +18,19 @@ securityContext:
     type: RuntimeDefault
 volumes:
   - name: logs
-    emptyDir: {}
+    emptyDir: {{ include "airflow.emptyDir" .Values.logs.volumeSize }}
   - name: tmp
-    emptyDir: {}
+    emptyDir: {{ include "airflow.emptyDir" .Values.tmpVolumeSize }}
 {{- end }}
 
-{{/* Where pods may run, and how their images are fetched. `place` has nodeSelector, tolerations. */}}
+{{- define "airflow.emptyDir" -}}
+{{- if . }}{sizeLimit: {{ . }}}{{ else }}{}{{ end }}
+{{- end }}
+
+{{/*
+Where pods may run, and how their images are fetched. `place` has nodeSelector, tolerations, and perhaps
+affinity, topologySpreadConstraints, priorityClassName.
+*/}}
 {{- define "airflow.placement" -}}
 {{- with .root.Values.image.pullSecrets }}
 imagePullSecrets:
@@ -38,6 +45,17 @@ nodeSelector:
 {{- with .place.tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .place.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .place.topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .place.priorityClassName }}
+priorityClassName: {{ . }}
 {{- end }}
 {{- end }}
 
@@ -102,29 +120,23 @@ capabilities:
   securityContext:
     {{- include "airflow.confinement" . | nindent 4 }}
   resources:
-    requests: {cpu: 10m, memory: 32Mi}
-    limits: {memory: 128Mi}
+    {{- toYaml .Values.migration.waitResources | nindent 4 }}
 {{- end }}
 
 {{/*
 Alive is who has written a heartbeat of late. `airflow jobs check` asks the same, but loads
-all of Airflow each time. Call with (dict "job" "TriggererJob").
+all of Airflow each time. Call with (dict "job" "TriggererJob" "probes" .Values.triggerer.probes).
 */}}
 {{- define "airflow.heartbeatProbes" -}}
-{{- $command := printf "[python, /opt/airflow/scripts/check_heartbeat.py, %s, \"60\"]" .job -}}
+{{- $command := printf "[python, /opt/airflow/scripts/check_heartbeat.py, %s, %q]" .job (toString .probes.heartbeatSeconds) -}}
 startupProbe:
   exec:
     command: {{ $command }}
-  initialDelaySeconds: 4
-  periodSeconds: 2
-  timeoutSeconds: 10
-  failureThreshold: 90
+  {{- toYaml .probes.startup | nindent 2 }}
 livenessProbe:
   exec:
     command: {{ $command }}
-  periodSeconds: 30
-  timeoutSeconds: 20
-  failureThreshold: 5
+  {{- toYaml .probes.liveness | nindent 2 }}
 {{- end }}
 
 {{/*
@@ -140,11 +152,13 @@ strategy:
     maxUnavailable: 0
 {{- end }}
 
-{{/* Of the pods of a Deployment. Call with (dict "root" $ "component" "scheduler"). */}}
+{{/* Of the pods of a Deployment. Call with (dict "root" $ "component" "scheduler" "options" .Values.scheduler). */}}
 {{- define "airflow.podMetadata" -}}
 labels:
   {{- include "airflow.labels" . | nindent 2 }}
   {{- include "airflow.labels.usesDatabase" . | nindent 2 }}
+  {{- include "airflow.extraLabels" (.options | default dict) | nindent 2 }}
 annotations:
   {{- include "airflow.checksums" .root | nindent 2 }}
+  {{- include "airflow.extraAnnotations" (.options | default dict) | nindent 2 }}
 {{- end }}

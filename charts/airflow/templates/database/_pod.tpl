@@ -1,7 +1,7 @@
 {{/* The database's pod. The password reaches it as a file: an environment shows up in `docker inspect`. */}}
 {{- define "airflow.database.pod" -}}
 automountServiceAccountToken: false
-terminationGracePeriodSeconds: 60
+terminationGracePeriodSeconds: {{ .Values.postgres.terminationGracePeriodSeconds }}
 securityContext:
   runAsNonRoot: true
   runAsUser: 50001
@@ -64,16 +64,13 @@ volumes:
 startupProbe:
   exec:
     command: [pg_isready, --quiet, --host, 127.0.0.1]
-  periodSeconds: 1
-  failureThreshold: 120
+  {{- toYaml .Values.postgres.probes.startup | nindent 2 }}
 readinessProbe:
   exec:
     command: [pg_isready, --quiet, --host, 127.0.0.1]
-  timeoutSeconds: 5
+  {{- toYaml .Values.postgres.probes.readiness | nindent 2 }}
 livenessProbe:
   exec:
     command: [pg_isready, --quiet, --host, 127.0.0.1]
-  periodSeconds: 30
-  timeoutSeconds: 10
-  failureThreshold: 6
+  {{- toYaml .Values.postgres.probes.liveness | nindent 2 }}
 {{- end }}

@@ -4,19 +4,24 @@ metadata:
   labels:
     {{- include "airflow.labels" (dict "root" . "component" "migration") | nindent 4 }}
     {{- include "airflow.labels.usesDatabase" . | nindent 4 }}
+    {{- include "airflow.extraLabels" .Values.migration | nindent 4 }}
   annotations:
     checksum/secrets: {{ .Values.secretsChecksum | quote }}
+    {{- include "airflow.extraAnnotations" .Values.migration | nindent 4 }}
 spec:
   restartPolicy: OnFailure
-  {{- include "airflow.placement" (dict "root" . "place" .Values) | nindent 2 }}
+  {{- include "airflow.componentPlacement" (dict "root" . "component" "migration" "options" .Values.migration) | nindent 2 }}
   {{- include "airflow.pod" . | nindent 2 }}
+    {{- include "airflow.extraVolumes" .Values.migration | nindent 4 }}
   containers:
     - name: migrate
       {{- include "airflow.container" . | nindent 6 }}
+        {{- include "airflow.extraMounts" .Values.migration | nindent 8 }}
       args: [python, /opt/airflow/scripts/prepare_database.py]
       env:
         {{- include "airflow.secrets" . | nindent 8 }}
         {{- include "airflow.adminAccount" . | nindent 8 }}
+        {{- include "airflow.extraEnv" (dict "root" . "options" .Values.migration) | nindent 8 }}
         # It writes a thousand rows of permissions, a line of log for each.
         - name: AIRFLOW__LOGGING__LOGGING_LEVEL
           value: WARNING

@@ -10,19 +10,32 @@ metadata:
   name: {{ include "airflow.name.worker" . }}
   labels:
     {{- include "airflow.labels" (dict "root" . "component" "worker") | nindent 4 }}
+    {{- with include "airflow.extraLabels" .Values.workers }}{{ . | nindent 4 }}{{ end }}
+  {{- with .Values.workers.podAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 spec:
   restartPolicy: Never
   automountServiceAccountToken: {{ .Values.workers.startPods }}
   terminationGracePeriodSeconds: {{ .Values.workers.terminationGracePeriodSeconds }}
   {{- include "airflow.placement" (dict "root" . "place" .Values.workers) | nindent 2 }}
   {{- include "airflow.pod" . | nindent 2 }}
+    {{- with include "airflow.extraVolumes" .Values.workers }}{{ . | nindent 4 }}{{ end }}
+  {{- with .Values.workers.initContainers }}
+  initContainers:
+    {{- include "airflow.extraContainers" . | nindent 4 }}
+  {{- end }}
   containers:
     - name: base
       {{- include "airflow.container" . | nindent 6 }}
+        {{- with include "airflow.extraMounts" .Values.workers }}{{ . | nindent 8 }}{{ end }}
       env:
         # For scripts/run_task.py: by then the task has ended and its log is saved.
         - name: AERODROME_GRACE_SECONDS
           value: {{ .Values.workers.terminationGracePeriodSeconds | quote }}
+        {{- with include "airflow.extraEnv" (dict "root" . "options" .Values.workers) }}{{ . | nindent 8 }}{{ end }}
       resources:
         {{- toYaml .Values.workers.resources | nindent 8 }}
+    {{- with include "airflow.extraContainers" .Values.workers.extraContainers }}{{ . | nindent 4 }}{{ end }}
 {{- end }}

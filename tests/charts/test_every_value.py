@@ -1,0 +1,157 @@
+"""Every value of the schema changes what is rendered: one that renders nothing is a promise that is not kept."""
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.charts.rendering import CHART, Rendered, merge, render
+
+Node = dict[str, Any]
+
+SCHEMA: Node = json.loads((CHART / "values.schema.json").read_text())
+DEFAULTS: Node = yaml.safe_load((CHART / "values.yaml").read_text())
+
+CONTAINER = {"name": "extra", "image": "registry.example/extra:1"}
+TERM = {"labelSelector": {"matchLabels": {"a": "b"}}, "topologyKey": "zone"}
+
+FORMS: dict[str, Any] = {
+    "quantities": {"cpu": "77m"},
+    "selector": {"changed": "yes"},
+    "labels": {"changed": "yes"},
+    "annotations": {"changed": "yes"},
+    "tolerations": [{"key": "changed", "operator": "Exists"}],
+    "env": {"CHANGED": "yes"},
+    "secretEnv": {"CHANGED": {"name": "changed", "key": "key"}},
+    "volumes": [{"name": "changed", "emptyDir": {}}],
+    "volumeMounts": [{"name": "tmp", "mountPath": "/changed"}],
+    "containers": [CONTAINER],
+    "spread": [{"maxSkew": 3, "topologyKey": "changed", "whenUnsatisfiable": "DoNotSchedule"}],
+    "priorityClass": "changed",
+    "size": "77Mi",
+}
+"""A value of each form that no default has."""
+
+SPECIAL: dict[str, Any] = {
+    "config": {"core": {"default_timezone": "Europe/Paris"}},
+    "image.repository": "registry.example/changed",
+    "image.digest": f"sha256:{'2' * 64}",
+    "image.tag": "changed",
+    "image.pullSecrets": ["changed"],
+    "postgres.image.repository": "registry.example/changed",
+    "postgres.image.digest": f"sha256:{'2' * 64}",
+    "postgres.image.tag": "changed",
+    "postgres.storage.size": "77Gi",
+    "ui.baseUrl": "https://changed.example",
+    "ui.nodePort": 31234,
+    "ui.loadBalancerSourceRanges": ["10.0.0.0/8"],
+    "logs.region": "eu-west-3",
+    "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
+}
+"""Values whose rule this test cannot satisfy by itself."""
+
+TAGGED: Node = {"image": {"digest": "", "tag": "v1"}}
+
+AROUND: dict[str, Node] = {
+    # Without what is on here, these have nothing to change.
+    "image.tag": TAGGED,
+    "postgres.image.tag": {"postgres": TAGGED},
+    "ui.nodePort": {"ui": {"serviceType": "NodePort"}},
+    "ui.loadBalancerSourceRanges": {"ui": {"serviceType": "LoadBalancer"}},
+    "logs.prefix": {"logs": {"bucket": "my-logs"}},
+    "postgres.admittedNamespaces": {"networkPolicies": {"enabled": True}},
+    "apiServer.autoscaling.minReplicas": {"apiServer": {"autoscaling": {"enabled": True}}},
+    "apiServer.autoscaling.maxReplicas": {"apiServer": {"autoscaling": {"enabled": True}}},
+    "apiServer.autoscaling.targetCPUUtilizationPercentage": {
+        "apiServer": {"autoscaling": {"enabled": True}}
+    },
+    "disruptionBudgets.enabled": {"scheduler": {"replicas": 2}},
+}
+
+NOT_RENDERED = {
+    # Helm's own: a chart may be a part of another.
+    "global",
+}
+
+
+def resolved(node: Node) -> tuple[Node, str]:
+    """The node with what it refers to, and the name of that form."""
+    form = ""
+    for one in (node, *node.get("allOf", [])):
+        if "$ref" in one:
+            form = one["$ref"].rsplit("/", 1)[1]
+            node = SCHEMA["definitions"][form] | node
+    return node, form
+
+
+def leaves(node: Node, path: str = "") -> Iterator[tuple[str, Node, str]]:
+    """Every value that is not a group of others: its path, its rule, its form."""
+    for key, child in node.get("properties", {}).items():
+        rule, form = resolved(child)
+        here = f"{path}{key}"
+        if form != "affinity" and rule.get("properties"):
+            yield from leaves(rule, f"{here}.")
+        else:
+            yield here, rule, form
+
+
+LEAVES = {path: (rule, form) for path, rule, form in leaves(SCHEMA)}
+
+
+def default(path: str) -> Any:
+    value: Any = DEFAULTS
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def another(path: str) -> Any:
+    """A value that the schema allows, and that is not the default."""
+    rule, form = LEAVES[path]
+    if path in SPECIAL:
+        return SPECIAL[path]
+    if form in SPECIAL or form in FORMS:
+        return deepcopy(SPECIAL.get(form, FORMS.get(form)))
+    known = default(path)
+    kinds = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
+    if choices := rule.get("enum"):
+        return next(one for one in choices if one not in ("", known))
+    if "boolean" in kinds:
+        return not known
+    if "string" in kinds and path.endswith((".cpu", ".memory", ".ephemeral-storage")):
+        return "77Mi"
+    if "integer" in kinds or "number" in kinds:
+        low = rule.get("minimum", 1)
+        return low + 1 if known in (low, None) else low
+    if "string" in kinds:
+        return "changed"
+    if "object" in kinds:
+        return {"changed": "yes"}
+    raise AssertionError(f"no value known for {path}: add one to SPECIAL or FORMS")
+
+
+def nested(path: str, value: Any) -> Node:
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return value  # type: ignore[no-any-return]
+
+
+def shown(rendered: Rendered) -> str:
+    assert rendered.error == ""
+    return json.dumps(rendered.objects, sort_keys=True)
+
+
+def test_the_walk_sees_the_values() -> None:
+    assert len(LEAVES) > 200
+    assert {"scheduler.probes.startup.periodSeconds", "workers.env"} <= set(LEAVES)
+
+
+@pytest.mark.parametrize("path", [path for path in LEAVES if path not in NOT_RENDERED])
+def test_it_changes_what_is_rendered(path: str) -> None:
+    around = AROUND.get(path, {})
+    before = shown(render(around))
+    after = shown(render(merge(around, nested(path, another(path)))))
+    assert after != before
