@@ -146,5 +146,5 @@ labels:
   {{- include "airflow.labels" . | nindent 2 }}
   {{- include "airflow.labels.usesDatabase" . | nindent 2 }}
 annotations:
-  {{- include "airflow.checksums" .root | nindent 2 }}
+  {{- include "airflow.checksums" . | nindent 2 }}
 {{- end }}

@@ -5,13 +5,17 @@ metadata:
     {{- include "airflow.labels" (dict "root" . "component" "migration") | nindent 4 }}
     {{- include "airflow.labels.usesDatabase" . | nindent 4 }}
   annotations:
-    checksum/secrets: {{ .Values.secretsChecksum | quote }}
+    {{- $reads := list "fernet" "jwt" "api" "database" "admin" }}
+    {{- include "airflow.checksums" (dict "root" . "reads" $reads) | nindent 4 }}
 spec:
-  restartPolicy: OnFailure
+  # Failed pods stay, with their logs, and are counted: Helm then knows that the Job has failed.
+  restartPolicy: Never
   {{- include "airflow.placement" (dict "root" . "place" .Values) | nindent 2 }}
   {{- include "airflow.pod" . | nindent 2 }}
   containers:
     - name: migrate
+      # The last lines of a failure, for whoever asks for the pod's status.
+      terminationMessagePolicy: FallbackToLogsOnError
       {{- include "airflow.container" . | nindent 6 }}
       args: [python, /opt/airflow/scripts/prepare_database.py]
       env:
