@@ -59,6 +59,7 @@ class Airflow(pulumi.ComponentResource):
     admin_secret_name = SECRET_NAMES["admin"]
     database_secret_name = SECRET_NAMES["database"]
     namespace: pulumi.Output[str]
+    release: kubernetes.helm.v3.Release
 
     def __init__(
         self, name: str, args: AirflowArgs, opts: pulumi.ResourceOptions | None = None
@@ -79,7 +80,7 @@ class Airflow(pulumi.ComponentResource):
             role_arn=args.role_arn,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        kubernetes.helm.v3.Release(
+        self.release = kubernetes.helm.v3.Release(
             self._names.of(RELEASE),
             name=RELEASE,
             namespace=self.namespace,

@@ -17,7 +17,7 @@ from cli.base.record import Record
 from cli.base.settings import DEFAULT_REGION, REGION_KEY
 from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.protocol import Cloud
-from cli.operations import bases, drift, hindrances
+from cli.operations import bases, drift, hindrances, losses
 from cli.operations.live import Live
 from cli.session import Session
 from cli.stack import stack_config
@@ -42,6 +42,9 @@ class UpOptions:
 
     refresh: bool = False
     """Look first at what is really there, resource by resource."""
+
+    discard_data: bool = False
+    """Whether the data that a changed configuration destroys may go."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,8 @@ def _deployed(
     backend = session.backend(environment)
     record = _current(session, environment, backend)
     with phases.phase("deployment"):
+        for loss in losses.check(environment, backend, agreed=options.discard_data):
+            session.console.note(f"data goes: {loss.text}")
         configure(session, planned, backend)
         if options.agree:
             options.agree(backend.preview(session.console.stderr, refresh=options.refresh))

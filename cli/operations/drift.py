@@ -117,7 +117,8 @@ def _own(resources: Sequence[Found]) -> Iterator[Object]:
             namespace, _, name = resource.id.rpartition("/")
             api, kind = resource.type.removeprefix(_KUBERNETES).split(":")
             # `core/v1` is `v1` to everybody but Pulumi.
-            yield reference(api.removeprefix("core/"), kind, name, namespace)
+            # A patch is known by what it patches.
+            yield reference(api.removeprefix("core/"), kind.removesuffix("Patch"), name, namespace)
 
 
 def _label(item: Object) -> str:
