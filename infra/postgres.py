@@ -45,7 +45,8 @@ def grow_disk(stack: Stack, provider: kubernetes.Provider, airflow: Airflow) -> 
             "name": f"data-{IN_CLUSTER_SERVICE}-0",
             "namespace": airflow.namespace,
             # The size is the StatefulSet controller's until somebody takes it over.
-            "annotations": {"pulumi.com/patchForce": "true"},
+            # And a claim of a class that waits for its first pod is ready to Pulumi only while it is unbound.
+            "annotations": {"pulumi.com/patchForce": "true", "pulumi.com/skipAwait": "true"},
         },
         spec={"resources": {"requests": {"storage": _size(stack)}}},
         opts=pulumi.ResourceOptions(

@@ -33,7 +33,7 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Deployed:
+class DeployedState:
     """What a stack's state says of an environment, beside what its configuration says now."""
 
     resources: Sequence[Found]
@@ -62,10 +62,10 @@ class Deployed:
         return {}
 
 
-def deployed(backend: Backend) -> Deployed | None:
+def deployed(backend: Backend) -> DeployedState | None:
     """None where nothing is deployed yet: then there is nothing to lose."""
     resources = backend.resources()
-    return Deployed(resources, backend.outputs(), backend.plain()) if resources else None
+    return DeployedState(resources, backend.outputs(), backend.plain()) if resources else None
 
 
 def check(environment: Environment, backend: Backend, *, agreed: bool) -> list[Loss]:
@@ -85,7 +85,7 @@ def check(environment: Environment, backend: Backend, *, agreed: bool) -> list[L
     return losses
 
 
-def of(there: Deployed) -> Iterator[Loss]:
+def of(there: DeployedState) -> Iterator[Loss]:
     """The losses, each with the setting that brings it."""
     wanted = there.configured("database")
     if there.postgres and wanted != IN_CLUSTER:
@@ -111,7 +111,7 @@ def of(there: Deployed) -> Iterator[Loss]:
         yield Loss("rancherEnabled", "rancherEnabled false: the Rancher server goes with its data.")
 
 
-def refuse_impossible(environment: Environment, there: Deployed) -> None:
+def refuse_impossible(environment: Environment, there: DeployedState) -> None:
     """UserError for what no step of Pulumi's can do to a living environment."""
     _refuse_move(environment, there)
     asked = _number(there.configured("databaseStorageGb"))
@@ -124,7 +124,7 @@ def refuse_impossible(environment: Environment, there: Deployed) -> None:
         )
 
 
-def _refuse_move(environment: Environment, there: Deployed) -> None:
+def _refuse_move(environment: Environment, there: DeployedState) -> None:
     told = there.outputs
     now = {
         "environment": (told.environment, there.configured("environment")),
@@ -142,7 +142,7 @@ def _refuse_move(environment: Environment, there: Deployed) -> None:
             )
 
 
-def _disk(there: Deployed) -> int:
+def _disk(there: DeployedState) -> int:
     """The size of the database's disk in GB; 0 if it is not this environment's."""
     size = str(there.postgres.get("storage", {}).get("size", ""))
     if there.configured("database") == IN_CLUSTER:
