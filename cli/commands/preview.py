@@ -61,9 +61,9 @@ def preview(
         "changed": outcome.changed > 0,
         "changes": dict(outcome.changes),
         "seconds": round(outcome.seconds, 2),
-        "losses": lost,
+        "losses": [*lost, *outcome.losing],
     }
-    session.console.result(data, lambda: _show(session, outcome, lost))
+    session.console.result(data, lambda: _show(session, outcome, [*lost, *outcome.losing]))
 
 
 def _show(session: Session, outcome: Outcome, lost: Sequence[str]) -> None:

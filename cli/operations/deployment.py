@@ -172,7 +172,9 @@ def _deployed(
             session.console.note(f"data goes: {loss.text}")
         configure(session, planned, backend)
         if options.agree:
-            options.agree(backend.preview(session.console.stderr, refresh=options.refresh))
+            shown = backend.preview(session.console.stderr, refresh=options.refresh)
+            losses.check_steps(environment, shown, agreed=options.discard_data)
+            options.agree(shown)
         with ThreadPoolExecutor(1) as pool:
             # Beside Pulumi, which takes longer: most runs change nothing.
             early = pool.submit(_looked, session, environment)

@@ -11,7 +11,7 @@ from typing import Any
 from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.base.settings import DEFAULT_REGION, REGION_KEY, qualified
-from cli.stack.backends import Backend, Found
+from cli.stack.backends import Backend, Found, Outcome
 from cli.stack.pending import RELEASE
 from infra.contract.outputs import Outputs
 from infra.contract.settings import SETTINGS
@@ -83,6 +83,16 @@ def check(environment: Environment, backend: Backend, *, agreed: bool) -> list[L
             f"./aerodrome up --env {environment.name} --discard-data",
         )
     return losses
+
+
+def check_steps(environment: Environment, planned: Outcome, *, agreed: bool) -> None:
+    """UserError if a preview shows that something with data goes, and nobody has agreed to that."""
+    if planned.losing and not agreed:
+        raise UserError(
+            f'What is planned for "{environment.name}" would destroy data',
+            "\n".join(["Nothing was changed.", *planned.losing]),
+            f"./aerodrome up --env {environment.name} --discard-data",
+        )
 
 
 def of(there: DeployedState) -> Iterator[Loss]:

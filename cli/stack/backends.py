@@ -3,7 +3,7 @@
 `cli.stack.driver` does it, with the Pulumi CLI. Verbs know only this module.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TextIO
@@ -36,6 +36,9 @@ class Outcome:
     seconds: float
     outputs: Outputs = field(default_factory=lambda: Outputs({}))
     """The stack's outputs; secret ones are wrapped."""
+
+    losing: Sequence[str] = ()
+    """Of a preview: what holds data and would be deleted or replaced, each with what would be done."""
 
     @property
     def changed(self) -> int:

@@ -11,7 +11,7 @@ from cli.stack import former_state, pending, run_folder
 from cli.stack.backends import NEVER, Outcome, Stop
 from cli.stack.configuration import Configured
 from cli.stack.display import Display
-from cli.stack.events import Done, EventLog, Failed, Message, Step, Summary
+from cli.stack.events import Done, EventLog, Failed, Message, Started, Step, Summary
 from cli.stack.failures import Extent
 from cli.stack.room import COMMAND as ROOM_COMMAND
 
@@ -33,6 +33,7 @@ class _Watched:
     messages: list[Message] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
     extent: Extent = field(default_factory=Extent)
+    losing: list[str] = field(default_factory=list)
 
     def see(self, log: EventLog) -> None:
         for event in log.new():
@@ -42,6 +43,8 @@ class _Watched:
                     self.messages.append(event)
                 case Summary(changes=changes):
                     self.changes = changes
+                case Started(step) if step.loses_data:
+                    self.losing.append(f"{step.op} {step.type} {step.name}")
                 case Failed(step):
                     self.failed.append(event)
                     if _changes_something(step):
@@ -155,7 +158,8 @@ class Stack(Configured):
                 watched.extent if changes else Extent(),
                 retry,
             )
-        return Outcome(watched.changes, time.monotonic() - started)
+        losing = tuple(dict.fromkeys(watched.losing)) if verb == "preview" else ()
+        return Outcome(watched.changes, time.monotonic() - started, losing=losing)
 
     def _settle(self, show: TextIO) -> None:
         """Finds out what became of the steps of an interrupted run, and takes that into the state."""

@@ -8,7 +8,8 @@ import pytest
 from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.operations import losses
-from cli.stack.backends import Found
+from cli.stack.backends import Found, Outcome
+from cli.stack.events import Step
 from cli.stack.pending import RELEASE
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeBackend, FakeSession
@@ -134,3 +135,26 @@ def test_the_verbs_say_it(session: FakeSession, run: Run, run_json: Any) -> None
     agreed = run("up", "--env", "sandbox", "--discard-data", "--no-proof")
     assert agreed.exit_code == 0, agreed.output
     assert "data goes: database rds" in agreed.stderr
+
+
+@pytest.mark.parametrize(
+    ("op", "type_", "lost"),
+    [
+        ("replace", "aws:rds/instance:Instance", True),
+        ("delete", "aws:s3/bucket:Bucket", True),
+        ("update", "aws:rds/instance:Instance", False),
+        ("create", "aws:s3/bucket:Bucket", False),
+        ("replace", "aws:iam/policy:Policy", False),
+    ],
+)
+def test_a_step_that_loses_data_is_known(op: str, type_: str, lost: bool) -> None:
+    assert Step(op, f"urn:pulumi:dev::aerodrome::{type_}::x", type_).loses_data is lost
+
+
+def test_a_plan_that_loses_data_wants_consent() -> None:
+    planned = Outcome({"replace": 1}, 1.0, losing=("replace aws:eks/cluster:Cluster main",))
+    with pytest.raises(UserError, match='planned for "dev"') as refused:
+        losses.check_steps(Environment("dev"), planned, agreed=False)
+    assert "replace aws:eks/cluster:Cluster main" in refused.value.detail
+    losses.check_steps(Environment("dev"), planned, agreed=True)
+    losses.check_steps(Environment("dev"), Outcome({"update": 1}, 1.0), agreed=False)
