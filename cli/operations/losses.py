@@ -10,7 +10,7 @@ from typing import Any
 
 from cli.base.environments import Environment
 from cli.base.errors import UserError
-from cli.base.settings import DEFAULT_REGION, REGION_KEY, qualified
+from cli.base.settings import REGION_KEY, qualified
 from cli.stack.backends import Backend, Found, Outcome
 from cli.stack.pending import RELEASE
 from infra.contract.outputs import Outputs
@@ -140,7 +140,8 @@ def _refuse_move(environment: Environment, there: DeployedState) -> None:
         "environment": (told.environment, there.configured("environment")),
         "tenancy": (told.tenancy, there.configured("tenancy")),
         "base": (told.base, there.configured("base")),
-        REGION_KEY: (told.region, there.plain.get(REGION_KEY, DEFAULT_REGION)),
+        # Without a key the region is what AWS' own variables say.
+        REGION_KEY: (told.region, there.plain.get(REGION_KEY, told.region)),
     }
     for key, (was, asked) in now.items():
         if was and was != asked:

@@ -145,7 +145,7 @@ class FakeBackend:
             "adminUser": "admin",
             "logBucket": "logs",
             "logPrefix": "sandbox",
-            "region": "eu-north-1",
+            "region": self.values.get("aws:region", "eu-north-1"),
             "uiService": "airflow-api-server",
             "uiPort": 8080,
             "kubeconfig": Secret("clear text"),
