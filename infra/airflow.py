@@ -29,6 +29,8 @@ SECRET_NAMES = {
 }
 """The chart gets these names and never a secret: what makes none can lose none."""
 
+Contents = Mapping[str, Mapping[str, pulumi.Input[str]]]
+
 RELEASE_TIMEOUT_SECONDS = 900
 """Room for new nodes, the first image pull and the database's migration."""
 
@@ -58,6 +60,7 @@ class Airflow(pulumi.ComponentResource):
     admin_secret_name = SECRET_NAMES["admin"]
     database_secret_name = SECRET_NAMES["database"]
     namespace: pulumi.Output[str]
+    release: kubernetes.helm.v3.Release
 
     def __init__(
         self, name: str, args: AirflowArgs, opts: pulumi.ResourceOptions | None = None
@@ -67,7 +70,8 @@ class Airflow(pulumi.ComponentResource):
         self._names = args.stack.names
         self._in_cluster = pulumi.ResourceOptions(parent=self, provider=args.provider)
         self.namespace = self._namespace()
-        secrets = self._secrets()
+        contents = self._contents()
+        secrets = self._secrets(contents)
         # A pod that starts before the association gets no credentials; it would have to be restarted.
         association = aws.eks.PodIdentityAssociation(
             self._names.of("airflow"),
@@ -77,7 +81,7 @@ class Airflow(pulumi.ComponentResource):
             role_arn=args.role_arn,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        kubernetes.helm.v3.Release(
+        self.release = kubernetes.helm.v3.Release(
             self._names.of(RELEASE),
             name=RELEASE,
             namespace=self.namespace,
@@ -85,7 +89,9 @@ class Airflow(pulumi.ComponentResource):
             # Pulumi sees a chart by its version (pulumi-kubernetes #2672); this makes every change of its
             # files an upgrade.
             description=f"charts/airflow {content_hash(PROJECT_ROOT / 'charts' / 'airflow')}",
-            values=over(self._values(), args.stack.values),
+            values=over(self._values(contents), args.stack.values),
+            # So that a migration that failed is a failure of the release, and at once.
+            wait_for_jobs=True,
             timeout=RELEASE_TIMEOUT_SECONDS,
             # The next run must find a release that it can work with, not a half-made one.
             atomic=False,
@@ -107,9 +113,10 @@ class Airflow(pulumi.ComponentResource):
         )
         return namespace.metadata.name
 
-    def _secrets(self) -> list[kubernetes.core.v1.Secret]:
+    def _contents(self) -> Contents:
+        """What the Secrets hold, by their keys in SECRET_NAMES."""
         settings, secrets = self._args.stack.settings, self._args.stack.secrets
-        contents: dict[str, dict[str, pulumi.Input[str]]] = {
+        return {
             "fernet": {"fernet-key": secrets.fernet_key},
             "jwt": {"jwt-secret": secrets.jwt_secret},
             "api": {"api-secret-key": secrets.api_secret_key},
@@ -125,6 +132,8 @@ class Airflow(pulumi.ComponentResource):
                 "email": settings.admin_email,
             },
         }
+
+    def _secrets(self, contents: Contents) -> list[kubernetes.core.v1.Secret]:
         return [
             kubernetes.core.v1.Secret(
                 self._names.of(SECRET_NAMES[key]),
@@ -146,7 +155,14 @@ class Airflow(pulumi.ComponentResource):
             f"postgresql+psycopg2://{name}:{password}@", server.host, f":{PORT}/{name}", options
         )
 
-    def _values(self) -> dict[str, Any]:
+    def _checksums(self, contents: Contents) -> dict[str, pulumi.Output[str]]:
+        """Of each Secret's content, the database's address included."""
+        return {
+            key: pulumi.Output.all(**content).apply(self._args.stack.checksum)
+            for key, content in contents.items()
+        }
+
+    def _values(self, contents: Contents) -> dict[str, Any]:
         """The chart's values: its values.schema.json is the contract."""
         args, settings = self._args, self._args.stack.settings
         node_port = {"nodePort": settings.ui_node_port} if settings.ui_node_port else {}
@@ -160,7 +176,7 @@ class Airflow(pulumi.ComponentResource):
             "executor": settings.executor,
             "serviceAccount": {"name": SERVICE_ACCOUNT},
             "secrets": SECRET_NAMES,
-            "secretsChecksum": args.stack.secrets_checksum,
+            "secretsChecksums": self._checksums(contents),
             "logs": {
                 "bucket": args.log_bucket,
                 "prefix": self._names.log_prefix,

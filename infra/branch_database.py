@@ -41,6 +41,7 @@ class BranchDatabase(pulumi.ComponentResource):
         names, base = args.stack.names, args.base
         child = pulumi.ResourceOptions(parent=self, provider=args.provider)
         namespace = base.output(Outputs.namespace)
+        content = {"password": args.stack.secrets.database_password}
         secret = kubernetes.core.v1.Secret(
             names.of("branch-database"),
             metadata={
@@ -48,7 +49,7 @@ class BranchDatabase(pulumi.ComponentResource):
                 "namespace": namespace,
                 "labels": args.stack.labels,
             },
-            string_data=pulumi.Output.secret({"password": args.stack.secrets.database_password}),
+            string_data=pulumi.Output.secret(content),
             opts=child,
         )
         self.release = kubernetes.helm.v3.Release(
@@ -67,7 +68,7 @@ class BranchDatabase(pulumi.ComponentResource):
                 "adminSecret": base.output(Outputs.database_admin_secret_name),
                 "database": names.database,
                 "passwordSecret": secret.metadata.name,
-                "secretsChecksum": args.stack.secrets_checksum,
+                "secretsChecksum": args.stack.checksum(content),
             },
             wait_for_jobs=True,
             timeout=TIMEOUT_SECONDS,

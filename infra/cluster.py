@@ -69,6 +69,8 @@ class Cluster(pulumi.ComponentResource):
         self.provider = kubernetes.Provider(
             self._names.cluster,
             kubeconfig=self.kubeconfig,
+            # Otherwise a changed Secret is deleted and made again: pods that start in between fail.
+            enable_secret_mutable=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[workers, *addons]),
         )
         self.storage_class = self._storage_class()

@@ -12,7 +12,7 @@ from infra.flow_log import FlowLog, FlowLogArgs
 from infra.image import Image, ImageArgs
 from infra.log_bucket import LogBucket, LogBucketArgs
 from infra.network import Network, NetworkArgs
-from infra.postgres import postgres_values
+from infra.postgres import grow_disk, postgres_values
 from infra.rancher import Rancher, RancherArgs
 from infra.registry import Registry, RegistryArgs
 from infra.stack import Stack
@@ -52,6 +52,8 @@ def deploy(stack: Stack) -> None:
             | (backup.values if backup else {}),
         ),
     )
+    if not database:
+        grow_disk(stack, cluster.provider, airflow)
     outputs.export(
         outputs.Deployed(
             stack, cluster.name, cluster.kubeconfig, bucket.bucket, images["airflow"], airflow

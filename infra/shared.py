@@ -29,7 +29,10 @@ VALUES: dict[str, Any] = {
 def deploy(stack: Stack) -> None:
     base = Base(stack)
     kubeconfig = base.output(Outputs.kubeconfig)
-    provider = kubernetes.Provider(stack.names.of("base"), kubeconfig=kubeconfig)
+    # Otherwise a changed Secret is deleted and made again: pods that start in between fail.
+    provider = kubernetes.Provider(
+        stack.names.of("base"), kubeconfig=kubeconfig, enable_secret_mutable=True
+    )
     database = BranchDatabase("database", BranchDatabaseArgs(stack, base, provider))
     image = Image("airflow", ImageArgs(stack, "airflow", base.repository("airflow")))
     access = BranchAccess(

@@ -1,7 +1,8 @@
 """What the program needs to know of the stack it runs for: its settings, its place, its names, its tags."""
 
-import dataclasses
 import hashlib
+import hmac
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -76,14 +77,14 @@ class Stack:
         """On its namespace, and on what it puts into its base's."""
         return labels(self.settings.environment, self.settings.base)
 
-    @property
-    def secrets_checksum(self) -> str:
-        """Changes when a secret does, so that what reads them is started again.
+    def checksum(self, content: Mapping[str, str]) -> str:
+        """Changes when the content of a Secret does, so that what reads it, and nothing else, starts again.
 
-        Not secret itself: nobody can guess their way back, because one of the inputs is a random key.
+        Not secret itself. Passwords that people choose can be guessed, and each guess be compared with a plain
+        hash: so the key is one that nobody guesses. Only a new Fernet key changes the checksums of all.
         """
-        parts = "\0".join(dataclasses.astuple(self.secrets)).encode()
-        return hashlib.sha256(parts).hexdigest()
+        text = json.dumps(content, sort_keys=True).encode()
+        return hmac.new(self.secrets.fernet_key.encode(), text, hashlib.sha256).hexdigest()
 
     @property
     def lasting_tags(self) -> dict[str, str]:

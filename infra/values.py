@@ -38,7 +38,7 @@ OWNED: Final[Mapping[str, str]] = {
     "image.digest": _BUILT,
     "image.tag": _BUILT,
     "secrets": "the program makes the Secrets: set their content with ./aerodrome config set KEY --secret",
-    "secretsChecksum": "it follows from the secrets: ./aerodrome config set KEY --secret",
+    "secretsChecksums": "it follows from the secrets: ./aerodrome config set KEY --secret",
     "executor": "./aerodrome config set executor NAME",
     "serviceAccount.name": "the role in AWS is for this account",
     "logs.bucket": _STORED,

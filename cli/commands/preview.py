@@ -1,5 +1,6 @@
 """`aerodrome preview`: what `up` would do."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 import typer
@@ -16,10 +17,11 @@ from cli.commands.options import (
     on_environment,
     under_new_name,
 )
-from cli.operations import deployment
+from cli.operations import deployment, losses
 from cli.operations.deployment import UpOptions
 from cli.session import Session
 from cli.stack import stack_config
+from cli.stack.backends import Outcome
 
 
 @on_environment
@@ -56,6 +58,10 @@ def preview(
         backend = stack.enter_context(session.backend(environment).dry_run())
         planned = deployment.plan(session, environment, options)
         session.cloud(environment).require()
+        there = losses.deployed(backend)
+        lost = [loss.text for loss in losses.of(there)] if there else []
+        if there:
+            losses.refuse_impossible(environment, there)
         deployment.configure(session, planned, backend)
         stack.enter_context(stack_config.values_unless_refused(backend, options.values))
         outcome = backend.preview(session.console.stderr, refresh=refresh)
@@ -64,6 +70,15 @@ def preview(
         "changed": outcome.changed > 0,
         "changes": dict(outcome.changes),
         "seconds": round(outcome.seconds, 2),
+        "losses": [*lost, *outcome.losing],
     }
+    session.console.result(data, lambda: _show(session, outcome, [*lost, *outcome.losing]))
+
+
+def _show(session: Session, outcome: Outcome, lost: Sequence[str]) -> None:
     text = f"would do: {outcome.summary()}" if outcome.changed else "nothing to change"
-    session.console.result(data, lambda: session.console.line(text, "bold"))
+    session.console.line(text, "bold")
+    for loss in lost:
+        session.console.line(f"DATA WOULD GO: {loss}", "bold red")
+    if lost:
+        session.console.line("`up` does that with --discard-data only.")

@@ -39,6 +39,12 @@ def up(  # noqa: PLR0913 - one parameter for each option
         typer.Option("--proof/--no-proof", help="Run the example DAG [default: after a change]."),
     ] = None,
     refresh: Refresh = False,
+    discard_data: Annotated[
+        bool,
+        typer.Option(
+            "--discard-data", help="Agree to lose the data that the new configuration destroys."
+        ),
+    ] = False,
     ui_port: UiPort = None,
     yes: Yes = False,
     json: Json = False,
@@ -68,6 +74,7 @@ def up(  # noqa: PLR0913 - one parameter for each option
         (lambda planned: _agree(session, planned)) if asks else None,
         refresh,
         values_files.from_project(values) if values else None,
+        discard_data,
     )
     done = deployment.deploy(session, environment, phases, options)
     data: dict[str, Any] = {

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from cli.base import lease, lifetime
@@ -14,14 +15,15 @@ from cli.base.errors import KitError, UserError
 from cli.base.phases import Phases
 from cli.base.record import Record
 from cli.base.settings import DEFAULT_REGION, REGION_KEY
+from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.protocol import Cloud
-from cli.operations import bases, drift
+from cli.operations import bases, drift, hindrances, losses
 from cli.operations.live import Live
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend, Outcome
 from cli.stack.stack_config import Placement
-from infra.contract.naming import secrets_provider
+from infra.contract.naming import Names, secrets_provider
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,9 @@ class UpOptions:
 
     values: Sequence[str] | None = None
     """Files with values of the chart, from the project's folder; None: as configured."""
+
+    discard_data: bool = False
+    """Whether the data that a changed configuration destroys may go."""
 
 
 @dataclass(frozen=True)
@@ -166,17 +171,21 @@ def _deployed(
     backend = session.backend(environment)
     record = _current(session, environment, backend)
     with phases.phase("deployment"):
+        for loss in losses.check(environment, backend, agreed=options.discard_data):
+            session.console.note(f"data goes: {loss.text}")
         configure(session, planned, backend)
         with stack_config.values_unless_refused(backend, options.values):
             if options.agree:
-                options.agree(backend.preview(session.console.stderr, refresh=options.refresh))
+                shown = backend.preview(session.console.stderr, refresh=options.refresh)
+                losses.check_steps(environment, shown, agreed=options.discard_data)
+                options.agree(shown)
             with ThreadPoolExecutor(1) as pool:
                 # Beside Pulumi, which takes longer: most runs change nothing.
-                early = pool.submit(_looked, session, environment, thorough=options.refresh)
-                outcome = backend.up(session.console.stderr, refresh=options.refresh)
+                early = pool.submit(_looked, session, environment)
+                outcome = _watched(session, planned, backend, refresh=options.refresh)
         live = Live(session, environment, backend, outcome.outputs)
         found = early.result() if not outcome.changed else None
-        outcome = _made_good(live, outcome, found, thorough=options.refresh)
+        outcome = _made_good(live, outcome, found)
     expires = backend.plain().get(stack_config.EXPIRES_KEY, lifetime.NEVER)
     done = Deployed(outcome, planned.placement, expires, live.addresses)
     due = bool(outcome.changed) or (record is not None and not record.proof)
@@ -192,25 +201,50 @@ def _deployed(
     return replace(done, proof=proof, proved_now=True)
 
 
-def _looked(session: Session, environment: Environment, *, thorough: bool) -> drift.Drift | None:
+def _watched(
+    session: Session, planned: DeploymentPlan, backend: Backend, *, refresh: bool
+) -> Outcome:
+    """`up`, as long as it can succeed; a failure says what pods and Jobs have said."""
+    environment, base = planned.environment, planned.placement.base
+    shared = planned.placement.shared
+    names = Names(environment.name, shared=shared)
+
+    @cache
+    def kubernetes() -> Kubernetes:
+        outputs = backend.outputs()
+        cluster = outputs.cluster_name or Names(base if shared else environment.name).cluster
+        cloud = session.cloud(environment)
+        return cloud.kubernetes(names.namespace, outputs, cluster, planned.region)
+
+    with hindrances.watched(kubernetes, hindrances.places(names, base if shared else "")) as watch:
+        try:
+            return backend.up(session.console.stderr, refresh=refresh, stop=lambda: watch.reason)
+        except UserError:
+            raise
+        except KitError as error:
+            if not watch.reason or watch.reason in error.detail:
+                raise
+            detail = f"{watch.reason}\n{error.detail}"
+            raise KitError(error.summary, detail, error.command) from error
+
+
+def _looked(session: Session, environment: Environment) -> drift.Drift | None:
     """The drift in the cluster; None if nothing is deployed yet, or the cluster cannot be reached."""
     try:
         backend = session.backend(environment)
         if not (resources := backend.resources()):
             return None
         live = Live(session, environment, backend, backend.outputs())
-        return drift.look(live.kubernetes, resources, thorough=thorough)
+        return drift.look(live.kubernetes, resources)
     except KitError:
         # What is wrong will show when it is looked at again.
         return None
 
 
-def _made_good(
-    live: Live, outcome: Outcome, found: drift.Drift | None, *, thorough: bool
-) -> Outcome:
-    """Repairs what somebody has deleted in the cluster (`thorough`: or edited) since it was deployed."""
+def _made_good(live: Live, outcome: Outcome, found: drift.Drift | None) -> Outcome:
+    """Repairs what somebody has deleted or edited in the cluster since it was deployed."""
     if found is None:
-        found = drift.look(live.kubernetes, live.backend.resources(), thorough=thorough)
+        found = drift.look(live.kubernetes, live.backend.resources())
     if not found.labels:
         return outcome
     report = live.session.console.report
@@ -219,7 +253,7 @@ def _made_good(
         # Only a look at each resource tells Pulumi that it is gone.
         again = live.backend.up(live.session.console.stderr, refresh=True)
         outcome = replace(again, seconds=outcome.seconds + again.seconds)
-        found = drift.look(live.kubernetes, live.backend.resources(), thorough=thorough)
+        found = drift.look(live.kubernetes, live.backend.resources())
     drift.repair(live.kubernetes, found)
     if repaired := len(found.missing) + len(found.changed):
         report(f"restored as deployed: {', '.join(found.labels)}")

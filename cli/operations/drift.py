@@ -36,7 +36,7 @@ class Drift:
     """Releases, and objects of the program itself, that only Pulumi can make again."""
 
     changed: list[Object] = field(default_factory=list)
-    """Objects of a manifest that somebody has edited; only looked for on request."""
+    """Objects of a manifest in which somebody has edited what it says."""
 
     @property
     def labels(self) -> list[str]:
@@ -44,11 +44,8 @@ class Drift:
         return [*self.gone, *map(_label, [*self.missing, *self.changed])]
 
 
-def look(kubernetes: Kubernetes, resources: Sequence[Found], *, thorough: bool = False) -> Drift:
-    """Compares the cluster with what the stack has deployed into it.
-
-    `thorough`: also the fields of each object, which takes some seconds more.
-    """
+def look(kubernetes: Kubernetes, resources: Sequence[Found]) -> Drift:
+    """Compares the cluster with what the stack has deployed into it, field by field."""
     drift = Drift()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for resource in resources:
@@ -57,11 +54,11 @@ def look(kubernetes: Kubernetes, resources: Sequence[Found], *, thorough: bool =
                 manifest = _manifest(kubernetes, name, namespace)
                 if not manifest:
                     drift.gone.append(f"Helm release {name}")
-                states = list(pool.map(partial(_state, kubernetes, thorough), manifest))
+                states = list(pool.map(partial(_state, kubernetes), manifest))
                 drift.missing += _in_state(_MISSING, manifest, states)
                 drift.changed += _in_state(_CHANGED, manifest, states)
         own = list(_own(resources))
-        states = list(pool.map(partial(_state, kubernetes, False), own))
+        states = list(pool.map(partial(_presence, kubernetes), own))
         drift.gone += map(_label, _in_state(_MISSING, own, states))
     return drift
 
@@ -92,14 +89,18 @@ def _manifest(kubernetes: Kubernetes, name: str, namespace: str) -> list[Object]
     return documents
 
 
-def _state(kubernetes: Kubernetes, thorough: bool, item: Object) -> str:
-    """How an object is: also whether applying it as it was deployed would change it, if `thorough`."""
+def _state(kubernetes: Kubernetes, item: Object) -> str:
+    """How an object of a manifest is: also whether applying it as it was deployed would change it."""
     found = kubernetes.find_same(item)
     if found is None:
         return _MISSING
-    if thorough and _fields(kubernetes.apply(item, _HELM, dry_run=True)) != _fields(found):
+    if _fields(kubernetes.apply(item, _HELM, dry_run=True)) != _fields(found):
         return _CHANGED
     return ""
+
+
+def _presence(kubernetes: Kubernetes, item: Object) -> str:
+    return _MISSING if kubernetes.find_same(item) is None else ""
 
 
 def _fields(item: Object) -> Object:
@@ -116,7 +117,8 @@ def _own(resources: Sequence[Found]) -> Iterator[Object]:
             namespace, _, name = resource.id.rpartition("/")
             api, kind = resource.type.removeprefix(_KUBERNETES).split(":")
             # `core/v1` is `v1` to everybody but Pulumi.
-            yield reference(api.removeprefix("core/"), kind, name, namespace)
+            # A patch is known by what it patches.
+            yield reference(api.removeprefix("core/"), kind.removesuffix("Patch"), name, namespace)
 
 
 def _label(item: Object) -> str:

@@ -3,13 +3,24 @@
 `cli.stack.driver` does it, with the Pulumi CLI. Verbs know only this module.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TextIO
 
 from cli.base.values import Secret, reveal
 from infra.contract.outputs import Outputs
+
+Stop = Callable[[], str]
+"""Why an operation cannot succeed any more; empty as long as it can. Asked again and again."""
+
+
+def _never() -> str:
+    return ""
+
+
+NEVER: Stop = _never
+
 
 QUIET = ("same", "read")
 """Steps that leave everything as it is."""
@@ -25,6 +36,9 @@ class Outcome:
     seconds: float
     outputs: Outputs = field(default_factory=lambda: Outputs({}))
     """The stack's outputs; secret ones are wrapped."""
+
+    losing: Sequence[str] = ()
+    """Of a preview: what holds data and would be deleted or replaced, each with what would be done."""
 
     @property
     def changed(self) -> int:
@@ -65,12 +79,15 @@ class Backend(Protocol):
     def preview(self, show: TextIO, *, refresh: bool = False) -> Outcome:
         """What `up` would do; with `refresh` after a look at what is really there."""
 
-    def up(self, show: TextIO, *, refresh: bool = False) -> Outcome: ...
+    def up(self, show: TextIO, *, refresh: bool = False, stop: Stop = NEVER) -> Outcome:
+        """Brings what is there to what the program says. KitError as soon as `stop` has a reason."""
+
     def refresh(self, show: TextIO, *, seconds: float | None = None) -> Outcome:
         """Compares the state with what is really there, and forgets what is gone."""
 
-    def destroy(self, show: TextIO, *, seconds: float | None = None) -> Outcome:
-        """Deletes what the state knows; interrupted after `seconds`, it saves and raises."""
+    def destroy(self, show: TextIO, *, seconds: float | None = None, stop: Stop = NEVER) -> Outcome:
+        """Deletes what the state knows; interrupted after `seconds`, or when `stop` has a reason, it saves
+        and raises."""
 
     def history(self) -> list[dict[str, Any]]:
         """What was done to the stack, the latest first."""

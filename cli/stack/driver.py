@@ -8,10 +8,10 @@ from typing import Any, TextIO
 
 from cli.base.errors import KitError
 from cli.stack import former_state, pending, run_folder
-from cli.stack.backends import Outcome
+from cli.stack.backends import NEVER, Outcome, Stop
 from cli.stack.configuration import Configured
 from cli.stack.display import Display
-from cli.stack.events import Done, EventLog, Failed, Message, Step, Summary
+from cli.stack.events import Done, EventLog, Failed, Message, Started, Step, Summary
 from cli.stack.failures import Extent
 
 TITLES = {
@@ -32,6 +32,7 @@ class _Watched:
     messages: list[Message] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
     extent: Extent = field(default_factory=Extent)
+    losing: list[str] = field(default_factory=list)
 
     def see(self, log: EventLog) -> None:
         for event in log.new():
@@ -41,6 +42,8 @@ class _Watched:
                     self.messages.append(event)
                 case Summary(changes=changes):
                     self.changes = changes
+                case Started(step) if step.loses_data:
+                    self.losing.append(f"{step.op} {step.type} {step.name}")
                 case Failed(step):
                     self.failed.append(event)
                     if _changes_something(step):
@@ -67,12 +70,12 @@ class Stack(Configured):
         options = ["--refresh"] if refresh else []
         return self._run("preview", [*options, "--diff"], show)
 
-    def up(self, show: TextIO, *, refresh: bool = False) -> Outcome:
+    def up(self, show: TextIO, *, refresh: bool = False, stop: Stop = NEVER) -> Outcome:
         self._require()
         self._settle(show)
         # Without Pulumi's own preview: whoever wants to see it first has called `preview`.
         options = ["--yes", "--skip-preview", *(["--refresh"] if refresh else [])]
-        done = self._run("up", options, show)
+        done = self._run("up", options, show, stop=stop)
         return replace(done, outputs=self.outputs())
 
     def refresh(self, show: TextIO, *, seconds: float | None = None) -> Outcome:
@@ -80,14 +83,19 @@ class Stack(Configured):
         self._settle(show)
         return self._run("refresh", ["--yes", "--skip-preview"], show, seconds)
 
-    def destroy(self, show: TextIO, *, seconds: float | None = None) -> Outcome:
+    def destroy(self, show: TextIO, *, seconds: float | None = None, stop: Stop = NEVER) -> Outcome:
         if not self._there():
             return Outcome({}, 0.0)
         self._settle(show)
-        return self._run("destroy", ["--yes", "--skip-preview"], show, seconds)
+        return self._run("destroy", ["--yes", "--skip-preview"], show, seconds, stop)
 
     def _run(
-        self, verb: str, options: list[str], show: TextIO, seconds: float | None = None
+        self,
+        verb: str,
+        options: list[str],
+        show: TextIO,
+        seconds: float | None = None,
+        stop: Stop = NEVER,
     ) -> Outcome:
         started = time.monotonic()
         note = _writer(show)
@@ -102,7 +110,7 @@ class Stack(Configured):
 
             def look() -> bool:
                 watched.see(log)
-                return room is not None and room.is_used_up()
+                return bool(stop()) or (room is not None and room.is_used_up())
 
             try:
                 ended = self._program(folder).run(
@@ -123,22 +131,29 @@ class Stack(Configured):
                 f"`pulumi {verb}` was interrupted: its timeout has passed",
                 "What it has done is saved. The same command continues from there.",
             )
+        retry = f"./aerodrome {'down' if verb == 'destroy' else verb} --env {self._place.stack}"
+        if ended.stopped and (reason := stop()):
+            raise KitError(
+                f"`pulumi {verb}` was interrupted: it could not succeed any more",
+                f"{reason}\nWhat it has done is saved.",
+                retry,
+            )
         if ended.stopped and room is not None:
             raise room.interrupted(verb)
         if ended.code != 0:
             if self._unlocked(ended, note):
-                return self._run(verb, options, show, seconds)
+                return self._run(verb, options, show, seconds, stop)
             if changes:
                 self._settle_lost(watched, note)
-            retry = "down" if verb == "destroy" else verb
             raise self._failure(
                 verb,
                 ended,
                 watched.messages,
                 watched.extent if changes else Extent(),
-                f"./aerodrome {retry} --env {self._place.stack}",
+                retry,
             )
-        return Outcome(watched.changes, time.monotonic() - started)
+        losing = tuple(dict.fromkeys(watched.losing)) if verb == "preview" else ()
+        return Outcome(watched.changes, time.monotonic() - started, losing=losing)
 
     def _settle(self, show: TextIO) -> None:
         """Finds out what became of the steps of an interrupted run, and takes that into the state."""

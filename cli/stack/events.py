@@ -37,6 +37,25 @@ class Step:
     def name(self) -> str:
         return name_of(self.urn)
 
+    @property
+    def loses_data(self) -> bool:
+        """Whether something that holds data goes, to be made again empty or not at all."""
+        return self.type in _HOLD_DATA and self.op in ("delete", "replace")
+
+
+_HOLD_DATA = frozenset(
+    {
+        "aws:ec2/instance:Instance",
+        "aws:ecr/repository:Repository",
+        "aws:eks/cluster:Cluster",
+        "aws:rds/instance:Instance",
+        "aws:s3/bucket:Bucket",
+        "kubernetes:core/v1:Namespace",
+        "kubernetes:helm.sh/v3:Release",
+    }
+)
+"""Databases, logs, images, the Rancher server, and what has disks in the cluster."""
+
 
 @dataclass(frozen=True)
 class Started:

@@ -50,10 +50,26 @@ def marked_as_failed(secret: Mapping[str, Any]) -> dict[str, Any]:
     """The Secret of a revision, with the status of one that Helm gave up."""
     release = unpacked(secret)
     release["info"]["status"] = _FAILED
-    packed = base64.b64encode(gzip.compress(json.dumps(release).encode()))
+    packed = _packed(secret, release)
     metadata = secret["metadata"]
-    return {
-        **secret,
-        "data": {**secret["data"], "release": base64.b64encode(packed).decode()},
-        "metadata": {**metadata, "labels": {**metadata["labels"], "status": _FAILED}},
-    }
+    labels = {**metadata["labels"], "status": _FAILED}
+    return {**packed, "metadata": {**metadata, "labels": labels}}
+
+
+def with_hook_image(secret: Mapping[str, Any], image: str) -> dict[str, Any] | None:
+    """The Secret of a revision whose hooks' pods have this image; None if they have it already."""
+    import yaml
+
+    release, changed = unpacked(secret), False
+    for hook in release.get("hooks") or ():
+        document = yaml.safe_load(hook["manifest"])
+        for container in document["spec"]["template"]["spec"]["containers"]:
+            if container["image"] != image:
+                container["image"] = image
+                hook["manifest"], changed = yaml.safe_dump(document), True
+    return _packed(secret, release) if changed else None
+
+
+def _packed(secret: Mapping[str, Any], release: Mapping[str, Any]) -> dict[str, Any]:
+    packed = base64.b64encode(gzip.compress(json.dumps(release).encode()))
+    return {**secret, "data": {**secret["data"], "release": base64.b64encode(packed).decode()}}

@@ -26,8 +26,9 @@ _RULES: dict[str, list[Object]] = {
         {
             "apiGroups": [""],
             "resources": ["persistentvolumes"],
-            "verbs": [*_READ, "create", "delete"],
+            "verbs": [*_READ, "create", "delete", "patch"],
         },
+        {"apiGroups": [""], "resources": ["persistentvolumeclaims/status"], "verbs": ["patch"]},
     ],
     POLICIES_USER: [
         {"apiGroups": [""], "resources": ["pods", "namespaces"], "verbs": _READ},

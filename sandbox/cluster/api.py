@@ -52,6 +52,10 @@ class Api:
         """Server-side apply of one object, whose own path this is."""
         self.call("PATCH", f"{path}?fieldManager=aerodrome&force=true", manifest, APPLY)
 
+    def merge(self, path: str, change: dict[str, Any]) -> None:
+        """Merges a change into an object, or into the part of it that the path names."""
+        self.call("PATCH", path, change, "application/merge-patch+json")
+
     def call(
         self, method: str, path: str, body: object = None, kind: str = "application/json"
     ) -> dict[str, Any]:

@@ -46,6 +46,18 @@ class Delete:
     name: str
 
 
+@dataclass(frozen=True)
+class Grow:
+    """Make a volume as large as its claim asks for, and tell the claim: a folder has all the room there is."""
+
+    volume: str
+    claim: Object
+    size: str
+
+
+Step = Create | Delete | Grow
+
+
 def process(layout: Layout) -> Process:
     argv = [sys.executable, "-m", __name__, str(layout.instance_file)]
     return Process("volume-provisioner", argv, after=("kube-apiserver",))
@@ -56,11 +68,11 @@ def decide(
     claims: Sequence[Object],
     volumes: Sequence[Object],
     layout: Layout,
-) -> list[Create | Delete]:
+) -> list[Step]:
     """The actions after which every claim of ours has its volume, and no other is kept."""
     ours = {c["metadata"]["name"]: c for c in classes if c["provisioner"] == DRIVER}
     existing = {volume["metadata"]["name"] for volume in volumes}
-    steps: list[Create | Delete] = []
+    steps: list[Step] = []
     for claim in claims:
         storage_class = ours.get(claim["spec"].get("storageClassName", ""))
         if storage_class is None or claim["spec"].get("volumeName"):
@@ -69,7 +81,22 @@ def decide(
             continue
         steps.append(Create(_volume(claim, storage_class, layout)))
     steps.extend(Delete(v["metadata"]["name"]) for v in volumes if _to_delete(v))
+    steps.extend(
+        Grow(claim["spec"]["volumeName"], claim, claim["spec"]["resources"]["requests"]["storage"])
+        for claim in claims
+        if _grows(claim, ours)
+    )
     return steps
+
+
+def _grows(claim: Object, ours: dict[str, Object]) -> bool:
+    """Whether more is asked for than there is. The API server has seen to it that the class allows it, and
+    that nobody asks for less."""
+    status = claim.get("status", {})
+    asked = claim["spec"]["resources"]["requests"]["storage"]
+    have = status.get("capacity", {}).get("storage", asked)
+    bound = bool(claim["spec"].get("volumeName")) and status.get("phase") == "Bound"
+    return bound and claim["spec"].get("storageClassName", "") in ours and asked != have
 
 
 def _waits(claim: Object, storage_class: Object) -> bool:
@@ -128,7 +155,7 @@ def _volume(claim: Object, storage_class: Object, layout: Layout) -> Object:
     }
 
 
-def carry_out(step: Create | Delete, api: Api, layout: Layout) -> None:
+def carry_out(step: Step, api: Api, layout: Layout) -> None:
     """The only place with effects."""
     if isinstance(step, Create):
         name = step.volume["metadata"]["name"]
@@ -138,6 +165,12 @@ def carry_out(step: Create | Delete, api: Api, layout: Layout) -> None:
         # It does not do that for a folder of the node, so any user may write here.
         folder.chmod(0o777)
         _unless(409, lambda: api.call("POST", _VOLUMES, step.volume))
+    elif isinstance(step, Grow):
+        capacity = {"capacity": {"storage": step.size}}
+        _unless(404, lambda: api.merge(f"{_VOLUMES}/{step.volume}", {"spec": capacity}))
+        meta = step.claim["metadata"]
+        path = f"/api/v1/namespaces/{meta['namespace']}/persistentvolumeclaims/{meta['name']}"
+        _unless(404, lambda: api.merge(f"{path}/status", {"status": capacity}))
     else:
         _unless(404, lambda: api.call("DELETE", f"{_VOLUMES}/{step.name}"))
         shutil.rmtree(layout.volumes / step.name, ignore_errors=True)

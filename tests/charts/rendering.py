@@ -59,8 +59,13 @@ class Rendered:
         return {o["kind"] for o in self.objects}
 
     def environment(self) -> dict[str, str]:
-        """Airflow's settings."""
-        settings: dict[str, str] = self.find("ConfigMap", "airflow-config")["data"]
+        """Airflow's settings: those that all read, and those of one component each."""
+        settings: dict[str, str] = dict(self.find("ConfigMap", "airflow-config")["data"])
+        for item in self.objects:
+            if item["kind"] == "Deployment":
+                for container in item["spec"]["template"]["spec"]["containers"]:
+                    own = [each for each in container.get("env", []) if "value" in each]
+                    settings |= {each["name"]: each["value"] for each in own}
         return settings
 
     def worker(self) -> Object:

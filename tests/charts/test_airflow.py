@@ -241,7 +241,7 @@ class TestMigration:
         "change",
         [
             {"image": {"digest": f"sha256:{'2' * 64}"}},
-            {"secretsChecksum": "other"},
+            {"secretsChecksums": {"database": "other"}},
             {"labels": {"team": "data"}},
             {"migration": {"resources": {"limits": {"memory": "2Gi"}}}},
             {"nodeSelector": {"pool": "system"}},

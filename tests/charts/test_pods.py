@@ -118,7 +118,10 @@ def annotations(rendered: Rendered, component: str) -> dict[str, str]:
 @pytest.mark.parametrize("component", COMPONENTS)
 @pytest.mark.parametrize(
     "change",
-    [{"config": {"core": {"default_timezone": "Europe/Paris"}}}, {"secretsChecksum": "other"}],
+    [
+        {"config": {"core": {"default_timezone": "Europe/Paris"}}},
+        {"secretsChecksums": {"database": "other"}},
+    ],
     ids=["config", "secrets"],
 )
 def test_pods_are_replaced_when_what_they_read_changes(

@@ -255,3 +255,19 @@ def test_the_database_may_be_on_rds() -> None:
     assert secret["connection"].endswith(
         "@aerodrome-test-database.rds.example.com:5432/airflow?sslmode=require"
     )
+
+
+def test_the_databases_disk_grows_by_its_claim(program: Program) -> None:
+    """The StatefulSet's template cannot: `charts/airflow/templates/database/_pod.tpl`."""
+    claim = program.one("kubernetes:core/v1:PersistentVolumeClaimPatch")
+    assert claim.inputs["spec"] == {"resources": {"requests": {"storage": "20Gi"}}}
+    metadata = claim.inputs["metadata"]
+    assert (metadata["name"], metadata["namespace"]) == ("data-airflow-database-0", "airflow")
+    # Pulumi waits for a bound claim of this kind of class until its time is up.
+    assert metadata["annotations"]["pulumi.com/skipAwait"] == "true"
+    assert program.depends_on(claim, program.one("kubernetes:helm.sh/v3:Release"))
+
+
+def test_rds_has_no_claim() -> None:
+    rds = run_program({"environment": "test", "database": "rds"}, SECRETS)
+    assert not [r for r in rds.resources if "PersistentVolumeClaim" in r.type]

@@ -71,7 +71,7 @@ class FileBackend:
         self.write(resources=[each for each in left if each[0] != "s3" or each[1] in there])
         return Outcome({}, 0.0)
 
-    def destroy(self, show: Any, *, seconds: float | None = None) -> Outcome:
+    def destroy(self, show: Any, *, seconds: float | None = None, stop: Any = None) -> Outcome:
         if self.refuses:
             raise self.refuses.pop(0)
         left = self._read()["resources"]

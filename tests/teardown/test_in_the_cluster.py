@@ -39,7 +39,7 @@ def session(
 
 
 def _down(session: kit.Sandboxed, name: str, **options: Any) -> TornDown:
-    phases = Phases(session.console, total=11)
+    phases = Phases(session.console, total=12)
     return tear_down(session, Environment(name), phases, DownOptions(keep_sandbox=True, **options))
 
 
@@ -346,8 +346,8 @@ def test_a_base_with_branches_refuses_and_names_them_or_takes_them_first(
         done = _down(session, cloud.theirs, with_branches=True)
     assert [branch.environment for branch in done.branches] == [cloud.ours]
     told = capsys.readouterr().err
-    assert f"[1/22] {cloud.ours}: drain" in told
-    assert f"[22/22] {cloud.theirs}: inventory" in told
+    assert f"[1/24] {cloud.ours}: drain" in told
+    assert f"[24/24] {cloud.theirs}: inventory" in told
     assert f"airflow-{cloud.ours}" not in cluster.names("namespaces")
 
 

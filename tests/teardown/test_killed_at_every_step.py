@@ -35,6 +35,7 @@ MOMENTS = [
     "volumes",
     "node pools",
     "data",
+    "database hook",
     "engine",
     "cluster",
     "cloud",

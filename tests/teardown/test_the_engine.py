@@ -46,7 +46,7 @@ def _step(done: TornDown, name: str) -> Any:
 class Emptied(kit.FileBackend):
     """A stack that somebody else empties in the moment before."""
 
-    def destroy(self, show: Any, *, seconds: float | None = None) -> Any:
+    def destroy(self, show: Any, *, seconds: float | None = None, stop: Any = None) -> Any:
         self.forget()
         raise KitError("The Pulumi CLI failed", "error: no previous deployment")
 

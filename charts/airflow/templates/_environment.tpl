@@ -1,12 +1,12 @@
 {{/*
-Airflow's settings, as AIRFLOW__SECTION__KEY. One list for all components, tasks included, so
-nothing secret is in here. Values under `config` win.
+Airflow's settings, as AIRFLOW__SECTION__KEY, as JSON. One list for all components, tasks included,
+so nothing secret is in here. Values under `config` win.
 
 Heartbeat interval of workers: for as long a task's pod may overlook that the task has ended
 (it waits for a heartbeat or a word from the task, and the end is neither), and only then does
 the log go to S3.
 */}}
-{{- define "airflow.environment" -}}
+{{- define "airflow.settings" -}}
 {{- $executionUrl := printf "http://%s.%s.svc:%v/execution/" (include "airflow.name.apiServer" .) .Release.Namespace .Values.ui.port -}}
 {{- $settings := dict
   "AIRFLOW__CORE__EXECUTOR" .Values.executor
@@ -71,6 +71,45 @@ the log go to S3.
 {{- end }}
 {{- end }}
 {{- range $name, $value := $settings }}
-{{ $name }}: {{ toString $value | quote }}
+{{- $_ := set $settings $name (toString $value) }}
+{{- end }}
+{{- toJson $settings }}
+{{- end }}
+
+{{/*
+Settings that one component reads and no other, so that a change replaces that component's pods only.
+Whole sections are no measure: the DAG-processor reads of `scheduler`, tasks of `api` and `triggerer`.
+*/}}
+{{- define "airflow.settings.readers" -}}
+AIRFLOW__API__WORKERS: api-server
+AIRFLOW__CORE__PARALLELISM: scheduler
+AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME: scheduler
+AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS: scheduler
+AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS_ON_FAILURE: scheduler
+AIRFLOW__KUBERNETES_EXECUTOR__WORKER_PODS_CREATION_BATCH_SIZE: scheduler
+AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES: dag-processor
+AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL: dag-processor
+AIRFLOW__DAG_PROCESSOR__PRINT_STATS_INTERVAL: dag-processor
+AIRFLOW__TRIGGERER__CAPACITY: triggerer
+{{- end }}
+
+{{/* What all read: the content of the ConfigMap. */}}
+{{- define "airflow.environment" -}}
+{{- $readers := include "airflow.settings.readers" . | fromYaml }}
+{{- range $name, $value := include "airflow.settings" . | fromJson }}
+{{- if not (hasKey $readers $name) }}
+{{ $name }}: {{ $value | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What one component reads beside it, for its `env`. Call with (dict "root" $ "component" "scheduler"). */}}
+{{- define "airflow.ownEnvironment" -}}
+{{- $readers := include "airflow.settings.readers" .root | fromYaml }}
+{{- range $name, $value := include "airflow.settings" .root | fromJson }}
+{{- if eq (get $readers $name) $.component }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
+{{- end }}
 {{- end }}
 {{- end }}

@@ -24,8 +24,17 @@ aerodrome/environment: {{ . | quote }}
 aerodrome/uses-database: "true"
 {{- end }}
 
-{{/* Pods are replaced when what they read at their start has changed. */}}
+{{/*
+Pods are replaced when what they read at their start has changed, and only then. `reads` are keys
+of `secrets`: those that the containers refer to, by default airflow.secrets'.
+*/}}
 {{- define "airflow.checksums" -}}
-checksum/config: {{ include "airflow.environment" . | sha256sum }}
-checksum/secrets: {{ .Values.secretsChecksum | quote }}
+checksum/config: {{ include "airflow.environment" .root | sha256sum }}
+{{ include "airflow.secretChecksums" . }}
+{{- end }}
+
+{{- define "airflow.secretChecksums" -}}
+{{- range .reads | default (list "fernet" "jwt" "api" "database") }}
+checksum/{{ . }}-secret: {{ get $.root.Values.secretsChecksums . | quote }}
+{{- end }}
 {{- end }}

@@ -159,6 +159,6 @@ labels:
   {{- include "airflow.labels.usesDatabase" . | nindent 2 }}
   {{- include "airflow.extraLabels" (.options | default dict) | nindent 2 }}
 annotations:
-  {{- include "airflow.checksums" .root | nindent 2 }}
+  {{- include "airflow.checksums" . | nindent 2 }}
   {{- include "airflow.extraAnnotations" (.options | default dict) | nindent 2 }}
 {{- end }}

@@ -12,8 +12,10 @@ from cli.base.errors import KitError, UserError
 from cli.cloud.catalogue import ecr, rds, s3
 from cli.cloud.clearing import clear
 from cli.cloud.errors import gone_is_fine, translated
+from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.patience import Patience
 from cli.cloud.resource import Resource
+from cli.operations import hindrances
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
 from cli.operations.teardown.waiting import until_none
@@ -98,14 +100,28 @@ def _twice(target: Target, report: Report) -> Outcome:
 
 
 def _destroy(target: Target) -> Outcome:
+    base = target.base if target.shared else ""
     try:
-        return target.backend.destroy(target.session.console.stderr, seconds=target.limits.destroy)
+        with hindrances.watched(
+            lambda: _cluster(target), hindrances.places(target.names, base)
+        ) as watch:
+            return target.backend.destroy(
+                target.session.console.stderr,
+                seconds=target.limits.destroy,
+                stop=lambda: watch.reason,
+            )
     except UserError:
         raise
     except KitError as error:
         if NOTHING not in f"{error.summary}\n{error.detail}":
             raise
         return Outcome({}, 0.0)
+
+
+def _cluster(target: Target) -> Kubernetes:
+    if target.kubernetes is None:
+        raise KitError("There is no cluster")
+    return target.kubernetes
 
 
 def settled(target: Target, report: Report) -> None:

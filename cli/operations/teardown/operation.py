@@ -14,7 +14,7 @@ from cli.base.errors import KitError, UserError
 from cli.base.lease import coming_up, held
 from cli.base.lease_stores import Store
 from cli.base.phases import Phases
-from cli.operations.teardown import cluster, drain, engine, leftovers, rancher
+from cli.operations.teardown import cluster, database_hook, drain, engine, leftovers, rancher
 from cli.operations.teardown.branches import branches_of
 from cli.operations.teardown.custom_resources import custom_resources
 from cli.operations.teardown.report import Report, StepResult
@@ -79,6 +79,7 @@ BEFORE = (
     TeardownStep("volumes", cluster.volumes),
     TeardownStep("node pools", cluster.node_pools),
     TeardownStep("data", engine.release_data),
+    TeardownStep("database hook", database_hook.renew),
 )
 """While the controllers live."""
 

@@ -9,8 +9,9 @@ nothing here writes it.
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from wait_for_schema import CONNECTION, INTERVAL, libpq_url, look
 
@@ -56,10 +57,56 @@ def migrate() -> None:
     upgradedb()
 
 
+KITS_NAME = ("Aerodrome", "Admin")
+"""First and last name of the account that this script made: so it is known when the Secret names another."""
+
+
+@dataclass(frozen=True)
+class Existing:
+    """An account that is there."""
+
+    id: int
+    username: str
+    email: str
+    name: tuple[str, str]
+
+
+class Conflict(SystemExit):
+    """The Secret's account cannot be made without touching somebody else's."""
+
+
+def own_account(account: Account, there: Sequence[Existing]) -> Existing | None:
+    """The account to bring to what the Secret says; None if one is to be made.
+
+    That is the one of this name, or else the one that was made for an earlier name. All others belong to
+    people: Conflict if one of them has the name or the e-mail address.
+    """
+    # As Flask AppBuilder compares names at the login.
+    name = account.username.casefold()
+    named = _the_one(there, lambda one: one.username.casefold() == name)
+    made = _the_one(there, lambda one: one.name == KITS_NAME)
+    if named and made and named.name != KITS_NAME:
+        raise Conflict(
+            f'adminUser: the account "{named.username}" is a person\'s, and "{made.username}" is '
+            "the administrator's; choose another adminUser, or delete one of the two"
+        )
+    own = named or made
+    mail = _the_one(there, lambda one: one.email == account.email)
+    if mail and mail != own:
+        raise Conflict(
+            f'adminEmail: {account.email} belongs to the account "{mail.username}", and no two '
+            "accounts may share an address; choose another adminEmail"
+        )
+    return own
+
+
+def _the_one(there: Sequence[Existing], fits: Callable[[Existing], bool]) -> Existing | None:
+    return next(filter(fits, there), None)
+
+
 def ensure_account(account: Account) -> str:
-    """The roles, and an administrator with this password; says what it did."""
+    """The roles, and the administrator as the Secret says; says what it did."""
     from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
-    from werkzeug.security import check_password_hash
 
     with get_application_builder() as builder:
         # The api-server does not write permissions itself (fab.update_fab_perms is off there):
@@ -67,17 +114,37 @@ def ensure_account(account: Account) -> str:
         builder.add_permissions(update_perms=True)
         manager = builder.sm
         manager.sync_roles()
-        user = manager.find_user(username=account.username)
-        if user is None:
-            role = manager.find_role("Admin")
-            manager.add_user(
-                account.username, "Aerodrome", "Admin", account.email, role, account.password
-            )
+        there = [
+            Existing(each.id, each.username, each.email, (each.first_name, each.last_name))
+            for each in manager.get_all_users()
+        ]
+        own = own_account(account, there)
+        role = manager.find_role("Admin")
+        if own is None:
+            manager.add_user(account.username, *KITS_NAME, account.email, role, account.password)
             return "created"
-        if not check_password_hash(user.password, account.password):
-            manager.reset_password(user.id, account.password)
-            return "given the Secret's password"
-        return "unchanged"
+        return _brought_up_to_date(manager, manager.get_user_by_id(own.id), account, role)
+
+
+def _brought_up_to_date(manager: Any, user: Any, account: Account, role: Any) -> str:
+    from werkzeug.security import check_password_hash
+
+    changes = []
+    if user.username != account.username:
+        changes.append(f"renamed from {user.username}")
+        user.username = account.username
+    if user.email != account.email:
+        changes.append("given the Secret's e-mail address")
+        user.email = account.email
+    if role not in user.roles or not user.active:
+        changes.append("made an active administrator again")
+        user.roles, user.active = [*(each for each in user.roles if each != role), role], True
+    if changes and manager.update_user(user) is False:
+        raise SystemExit(f"the account {account.username} could not be changed: see above")
+    if not check_password_hash(user.password, account.password):
+        manager.reset_password(user.id, account.password)
+        changes.append("given the Secret's password")
+    return ", ".join(changes) or "unchanged"
 
 
 def flush() -> None:

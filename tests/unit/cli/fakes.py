@@ -126,13 +126,13 @@ class FakeBackend:
         self._called("preview --refresh" if refresh else "preview")
         return Outcome(self._steps(), 0.1)
 
-    def up(self, show: Any, *, refresh: bool = False) -> Outcome:
+    def up(self, show: Any, *, refresh: bool = False, stop: Any = None) -> Outcome:
         self._called("up --refresh" if refresh else "up")
         steps = self._steps()
         self.there = self.wanted
         return Outcome(steps, 0.1, self.outputs())
 
-    def destroy(self, show: Any, *, seconds: float | None = None) -> Outcome:
+    def destroy(self, show: Any, *, seconds: float | None = None, stop: Any = None) -> Outcome:
         self._called("destroy")
         gone, self.there = self.there, 0
         return Outcome({"delete": gone}, 0.1)
@@ -145,7 +145,7 @@ class FakeBackend:
             "adminUser": "admin",
             "logBucket": "logs",
             "logPrefix": "sandbox",
-            "region": "eu-north-1",
+            "region": self.values.get("aws:region", "eu-north-1"),
             "uiService": "airflow-api-server",
             "uiPort": 8080,
             "kubeconfig": Secret("clear text"),

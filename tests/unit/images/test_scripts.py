@@ -193,3 +193,50 @@ class TestPrepareDatabase:
         rest = {key: value for key, value in ACCOUNT.items() if key != missing}
         with pytest.raises(KeyError, match=missing):
             self.prepare.Account.from_environment(rest)
+
+    def own(self, *there: tuple[str, str, str], **wanted: str) -> Any:
+        """The account that is brought up to date; each is a name, an address and whose it is."""
+        names = {"kit": self.prepare.KITS_NAME, "person": ("Ada", "Lovelace")}
+        existing = [
+            self.prepare.Existing(number, name, mail, names[whose])
+            for number, (name, mail, whose) in enumerate(there, 1)
+        ]
+        account = self.prepare.Account.from_environment({**ACCOUNT, **wanted})
+        found = self.prepare.own_account(account, existing)
+        return found and found.username
+
+    KITS = ("admin", "a@example.org", "kit")
+    ADA = ("ada", "ada@example.org", "person")
+
+    def test_an_account_is_made_beside_those_of_people(self) -> None:
+        assert self.own() is None
+        assert self.own(self.ADA) is None
+
+    def test_another_name_or_address_is_for_the_same_account(self) -> None:
+        assert self.own(self.ADA, self.KITS) == "admin"
+        assert self.own(self.ADA, self.KITS, ADMIN_USERNAME="alice") == "admin"
+        assert self.own(self.ADA, self.KITS, ADMIN_EMAIL="x@example.org") == "admin"
+        assert self.own(self.KITS, ADMIN_USERNAME="Admin") == "admin"
+
+    def test_who_changed_their_own_first_name_is_still_known_by_the_user_name(self) -> None:
+        assert self.own(("admin", "a@example.org", "person")) == "admin"
+
+    def test_of_two_that_the_kit_made_the_named_one_counts(self) -> None:
+        other = ("old", "o@example.org", "kit")
+        assert self.own(other, self.KITS) == "admin"
+
+    @pytest.mark.parametrize(
+        ("wanted", "named"),
+        [
+            ({"ADMIN_USERNAME": "ada"}, 'adminUser: the account "ada" is a person\'s'),
+            ({"ADMIN_USERNAME": "ADA"}, 'adminUser: the account "ada" is a person\'s'),
+            ({"ADMIN_EMAIL": "ada@example.org"}, 'belongs to the account "ada"'),
+        ],
+    )
+    def test_a_persons_account_is_left_alone(self, wanted: dict[str, str], named: str) -> None:
+        with pytest.raises(SystemExit, match=named):
+            self.own(self.ADA, self.KITS, **wanted)
+
+    def test_the_address_of_a_person_is_not_taken_for_the_first_account_either(self) -> None:
+        with pytest.raises(SystemExit, match="adminEmail"):
+            self.own(self.ADA, ADMIN_EMAIL="ada@example.org")

@@ -74,3 +74,16 @@ livenessProbe:
     command: [pg_isready, --quiet, --host, 127.0.0.1]
   {{- toYaml .Values.postgres.probes.liveness | nindent 2 }}
 {{- end }}
+
+{{/*
+Kubernetes refuses to change a StatefulSet's claim templates: they keep the size that they were made
+with. The claim itself can grow; whoever installs the chart does that (infra/postgres.py).
+*/}}
+{{- define "airflow.database.templateSize" -}}
+{{- $size := .Values.postgres.storage.size -}}
+{{- $there := lookup "apps/v1" "StatefulSet" .Release.Namespace (include "airflow.name.database" .) -}}
+{{- with dig "spec" "volumeClaimTemplates" list $there -}}
+{{- $size = (first .).spec.resources.requests.storage -}}
+{{- end -}}
+{{- $size -}}
+{{- end }}

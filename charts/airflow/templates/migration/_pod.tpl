@@ -6,15 +6,19 @@ metadata:
     {{- include "airflow.labels.usesDatabase" . | nindent 4 }}
     {{- include "airflow.extraLabels" .Values.migration | nindent 4 }}
   annotations:
-    checksum/secrets: {{ .Values.secretsChecksum | quote }}
+    {{- $reads := list "fernet" "jwt" "api" "database" "admin" }}
+    {{- include "airflow.checksums" (dict "root" . "reads" $reads) | nindent 4 }}
     {{- include "airflow.extraAnnotations" .Values.migration | nindent 4 }}
 spec:
-  restartPolicy: OnFailure
+  # Failed pods stay, with their logs, and are counted: Helm then knows that the Job has failed.
+  restartPolicy: Never
   {{- include "airflow.componentPlacement" (dict "root" . "component" "migration" "options" .Values.migration) | nindent 2 }}
   {{- include "airflow.pod" . | nindent 2 }}
     {{- include "airflow.extraVolumes" .Values.migration | nindent 4 }}
   containers:
     - name: migrate
+      # The last lines of a failure, for whoever asks for the pod's status.
+      terminationMessagePolicy: FallbackToLogsOnError
       {{- include "airflow.container" . | nindent 6 }}
         {{- include "airflow.extraMounts" .Values.migration | nindent 8 }}
       args: [python, /opt/airflow/scripts/prepare_database.py]

@@ -67,8 +67,8 @@ class Installed:
             Found("kubernetes:core/v1:Namespace", "there", "urn:there", self.namespace),
         ]
 
-    def look(self, *, thorough: bool = False) -> drift.Drift:
-        return drift.look(self.kubernetes, self.resources, thorough=thorough)
+    def look(self) -> drift.Drift:
+        return drift.look(self.kubernetes, self.resources)
 
     def delete(self, api_version: str, kind: str, name: str, namespace: str = "") -> None:
         assert self.kubernetes.delete(reference(api_version, kind, name, namespace))
@@ -83,9 +83,8 @@ def installed(tmp_path: Path, api_server: str) -> Installed:
     return Installed(tmp_path, api_server)
 
 
-@pytest.mark.parametrize("thorough", [False, True])
-def test_what_nobody_touched_is_as_deployed(installed: Installed, *, thorough: bool) -> None:
-    assert installed.look(thorough=thorough).labels == []
+def test_what_nobody_touched_is_as_deployed(installed: Installed) -> None:
+    assert installed.look().labels == []
 
 
 def test_what_is_missing_is_made_again_where_it_was(installed: Installed) -> None:
@@ -101,7 +100,7 @@ def test_what_is_missing_is_made_again_where_it_was(installed: Installed) -> Non
         "ServiceAccount accounts.with.dots",
     ]
     drift.repair(installed.kubernetes, found)
-    assert installed.look(thorough=True).labels == []
+    assert installed.look().labels == []
     assert installed.color("without-a-namespace", installed.namespace) == "blue"
     assert installed.color("without-a-namespace", "default") is None
     assert installed.color("elsewhere", installed.other) == "blue"
@@ -116,13 +115,12 @@ def test_helm_goes_on_with_what_was_repaired(installed: Installed) -> None:
     assert installed.color("without-a-namespace", installed.namespace) is None
 
 
-def test_what_was_edited_is_seen_on_request(installed: Installed) -> None:
+def test_what_was_edited_is_seen(installed: Installed) -> None:
     change = {"data": {"color": "green"}}
     names = {"without-a-namespace": installed.namespace, "elsewhere": installed.other}
     for name, namespace in names.items():
         installed.kubernetes.patch(reference("v1", "ConfigMap", name, namespace), change)
-    assert installed.look().labels == []
-    found = installed.look(thorough=True)
+    found = installed.look()
     assert sorted(found.labels) == ["ConfigMap elsewhere", "ConfigMap without-a-namespace"]
     drift.repair(installed.kubernetes, found)
     for name, namespace in names.items():

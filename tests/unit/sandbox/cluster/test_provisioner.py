@@ -1,10 +1,11 @@
 """Claims become volumes as the EBS driver would make them."""
 
 import copy
+from typing import Any
 
 import pytest
 
-from sandbox.cluster.provisioner import DRIVER, Create, Delete, decide
+from sandbox.cluster.provisioner import DRIVER, Create, Delete, Grow, carry_out, decide
 from sandbox.layout import Layout
 
 LATE = {
@@ -83,3 +84,41 @@ def test_a_released_volume_goes_if_its_policy_says_so(layout: Layout) -> None:
     assert decide([LATE], [], [volume("Released", policy="Retain")], layout) == []
     assert decide([LATE], [], [volume("Released", by="example.com/nfs")], layout) == []
     assert decide([LATE], [], [volume("Bound")], layout) == []
+
+
+def grown(asked: str, have: str, phase: str = "Bound", storage_class: str = "gp3") -> dict:
+    bound = claim(storage_class, **CHOSEN)
+    bound["spec"] |= {"volumeName": "pvc-u-1", "resources": {"requests": {"storage": asked}}}
+    bound["status"] = {"phase": phase, "capacity": {"storage": have}}
+    return bound
+
+
+def test_a_claim_that_asks_for_more_gets_it(layout: Layout) -> None:
+    wanted = grown("30Gi", "20Gi")
+    assert decide([LATE], [wanted], [volume("Bound")], layout) == [Grow("pvc-u-1", wanted, "30Gi")]
+
+
+def test_a_claim_that_has_what_it_asks_for_is_left_alone(layout: Layout) -> None:
+    assert decide([LATE], [grown("20Gi", "20Gi")], [volume("Bound")], layout) == []
+    assert decide([LATE], [grown("30Gi", "20Gi", phase="Lost")], [], layout) == []
+    assert decide([FOREIGN], [grown("30Gi", "20Gi", storage_class="nfs")], [], layout) == []
+
+
+class Requests:
+    """An API that keeps what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Any]] = []
+
+    def merge(self, path: str, change: Any) -> None:
+        self.asked.append((path, change))
+
+
+def test_volume_and_claim_are_told_their_size(layout: Layout) -> None:
+    api: Any = Requests()
+    carry_out(Grow("pvc-u-1", grown("30Gi", "20Gi"), "30Gi"), api, layout)
+    capacity = {"capacity": {"storage": "30Gi"}}
+    assert api.asked == [
+        ("/api/v1/persistentvolumes/pvc-u-1", {"spec": capacity}),
+        ("/api/v1/namespaces/airflow/persistentvolumeclaims/data/status", {"status": capacity}),
+    ]

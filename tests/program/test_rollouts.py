@@ -1,0 +1,151 @@
+"""A change of any setting replaces the pods that read it, once, and no others; all settings are gone through."""
+
+import hashlib
+import json
+from typing import Any, NamedTuple
+
+import pytest
+
+from infra.contract.settings import SETTINGS
+from tests.charts.rendering import Rendered, render_exactly
+from tests.charts.rollouts import read_anew, replaced
+from tests.program.conftest import BASE, BRANCH, BRANCH_SECRETS
+from tests.program.recording import SECRETS, Program, run_program
+
+AIRFLOW = {"api-server", "scheduler", "dag-processor", "triggerer", "migration"}
+NOBODY: set[str] = set()
+
+
+class Change(NamedTuple):
+    """A setting's other value, and whose pods it replaces."""
+
+    value: str
+    replaces: set[str]
+
+
+CHANGES = {
+    # Another environment, whose pods bear its name.
+    "environment": Change("other", AIRFLOW | {"database"}),
+    "branch": Change("feature/y", NOBODY),
+    "repository": Change("github.com/owner/name", NOBODY),
+    "expires": Change("2027-02-03", NOBODY),
+    "used": Change("2027-01-31", NOBODY),
+    "protect": Change("true", NOBODY),
+    "vpcCidr": Change("10.30.0.0/16", NOBODY),
+    "flowLogs": Change("true", NOBODY),
+    "publicAccessCidrs": Change('["192.0.2.0/24"]', NOBODY),
+    "deployRole": Change("arn:aws:iam::123456789012:role/deploy", NOBODY),
+    "previewRole": Change("arn:aws:iam::123456789012:role/preview", NOBODY),
+    "kubernetesVersion": Change("1.37", NOBODY),
+    "nodeInstanceTypes": Change('["m6i.large"]', NOBODY),
+    "nodeMin": Change("2", NOBODY),
+    "nodeDesired": Change("3", NOBODY),
+    "nodeMax": Change("5", NOBODY),
+    "nodeDiskGb": Change("60", NOBODY),
+    "spot": Change("true", NOBODY),
+    "logRetentionDays": Change("60", NOBODY),
+    "taskLogDays": Change("60", NOBODY),
+    "executor": Change("LocalExecutor", AIRFLOW),
+    "database": Change("rds", AIRFLOW | {"database"}),
+    "databaseStorageGb": Change("30", NOBODY),
+    "databaseInstanceClass": Change("db.t4g.large", NOBODY),
+    "uiServiceType": Change("NodePort", NOBODY),
+    "uiNodePort": Change("30080", NOBODY),
+    "adminUser": Change("alice", {"migration"}),
+    "adminEmail": Change("alice@example.org", {"migration"}),
+    "rancherEnabled": Change("false", NOBODY),
+    "rancherInstanceType": Change("t3.xlarge", NOBODY),
+    "rancherHostname": Change("rancher.example.org", NOBODY),
+    # The key of the other Secrets' checksums, too.
+    "fernetKey": Change("ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=", AIRFLOW | {"database"}),
+    "jwtSecret": Change("another-jwt-secret-of-32-characters!", AIRFLOW),
+    "apiSecretKey": Change("another-api-key-of-16", AIRFLOW),
+    "databasePassword": Change("another/p@ssword", AIRFLOW | {"database"}),
+    "adminPassword": Change("another-password", {"migration"}),
+}
+
+PLACE = {"tenancy", "base"}
+"""What an environment stands on: nothing of it is left in place when that changes (cli.operations.losses)."""
+
+NOT_OF_A_BRANCH = {"database"}
+"""Its base runs the database."""
+
+
+class Deployed(NamedTuple):
+    """The manifests that one run of the program leads to, and what its Secrets hold."""
+
+    rendered: Rendered
+    secrets: dict[str, dict[str, str]]
+
+
+def deployed(program: Program) -> Deployed:
+    release = program.one("kubernetes:helm.sh/v3:Release", "-airflow").inputs
+    secrets = {
+        secret.inputs["metadata"]["name"]: dict(secret.inputs["stringData"])
+        for secret in program.of_type("kubernetes:core/v1:Secret")
+    }
+    namespace = program.one("kubernetes:core/v1:Namespace").inputs["metadata"]["name"]
+    return Deployed(render_exactly(dict(release["values"]), "airflow", namespace), secrets)
+
+
+def changed(key: str, value: str, config: dict[str, str], secrets: dict[str, str]) -> Any:
+    if key in secrets:
+        return config, {**secrets, key: value}
+    return {**config, key: value}, secrets
+
+
+def test_every_setting_is_gone_through() -> None:
+    """A new one says whose pods it replaces."""
+    assert sorted(CHANGES) == sorted(set(SETTINGS) - PLACE)
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_a_setting_replaces_the_pods_that_read_it(key: str, program: Program) -> None:
+    change = CHANGES[key]
+    before = deployed(program)
+    after = deployed(run_program(*changed(key, change.value, {"environment": "test"}, SECRETS)))
+    assert replaced(before.rendered, after.rendered) == change.replaces
+    anew = read_anew(before.rendered, after.rendered, before.secrets, after.secrets)
+    if key == "fernetKey":
+        anew.add("database")
+    assert anew == change.replaces
+
+
+@pytest.mark.parametrize("key", [key for key in CHANGES if key != "environment"])
+def test_so_does_a_branchs(key: str, program: Program, shared: Program) -> None:
+    change = CHANGES[key]
+    before = deployed(shared)
+    stacks = {BASE: program}
+    after = deployed(run_program(*changed(key, change.value, BRANCH, BRANCH_SECRETS), stacks))
+    expected = NOBODY if key in NOT_OF_A_BRANCH else change.replaces - {"database"}
+    assert replaced(before.rendered, after.rendered) == expected
+    assert read_anew(before.rendered, after.rendered, before.secrets, after.secrets) == expected
+
+
+def test_a_branchs_password_reaches_the_server_and_no_other_secret_does(
+    program: Program, shared: Program
+) -> None:
+    def checksum(**secrets: str) -> str:
+        stacks = {BASE: program}
+        run = run_program(BRANCH, {**BRANCH_SECRETS, **secrets}, stacks)
+        release = run.one("kubernetes:helm.sh/v3:Release", "-branch-database")
+        return str(release.inputs["values"]["secretsChecksum"])
+
+    same = checksum()
+    assert checksum(adminPassword="another-password") == same
+    assert checksum(databasePassword="another/p@ssword") != same
+
+
+def test_a_bases_new_database_reaches_the_pods_of_a_branch(shared: Program) -> None:
+    moved = run_program({"environment": "test", "database": "rds"}, SECRETS)
+    before = deployed(shared)
+    after = deployed(run_program(BRANCH, BRANCH_SECRETS, {BASE: moved}))
+    assert replaced(before.rendered, after.rendered) == AIRFLOW
+
+
+def test_no_checksum_lets_a_password_be_guessed(program: Program) -> None:
+    """A plain hash could be compared with that of each guess."""
+    text = json.dumps(deployed(program).rendered.objects)
+    for name, content in deployed(program).secrets.items():
+        for value in [*content.values(), json.dumps(content, sort_keys=True)]:
+            assert hashlib.sha256(value.encode()).hexdigest() not in text, name
