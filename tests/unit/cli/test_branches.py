@@ -41,6 +41,8 @@ def base(session: FakeSession, run_json: RunJson) -> FakeSession:
         "list_roles": [{"Roles": [role]}],
         "list_role_tags": [{"Tags": tags}],
     }
+    # Not the default, so that whoever takes it has looked here.
+    session.fake_backend.values["aws:region"] = "eu-north-1"
     return session
 
 
