@@ -1,5 +1,5 @@
 # The front door. Every target installs what it needs; nothing is built twice.
-.PHONY: up down setup test check bench docs
+.PHONY: up down setup test check bench docs lock
 
 # Without compiled modules every start would compile the cloud SDKs anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -26,3 +26,6 @@ bench:     ## the figures of docs/performance.md, measured here and now
 
 docs:      ## what is generated from the program and the command line
 	@$(SETUP) -- .ci/docs
+
+lock:      ## the locks of every requirements.in, with the kit's own uv
+	@$(SETUP) -- .ci/lock

@@ -25,6 +25,7 @@ from cli.commands import (
     execute,
     extend,
     history,
+    image,
     inventory,
     list_environments,
     logs,
@@ -130,6 +131,7 @@ app.command("inventory")(inventory.inventory)
 app.command("history")(history.history)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
+app.add_typer(image.app, name="image")
 app.add_typer(sandbox.app, name="sandbox")
 
 
