@@ -50,9 +50,7 @@ def deploy(stack: Stack) -> None:
         ),
     )
     outputs.export(
-        outputs.Deployed(
-            stack, cluster.name, cluster.kubeconfig, bucket.bucket, images["airflow"], airflow
-        )
+        outputs.Deployed(stack, cluster.name, cluster.kubeconfig, bucket.bucket, images, airflow)
     )
     outputs.export_foundation(
         outputs.Foundation(
