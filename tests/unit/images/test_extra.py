@@ -42,10 +42,11 @@ def test_nothing_added_is_nothing_to_do(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
-def test_what_the_kit_comes_with_is_empty() -> None:
-    command = [sys.executable, str(AIRFLOW / "install_extra.py")]
-    folders = [str(AIRFLOW / "extra"), str(AIRFLOW / "requirements.txt")]
-    assert subprocess.run([*command, *folders]).returncode == 0
+def test_what_was_added_here_is_in_order(install_extra: ModuleType) -> None:
+    folder, base = AIRFLOW / "extra", install_extra.locked(AIRFLOW / "requirements.txt")
+    assert list(install_extra.requirement_problems(folder, base)) == []
+    assert list(install_extra.package_problems(folder)) == []
+    assert list(install_extra.environment_problems(folder)) == []
 
 
 @pytest.mark.parametrize(

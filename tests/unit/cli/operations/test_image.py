@@ -1,7 +1,6 @@
 """What is added to the image: files in a copy of images/airflow, and a package index on this machine."""
 
 import contextlib
-import shutil
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -12,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from cli.base.errors import UserError
-from cli.base.paths import ROOT
-from cli.operations.image import Image
+from cli.operations.image import LOCK_HEADER, Image
 
 BASE = "idna==3.7 \\\n    --hash=sha256:" + "1" * 64 + "\n"
 
@@ -65,8 +63,11 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @pytest.fixture
 def image(tmp_path: Path) -> Image:
     folder = tmp_path / "airflow"
-    shutil.copytree(ROOT / "images" / "airflow" / "extra", folder / "extra")
+    (folder / "extra").mkdir(parents=True)
     (folder / "plugins").mkdir()
+    for name in ("requirements.in", "packages.txt", "env"):
+        (folder / "extra" / name).write_text("# Yours.\n")
+    (folder / "extra" / "requirements.txt").write_text(LOCK_HEADER)
     (folder / "requirements.txt").write_text(BASE)
     return Image(folder)
 
