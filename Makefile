@@ -1,5 +1,5 @@
 # The front door. Every target installs what it needs; nothing is built twice.
-.PHONY: up down setup test check bench docs options
+.PHONY: up down setup test check bench docs options lock
 
 # Without compiled modules every start would compile the cloud SDKs anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -29,3 +29,6 @@ docs:      ## what is generated from the program and the command line
 
 options:   ## Airflow's own options, after a change of the image's lock
 	@$(SETUP) -- .ci/airflow-options
+
+lock:      ## the locks of every requirements.in, with the kit's own uv
+	@$(SETUP) -- .ci/lock

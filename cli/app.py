@@ -26,6 +26,7 @@ from cli.commands import (
     execute,
     extend,
     history,
+    image,
     inventory,
     list_environments,
     logs,
@@ -134,6 +135,7 @@ app.command("inventory")(inventory.inventory)
 app.command("history")(history.history)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
+app.add_typer(image.app, name="image")
 app.add_typer(sandbox.app, name="sandbox")
 
 

@@ -1,12 +1,14 @@
 """Container images: built from `images/NAME`, pushed to a repository of AWS's registry, used by digest."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_docker_build as docker_build
 
-from infra.content import PROJECT_ROOT, content_hash
+from infra.content import PROJECT_ROOT, context_hash
 from infra.registry import Repository
 from infra.stack import Stack
 
@@ -15,6 +17,9 @@ PLATFORM = docker_build.Platform.LINUX_AMD64
 
 EXAMPLE_DAGS = "dags/examples"
 """In `images/airflow`."""
+
+EXISTING = "existing"
+"""The stage of every Containerfile in which there is nothing to do."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +38,20 @@ class ImageArgs:
 
 
 class Image(pulumi.ComponentResource):
-    """One image, and the exact reference that pods use."""
+    """One image, and the exact reference that pods use.
+
+    ECR refuses another image under a tag that it has, so an image that is there is used and not built
+    again: the build is then one of nothing, which is pushed nowhere. What this stack itself has built last
+    is left as it was registered, for it to be no change.
+    """
 
     repository_url: pulumi.Output[str]
     tag: str
     digest: pulumi.Output[str]
     ref: pulumi.Output[str]
     """REPOSITORY@DIGEST"""
+    built_tag: pulumi.Output[str]
+    """The tag, if this stack built the image; empty if it found it. The next run asks for it."""
 
     def __init__(
         self, name: str, args: ImageArgs, opts: pulumi.ResourceOptions | None = None
@@ -47,8 +59,10 @@ class Image(pulumi.ComponentResource):
         super().__init__("aerodrome:index:Image", name, {}, opts)
         self.repository_url = args.repository.url
         # Tags are immutable, so a tag must change exactly when the content does.
-        content = content_hash(PROJECT_ROOT / "images" / args.image, args.without)
+        revision = args.stack.settings.image_revision
+        content = context_hash(PROJECT_ROOT / "images" / args.image, revision, args.without)
         self.tag = f"{args.stack.names.image_tag_prefix}{content}"
+        existing = self._existing(args)
         # Relative to the program's folder, where Pulumi starts providers: the state must not depend on
         # where somebody has the checkout.
         folder = f"../images/{args.image}"
@@ -56,18 +70,40 @@ class Image(pulumi.ComponentResource):
             args.stack.names.of(args.image),
             context={"location": folder},
             dockerfile={"location": f"{folder}/Containerfile"},
-            build_args={"WITHOUT": args.without} if args.without else None,
+            build_args={
+                key: value
+                for key, value in {"REVISION": revision, "WITHOUT": args.without}.items()
+                if value
+            }
+            or None,
             platforms=[PLATFORM],
-            push=True,
+            push=existing.apply(lambda digest: not digest),
+            target=existing.apply(lambda digest: EXISTING if digest else None),
+            exports=existing.apply(lambda digest: [{"cacheonly": {}}] if digest else None),
             # A preview changes nothing, and the repository may not exist yet.
             build_on_preview=False,
-            tags=[self.repository_url.apply(lambda url: f"{url}:{self.tag}")],
+            tags=pulumi.Output.all(self.repository_url, existing).apply(
+                lambda told: [] if told[1] else [f"{told[0]}:{self.tag}"]
+            ),
             registries=[self._login(args.repository)],
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.digest = built.digest
-        self.ref = pulumi.Output.concat(self.repository_url, "@", built.digest)
+        self.digest = existing.apply(lambda digest: digest or built.digest)
+        self.built_tag = existing.apply(lambda digest: "" if digest else self.tag)
+        self.ref = pulumi.Output.concat(self.repository_url, "@", self.digest)
         self.register_outputs({"ref": self.ref})
+
+    def _existing(self, args: ImageArgs) -> pulumi.Output[str]:
+        """The digest of an image that the repository has under this tag, unless this stack built it last."""
+        found = aws.ecr.get_images_output(
+            repository_name=args.repository.name,
+            registry_id=args.repository.registry_id,
+            opts=pulumi.InvokeOutputOptions(parent=self),
+        )
+        built = args.stack.built_tag(args.image)
+        return pulumi.Output.all(found.image_ids, built).apply(
+            lambda told: "" if told[1] == self.tag else _digest_of(self.tag, told[0])
+        )
 
     def _login(self, repository: Repository) -> docker_build.RegistryArgs:
         """A login for twelve hours, from AWS's own credentials."""
@@ -79,3 +115,7 @@ class Image(pulumi.ComponentResource):
             username=token.user_name,
             password=pulumi.Output.secret(token.password),
         )
+
+
+def _digest_of(tag: str, images: Sequence[Any]) -> str:
+    return next((str(one["image_digest"]) for one in images if one.get("image_tag") == tag), "")

@@ -13,7 +13,7 @@ import json
 import os
 import runpy
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -71,6 +71,8 @@ class Aws(pulumi_mocks.Mocks):
     def __init__(self) -> None:
         self.transforms: list[Any] = []
         self.invoke_transforms: list[Any] = []
+        self.images: list[Mapping[str, str]] = []
+        """What every image repository holds: `imageTag` and `imageDigest`."""
 
     def call(self, args: pulumi_mocks.MockCallArgs) -> dict[str, Any]:  # type: ignore[override]
         match args.token:
@@ -84,6 +86,8 @@ class Aws(pulumi_mocks.Mocks):
                 return {"id": "ami-1"}
             case "aws:ecr/getAuthorizationToken:getAuthorizationToken":
                 return {"userName": "AWS", "password": "registry-token"}
+            case "aws:ecr/getImages:getImages":
+                return {"imageIds": [*self.images]}
         raise AssertionError(f"the program calls {args.token}: teach the mocks")
 
     def new_resource(self, args: pulumi_mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
@@ -149,7 +153,7 @@ class Monitor(pulumi_mocks.MockMonitor):
     def ReadResource(self, request: Any) -> Any:
         """A StackReference: the outputs of another stack's run."""
         assert request.type == "pulumi:pulumi:StackReference", request.type
-        stack = self.stacks[request.name]
+        stack = self.stacks.get(request.name, _NEVER_RUN)
         answer = struct_pb2.Struct()
         properties = {
             "name": request.name,
@@ -234,19 +238,26 @@ class Program:
     invoke_transforms: list[Any] = field(default_factory=list)
 
 
+_NEVER_RUN = Program([], {}, frozenset())
+
+
 def run_program(
     config: Mapping[str, str],
     secrets: Mapping[str, str] = SECRETS,
     stacks: Mapping[str, Program] = {},
+    images: Sequence[Mapping[str, str]] = (),
 ) -> Program:
-    """Runs `infra/` as Pulumi's language host does, with this configuration, beside these stacks."""
+    """Runs `infra/` as Pulumi's language host does, with this configuration, beside these stacks.
+
+    The stack itself is `organization/aerodrome/test`; `images` are in every repository.
+    """
     full = {f"aerodrome:{key}": value for key, value in {**config, **secrets}.items()}
     variables = {
         "PULUMI_CONFIG": json.dumps(full),
         "PULUMI_CONFIG_SECRET_KEYS": json.dumps([f"aerodrome:{key}" for key in secrets]),
     }
     with _surroundings(variables):
-        return _run(stacks)
+        return _run(stacks, images)
 
 
 @contextlib.contextmanager
@@ -264,10 +275,11 @@ def _surroundings(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _run(stacks: Mapping[str, Program]) -> Program:
+def _run(stacks: Mapping[str, Program], images: Sequence[Mapping[str, str]]) -> Program:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     aws = Aws()
+    aws.images = [*images]
     monitor = Monitor(aws, stacks)
     pulumi_mocks.set_mocks(
         aws, project="aerodrome", stack="test", monitor=monitor, organization="organization"

@@ -63,7 +63,7 @@ def deploy(stack: Stack) -> None:
             base.output(Outputs.cluster_name),
             kubeconfig,
             base.output(Outputs.log_bucket),
-            image,
+            {"airflow": image},
             airflow,
         )
     )

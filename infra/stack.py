@@ -5,7 +5,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib import metadata
 from typing import Any
 
@@ -14,6 +14,7 @@ import pulumi_aws as aws
 
 from infra.contract.configuration import SettingsError, load, renewed
 from infra.contract.naming import TAG_EXPIRES, TAG_USED, Names, labels, tags
+from infra.contract.outputs import Outputs
 from infra.contract.settings import Secrets, Settings
 from infra.contract.sizes import zones
 from infra.contract.tenancy import Tenancy
@@ -85,6 +86,17 @@ class Stack:
         """
         text = json.dumps(content, sort_keys=True).encode()
         return hmac.new(self.secrets.fernet_key.encode(), text, hashlib.sha256).hexdigest()
+
+    def built_tag(self, image: str) -> pulumi.Output[str]:
+        """The tag of the image that the last run of this stack built, or left as it had been built."""
+        told = self._former.get_output(Outputs.built_tags.key)
+        return told.apply(lambda tags: str((tags or {}).get(image, "")))
+
+    @cached_property
+    def _former(self) -> pulumi.StackReference:
+        """This stack as its last run left it: a program has no other way to know its own state."""
+        project = f"{pulumi.get_organization()}/{pulumi.get_project()}"
+        return pulumi.StackReference(f"{project}/{pulumi.get_stack()}")
 
     @property
     def lasting_tags(self) -> dict[str, str]:

@@ -69,6 +69,9 @@ class Outputs(Mapping[str, Any]):
     )
     repository_url = Output("repositoryUrl", "", "Where Airflow's image is.")
     image_ref = Output("imageRef", "", "That image by digest, as pods use it.")
+    built_tags: Output[Mapping[str, str]] = Output(
+        "builtTags", {}, "By image: the tag that this stack built, empty if it found the image."
+    )
     admin_user = Output("adminUser", "", "The first administrator's name.")
     admin_secret_name = Output("adminSecretName", "", "The Kubernetes Secret with the password.")
     ui_service = Output("uiService", "", "The Service of Airflow's UI and API.")

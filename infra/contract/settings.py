@@ -232,6 +232,15 @@ class Settings:
         check=task_policies.check,
     )
 
+    image_revision: str = setting(
+        "",
+        """Any text, a date for example: another one builds the images anew from the ground up, with the
+        base image and the Debian packages of that day. For security updates; otherwise an image is built
+        when its files change. Default: none.""",
+        pattern=r"[A-Za-z0-9._-]{0,40}",
+        allowed="at most 40 of A-Z a-z 0-9 . _ -",
+    )
+
     database: str = setting(
         "in-cluster",
         """Where Airflow's metadata lies: a PostgreSQL pod with a volume, or Amazon RDS. Default

@@ -1,6 +1,6 @@
 """What one run of the program registered, with what tests ask of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from infra import registrations
@@ -39,7 +39,10 @@ class Program(registrations.Program):
 
 
 def run_program(
-    config: Mapping[str, str], secrets: Mapping[str, str], stacks: Mapping[str, Program] = {}
+    config: Mapping[str, str],
+    secrets: Mapping[str, str],
+    stacks: Mapping[str, Program] = {},
+    images: Sequence[Mapping[str, str]] = (),
 ) -> Program:
-    """One run with this configuration, beside these stacks."""
-    return Program(**vars(registrations.run_program(config, secrets, stacks)))
+    """One run with this configuration, beside these stacks, on repositories that hold these images."""
+    return Program(**vars(registrations.run_program(config, secrets, stacks, images)))

@@ -112,6 +112,7 @@ _FUNCTIONS: dict[str, Function] = {
     "aws:ec2/getAmi:getAmi": compute.get_ami,
     "aws:eks/getAddonVersion:getAddonVersion": compute.get_addon_version,
     "aws:ecr/getAuthorizationToken:getAuthorizationToken": images.get_authorization_token,
+    "aws:ecr/getImages:getImages": images.get_images,
 }
 
 

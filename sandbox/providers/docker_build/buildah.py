@@ -34,6 +34,7 @@ PACKED_IMAGES = 8
 
 _POLL_SECONDS = 0.2
 _STEP = re.compile(r"^(?:\[\d+/\d+\] )?STEP \d+(?:/\d+)?: (.*)$")
+_FAILED_STEP = re.compile(r'building at STEP "(.*?)": ')
 _PULL = re.compile(r"initializing source docker://\S+?: (.*)")
 
 # Everything that buildah makes while it runs but should not keep is on a tmpfs that only the
@@ -66,15 +67,18 @@ class Buildah:
 
     def _push(self, scratch: Path, name: str, image: str, tag: registry.Reference) -> str:
         packed = self._packed(scratch, name, image)
+        refused = _refusal(tag, _digest_of(packed))
         written = scratch / "digest"
         target = f"docker://{registry.address(tag)}/{tag.repository}:{tag.tag}"
         options = ["--dest-tls-verify=false", "--preserve-digests", "--quiet"]
         arguments = ["copy", *options, "--digestfile", str(written), f"oci:{packed}", target]
-        output = self._execute(scratch, [_program("skopeo"), *arguments])
-        if output.code != 0:
+        if not refused:
+            output = self._execute(scratch, [_program("skopeo"), *arguments])
+            refused = _last_lines(output.text) if output.code != 0 else ""
+        if refused:
             raise CloudError(
                 f"The image {name} could not be pushed to {tag.name}:{tag.tag}",
-                _last_lines(output.text),
+                refused,
                 operation="push",
             )
         return written.read_text().strip()
@@ -199,6 +203,19 @@ class _Output:
         self.text = text
 
 
+def _digest_of(layout: Path) -> str:
+    """Of the one image in an OCI layout: what a registry will call it."""
+    index = json.loads((layout / "index.json").read_text())
+    return str(index["manifests"][0]["digest"])
+
+
+def _refusal(tag: registry.Reference, digest: str) -> str:
+    try:
+        return registry.refusal(tag, digest)
+    except CloudError as error:
+        return str(error)
+
+
 def _cancelled() -> CloudError:
     return CloudError("The build was cancelled")
 
@@ -260,6 +277,8 @@ def _in_memory(content: str) -> int:
 def _failure(name: str, text: str) -> CloudError | UserError:
     """The step that failed first, then what was printed last."""
     steps = [found.group(1) for line in text.splitlines() if (found := _STEP.match(line))]
+    # Buildah may have begun with another stage by then: its last line has the step that failed.
+    steps += [found.group(1) for line in text.splitlines() if (found := _FAILED_STEP.search(line))]
     missing = _PULL.search(text)
     if missing and steps:
         return CloudError(

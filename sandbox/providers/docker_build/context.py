@@ -1,7 +1,8 @@
 """A hash of everything that a build can see: names, kinds, modes and contents, and its recipe.
 
 Used by `provider.py` to know whether anything changed, without building. Times and owners do
-not count: a fresh checkout of the same commit is the same context.
+not count: a fresh checkout of the same commit is the same context. Nor do empty folders, as for the
+real provider.
 """
 
 import hashlib
@@ -35,9 +36,6 @@ def files(folder: Path) -> Iterator[Path]:
         for name in sorted([*names, *(f for f in folders if (here / f).is_symlink())]):
             if not ignored.matches((here / name).relative_to(folder).as_posix()):
                 yield here / name
-        empty = not names and not folders and here != folder
-        if empty and not ignored.matches(here.relative_to(folder).as_posix()):
-            yield here
 
 
 class Ignored:

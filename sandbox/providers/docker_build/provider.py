@@ -77,7 +77,8 @@ class DockerBuildProvider(contract.Provider):
     def create(self, request: contract.CreateRequest) -> contract.CreateResult:
         self._expect_image(request.type)
         outputs = self._build(request.name, request.inputs, request.preview)
-        return contract.CreateResult("" if request.preview else outputs["digest"], outputs)
+        identifier = outputs["digest"] or request.name
+        return contract.CreateResult("" if request.preview else identifier, outputs)
 
     def update(self, request: contract.UpdateRequest) -> Properties:
         self._expect_image(request.type)
@@ -88,7 +89,7 @@ class DockerBuildProvider(contract.Provider):
         """Gone if the registry has it under none of its tags any more."""
         self._expect_image(request.type)
         digest = request.outputs.get("digest")
-        if not digest:
+        if digest is None:
             raise Unsupported(
                 "The sandbox's docker-build provider does not import images",
                 "An image's inputs can not be told from the image.",
@@ -123,8 +124,9 @@ class DockerBuildProvider(contract.Provider):
             # Before a build of minutes, not after it.
             registry.address(registry.parse(tag))
         digest = self._buildah.build(name, build)
-        outputs["digest"] = digest
-        if build.tags:
+        # As for the real provider, an image that stays in the cache has no digest.
+        outputs["digest"] = digest = "" if inputs.get("exports") else digest
+        if build.tags and digest:
             outputs["ref"] = registry.parse(build.tags[0]).with_digest(digest)
         return outputs
 

@@ -73,16 +73,37 @@ def address(reference: Reference) -> str:
 
 def has(reference: Reference, digest: str) -> bool:
     """Whether the registry has the image. CloudError if it does not answer."""
+    return digest_of(reference, digest) is not None
+
+
+def refusal(reference: Reference, digest: str) -> str:
+    """In ECR's words, why an image can not get this tag; empty if it can.
+
+    The registry itself would give a tag to another image. ECR does not where tags are immutable, as in the kit's
+    repositories.
+    """
+    known = digest_of(reference, reference.tag) if _ECR.fullmatch(reference.host) else None
+    if known in (None, digest):
+        return ""
+    return (
+        f"tag invalid: The image tag '{reference.tag}' already exists in the '{reference.repository}' "
+        "repository and cannot be overwritten because the repository is immutable."
+    )
+
+
+def digest_of(reference: Reference, name: str) -> str | None:
+    """The digest that the registry has under a tag or digest. CloudError if it does not answer."""
     where = address(reference)
     connection = http.client.HTTPConnection(where, timeout=_TIMEOUT_SECONDS)
     try:
-        path = f"/v2/{reference.repository}/manifests/{digest}"
+        path = f"/v2/{reference.repository}/manifests/{name}"
         connection.request("HEAD", path, headers={"Accept": _MANIFESTS})
-        status = connection.getresponse().status
+        answer = connection.getresponse()
+        status, digest = answer.status, answer.headers["Docker-Content-Digest"]
     except (http.client.HTTPException, OSError) as error:
         raise CloudError(f"The registry at {where} does not answer", str(error)) from error
     finally:
         connection.close()
     if status not in (http.client.OK, http.client.NOT_FOUND):
         raise CloudError(f"The registry at {where} answered with status {status}")
-    return status == http.client.OK
+    return digest if status == http.client.OK else None

@@ -20,6 +20,7 @@ _SUPPORTED = frozenset(
         "buildArgs",
         "context",
         "dockerfile",
+        "exports",
         "labels",
         "noCache",
         "pull",
@@ -65,11 +66,18 @@ class Build:
 def refuse_unsupported(inputs: Mapping[str, Any]) -> None:
     """Unsupported, by name, for what would be built otherwise than asked."""
     for key, value in inputs.items():
-        if key in _SUPPORTED or key in _WITHOUT_EFFECT or value in (None, False, "", [], {}):
+        taken = key in _SUPPORTED and key != "exports"
+        if taken or key in _WITHOUT_EFFECT or value in (None, False, "", [], {}, UNKNOWN):
             continue
         match key, value:
             case "network", "default" | "host":
                 continue
+            case "exports", list() if all(one == {"cacheonly": {}} for one in value):
+                continue
+            case "exports", _:
+                reason = (
+                    "An image goes to the registry (push), or stays where it was built (cacheonly)."
+                )
             case "buildOnPreview", _:
                 reason = "A preview in the sandbox builds nothing."
             case "platforms", list() if _here() in value and len(value) == 1:

@@ -95,8 +95,29 @@ def test_the_base_can_be_exchanged(image: str) -> None:
     first = steps(image)[0]
     assert first == "ARG BASE_IMAGE=docker.io/library/debian:bookworm-slim"
     for step in steps(image):
+        # `scratch` is the base of the stage in which nothing is built.
+        if step.startswith("FROM") and step != "FROM scratch AS existing":
+            assert step.split()[1] in ("${BASE_IMAGE}", "python", "base"), step
+
+
+@pytest.mark.parametrize("image", ["airflow", "postgres"])
+def test_a_revision_builds_every_layer_anew(image: str) -> None:
+    """The first step that runs anything uses the argument, and every other stage stands on its stage."""
+    stages: dict[str, list[str]] = {}
+    bases: dict[str, str] = {}
+    for step in steps(image)[1:]:
         if step.startswith("FROM"):
-            assert step.split()[1] in ("${BASE_IMAGE}", "python"), step
+            words = step.split()
+            name = words[3] if len(words) > 3 else "last"
+            stages[name], bases[name] = [], words[1]
+        else:
+            stages[name].append(step)
+    (first,) = [name for name, base in bases.items() if base == "${BASE_IMAGE}"]
+    runs = [step for step in stages[first] if step.startswith("RUN")]
+    assert stages[first][0] == "ARG REVISION="
+    assert 'REVISION="${REVISION}"' in runs[0]
+    assert "apt-get upgrade" in runs[0]
+    assert {base for name, base in bases.items() if name not in (first, "existing")} == {first}
 
 
 @pytest.mark.parametrize("image", ["airflow", "postgres"])
@@ -108,10 +129,20 @@ def test_the_image_does_not_run_as_root(image: str) -> None:
 
 def test_dags_are_checked_and_come_last() -> None:
     # Last: a changed DAG rebuilds two small layers. Checked: nothing broken is pushed.
-    copy, check = steps("airflow")[-2:]
+    plugins, copy, check = steps("airflow")[-3:]
+    assert plugins.split()[-2:] == ["plugins/", "/opt/airflow/plugins/"]
     assert copy.startswith("COPY")
     assert copy.split()[-3:] == ["--from=dags", "/build/dags/", "/opt/airflow/dags/"]
     assert check == "RUN python /opt/airflow/scripts/check_dags.py /opt/airflow/dags"
+
+
+@pytest.mark.parametrize("image", ["airflow", "postgres"])
+def test_steps_read_what_was_copied_and_nothing_else(image: str) -> None:
+    # What is mounted is not in buildah's key of a layer: a changed file would not build it anew.
+    mounted = [step for step in steps(image) if "--mount" in step]
+    assert not mounted
+    added = [step for step in steps(image) if step.startswith("ADD")]
+    assert not added, "what an address answers is in no key either"
 
 
 def test_the_scripts_that_the_chart_calls_are_in_the_image() -> None:
@@ -164,8 +195,11 @@ class TestExamplePipeline:
 
 
 def test_what_a_build_does_not_need_stays_out_of_its_context() -> None:
-    ignored = (AIRFLOW / ".dockerignore").read_text().split()
+    lines = (AIRFLOW / ".dockerignore").read_text().splitlines()
+    ignored = [line for line in lines if not line.startswith("#")]
     copied = {word for step in steps("airflow") if step.startswith("COPY") for word in step.split()}
-    for name in sorted(p.name for p in Path(AIRFLOW).iterdir() if p.is_file()):
-        used = name in copied or name in ("Containerfile", ".dockerignore")
-        assert used != (name in ignored), f"{name}: neither copied nor ignored, or both"
+    for path in sorted(p for p in Path(AIRFLOW).iterdir() if p.name != "__pycache__"):
+        name = f"{path.name}/" if path.is_dir() else path.name
+        used = name in copied or name == "Containerfile"
+        left_out = name in ignored or name.startswith(".")
+        assert used != left_out, f"{name}: neither copied nor ignored, or both"

@@ -1,4 +1,4 @@
-"""getAuthorizationToken of ECR."""
+"""getAuthorizationToken and getImages of ECR."""
 
 import base64
 
@@ -22,4 +22,21 @@ def get_authorization_token(aws: Aws, arguments: Properties) -> Properties:
         "password": Secret(password),
         "proxyEndpoint": data["proxyEndpoint"],
         "userName": user,
+    }
+
+
+def get_images(aws: Aws, arguments: Properties) -> Properties:
+    """ListImages."""
+    client, name = aws.client("ecr"), arguments["repositoryName"]
+    registry = arguments.get("registryId")
+    more = {"registryId": registry} if registry else {}
+    pages = client.get_paginator("list_images").paginate(repositoryName=name, **more)
+    found = [image for page in pages for image in page["imageIds"]]
+    return arguments | {
+        "id": name,
+        "region": aws.region,
+        "imageIds": [
+            {"imageDigest": image["imageDigest"], "imageTag": image.get("imageTag", "")}
+            for image in found
+        ],
     }

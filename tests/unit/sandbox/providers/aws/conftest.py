@@ -162,11 +162,28 @@ def known(value):
     return value
 
 
+PUSHED = "kit/pushed"
+PUSHED_DIGEST = "sha256:" + "7" * 64
+
+
 class EmptyRegistry(BaseHTTPRequestHandler):
-    """An image registry to which nothing was ever pushed."""
+    """An image registry to which nothing was ever pushed, but one image to one repository."""
 
     def do_GET(self) -> None:
-        self.send_error(404)
+        answers = {
+            f"/v2/{PUSHED}/tags/list": {"tags": ["one"]},
+            f"/v2/{PUSHED}/manifests/one": {"layers": [], "config": {}},
+        }
+        if self.path not in answers:
+            self.send_error(404)
+            return
+        body = json.dumps(answers[self.path]).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/vnd.oci.image.manifest.v1+json")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Docker-Content-Digest", PUSHED_DIGEST)
+        self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, *args) -> None:
         pass

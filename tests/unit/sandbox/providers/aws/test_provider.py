@@ -18,6 +18,7 @@ from sandbox.providers.aws.registry import resources
 from sandbox.wire.marshal import from_struct, to_struct
 from sandbox.wire.protos import provider_pb2, provider_pb2_grpc
 from sandbox.wire.values import UNKNOWN, ResourceReference, Secret
+from tests.unit.sandbox.providers.aws.conftest import PUSHED, PUSHED_DIGEST
 
 ROOT = Path(__file__).parents[5]
 USER = "aws:iam/user:User"
@@ -177,6 +178,20 @@ def test_the_token_of_a_registry(engine):
     assert token["userName"] == "AWS"
     assert isinstance(token["password"], Secret)
     assert token["proxyEndpoint"].endswith(".dkr.ecr.us-east-1.amazonaws.com")
+
+
+def test_the_tags_of_a_repository(engine):
+    engine.create(
+        "aws:ecr/repository:Repository",
+        "pushed",
+        name=PUSHED,
+        imageScanningConfiguration={"scanOnPush": True},
+        forceDelete=True,
+    )
+    listed = engine.invoke("aws:ecr/getImages:getImages", repositoryName=PUSHED)
+    assert listed["imageIds"] == [{"imageDigest": PUSHED_DIGEST, "imageTag": "one"}]
+    with pytest.raises(CloudError, match="kit/none"):
+        engine.invoke("aws:ecr/getImages:getImages", repositoryName="kit/none")
 
 
 def test_an_image_that_does_not_exist(engine):

@@ -48,7 +48,7 @@ def test_from_creation_to_deletion(engine: RealEngine, news: Properties, tmp_pat
     assert engine.diff(image, news).changes == provider_pb2.DiffResponse.DIFF_NONE
     (tmp_path / "file").write_text("changed\n")
     before = image.outputs["digest"]
-    engine.update(image, news)
+    engine.update(image, {**news, "tags": [f"{REPOSITORY}:2"]})
     assert image.outputs["digest"] != before
 
     found = engine.read(image)

@@ -29,7 +29,8 @@ def folder(tmp_path: Path) -> Path:
 
 def arguments(folder: Path, **more: Any) -> dict[str, Any]:
     context = {"location": str(folder)}
-    return {"context": context, "push": True, "tags": [f"{ECR}/demo/tool:1"], **more}
+    # A tag is for one image, and the registry is all tests'.
+    return {"context": context, "push": True, "tags": [f"{ECR}/demo/tool:{folder.name}"], **more}
 
 
 def check(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -128,7 +129,7 @@ def test_a_push_that_fails_names_the_repository(
     sandbox: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AERODROME_ECR_ADDRESS", "127.0.0.1:9")
-    with pytest.raises(CloudError, match=f"could not be pushed to {ECR}/demo/tool:1"):
+    with pytest.raises(CloudError, match=f"could not be pushed to {ECR}/demo/tool:{folder.name}"):
         create(arguments(folder))
 
 
@@ -136,7 +137,8 @@ def test_builds_side_by_side_report_what_each_built(sandbox: str, folder: Path) 
     digests: dict[str, str] = {}
 
     def build(who: str) -> None:
-        made = create(arguments(folder, buildArgs={"who": who}, noCache=True))
+        tags = [f"{ECR}/demo/tool:{folder.name}-{who}"]
+        made = create(arguments(folder, buildArgs={"who": who}, noCache=True, tags=tags))
         digests[who] = made.outputs["digest"]
 
     threads = [threading.Thread(target=build, args=(str(number),)) for number in range(3)]
@@ -162,6 +164,38 @@ def fetched(address: str, path: str) -> dict[str, Any]:
     request = urllib.request.Request(f"http://{address}/v2/demo/tool/{path}", headers=accept)
     with urllib.request.urlopen(request, timeout=10) as answer:
         return dict(json.load(answer))
+
+
+def test_a_tag_is_for_one_image_as_in_ecr(sandbox: str, folder: Path) -> None:
+    made = create(arguments(folder))
+    (folder / "file").write_text("other\n")
+    with pytest.raises(CloudError, match="could not be pushed to") as caught:
+        create(arguments(folder))
+    assert caught.value.detail == (
+        f"tag invalid: The image tag '{folder.name}' already exists in the 'demo/tool' repository and "
+        "cannot be overwritten because the repository is immutable."
+    )
+    assert read(made, arguments(folder)) is not None
+    (folder / "file").write_text("content\n")
+    assert create(arguments(folder)).outputs["digest"] == made.outputs["digest"]
+
+
+def test_what_stays_in_the_cache_is_not_pushed(sandbox: str, folder: Path) -> None:
+    inputs = arguments(folder, push=False, tags=[], exports=[{"cacheonly": {}}])
+    made = create(inputs)
+    assert made.id == "tool"
+    assert made.outputs["digest"] == ""
+    assert read(made, inputs) is not None
+    assert diff(made, inputs, inputs) == []
+    assert diff(made, inputs, arguments(folder)) == ["exports", "push", "tags"]
+
+
+def test_the_stage_that_failed_is_blamed(sandbox: str, folder: Path) -> None:
+    stages = "FROM scratch AS one\nCOPY missing /\nFROM scratch\nCOPY file /\nCOPY --from=one / /\n"
+    (folder / "Containerfile").write_text(stages)
+    with pytest.raises(UserError) as caught:
+        create(arguments(folder))
+    assert caught.value.summary == "The image tool can not be built at the step: COPY missing /"
 
 
 def test_cancelling_ends_the_build(sandbox: str, folder: Path) -> None:

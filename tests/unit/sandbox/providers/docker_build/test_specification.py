@@ -18,6 +18,7 @@ from sandbox.wire.values import UNKNOWN
         {"cacheFrom": [{"registry": {"ref": "x"}}], "network": "host", "load": False},
         {"platforms": [specification._here()]},
         {"buildOnPreview": False, "exports": []},
+        {"exports": [{"cacheonly": {}}]},
     ],
 )
 def test_taken(inputs: dict[str, Any]) -> None:
@@ -28,6 +29,7 @@ def test_taken(inputs: dict[str, Any]) -> None:
     "inputs",
     [
         {"exports": [{"tar": {}}]},
+        {"exports": [{"cacheonly": {}}, {"image": {}}]},
         {"load": True},
         {"ssh": [{}]},
         {"cacheTo": [{"registry": {}}]},
