@@ -15,12 +15,16 @@ from infra.image import Image, ImageArgs
 from infra.isolation import NAMESPACE_LABELS, NamespaceIsolation, NamespaceIsolationArgs
 from infra.stack import Stack
 
-VALUES: dict[str, Any] = {
-    # What the quota holds beside Airflow's own pods.
-    "scheduler": {"parallelism": 16},
-    # A task whose pod does not fit now waits for its turn; Airflow's default is to fail it.
-    "config": {"kubernetes_executor": {"task_publish_max_retries": "-1"}},
-}
+PARALLELISM = 16
+"""Tasks at once that the quota holds beside Airflow's own pods."""
+
+
+def _values(stack: Stack) -> dict[str, Any]:
+    return {
+        "scheduler": {"parallelism": min(PARALLELISM, stack.executor.parallelism)},
+        # A task whose pod does not fit now waits for its turn; Airflow's default is to fail it.
+        "config": {"kubernetes_executor": {"task_publish_max_retries": "-1"}},
+    }
 
 
 def deploy(stack: Stack) -> None:
@@ -47,7 +51,7 @@ def deploy(stack: Stack) -> None:
             Address(base.output(Outputs.database_host), base.output(Outputs.database_tls)),
             namespace_labels=NAMESPACE_LABELS,
             after=[database.release],
-            values=VALUES,
+            values=_values(stack),
         ),
     )
     NamespaceIsolation("fences", NamespaceIsolationArgs(stack, provider, airflow.namespace))

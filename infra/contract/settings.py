@@ -199,9 +199,11 @@ class Settings:
 
     executor: str = setting(
         executors.DEFAULT,
-        """How Airflow runs tasks: each in a pod of its own, or all inside the scheduler's pod.
-        Default KubernetesExecutor.""",
-        choices=tuple(executors.EXECUTORS),
+        """How Airflow runs tasks: each in a pod of its own, all inside the scheduler's pod, or there one
+        at a time (sequential). Several at once with commas, such as LocalExecutor,KubernetesExecutor: the
+        first for tasks and DAGs that name none. Default KubernetesExecutor; `docs/executors.md` helps to
+        choose.""",
+        check=executors.check,
     )
 
     database: str = setting(

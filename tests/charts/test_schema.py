@@ -77,7 +77,7 @@ def test_good_values_pass(values: dict[str, Any]) -> None:
         ({"exector": "LocalExecutor"}, "exector"),
         ({"scheduler": {"replica": 1}}, "replica"),
         ({"postgres": {"storage": {"sise": "1Gi"}}}, "sise"),
-        ({"executor": "SequentialExecutor"}, "executor"),
+        ({"executor": "LocalExecutor, KubernetesExecutor"}, "executor"),
         ({"scheduler": {"replicas": "two"}}, "replicas"),
         ({"scheduler": {"replicas": 0}}, "replicas"),
         ({"scheduler": {"parallelism": 0}}, "parallelism"),
@@ -108,6 +108,21 @@ def test_bad_values_are_refused_by_name(values: dict[str, Any], named: str) -> N
     rendered = render(values)
     assert not rendered.objects
     assert "values don't meet the specifications of the schema" in rendered.error
+    assert named in rendered.error
+
+
+@pytest.mark.parametrize(
+    ("executor", "named"),
+    [
+        ("SequentialExecutor", 'there is no "SequentialExecutor"; known are '),
+        ("LocalExecutor,KubernetesExecuter", 'there is no "KubernetesExecuter"; known are '),
+        ("LocalExecutor,LocalExecutor", '"LocalExecutor" is named twice'),
+        ("sequential,LocalExecutor", '"LocalExecutor" is named twice'),
+    ],
+)
+def test_executors_that_do_not_exist_are_refused_by_name(executor: str, named: str) -> None:
+    rendered = render({"executor": executor})
+    assert not rendered.objects
     assert named in rendered.error
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.contract.configuration import SettingsError, load
+from infra.contract.executors import EXECUTORS
 from infra.contract.settings import SECRETS as MAKERS
 from infra.contract.settings import SETTINGS
 
@@ -87,8 +88,8 @@ def test_an_unknown_key_is_answered_with_the_known_ones() -> None:
         (
             "executor",
             "KubernetesExecuter",
-            "aerodrome:executor is 'KubernetesExecuter': must be one of KubernetesExecutor, "
-            "LocalExecutor (did you mean KubernetesExecutor?)",
+            f"aerodrome:executor is 'KubernetesExecuter': must be one of {', '.join(EXECUTORS)}, or "
+            "several with commas, not 'KubernetesExecuter' (did you mean KubernetesExecutor?)",
         ),
         (
             "nodeInstanceTypes",
