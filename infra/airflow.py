@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from infra.address import PORT, Address
+from infra.address import Address, sqlalchemy_url
+from infra.celery import celery_secret
 from infra.content import PROJECT_ROOT, content_hash
 from infra.image import Image
 from infra.stack import Stack
@@ -25,6 +25,7 @@ SECRET_NAMES = {
     "api": "airflow-api",
     "database": "airflow-database",
     "admin": "airflow-admin",
+    "celery": "airflow-celery",
 }
 """The chart gets these names and never a secret: what makes none can lose none."""
 
@@ -124,6 +125,8 @@ class Airflow(pulumi.ComponentResource):
                 "email": settings.admin_email,
             },
         }
+        if self._args.stack.executor.needs_redis:
+            contents["celery"] = celery_secret(self._args.stack, self._args.database)
         return [
             kubernetes.core.v1.Secret(
                 self._names.of(SECRET_NAMES[key]),
@@ -135,15 +138,8 @@ class Airflow(pulumi.ComponentResource):
         ]
 
     def _connection(self) -> pulumi.Output[str]:
-        """The database's address as SQLAlchemy wants it; a password may hold any character."""
-        server, name = self._args.database, self._names.database
-        password = quote(self._args.stack.secrets.database_password, safe="")
-        options = pulumi.Output.from_input(server.tls).apply(
-            lambda tls: "?sslmode=require" if tls else ""
-        )
-        return pulumi.Output.concat(
-            f"postgresql+psycopg2://{name}:{password}@", server.host, f":{PORT}/{name}", options
-        )
+        password = self._args.stack.secrets.database_password
+        return sqlalchemy_url(self._args.database, self._names.database, password)
 
     def _values(self) -> dict[str, Any]:
         """The chart's values: its values.schema.json is the contract."""
@@ -158,7 +154,11 @@ class Airflow(pulumi.ComponentResource):
             },
             "executor": settings.executor,
             "serviceAccount": {"name": SERVICE_ACCOUNT},
-            "secrets": SECRET_NAMES,
+            "secrets": {
+                key: name
+                for key, name in SECRET_NAMES.items()
+                if key != "celery" or args.stack.executor.needs_redis
+            },
             "secretsChecksum": args.stack.secrets_checksum,
             "logs": {
                 "bucket": args.log_bucket,

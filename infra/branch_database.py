@@ -48,7 +48,12 @@ class BranchDatabase(pulumi.ComponentResource):
                 "namespace": namespace,
                 "labels": args.stack.labels,
             },
-            string_data=pulumi.Output.secret({"password": args.stack.secrets.database_password}),
+            string_data=pulumi.Output.secret(
+                {
+                    "password": args.stack.secrets.database_password,
+                    "results-password": args.stack.secrets.celery_password,
+                }
+            ),
             opts=child,
         )
         self.release = kubernetes.helm.v3.Release(
@@ -66,6 +71,10 @@ class BranchDatabase(pulumi.ComponentResource):
                 "image": base.output(Outputs.image_ref),
                 "adminSecret": base.output(Outputs.database_admin_secret_name),
                 "database": names.database,
+                "results": {
+                    "create": args.stack.executor.needs_redis,
+                    "database": names.results_database,
+                },
                 "passwordSecret": secret.metadata.name,
                 "secretsChecksum": args.stack.secrets_checksum,
             },

@@ -10,6 +10,8 @@ from infra.airflow import Airflow, AirflowArgs
 from infra.base import Base
 from infra.branch_access import BranchAccess, BranchAccessArgs
 from infra.branch_database import BranchDatabase, BranchDatabaseArgs
+from infra.celery import celery_values
+from infra.contract.executors import REDIS
 from infra.contract.outputs import Outputs
 from infra.image import Image, ImageArgs
 from infra.isolation import NAMESPACE_LABELS, NamespaceIsolation, NamespaceIsolationArgs
@@ -51,7 +53,10 @@ def deploy(stack: Stack) -> None:
             Address(base.output(Outputs.database_host), base.output(Outputs.database_tls)),
             namespace_labels=NAMESPACE_LABELS,
             after=[database.release],
-            values=_values(stack),
+            values={
+                **_values(stack),
+                **celery_values(stack, base.repository(REDIS), base.output(Outputs.storage_class)),
+            },
         ),
     )
     NamespaceIsolation("fences", NamespaceIsolationArgs(stack, provider, airflow.namespace))

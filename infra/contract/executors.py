@@ -18,6 +18,7 @@ DEFAULT: Final = "KubernetesExecutor"
 
 SCHEDULER: Final = "scheduler"
 REDIS: Final = "redis"
+FLOWER: Final = "flower"
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,8 @@ def check(text: str) -> str | None:
     classes = executor(text).classes
     if twice := [name for name in dict.fromkeys(classes) if classes.count(name) > 1]:
         return f"must name {twice[0]} once only: {', '.join(names)} are the same to Airflow"
-    if profiles := [name for name in names if name not in EXECUTORS[name].classes and len(names) > 1]:
+    if profiles := [
+        name for name in names if name not in EXECUTORS[name].classes and len(names) > 1
+    ]:
         return f"must name {profiles[0]} alone: it is one task at a time for the whole environment"
     return None

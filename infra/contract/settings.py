@@ -19,6 +19,7 @@ from infra.contract.rules import (
     check_network,
     check_networks,
     fernet_key,
+    later_secret,
     required,
     secret,
     setting,
@@ -306,6 +307,14 @@ class Secrets:
         "The first administrator's password, 8 characters or more.",
         check=at_least(8),
         make=token(12),
+    )
+
+    celery_password: str = later_secret(
+        """Lets Airflow and Celery's workers in to Redis, and to the database of the tasks' results, 12
+        characters or more. Needed by an executor with Redis; `up` makes it up for environments that were
+        deployed without. Tasks can read it.""",
+        check=at_least(12),
+        make=token(24),
     )
 
 

@@ -47,6 +47,7 @@ the log go to S3.
 {{- $_ := set $settings "AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS_ON_FAILURE" (ternary "False" "True" .Values.workers.keepFailedPods) }}
 {{- $_ := set $settings "AIRFLOW__KUBERNETES_EXECUTOR__WORKER_PODS_CREATION_BATCH_SIZE" .Values.workers.creationBatchSize }}
 {{- end }}
+{{- include "airflow.celery.settings" (dict "root" . "settings" $settings) }}
 {{- range $section, $keys := .Values.config }}
 {{- range $key, $value := $keys }}
 {{- $_ := set $settings (printf "AIRFLOW__%s__%s" (upper $section) (upper $key)) $value }}

@@ -74,7 +74,9 @@ run, and the task goes on until both are killed. So first the signal for `on_kil
 INTERRUPT = _INTERRUPT.replace("SELECTED", "known.get(parent) == 1")
 """In a task's own pod: the supervisor is all that the pod's init process runs."""
 
-INTERRUPT_ALL = _INTERRUPT.replace("SELECTED", r're.match(r"airflow worker -- [0-9a-f]{8}-", title(pid))')
+INTERRUPT_ALL = _INTERRUPT.replace(
+    "SELECTED", r're.match(r"airflow worker -- [0-9a-f]{8}-", title(pid))'
+)
 """In a pod that runs many: Airflow names the process of a task after its id."""
 
 ENDED = ("Succeeded", "Failed")

@@ -17,6 +17,7 @@ spec:
       env:
         {{- include "airflow.secrets" . | nindent 8 }}
         {{- include "airflow.adminAccount" . | nindent 8 }}
+        {{- include "airflow.celery.resultsDatabase" . | nindent 8 }}
         # It writes a thousand rows of permissions, a line of log for each.
         - name: AIRFLOW__LOGGING__LOGGING_LEVEL
           value: WARNING

@@ -87,7 +87,7 @@ def test_a_shared_branch_adds_nothing_that_is_billed_by_the_hour() -> None:
 
 
 def test_the_pods_are_those_of_the_chart() -> None:
-    processors, memory = planned.requests()
+    processors, memory = planned.requests("KubernetesExecutor")
     assert 0.1 < processors < 2
     assert 0.5 < memory < 8
 
