@@ -1,6 +1,7 @@
 """Where PostgreSQL is: what Airflow needs to know of a database, whoever runs it."""
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import pulumi
 
@@ -19,6 +20,17 @@ class Address:
 
     host: pulumi.Input[str]
     tls: pulumi.Input[bool]
+
+
+def sqlalchemy_url(server: Address, name: str, password: str) -> pulumi.Output[str]:
+    """A database whose user has its name, as SQLAlchemy wants it; a password may hold any character."""
+    options = pulumi.Output.from_input(server.tls).apply(
+        lambda tls: "?sslmode=require" if tls else ""
+    )
+    login = f"{name}:{quote(password, safe='')}"
+    return pulumi.Output.concat(
+        f"postgresql+psycopg2://{login}@", server.host, f":{PORT}/{name}", options
+    )
 
 
 def in_cluster(stack: Stack) -> Address:

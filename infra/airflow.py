@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from infra.address import PORT, Address
+from infra.address import Address, sqlalchemy_url
+from infra.celery import celery_secret
 from infra.content import PROJECT_ROOT, content_hash
 from infra.image import Image
 from infra.stack import Stack
@@ -26,6 +26,7 @@ SECRET_NAMES = {
     "api": "airflow-api",
     "database": "airflow-database",
     "admin": "airflow-admin",
+    "celery": "airflow-celery",
 }
 """The chart gets these names and never a secret: what makes none can lose none."""
 
@@ -116,7 +117,7 @@ class Airflow(pulumi.ComponentResource):
     def _contents(self) -> Contents:
         """What the Secrets hold, by their keys in SECRET_NAMES."""
         settings, secrets = self._args.stack.settings, self._args.stack.secrets
-        return {
+        contents: dict[str, Mapping[str, pulumi.Input[str]]] = {
             "fernet": {"fernet-key": secrets.fernet_key},
             "jwt": {"jwt-secret": secrets.jwt_secret},
             "api": {"api-secret-key": secrets.api_secret_key},
@@ -132,6 +133,9 @@ class Airflow(pulumi.ComponentResource):
                 "email": settings.admin_email,
             },
         }
+        if self._args.stack.executor.needs_redis:
+            contents["celery"] = celery_secret(self._args.stack, self._args.database)
+        return contents
 
     def _secrets(self, contents: Contents) -> list[kubernetes.core.v1.Secret]:
         return [
@@ -145,15 +149,8 @@ class Airflow(pulumi.ComponentResource):
         ]
 
     def _connection(self) -> pulumi.Output[str]:
-        """The database's address as SQLAlchemy wants it; a password may hold any character."""
-        server, name = self._args.database, self._names.database
-        password = quote(self._args.stack.secrets.database_password, safe="")
-        options = pulumi.Output.from_input(server.tls).apply(
-            lambda tls: "?sslmode=require" if tls else ""
-        )
-        return pulumi.Output.concat(
-            f"postgresql+psycopg2://{name}:{password}@", server.host, f":{PORT}/{name}", options
-        )
+        password = self._args.stack.secrets.database_password
+        return sqlalchemy_url(self._args.database, self._names.database, password)
 
     def _checksums(self, contents: Contents) -> dict[str, pulumi.Output[str]]:
         """Of each Secret's content, the database's address included."""
@@ -175,7 +172,7 @@ class Airflow(pulumi.ComponentResource):
             },
             "executor": settings.executor,
             "serviceAccount": {"name": SERVICE_ACCOUNT},
-            "secrets": SECRET_NAMES,
+            "secrets": {key: SECRET_NAMES[key] for key in contents},
             "secretsChecksums": self._checksums(contents),
             "logs": {
                 "bucket": args.log_bucket,

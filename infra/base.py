@@ -34,9 +34,10 @@ class Base:
         return both.apply(lambda values: values[1])
 
     def repository(self, image: str) -> Repository:
-        """Where the base's image of that name lies, and the branch's beside it."""
+        """Where the base's image of that name lies, and the branch's beside it. A base that was deployed
+        before there was such an image has no place for it but beside Airflow's."""
         repository = self.output(Outputs.repositories).apply(
-            lambda repositories: repositories[image]
+            lambda repositories: repositories.get(image) or repositories["airflow"]
         )
         return Repository(
             repository.apply(lambda one: str(one["url"])),

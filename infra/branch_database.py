@@ -41,7 +41,11 @@ class BranchDatabase(pulumi.ComponentResource):
         names, base = args.stack.names, args.base
         child = pulumi.ResourceOptions(parent=self, provider=args.provider)
         namespace = base.output(Outputs.namespace)
-        content = {"password": args.stack.secrets.database_password}
+        secrets = args.stack.secrets
+        content = {
+            "password": secrets.database_password,
+            "results-password": secrets.celery_password,
+        }
         secret = kubernetes.core.v1.Secret(
             names.of("branch-database"),
             metadata={
@@ -67,6 +71,10 @@ class BranchDatabase(pulumi.ComponentResource):
                 "image": base.output(Outputs.image_ref),
                 "adminSecret": base.output(Outputs.database_admin_secret_name),
                 "database": names.database,
+                "results": {
+                    "create": args.stack.executor.needs_redis,
+                    "database": names.results_database,
+                },
                 "passwordSecret": secret.metadata.name,
                 "secretsChecksum": args.stack.checksum(content),
             },

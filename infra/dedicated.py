@@ -5,7 +5,9 @@ from infra.access import Access, AccessArgs
 from infra.address import in_cluster
 from infra.airflow import Airflow, AirflowArgs
 from infra.backup import Backup, BackupArgs
+from infra.celery import celery_values
 from infra.cluster import STORAGE_CLASS, Cluster, ClusterArgs
+from infra.contract.executors import REDIS
 from infra.contract.sizes import images as images_of
 from infra.database import Database, DatabaseArgs
 from infra.flow_log import FlowLog, FlowLogArgs
@@ -21,7 +23,9 @@ from infra.stack import Stack
 def deploy(stack: Stack) -> None:
     settings = stack.settings
     network = Network("network", NetworkArgs(stack))
-    registry = Registry("registry", RegistryArgs(stack, images=images_of(settings.database)))
+    # Redis' has a place with any executor: branches choose their own, and run from it when this one changes.
+    kept = (*images_of(settings.database), REDIS)
+    registry = Registry("registry", RegistryArgs(stack, images=kept))
     bucket = LogBucket("logs", LogBucketArgs(stack, network if settings.flow_logs else None))
     if settings.flow_logs:
         FlowLog("flow-log", FlowLogArgs(stack, network, bucket))
@@ -32,8 +36,8 @@ def deploy(stack: Stack) -> None:
         Database("database", DatabaseArgs(stack, network)) if settings.database == "rds" else None
     )
     images = {
-        name: Image(name, ImageArgs(stack, name, repository))
-        for name, repository in registry.repositories.items()
+        name: Image(name, ImageArgs(stack, name, registry.repositories[name]))
+        for name in images_of(settings.database)
     }
     backup = Backup("backup", BackupArgs(stack, cluster, bucket)) if settings.backup_days else None
     address = database.address if database else in_cluster(stack)
@@ -48,8 +52,11 @@ def deploy(stack: Stack) -> None:
             images["airflow"],
             address,
             after=[cluster.storage_class, *([backup.association] if backup else [])],
-            values=postgres_values(stack, images.get("postgres"))
-            | (backup.values if backup else {}),
+            values={
+                **postgres_values(stack, images.get("postgres")),
+                **celery_values(stack, registry.repositories[REDIS], STORAGE_CLASS),
+                **(backup.values if backup else {}),
+            },
         ),
     )
     if not database:

@@ -11,6 +11,8 @@ import pulumi
 
 from infra.address import Address
 from infra.airflow import UI_PORT, UI_SERVICE, Airflow
+from infra.celery import FLOWER_PORT, FLOWER_SERVICE
+from infra.contract.executors import FLOWER
 from infra.contract.outputs import CONTRACT, Output, Outputs
 from infra.contract.tenancy import Tenancy
 from infra.image import Image
@@ -72,6 +74,9 @@ def export(deployed: Deployed) -> None:
     _export(Outputs.admin_secret_name, deployed.airflow.admin_secret_name)
     _export(Outputs.ui_service, UI_SERVICE)
     _export(Outputs.ui_port, UI_PORT)
+    if FLOWER in deployed.stack.executor.components:
+        _export(Outputs.flower_service, FLOWER_SERVICE)
+        _export(Outputs.flower_port, FLOWER_PORT)
 
 
 def export_foundation(foundation: Foundation) -> None:

@@ -33,6 +33,7 @@ SECRETS = {
     "apiSecretKey": "api-0123456789abcdef",
     "databasePassword": "database/p@ss:word",
     "adminPassword": "admin-password",
+    "celeryPassword": "celery/p@ss:word",
 }
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4

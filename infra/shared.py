@@ -10,20 +10,26 @@ from infra.airflow import Airflow, AirflowArgs
 from infra.base import Base
 from infra.branch_access import BranchAccess, BranchAccessArgs
 from infra.branch_database import BranchDatabase, BranchDatabaseArgs
+from infra.celery import celery_values
+from infra.contract.executors import REDIS
 from infra.contract.outputs import Outputs
 from infra.image import Image, ImageArgs
 from infra.isolation import NAMESPACE_LABELS, NamespaceIsolation, NamespaceIsolationArgs
 from infra.stack import Stack
 
-VALUES: dict[str, Any] = {
-    # What the quota holds beside Airflow's own pods.
-    "scheduler": {"parallelism": 16},
-    # A task whose pod the quota does not hold now waits for its turn, for up to a day. Airflow takes it back
-    # and queues it again every ten minutes, twice by default, and then fails it.
-    "config": {"scheduler": {"num_stuck_in_queued_retries": "144"}},
-    # As NAMESPACE_LABELS demand.
-    "workers": {"restrictedPods": True},
-}
+PARALLELISM = 16
+"""Tasks at once that the quota holds beside Airflow's own pods."""
+
+
+def _values(stack: Stack) -> dict[str, Any]:
+    return {
+        "scheduler": {"parallelism": min(PARALLELISM, stack.executor.parallelism)},
+        # A task whose pod the quota does not hold now waits for its turn, for up to a day. Airflow takes it
+        # back and queues it again every ten minutes, twice by default, and then fails it.
+        "config": {"scheduler": {"num_stuck_in_queued_retries": "144"}},
+        # As NAMESPACE_LABELS demand.
+        "workers": {"restrictedPods": True},
+    }
 
 
 def deploy(stack: Stack) -> None:
@@ -53,7 +59,10 @@ def deploy(stack: Stack) -> None:
             Address(base.output(Outputs.database_host), base.output(Outputs.database_tls)),
             namespace_labels=NAMESPACE_LABELS,
             after=[database.release],
-            values=VALUES,
+            values={
+                **_values(stack),
+                **celery_values(stack, base.repository(REDIS), base.output(Outputs.storage_class)),
+            },
         ),
     )
     NamespaceIsolation("fences", NamespaceIsolationArgs(stack, provider, airflow.namespace))

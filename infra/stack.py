@@ -12,6 +12,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from infra.contract import executors
 from infra.contract.configuration import SettingsError, load, renewed
 from infra.contract.naming import TAG_EXPIRES, TAG_USED, Names, labels, tags
 from infra.contract.outputs import Outputs
@@ -47,6 +48,11 @@ class Stack:
     @property
     def names(self) -> Names:
         return Names(self.settings.environment, shared=self.settings.tenancy == Tenancy.shared)
+
+    @property
+    def executor(self) -> executors.Executor:
+        """What runs its tasks."""
+        return executors.executor(self.settings.executor)
 
     @property
     def tags(self) -> dict[str, str]:

@@ -53,6 +53,14 @@ OWNED: Final[Mapping[str, str]] = {
     "postgres.storage.storageClass": "the program makes the cluster's class",
     "postgres.storage.whenDeleted": "./aerodrome config set protect true, or false",
     "postgres.admittedNamespaces": "branches are let in by the program",
+    "celery.createResultsDatabase": "a branch's database is made in its base's server",
+    "redis.image": "the program builds and pushes the image: change images/redis",
+    "redis.storage.storageClass": "the program makes the cluster's class",
+    "backup.enabled": "./aerodrome config set backupDays DAYS, or 0",
+    "backup.bucket": _STORED,
+    "backup.prefix": _STORED,
+    "backup.serviceAccount": "the role in AWS is for this account",
+    "xcom.prefix": _STORED,
     "networkPolicies.enabled": "environments in one cluster are kept apart by them",
 }
 """What the program alone decides, each with what to do instead."""

@@ -47,9 +47,9 @@ UNPACKED_PACKAGES = (
 """Debian packages that are unpacked beside the tools, not installed: installed, they would
 start services of their own, or take the place of Docker's."""
 
-CHECKER_PACKAGES = ("cloud-init", "postgresql-15")
+CHECKER_PACKAGES = ("cloud-init", "postgresql-15", "redis-tools", "libjemalloc2", "liblzf1")
 """Unpacked for the tests. Installed, cloud-init would configure the machine at its next start, and PostgreSQL
-would start a server."""
+would start a server; the last two are what Redis is linked with."""
 
 BASE_SUITE = "bookworm"
 BASE_PACKAGES = ("ca-certificates",)

@@ -102,6 +102,20 @@ class Live:
             yield f"http://localhost:{local}"
 
     @contextmanager
+    def flower(self) -> Iterator[str]:
+        """An address of its Flower that works while the block lasts. UserError if it has none."""
+        service = self.outputs.flower_service
+        if not service:
+            raise UserError(
+                f'"{self.environment.name}" has no Flower',
+                "Flower shows the workers and tasks of Celery.",
+                f"./aerodrome config set executor CeleryExecutor{self.session.same}",
+            )
+        target = f"service/{service}"
+        with self.kubernetes.kubectl.forwarded(target, int(self.outputs.flower_port)) as local:
+            yield f"http://localhost:{local}"
+
+    @contextmanager
     def airflow(self, patience: float) -> "Iterator[Airflow]":
         """Its Airflow, logged in as the administrator."""
         user = need(self.outputs, Outputs.admin_user)

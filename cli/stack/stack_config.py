@@ -15,7 +15,7 @@ from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.base.settings import DEFAULT_REGION, REGION_KEY, qualified
 from cli.stack.backends import Backend
-from infra.contract.settings import SECRETS
+from infra.contract.settings import SECRETS, SETTINGS
 from infra.contract.tenancy import Tenancy
 
 TENANCY_KEY = qualified("tenancy")
@@ -102,11 +102,12 @@ def add(
 ) -> list[str]:
     """Sets plain values, and makes up the secrets that are not among the keys in `have`; the keys.
 
-    What is deployed keeps its secrets: if it lacks one, `lost` is raised.
+    What is deployed keeps its secrets: if it lacks one that it needs, `lost` is raised.
     """
     missing = [name for name in SECRETS if qualified(name) not in have]
-    if missing and backend.deployed():
-        raise lost(missing[0])
+    needed = [name for name in missing if SETTINGS[name].required]
+    if needed and backend.deployed():
+        raise lost(needed[0])
     backend.set_plain(plain)
     for name in missing:
         backend.set_config(qualified(name), SECRETS[name](), secret=True)

@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
 
+from infra.contract import executors
 from infra.contract.settings import FORMER_KEYS, NAMESPACE, SETTINGS, Secrets, Settings
 from infra.contract.tenancy import Tenancy
 
@@ -79,10 +80,10 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
             (secret if setting.secret else plain)[setting.field] = value
     if problems:
         raise SettingsError(problems)
-    settings = Settings(**plain)
-    if crossed := _check_together(settings):
+    settings, secrets = Settings(**plain), Secrets(**secret)
+    if crossed := [*_check_together(settings), *_check_executor(settings, secrets)]:
         raise SettingsError(crossed)
-    return settings, Secrets(**secret)
+    return settings, secrets
 
 
 def _check_together(settings: Settings) -> list[str]:
@@ -103,6 +104,15 @@ def _check_together(settings: Settings) -> list[str]:
             f"must be 0 or between {LOWEST_NODE_PORT} and 32767"
         )
     return problems
+
+
+def _check_executor(settings: Settings, secrets: Secrets) -> list[str]:
+    if executors.executor(settings.executor).needs_redis and not secrets.celery_password:
+        return [
+            f"{NAMESPACE}:celeryPassword is not set, and {settings.executor} needs it: "
+            f"./aerodrome up makes it up, or {_set_command('celeryPassword')}"
+        ]
+    return []
 
 
 def _check_tenancy(settings: Settings) -> list[str]:

@@ -114,6 +114,11 @@ class Names:
         return f"database-{self.environment}"
 
     @property
+    def results_database(self) -> str:
+        """The database of the results of Celery's tasks, and its user: beside Airflow's, in the same server."""
+        return f"{self.database}_celery"
+
+    @property
     def log_prefix(self) -> str:
         """The folder of task logs in the bucket; `/` ends it, so that none begins like another."""
         return f"{BRANCH_LOGS}/{self.environment}" if self.shared else "task-logs"

@@ -77,6 +77,9 @@ class Outputs(Mapping[str, Any]):
     ui_service = Output("uiService", "", "The Service of Airflow's UI and API.")
     ui_port = Output("uiPort", 0, "The port of that Service.")
 
+    flower_service = Output("flowerService", "", "The Service of Flower, where Celery runs tasks.")
+    flower_port = Output("flowerPort", 0, "The port of that Service.")
+
     contract = Output("contract", 0, "What it offers to branches: the program's CONTRACT.")
     log_bucket_arn = Output("logBucketArn", "", "The bucket, for the roles of branches.")
     repositories: Output[Mapping[str, Any]] = Output(

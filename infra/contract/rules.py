@@ -56,7 +56,7 @@ class Setting:
     default: Any = None
     required: bool = False
     make: Make | None = None
-    """Makes up the value of a secret."""
+    """Makes up the value of a secret. One that is not required can be made up for what is deployed already."""
 
     @property
     def secret(self) -> bool:
@@ -98,6 +98,13 @@ def secret(doc: str, check: Check, make: Make) -> Any:
     # repr=False: a traceback or a debugger's print must not show it.
     return dataclasses.field(
         repr=False, metadata={"doc": doc, "rule": Rule(check=check), "make": make}
+    )
+
+
+def later_secret(doc: str, check: Check, make: Make) -> Any:
+    """A secret that a stack can do without, and can be given when it is deployed already."""
+    return dataclasses.field(
+        default="", repr=False, metadata={"doc": doc, "rule": Rule(check=check), "make": make}
     )
 
 

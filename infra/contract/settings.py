@@ -20,6 +20,7 @@ from infra.contract.rules import (
     check_networks,
     check_values_files,
     fernet_key,
+    later_secret,
     required,
     secret,
     setting,
@@ -211,9 +212,11 @@ class Settings:
 
     executor: str = setting(
         executors.DEFAULT,
-        """How Airflow runs tasks: each in a pod of its own, or all inside the scheduler's pod.
-        Default KubernetesExecutor.""",
-        choices=tuple(executors.EXECUTORS),
+        """How Airflow runs tasks: each in a pod of its own, all inside the scheduler's pod, or there one
+        at a time (sequential). Several at once with commas, such as LocalExecutor,KubernetesExecutor: the
+        first for tasks and DAGs that name none. Default KubernetesExecutor; `docs/executors.md` helps to
+        choose.""",
+        check=executors.check,
     )
 
     example_dags: bool = setting(
@@ -348,6 +351,14 @@ class Secrets:
         "The first administrator's password, 8 characters or more.",
         check=at_least(8),
         make=token(12),
+    )
+
+    celery_password: str = later_secret(
+        """Lets Airflow and Celery's workers in to Redis, and to the database of the tasks' results, 12
+        characters or more. Needed by an executor with Redis; `up` makes it up for environments that were
+        deployed without. Tasks can read it.""",
+        check=at_least(12),
+        make=token(24),
     )
 
 

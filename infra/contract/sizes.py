@@ -10,6 +10,10 @@ RANCHER_DISK_GB: Final = 40
 """Room for the operating system, k3s's images and Rancher's own database."""
 
 
+REDIS_DISK_GB: Final = 1
+"""A queued task is some kilobytes; the log of changes is rewritten when it has doubled."""
+
+
 def zones(available: Iterable[str]) -> list[str]:
     """The zones that are used, of those in the region that need no opt-in."""
     return sorted(available)[:ZONES]

@@ -27,7 +27,9 @@ REQUIRED: Object = {
         "api": "my-api",
         "database": "my-database",
         "admin": "my-admin",
+        "celery": "my-celery",
     },
+    "redis": {"image": {"repository": "registry.example/redis", "digest": DIGEST}},
 }
 """The least that the chart can be installed with."""
 

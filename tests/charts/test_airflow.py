@@ -193,6 +193,44 @@ class TestLocalExecutor:
         assert render().environment()["AIRFLOW__CORE__PARALLELISM"] == "32"
 
 
+class TestTasksInTheSchedulersPod:
+    @pytest.mark.parametrize(
+        ("executor", "parallelism", "requests", "limits"),
+        [
+            ("KubernetesExecutor", "32", "256Mi", "1Gi"),
+            ("LocalExecutor", "8", "1280Mi", "3072Mi"),
+            ("sequential", "1", "384Mi", "1280Mi"),
+            ("KubernetesExecutor,LocalExecutor", "8", "1280Mi", "3072Mi"),
+        ],
+    )
+    def test_its_memory_holds_as_many_as_may_run_at_once(
+        self, executor: str, parallelism: str, requests: str, limits: str
+    ) -> None:
+        rendered = render({"executor": executor})
+        assert rendered.environment()["AIRFLOW__CORE__PARALLELISM"] == parallelism
+        (container,) = deployment(rendered, "scheduler")["containers"]
+        assert container["resources"]["requests"]["memory"] == requests
+        assert container["resources"]["limits"]["memory"] == limits
+
+    @pytest.mark.parametrize(
+        ("own", "limits"), [("1.5Gi", "2048Mi"), ("500M", "989Mi"), ("700Mi", "1212Mi")]
+    )
+    def test_whatever_unit_the_scheduler_itself_is_given_in(self, own: str, limits: str) -> None:
+        scheduler = {"parallelism": 2, "resources": {"limits": {"memory": own}}}
+        rendered = render({"executor": "LocalExecutor", "scheduler": scheduler})
+        (container,) = deployment(rendered, "scheduler")["containers"]
+        assert container["resources"]["limits"]["memory"] == limits
+
+    def test_it_waits_for_them_when_it_stops(self) -> None:
+        local = render({"executor": "LocalExecutor"})
+        assert deployment(local, "scheduler")["terminationGracePeriodSeconds"] == 600
+        assert deployment(render(), "scheduler")["terminationGracePeriodSeconds"] == 60
+
+    def test_sequential_is_what_airflow_calls_local(self) -> None:
+        settings = render({"executor": "sequential"}).environment()
+        assert settings["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+
+
 class TestDatabase:
     def test_service_and_probes_lead_to_the_same_port(self) -> None:
         rendered = render()

@@ -27,8 +27,15 @@ def jobs(rendered: Rendered) -> tuple[Object, Object]:
 
 
 def container(job: Object) -> Object:
-    (found,) = job["spec"]["template"]["spec"]["containers"]
+    """Of the database itself; the results' is the second, if it is there."""
+    found = job["spec"]["template"]["spec"]["containers"][0]
     return dict(found)
+
+
+def databases(job: Object) -> list[tuple[str, str]]:
+    """(what is done, with which one)"""
+    containers = job["spec"]["template"]["spec"]["containers"]
+    return [(each["args"][2], each["args"][3]) for each in containers]
 
 
 def secrets(job: Object) -> set[str]:
@@ -48,6 +55,18 @@ def test_one_makes_the_other_drops_the_same_database() -> None:
     assert container(make)["args"] == ["python", script, "create", "airflow_dev_x_012345"]
     assert container(drop)["args"] == ["python", script, "drop", "airflow_dev_x_012345"]
     assert (ROOT / "images" / "airflow" / "scripts" / "branch_database.py").is_file()
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_the_results_have_a_database_of_their_own_that_goes_in_any_case(create: bool) -> None:
+    make, drop = jobs(render(results={"create": create, "database": "x_celery"}))
+    own = "airflow_dev_x_012345"
+    assert databases(make) == [("create", own), *([("create", "x_celery")] if create else [])]
+    assert databases(drop) == [("drop", own), ("drop", "x_celery")]
+    if create:
+        results = make["spec"]["template"]["spec"]["containers"][1]
+        keys = [e["valueFrom"]["secretKeyRef"]["key"] for e in results["env"] if "valueFrom" in e]
+        assert keys == ["connection", "results-password"]
 
 
 def test_making_is_a_part_of_the_release_and_waited_for() -> None:

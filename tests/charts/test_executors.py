@@ -1,19 +1,33 @@
-"""The chart renders each executor as the shared table describes it."""
+"""The chart renders each executor, and several at once, as the shared table describes them."""
 
-import json
+import itertools
 
 import pytest
 
-from infra.contract.executors import DEFAULT, EXECUTORS, Executor
-from tests.charts.rendering import CHART, render
+from infra.contract.executors import DEFAULT, EXECUTORS, Executor, check, executor
+from tests.charts.rendering import CHART, Rendered, render
 
-executor = pytest.mark.parametrize("executor", EXECUTORS.values(), ids=EXECUTORS)
+SEVERAL = [
+    ",".join(names) for names in itertools.permutations(EXECUTORS, 2) if not check(",".join(names))
+]
+CASES = [*EXECUTORS, *SEVERAL]
+each = pytest.mark.parametrize("wanted", [executor(name) for name in CASES], ids=CASES)
+
+BESIDE_THE_TABLE = {"database", "migration"}
+"""Components that do not depend on the executor."""
 
 
-def test_the_schema_takes_the_executors_of_the_table() -> None:
-    schema = json.loads((CHART / "values.schema.json").read_text())
-    assert schema["properties"]["executor"]["enum"] == list(EXECUTORS)
+def components(rendered: Rendered) -> set[str]:
+    return {
+        item["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"]
+        for item in rendered.objects
+        if item["kind"] in ("Deployment", "StatefulSet", "Job")
+    }
+
+
+def test_the_default_is_in_the_table() -> None:
     assert DEFAULT in EXECUTORS
+    assert "LocalExecutor,KubernetesExecutor" in SEVERAL
 
 
 def test_no_template_asks_for_an_executor_by_its_name() -> None:
@@ -21,34 +35,42 @@ def test_no_template_asks_for_an_executor_by_its_name() -> None:
     assert not [path for path in templates for name in EXECUTORS if name in path.read_text()]
 
 
-@executor
-def test_its_components_are_there(executor: Executor) -> None:
-    rendered = render({"executor": executor.name})
-    deployments = {
-        item["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"]
-        for item in rendered.objects
-        if item["kind"] == "Deployment"
-    }
-    assert deployments == set(executor.components)
+@each
+def test_its_components_are_there(wanted: Executor) -> None:
+    rendered = render({"executor": wanted.name})
+    assert rendered.error == ""
+    assert components(rendered) - BESIDE_THE_TABLE == set(wanted.components)
 
 
-@executor
-def test_its_tasks_run_where_it_says(executor: Executor) -> None:
-    rendered = render({"executor": executor.name})
+@each
+def test_airflow_gets_its_own_names_for_them_in_order(wanted: Executor) -> None:
+    settings = render({"executor": wanted.name}).environment()
+    assert settings["AIRFLOW__CORE__EXECUTOR"].split(",") == list(wanted.classes)
+    assert settings["AIRFLOW__CORE__PARALLELISM"] == str(wanted.parallelism)
+
+
+@each
+def test_its_tasks_run_where_it_says(wanted: Executor) -> None:
+    rendered = render({"executor": wanted.name})
     patterns = [o for o in rendered.objects if o["metadata"]["name"] == "airflow-pod-template"]
-    assert bool(patterns) is executor.task_pods
-    if executor.task_pods:
+    assert bool(patterns) is wanted.task_pods
+    if wanted.task_pods:
         labels = rendered.worker()["metadata"]["labels"]
-        assert labels["app.kubernetes.io/component"] == executor.runs_tasks
+        assert labels["app.kubernetes.io/component"] in wanted.runs_tasks
+    assert set(wanted.task_hosts) <= components(rendered)
 
 
-@executor
-def test_nobody_else_gets_a_token(executor: Executor) -> None:
-    rendered = render({"executor": executor.name, "workers": {"startPods": False}})
+@each
+def test_nobody_else_gets_a_token(wanted: Executor) -> None:
+    rendered = render({"executor": wanted.name})
     with_token = {
         name.removeprefix("airflow-")
         for name, spec in rendered.pod_specs()
         if spec.get("automountServiceAccountToken")
     }
-    assert with_token == set(executor.kubernetes_token)
-    assert bool(rendered.kinds() & {"Role", "RoleBinding"}) is bool(executor.kubernetes_token)
+    assert with_token == set(wanted.kubernetes_token)
+
+
+@each
+def test_the_role_stays_for_a_scheduler_of_the_executor_before(wanted: Executor) -> None:
+    assert render({"executor": wanted.name}).find("Role", "airflow-pod-launcher")

@@ -155,7 +155,7 @@ def test_labels_and_environment_reach_every_object_and_pod() -> None:
 
 def test_placement_of_tasks_is_apart_from_the_rest() -> None:
     for name, spec in render(EVERYTHING).pod_specs():
-        pool = "tasks" if name == "airflow-worker" else "system"
+        pool = "tasks" if name in ("airflow-worker", "airflow-celery-worker") else "system"
         assert spec["nodeSelector"] == {"pool": pool}, name
         assert [t["key"] for t in spec["tolerations"]] == [pool], name
         assert spec["imagePullSecrets"] == [{"name": "registry-login"}], name

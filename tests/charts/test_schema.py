@@ -78,7 +78,7 @@ def test_good_values_pass(values: dict[str, Any]) -> None:
         ({"exector": "LocalExecutor"}, "exector"),
         ({"scheduler": {"replica": 1}}, "replica"),
         ({"postgres": {"storage": {"sise": "1Gi"}}}, "sise"),
-        ({"executor": "SequentialExecutor"}, "executor"),
+        ({"executor": "LocalExecutor, KubernetesExecutor"}, "executor"),
         ({"scheduler": {"replicas": "two"}}, "replicas"),
         ({"scheduler": {"replicas": 0}}, "replicas"),
         ({"scheduler": {"parallelism": 0}}, "parallelism"),
@@ -112,7 +112,22 @@ def test_bad_values_are_refused_by_name(values: dict[str, Any], named: str) -> N
     assert named in rendered.error
 
 
-@pytest.mark.parametrize("name", list(REQUIRED["secrets"]))
+@pytest.mark.parametrize(
+    ("executor", "named"),
+    [
+        ("SequentialExecutor", 'there is no "SequentialExecutor"; known are '),
+        ("LocalExecutor,KubernetesExecuter", 'there is no "KubernetesExecuter"; known are '),
+        ("LocalExecutor,LocalExecutor", '"LocalExecutor" is named twice'),
+        ("sequential,LocalExecutor", '"LocalExecutor" is named twice'),
+    ],
+)
+def test_executors_that_do_not_exist_are_refused_by_name(executor: str, named: str) -> None:
+    rendered = render({"executor": executor})
+    assert not rendered.objects
+    assert named in rendered.error
+
+
+@pytest.mark.parametrize("name", sorted({*REQUIRED["secrets"]} - {"celery"}))
 def test_a_missing_secret_name_is_refused(name: str) -> None:
     secrets = {key: value for key, value in REQUIRED["secrets"].items() if key != name}
     rendered = render_exactly(merge({**REQUIRED, "secrets": {}}, {"secrets": secrets}))

@@ -179,7 +179,11 @@ def test_a_new_image_of_amazon_does_not_replace_the_rancher_server(program: Prog
 
 def test_every_output_that_is_declared_is_exported(program: Program) -> None:
     declared = [value for value in vars(Outputs).values() if isinstance(value, Output)]
-    optional = {Outputs.branch_boundary.key}
+    optional = {
+        Outputs.branch_boundary.key,
+        Outputs.flower_service.key,
+        Outputs.flower_port.key,
+    }
     keys = {key for output in declared for key in output.keys} - optional
     assert set(program.outputs) == keys
     assert program.secret_outputs == {output.key for output in declared if output.secret}

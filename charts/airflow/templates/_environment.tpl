@@ -9,10 +9,10 @@ the log go to S3.
 {{- define "airflow.settings" -}}
 {{- $executionUrl := printf "http://%s.%s.svc:%v/execution/" (include "airflow.name.apiServer" .) .Release.Namespace .Values.ui.port -}}
 {{- $settings := dict
-  "AIRFLOW__CORE__EXECUTOR" .Values.executor
+  "AIRFLOW__CORE__EXECUTOR" (include "airflow.executorClasses" .)
   "AIRFLOW__CORE__AUTH_MANAGER" "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
   "AIRFLOW__CORE__LOAD_EXAMPLES" "False"
-  "AIRFLOW__CORE__PARALLELISM" (.Values.scheduler.parallelism | default (include "airflow.executor" . | fromJson).parallelism)
+  "AIRFLOW__CORE__PARALLELISM" (include "airflow.parallelism" .)
   "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION" (ternary "True" "False" .Values.dagsPausedAtCreation)
   "AIRFLOW__CORE__EXECUTION_API_SERVER_URL" $executionUrl
   "AIRFLOW__CORE__HOSTNAME_CALLABLE" "airflow.utils.net.get_host_ip_address"
@@ -65,6 +65,7 @@ the log go to S3.
 {{- if .Values.workers.restrictedPods }}
 {{- $_ := set $settings "AERODROME_RESTRICTED_PODS" "true" }}
 {{- end }}
+{{- include "airflow.celery.settings" (dict "root" . "settings" $settings) }}
 {{- range $section, $keys := .Values.config }}
 {{- range $key, $value := $keys }}
 {{- $_ := set $settings (printf "AIRFLOW__%s__%s" (upper $section | replace "." "_") (upper $key)) $value }}

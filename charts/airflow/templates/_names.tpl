@@ -9,6 +9,10 @@
 {{- define "airflow.name.dagProcessor" -}}{{ include "airflow.name" . }}-dag-processor{{- end }}
 {{- define "airflow.name.triggerer" -}}{{ include "airflow.name" . }}-triggerer{{- end }}
 {{- define "airflow.name.worker" -}}{{ include "airflow.name" . }}-worker{{- end }}
+{{- define "airflow.name.celeryWorker" -}}{{ include "airflow.name" . }}-celery-worker{{- end }}
+{{- define "airflow.name.workerAutoscaler" -}}{{ include "airflow.name" . }}-worker-autoscaler{{- end }}
+{{- define "airflow.name.flower" -}}{{ include "airflow.name" . }}-flower{{- end }}
+{{- define "airflow.name.redis" -}}{{ include "airflow.name" . }}-redis{{- end }}
 {{- define "airflow.name.database" -}}{{ include "airflow.name" . }}-database{{- end }}
 {{- define "airflow.name.backup" -}}{{ include "airflow.name" . }}-backup{{- end }}
 {{- define "airflow.name.xcomSweep" -}}{{ include "airflow.name" . }}-xcom-sweep{{- end }}

@@ -39,31 +39,42 @@ spec:
     seccompProfile:
       type: RuntimeDefault
   containers:
-    - name: {{ $.command }}
-      image: {{ .Values.image }}
-      imagePullPolicy: {{ .Values.pullPolicy }}
-      args: [python, /opt/airflow/scripts/branch_database.py, {{ $.command }}, {{ .Values.database }}]
-      env:
-        - name: ADMIN_CONNECTION
-          valueFrom:
-            secretKeyRef:
-              name: {{ .Values.adminSecret }}
-              key: connection
-        - name: WAIT_SECONDS
-          value: {{ .Values.waitSeconds | quote }}
-        {{- if eq $.command "create" }}
-        - name: DATABASE_PASSWORD
-          valueFrom:
-            secretKeyRef:
-              name: {{ .Values.passwordSecret }}
-              key: password
-        {{- end }}
-      securityContext:
-        allowPrivilegeEscalation: false
-        readOnlyRootFilesystem: true
-        capabilities:
-          drop: [ALL]
-      resources:
-        {{- toYaml .Values.resources | nindent 8 }}
+    {{- include "branch-database.container" (dict "root" . "command" $.command "database" .Values.database "key" "password") | nindent 4 }}
+    # Dropped in any case: it may have been made for another executor.
+    {{- if and .Values.results.database (or .Values.results.create (eq $.command "drop")) }}
+    {{- include "branch-database.container" (dict "root" . "command" $.command "database" .Values.results.database "key" "results-password") | nindent 4 }}
+    {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* One database: one container. Those of a pod take turns. */}}
+{{- define "branch-database.container" -}}
+{{- with .root -}}
+- name: {{ ternary $.command (printf "%s-results" $.command) (eq $.key "password") }}
+  image: {{ .Values.image }}
+  imagePullPolicy: {{ .Values.pullPolicy }}
+  args: [python, /opt/airflow/scripts/branch_database.py, {{ $.command }}, {{ $.database }}]
+  env:
+    - name: ADMIN_CONNECTION
+      valueFrom:
+        secretKeyRef:
+          name: {{ .Values.adminSecret }}
+          key: connection
+    - name: WAIT_SECONDS
+      value: {{ .Values.waitSeconds | quote }}
+    {{- if eq $.command "create" }}
+    - name: DATABASE_PASSWORD
+      valueFrom:
+        secretKeyRef:
+          name: {{ .Values.passwordSecret }}
+          key: {{ $.key }}
+    {{- end }}
+  securityContext:
+    allowPrivilegeEscalation: false
+    readOnlyRootFilesystem: true
+    capabilities:
+      drop: [ALL]
+  resources:
+    {{- toYaml .Values.resources | nindent 4 }}
 {{- end }}
 {{- end }}

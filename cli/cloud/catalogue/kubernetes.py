@@ -23,12 +23,17 @@ def _release(facts: Facts) -> Iterable[Charge]:
         yield Charge("what the chart's values ask for", ())
         return
     if postgres.get("enabled"):
-        text = str((_part(postgres, "storage") or {}).get("size", ""))
-        size, detail = re.fullmatch(r"(\d+)Gi", text), f"{text.replace('Gi', ' GB')} gp3"
-        what = "database's volume"
-        yield disk(what, int(size[1]), detail) if size else Charge(what, (), detail=detail)
+        yield _volume("database's volume", postgres)
+    if redis := _part(values, "redis"):
+        yield _volume("queue's volume", redis)
     if ui.get("serviceType") == "LoadBalancer":
         yield Charge("UI's load balancer", ("elb-classic",))
+
+
+def _volume(what: str, part: Mapping[str, Any]) -> Charge:
+    text = str((_part(part, "storage") or {}).get("size", ""))
+    size, detail = re.fullmatch(r"(\d+)Gi", text), f"{text.replace('Gi', ' GB')} gp3"
+    return disk(what, int(size[1]), detail) if size else Charge(what, (), detail=detail)
 
 
 def _part(values: Any, name: str) -> Mapping[str, Any] | None:

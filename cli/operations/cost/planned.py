@@ -9,7 +9,7 @@ import json
 import re
 import subprocess
 import sys
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 
 import yaml
@@ -21,8 +21,19 @@ from cli.cloud.catalogue import BY_COMPONENT
 from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.cost.prices import Prices
 from cli.operations.cost.things import Line, Thing
-from infra.contract.executors import EXECUTORS
+from infra.contract import executors
 from infra.contract.settings import NAMESPACE
+
+ALWAYS_ON = {
+    "api-server": ("apiServer",),
+    "scheduler": ("scheduler",),
+    "dag-processor": ("dagProcessor",),
+    "triggerer": ("triggerer",),
+    "redis": ("redis",),
+    "celery-worker": ("celery", "workers"),
+    "flower": ("flower",),
+}
+"""The pods of a shared environment: where the chart's values have each. Its database is its base's."""
 
 MEMORY = {"c": 2, "m": 4, "r": 8, "t": 4}
 """GiB for each vCPU, by the first letter of an instance family; a `large` has two."""
@@ -103,10 +114,17 @@ def pods(wanted: RequestedSettings, prices: Prices) -> Line:
 
 @cache
 def requests(executor: str) -> tuple[float, float]:
-    """vCPUs and GiB that the chart requests for the executor's components: the database is the base's."""
+    """vCPUs and GiB that the chart asks for with this executor."""
     values = yaml.safe_load((ROOT / "charts" / "airflow" / "values.yaml").read_text())
-    components = [values[_values_key(name)] for name in EXECUTORS[executor].components]
-    asked = [(int(each["replicas"]), each["resources"]["requests"]) for each in components]
+    wanted, asked = executors.executor(executor), []
+    if wanted.in_scheduler:
+        # As `airflow.schedulerResources` of the chart has it.
+        each = {"cpu": 0, "memory": values["scheduler"]["taskMemory"]["requests"]}
+        asked.append((wanted.parallelism, each))
+    for component in wanted.components:
+        part = reduce(lambda found, key: found[key], ALWAYS_ON[component], values)
+        count = int(part.get("replicas", part.get("fewest", 1)))
+        asked.append((count, part["resources"]["requests"]))
     return (
         round(sum(count * _quantity(each["cpu"]) for count, each in asked), 3),
         round(sum(count * _quantity(each["memory"]) for count, each in asked), 3),

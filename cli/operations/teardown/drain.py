@@ -1,14 +1,14 @@
 """Running tasks first: a worker uploads its log when its task is over, and never after.
 
-DAGs are paused, so that nothing new is planned; the scheduler goes to zero, so that nothing new
-is started; worker pods that run are waited for. Those that run too long are signalled to stop, for then
-too their log is uploaded, as far as it goes. An Airflow that does not answer is no reason to keep it.
+DAGs are paused, so that nothing new is planned. Tasks that have no pods of their own are waited for by
+Airflow's count, while what runs them still runs. Then the scheduler goes to zero, so that nothing new is
+started, and worker pods that run are waited for. Tasks that run too long are told to stop, for then too
+their log is uploaded, as far as it goes. An Airflow that does not answer is no reason to keep it.
 """
 
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 from cli.base.airflow import Airflow
 from cli.base.errors import KitError
@@ -36,8 +36,8 @@ FAREWELL = 10.0
 TOGETHER = 16
 """How many tasks are signalled at the same time."""
 
-INTERRUPT = """
-import os, pathlib, signal, time
+_INTERRUPT = """
+import os, pathlib, re, signal, time
 
 def parents():
     found = {}
@@ -48,9 +48,15 @@ def parents():
             pass
     return found
 
+def title(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    except OSError:
+        return ""
+
 def tasks():
     known = parents()
-    return [pid for pid, parent in known.items() if known.get(parent) == 1]
+    return [pid for pid, parent in known.items() if SELECTED]
 
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
     for pid in tasks():
@@ -64,6 +70,14 @@ for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
 A pod that is deleted does not do that: the supervisor hands the signal on, the operator's `on_kill` is
 run, and the task goes on until both are killed. So first the signal for `on_kill`, and then others.
 """
+
+INTERRUPT = _INTERRUPT.replace("SELECTED", "known.get(parent) == 1")
+"""In a task's own pod: the supervisor is all that the pod's init process runs."""
+
+INTERRUPT_ALL = _INTERRUPT.replace(
+    "SELECTED", r're.match(r"airflow worker -- [0-9a-f]{8}-", title(pid))'
+)
+"""In a pod that runs many: Airflow names the process of a task after its id."""
 
 ENDED = ("Succeeded", "Failed")
 PENDING = "Pending"
@@ -82,7 +96,7 @@ def drain(target: Target, report: Report) -> None:
         if not schedulers and not kubernetes.objects("pods", selector=WORKER):
             report.note("no scheduler runs")
             return
-        busy = _pause(target, report, give_up)
+        busy = _pause(target, kubernetes, report, give_up)
         if schedulers:
             _scale_to_zero(kubernetes, schedulers)
         if busy:
@@ -93,7 +107,7 @@ def drain(target: Target, report: Report) -> None:
         report.note(f"the cluster does not answer: tasks are not waited for ({error.detail})")
 
 
-def _pause(target: Target, report: Report, give_up: float) -> bool:
+def _pause(target: Target, kubernetes: Kubernetes, report: Report, give_up: float) -> bool:
     """Pauses all DAGs. Whether a task is queued or runs; also if nobody can say."""
     live = Live(target.session, target.environment, target.backend, target.outputs)
     try:
@@ -102,8 +116,10 @@ def _pause(target: Target, report: Report, give_up: float) -> bool:
             airflow.pause_all()
             if waiting := airflow.deferred():
                 report.note(f"{waiting} task(s) wait for a trigger: they are not resumed")
-            if not target.executor.task_pods:
-                _wait_inside(airflow, target, report, give_up)
+            if target.executor.task_hosts:
+                # Those with pods of their own are told to stop later, and need their time for it.
+                later = min(FAREWELL, target.limits.drain / 2) if target.executor.task_pods else 0.0
+                _Hosts(target, kubernetes, airflow, report).end(give_up - later)
             return airflow.unfinished() > 0
     except Unreachable:
         raise
@@ -112,14 +128,68 @@ def _pause(target: Target, report: Report, give_up: float) -> bool:
         return True
 
 
-def _wait_inside(airflow: Airflow, target: Target, report: Report, give_up: float) -> None:
-    """For tasks that have no pods of their own, whose end could be seen."""
-    while tasks := airflow.unfinished():
-        if time.monotonic() >= give_up:
-            report.note(f"{tasks} task(s) did not end in {target.limits.drain:.0f} s")
-            return
-        report.say(f"  {tasks} task(s) still running")
-        time.sleep(target.limits.pause)
+class _Hosts:
+    """The pods that run many tasks each: Airflow's count says when those are over."""
+
+    def __init__(
+        self, target: Target, kubernetes: Kubernetes, airflow: Airflow, report: Report
+    ) -> None:
+        self._limits = target.limits
+        self._executor = target.executor
+        self._kubernetes = kubernetes
+        self._airflow = airflow
+        self._report = report
+
+    def end(self, give_up: float) -> None:
+        farewell = min(FAREWELL, self._limits.drain / 2)
+        left = self._wait(give_up - farewell)
+        if left and farewell:
+            self._report.note(
+                f"{left} task(s) did not end in {self._limits.drain - farewell:.0f} s, and are told to stop"
+            )
+            hosts = f"{COMPONENT_LABEL} in ({','.join(self._executor.task_hosts)})"
+            pods = [
+                pod
+                for pod in self._kubernetes.objects("pods", selector=hosts)
+                if _phase(pod) not in (PENDING, *ENDED)
+            ]
+            _tell_to_stop(self._kubernetes, self._report, pods, INTERRUPT_ALL, farewell)
+            left = self._wait(give_up)
+        if left:
+            self._report.note(f"{left} task(s) left running, the end of their logs is lost")
+
+    def _wait(self, until: float) -> int:
+        """How many are left at that time."""
+        while tasks := self._inside():
+            if time.monotonic() >= until:
+                return tasks
+            self._report.say(f"  {tasks} task(s) still running")
+            time.sleep(self._limits.pause)
+        return 0
+
+    def _inside(self) -> int:
+        """Unfinished ones, without those whose own pods are seen: they are waited for later."""
+        tasks = self._airflow.unfinished()
+        if tasks and self._executor.task_pods:
+            pods = self._kubernetes.objects("pods", selector=WORKER)
+            tasks -= len([pod for pod in pods if _phase(pod) not in ENDED])
+        return max(tasks, 0)
+
+
+def _tell_to_stop(
+    kubernetes: Kubernetes, report: Report, pods: Sequence[Object], script: str, seconds: float
+) -> None:
+    def tell(pod: Object) -> None:
+        try:
+            code, _, errors = kubernetes.execute(pod, "python", "-c", script, seconds=seconds)
+            why = errors.strip() if code else ""
+        except KitError as error:
+            why = error.detail
+        if why:
+            report.note(f"{_name(pod)} cannot be told to stop: {why}")
+
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        list(pool.map(tell, pods))
 
 
 def _end_scheduler(target: Target, kubernetes: Kubernetes, give_up: float) -> None:
@@ -157,22 +227,11 @@ class _Workers:
                 f"{len(left)} task(s) did not end in {self._limit - farewell:.0f} s, and are"
                 f" signalled to stop: {', '.join(left)}"
             )
-            with ThreadPoolExecutor(TOGETHER) as pool:
-                list(pool.map(partial(self._interrupt, seconds=farewell), left))
+            pods = [self._pods[name] for name in left]
+            _tell_to_stop(self._kubernetes, self._report, pods, INTERRUPT, farewell)
             left = self._wait(give_up, left)
         if left:
             self._report.note(f"left running, the end of their logs is lost: {', '.join(left)}")
-
-    def _interrupt(self, pod: str, seconds: float) -> None:
-        try:
-            code, _, errors = self._kubernetes.execute(
-                self._pods[pod], "python", "-c", INTERRUPT, seconds=seconds
-            )
-            why = errors.strip() if code else ""
-        except KitError as error:
-            why = error.detail
-        if why:
-            self._report.note(f"{pod} cannot be signalled: {why}")
 
     def _wait(self, until: float, before: Sequence[str]) -> list[str]:
         def report(pod: str) -> None:

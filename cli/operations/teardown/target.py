@@ -19,7 +19,7 @@ from cli.cloud.resource import Client, Resource, Search
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend
-from infra.contract.executors import DEFAULT, EXECUTORS, Executor
+from infra.contract import executors
 from infra.contract.naming import TAG_BASE, Names
 from infra.contract.outputs import Outputs
 from infra.contract.tenancy import Tenancy
@@ -72,9 +72,11 @@ class Target:
         return configured or self.outputs.protect
 
     @property
-    def executor(self) -> Executor:
+    def executor(self) -> executors.Executor:
         """What runs its tasks."""
-        return EXECUTORS.get(self.plain.get(qualified("executor"), DEFAULT), EXECUTORS[DEFAULT])
+        configured = self.plain.get(qualified("executor"), executors.DEFAULT)
+        # Of a configuration that was edited by hand, anything may be true.
+        return executors.executor(executors.DEFAULT if executors.check(configured) else configured)
 
     @property
     def of_branch(self) -> bool:

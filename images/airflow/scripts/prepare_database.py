@@ -147,6 +147,20 @@ def _brought_up_to_date(manager: Any, user: Any, account: Account, role: Any) ->
     return ", ".join(changes) or "unchanged"
 
 
+def ensure_results(name: str, password: str) -> list[str]:
+    """A database of its own for the results of Celery's tasks, with a user that owns it and nothing
+    else: workers, and so tasks, have its password."""
+    from branch_database import LOCK, connect, create
+
+    connection = connect(libpq_url(os.environ[CONNECTION]), 10)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_advisory_lock(%s)", (LOCK,))
+        return create(connection, name, password)
+    finally:
+        connection.close()
+
+
 def flush() -> None:
     """A commit that waits for the disk, and so for all those before it that did not."""
     from airflow import settings
@@ -166,6 +180,9 @@ def main() -> int:
     migrate()
     say("database schema: up to date")
     say(f"account {account.username}: {ensure_account(account)}")
+    if results := os.environ.get("RESULTS_DATABASE"):
+        made = ensure_results(results, os.environ["RESULTS_PASSWORD"])
+        say(f"{results}: {' and '.join(made) or 'nothing'} made")
     flush()
     return 0
 

@@ -1,13 +1,24 @@
-"""Run `airflow scheduler` so that it stops when it is told to, with the kit's KubernetesExecutor.
+"""Run `airflow scheduler` with the kit's KubernetesExecutor, so that it stops on SIGTERM and spares running tasks.
 
 The process that watches Kubernetes is forked off the scheduler and inherits its handler for
 SIGTERM, which does nothing there. So the scheduler waits 20 seconds for it at every stop,
 every rollout and every teardown. A forked child starts without the handler here.
+
+A scheduler takes over what one that has ended had queued. A task that its executor does not know
+is started again, also one that runs: in the old scheduler's pod, which waits for it, or in a pod or a worker
+of the executor that was configured before. Here such a task stays as it is while its heartbeat
+is young. When it dies its heartbeats end, which every scheduler notices.
 """
 
 import os
 import signal
 import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+ALIVE = timedelta(seconds=30)
+"""The age of a heartbeat that is young. A task sends one every few seconds."""
 
 
 def default_sigterm() -> None:
@@ -22,10 +33,42 @@ def use_task_pods() -> None:
     ExecutorLoader.executors["KubernetesExecutor"] = "task_pods.KubernetesExecutor"
 
 
+def is_alive(task: Any, now: datetime) -> bool:
+    """Whether something runs the task instance at this moment."""
+    beat = task.last_heartbeat_at
+    return task.state == "running" and beat is not None and now - beat < ALIVE
+
+
+def sparing(adopt: Callable[[Sequence[Any]], Sequence[Any]]) -> Callable[[Sequence[Any]], Any]:
+    """An executor's adoption, which returns what is to be started again: without what is alive."""
+
+    def adopt_or_spare(tasks: Sequence[Any]) -> list[Any]:
+        now = datetime.now(UTC)
+        return [task for task in adopt(tasks) if not is_alive(task, now)]
+
+    return adopt_or_spare
+
+
+def spare_running_tasks() -> None:
+    """Every executor that the scheduler loads adopts in that way."""
+    from airflow.executors.executor_loader import ExecutorLoader
+
+    init = ExecutorLoader.init_executors
+
+    def init_executors() -> list[Any]:
+        executors = init()
+        for executor in executors:
+            executor.try_adopt_task_instances = sparing(executor.try_adopt_task_instances)
+        return executors
+
+    ExecutorLoader.init_executors = init_executors
+
+
 def main() -> None:
     """No arguments."""
     os.register_at_fork(after_in_child=default_sigterm)
     use_task_pods()
+    spare_running_tasks()
     from airflow.__main__ import main as airflow
 
     sys.argv = ["airflow", "scheduler"]

@@ -100,6 +100,19 @@ def test_open_forwards_a_port_until_it_is_ended(session: FakeSession, run: Run) 
     assert session.fake_kubernetes.calls[-1] == ("no longer forwarded",)
 
 
+def test_open_flower_forwards_a_port_to_it(session: FakeSession, run: Run) -> None:
+    session.fake_backends["dev"].more |= {"flowerService": "airflow-flower", "flowerPort": 5555}
+    kept = signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
+    try:
+        result = run("open", "--env", "dev", "--flower", "--print")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, kept)
+    assert result.stdout == "http://localhost:43210\n"
+    assert ("forwarded", "service/airflow-flower", "5555") in session.fake_kubernetes.calls
+
+
 def test_status_and_logs_are_those_of_the_cluster(session: FakeSession, run_json: RunJson) -> None:
     assert run_json("status", "--env", "dev")["airflow"]["scheduler"] == "healthy"
     assert run_json("logs", "scheduler", "--env", "dev")["lines"]

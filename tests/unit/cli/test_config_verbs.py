@@ -30,7 +30,7 @@ def test_a_secret_key_is_always_secret_and_comes_by_standard_input(
         ("nodeMaxx", "6", 'Did you mean "nodeMax"'),
         ("nodeMax", "lots", "It must be a whole number."),
         ("nodeMax", "9999", "It must be between"),
-        ("executor", "SequentialExecutor", "It must be one of"),
+        ("executor", "SequentialExecutor", "Airflow 3 has none: take sequential"),
     ],
 )
 def test_bad_input_is_refused_and_changes_nothing(

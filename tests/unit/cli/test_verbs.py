@@ -269,6 +269,14 @@ def test_open_prints_the_address(run: Run, run_json: Callable[..., Any]) -> None
     assert run_json("open", "--print") == {"url": "http://localhost:8080", "opened": False}
 
 
+def test_open_flower_says_what_is_missing(run: Run, run_json: Callable[..., Any]) -> None:
+    run_json("up")
+    refused = run("open", "--flower", "--print")
+    assert refused.exit_code == 2
+    assert 'error: "sandbox" has no Flower' in refused.stderr
+    assert "./aerodrome config set executor CeleryExecutor" in refused.stderr
+
+
 def test_proof_runs_the_dag(run_json: Callable[..., Any]) -> None:
     run_json("up")
     data = run_json("proof")

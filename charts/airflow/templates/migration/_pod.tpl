@@ -7,6 +7,7 @@ metadata:
     {{- include "airflow.extraLabels" .Values.migration | nindent 4 }}
   annotations:
     {{- $reads := list "fernet" "jwt" "api" "database" "admin" }}
+    {{- if include "airflow.celery.resultsDatabase" . }}{{ $reads = append $reads "celery" }}{{ end }}
     {{- include "airflow.checksums" (dict "root" . "reads" $reads) | nindent 4 }}
     {{- include "airflow.extraAnnotations" .Values.migration | nindent 4 }}
 spec:
@@ -26,6 +27,7 @@ spec:
         {{- include "airflow.secrets" . | nindent 8 }}
         {{- include "airflow.adminAccount" . | nindent 8 }}
         {{- include "airflow.extraEnv" (dict "root" . "options" .Values.migration) | nindent 8 }}
+        {{- include "airflow.celery.resultsDatabase" . | nindent 8 }}
         # It writes a thousand rows of permissions, a line of log for each.
         - name: AIRFLOW__LOGGING__LOGGING_LEVEL
           value: WARNING

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.contract.configuration import SettingsError, load
+from infra.contract.executors import EXECUTORS
 from infra.contract.settings import SECRETS as MAKERS
 from infra.contract.settings import SETTINGS
 
@@ -19,6 +20,7 @@ SECRETS = {
     "apiSecretKey": "a" * 16,
     "databasePassword": "d" * 12,
     "adminPassword": "p" * 8,
+    "celeryPassword": "celery-password",
 }
 MINIMAL = {"environment": "dev", **SECRETS}
 
@@ -87,8 +89,8 @@ def test_an_unknown_key_is_answered_with_the_known_ones() -> None:
         (
             "executor",
             "KubernetesExecuter",
-            "aerodrome:executor is 'KubernetesExecuter': must be one of KubernetesExecutor, "
-            "LocalExecutor (did you mean KubernetesExecutor?)",
+            f"aerodrome:executor is 'KubernetesExecuter': must be one of {', '.join(EXECUTORS)}, or "
+            "several with commas, not 'KubernetesExecuter' (did you mean KubernetesExecutor?)",
         ),
         (
             "nodeInstanceTypes",
@@ -154,6 +156,7 @@ def test_what_must_be_set_is_asked_for_with_the_command() -> None:
         *(
             f"aerodrome:{key} is not set: pulumi config set --secret aerodrome:{key} VALUE"
             for key in SECRETS
+            if SETTINGS[key].required
         ),
     ]
 
@@ -214,7 +217,7 @@ def test_every_key_is_documented() -> None:
 
 def test_every_default_is_a_value_that_would_be_accepted() -> None:
     for setting in SETTINGS.values():
-        if setting.required:
+        if setting.required or setting.secret:
             continue
         match setting.default:
             case bool() as default:
@@ -274,3 +277,16 @@ def test_the_last_use_is_a_day() -> None:
     settings, _ = load_with(used="2027-01-31")
     assert settings.used == "2027-01-31"
     assert "such as 2027-01-31" in problem(used="yesterday")
+
+
+def test_an_executor_with_redis_needs_its_password() -> None:
+    without = {key: value for key, value in SECRETS.items() if key != "celeryPassword"}
+    given = {**full(**without, environment="dev", executor="CeleryExecutor")}
+    with pytest.raises(SettingsError) as caught:
+        load(given, list(given))
+    assert caught.value.problems == [
+        "aerodrome:celeryPassword is not set, and CeleryExecutor needs it: ./aerodrome up makes it up, or "
+        "pulumi config set --secret aerodrome:celeryPassword VALUE"
+    ]
+    given["aerodrome:executor"] = "KubernetesExecutor"
+    assert load(given, list(given))[1].celery_password == ""

@@ -1,0 +1,38 @@
+"""What a scheduler does with tasks of one that has ended: none that something runs is started again."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from tests.unit.images.loading import script
+
+run_scheduler = script("run_scheduler")
+
+
+def task(state: str, age: float | None) -> SimpleNamespace:
+    beat = None if age is None else datetime.now(UTC) - timedelta(seconds=age)
+    return SimpleNamespace(state=state, last_heartbeat_at=beat)
+
+
+@pytest.mark.parametrize(
+    ("state", "age", "again"),
+    [
+        ("running", 3, False),
+        ("running", 300, True),
+        ("running", None, True),
+        # A task that waits in a queue which nobody reads any more has no heartbeat of this try.
+        ("queued", 3, True),
+        ("queued", None, True),
+    ],
+)
+def test_what_is_not_alive_is_started_again(state: str, age: float | None, again: bool) -> None:
+    one = task(state, age)
+    adopt = run_scheduler.sparing(lambda tasks: tasks)
+    assert adopt([one]) == ([one] if again else [])
+
+
+def test_what_the_executor_has_taken_over_is_its_own() -> None:
+    known, unknown = task("queued", None), task("queued", None)
+    adopt = run_scheduler.sparing(lambda tasks: [one for one in tasks if one is not known])
+    assert adopt([known, unknown]) == [unknown]
