@@ -20,6 +20,7 @@ from cli.commands import (
     bootstrap,
     config,
     cost,
+    dags,
     doctor,
     down,
     execute,
@@ -130,6 +131,7 @@ app.command("inventory")(inventory.inventory)
 app.command("history")(history.history)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
+app.add_typer(dags.app, name="dags")
 app.add_typer(sandbox.app, name="sandbox")
 
 

@@ -50,11 +50,13 @@ def preview(
         session.cloud(environment).require()
         deployment.configure(session, planned, backend)
         outcome = backend.preview(session.console.stderr, refresh=refresh)
+        begun = deployment.touched_runs(session, environment, backend)
     data = {
         "environment": environment.name,
         "changed": outcome.changed > 0,
         "changes": dict(outcome.changes),
         "seconds": round(outcome.seconds, 2),
+        "unfinishedRuns": [run.data() for run in begun],
     }
     text = f"would do: {outcome.summary()}" if outcome.changed else "nothing to change"
     session.console.result(data, lambda: session.console.line(text, "bold"))
