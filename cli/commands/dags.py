@@ -136,10 +136,10 @@ def list_dags(ctx: typer.Context, environment: Environment, json: Json = False) 
 
 @app.command("test")
 @on_environment
-def test(  # noqa: PLR0913 - one parameter for each option
+def test(
     ctx: typer.Context,
-    environment: Environment,
     dag: Annotated[str, typer.Argument(metavar="DAG_ID", help="The DAG to run.")],
+    environment: Environment,
     date: Annotated[
         str | None,
         typer.Option("--date", metavar="DATE", help="The run's logical date [default: none]."),

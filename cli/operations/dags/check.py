@@ -150,7 +150,7 @@ def _without_caches(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
 
 def here(dags: Path, given: Mapping[str, Any], report: Callable[[str], None]) -> CheckResult:
     """On this machine, with the packages that the image's lock names."""
-    python = _environment(report) / "bin" / "python"
+    python = environment(report) / "bin" / "python"
     with tempfile.TemporaryDirectory(prefix="aerodrome-dags-") as home:
         shutil.copy(IMAGE / "airflow.cfg", home)
         file = Path(home) / "variables.json"
@@ -173,7 +173,7 @@ def here(dags: Path, given: Mapping[str, Any], report: Callable[[str], None]) ->
     return CheckResult(where, _read(done.returncode, done.stdout, done.stderr))
 
 
-def _environment(report: Callable[[str], None]) -> Path:
+def environment(report: Callable[[str], None]) -> Path:
     """A Python environment with the image's packages, made once for each lock."""
     lock, uv = IMAGE / "requirements.txt", ROOT / "requirements" / "uv.txt"
     name = image.content(lock)[:16]

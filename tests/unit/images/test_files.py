@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.operations import proof
 from tests.unit.images.loading import IMAGES
 
 ROOT = IMAGES.parent
@@ -107,10 +108,13 @@ def test_the_image_does_not_run_as_root(image: str) -> None:
 
 def test_dags_are_checked_and_come_last() -> None:
     # Last: a changed DAG rebuilds two small layers. Checked: nothing broken is pushed.
-    copy, check = steps("airflow")[-2:]
+    kit, copy, check = steps("airflow")[-3:]
+    assert kit.split()[-2:] == ["kit_dags/", "/opt/airflow/kit_dags/"]
     assert copy.startswith("COPY")
     assert copy.split()[-2:] == ["dags/", "/opt/airflow/dags/"]
-    assert check == "RUN python /opt/airflow/scripts/check_dags.py /opt/airflow/dags"
+    assert check == (
+        "RUN python /opt/airflow/scripts/check_dags.py /opt/airflow/dags --record /opt/airflow/dags.json"
+    )
 
 
 def test_the_scripts_that_the_chart_calls_are_in_the_image() -> None:
@@ -134,8 +138,8 @@ def test_the_start_file_is_what_python_runs() -> None:
         ast.parse(line)
 
 
-class TestExamplePipeline:
-    PATH = AIRFLOW / "dags" / "example_pipeline.py"
+class TestProofDag:
+    PATH = AIRFLOW / "kit_dags" / f"{proof.DAG}.py"
 
     def decorator(self) -> dict[str, object]:
         """The literal arguments of @dag."""
