@@ -25,8 +25,9 @@ def check(
     ctx: typer.Context,
     environment: Environment,
     path: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="The folder of DAG files.")
-    ] = image.FOLDER,
+        Path | None,
+        typer.Argument(metavar="FOLDER", help="The folder of DAG files [default: the image's]."),
+    ] = None,
     variables: Annotated[
         Path | None,
         typer.Option(
@@ -57,7 +58,7 @@ def check(
     from cli.operations.dags import check as checking
 
     session: Session = ctx.obj
-    folder, given = checking.folder(path), checking.values(variables)
+    folder, given = checking.folder(path or image.FOLDER), checking.values(variables)
     console = session.console
     cloud = session.cloud(environment)
     deployed = False

@@ -32,7 +32,7 @@ PARTS = ("check_dags.py", "dag_parsing.py", "dag_limits.py")
 _UNPACK = """
 import os, subprocess, sys, tarfile, tempfile
 with tempfile.TemporaryDirectory(prefix="dags-check-") as folder:
-    tarfile.open(fileobj=sys.stdin.buffer, mode="r|").extractall(folder, filter="data")
+    tarfile.open(fileobj=sys.stdin.buffer, mode="r|").extractall(folder)
     secret = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__FERNET_KEY",
               "AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API__SECRET_KEY")
     own = {key: text for key, text in os.environ.items() if key not in secret}
@@ -120,7 +120,15 @@ def in_pod(live: Live, dags: Path, given: Mapping[str, Any]) -> CheckResult:
         )
     name = str(pod["metadata"]["name"])
     code, output, errors = live.kubernetes.kubectl.pipe(
-        _packed(dags, given), "exec", "--stdin", name, "--", "python", "-c", _UNPACK
+        _packed(dags, given),
+        "exec",
+        "--stdin",
+        name,
+        f"--container={image.PROCESSOR}",
+        "--",
+        "python",
+        "-c",
+        _UNPACK,
     )
     return CheckResult(f"pod {name}", _read(code, output, errors))
 
