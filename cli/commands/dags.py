@@ -81,7 +81,7 @@ def _show_check(session: Session, done: CheckResult) -> None:
         (
             each["file"],
             f"{each['seconds']:.2f} s",
-            ", ".join(each["dags"]) or "-",
+            ", ".join(_shown(dag) for dag in each["dags"]) or "-",
             ", ".join(sorted({owners.get(dag, "") for dag in each["dags"]})) or "-",
         )
         for each in sorted(found["files"], key=lambda item: -item["seconds"])
@@ -98,6 +98,14 @@ def _show_check(session: Session, done: CheckResult) -> None:
         f"{len(found['dags'])} DAGs in {len(found['files'])} files: {text} (checked in {done.where})",
         "bold red" if count else "bold green",
     )
+
+
+def _shown(dag: str) -> str:
+    """An id that fits into a column; the problems say what is wrong with a longer one."""
+    return dag if len(dag) <= _WIDTH else f"{dag[:_WIDTH]}..."
+
+
+_WIDTH = 60
 
 
 @app.command("list")
