@@ -18,7 +18,7 @@ from cli.operations.live import Live
 
 FINAL = ("success", "failed", "upstream_failed", "skipped", "removed")
 AT_WORK = ("running", "queued", "deferred", "restarting")
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds for an Airflow that does not answer: the deployment may be what repairs it."""
 
 
