@@ -21,6 +21,7 @@ from cli.commands import (
     bootstrap,
     config,
     cost,
+    dags,
     doctor,
     down,
     execute,
@@ -136,6 +137,7 @@ app.command("history")(history.history)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 app.add_typer(image.app, name="image")
+app.add_typer(dags.app, name="dags")
 app.add_typer(sandbox.app, name="sandbox")
 
 

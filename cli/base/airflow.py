@@ -4,9 +4,10 @@ It knows neither Kubernetes nor AWS: what a person could do with a browser, and 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -57,10 +58,33 @@ class Airflow:
         }
 
     def has_dag(self, dag: str) -> bool:
-        return self._send("GET", f"/api/v2/dags/{dag}", missing=None) is not None
+        return self._send("GET", f"/api/v2/dags/{quote(dag)}", missing=None) is not None
+
+    def dags(self) -> list[dict[str, Any]]:
+        """The DAGs that Airflow has a file of, each as the API has it."""
+        return list(self._pages("/api/v2/dags?order_by=dag_id", "dags"))
+
+    def latest_run(self, dag: str) -> dict[str, Any] | None:
+        """The DAG's last run; None if there was none."""
+        path = f"/api/v2/dags/{quote(dag)}/dagRuns?order_by=-run_after&limit=1"
+        return next(iter(self._send("GET", path)["dag_runs"]), None)
+
+    def unfinished_runs(self) -> list[dict[str, Any]]:
+        """Runs that are queued or running, of DAGs whose file is gone, too."""
+        path = "/api/v2/dags/~/dagRuns?state=queued&state=running&order_by=run_after"
+        return list(self._pages(path, "dag_runs"))
+
+    def task_ids(self, dag: str) -> set[str]:
+        """Of the DAG as its file has it now; none if the file is gone."""
+        answer = self._send("GET", f"/api/v2/dags/{quote(dag)}/tasks", missing={"tasks": []})
+        return {str(task["task_id"]) for task in answer["tasks"]}
+
+    def change_run(self, dag: str, run: str, change: Mapping[str, str]) -> None:
+        """Sets a run's state, or its note."""
+        self._send("PATCH", f"/api/v2/dags/{quote(dag)}/dagRuns/{quote(run)}", change)
 
     def unpause(self, dag: str) -> None:
-        self._send("PATCH", f"/api/v2/dags/{dag}", {"is_paused": False})
+        self._send("PATCH", f"/api/v2/dags/{quote(dag)}", {"is_paused": False})
 
     def pause_all(self) -> None:
         """No DAG starts another task from here on."""
@@ -69,19 +93,25 @@ class Airflow:
 
     def import_errors(self) -> list[tuple[str, str]]:
         """(file, traceback) of the DAG files that do not import."""
-        answer = self._send("GET", "/api/v2/importErrors")
-        return [(str(e["filename"]), str(e["stack_trace"])) for e in answer["import_errors"]]
+        return [(str(e["filename"]), str(e["stack_trace"])) for e in self.broken_files()]
 
-    def trigger(self, dag: str, run: str) -> None:
-        self._send("POST", f"/api/v2/dags/{dag}/dagRuns", {"dag_run_id": run, "logical_date": None})
+    def broken_files(self) -> list[dict[str, Any]]:
+        """The import errors, each as the API has it: with its bundle and the time of the look."""
+        return list(self._pages("/api/v2/importErrors?order_by=id", "import_errors"))
+
+    def trigger(
+        self, dag: str, run: str, *, date: str | None = None, conf: Mapping[str, Any] | None = None
+    ) -> None:
+        body = {"dag_run_id": run, "logical_date": date, **({"conf": conf} if conf else {})}
+        self._send("POST", f"/api/v2/dags/{quote(dag)}/dagRuns", body)
 
     def run_state(self, dag: str, run: str) -> str:
-        return str(self._send("GET", f"/api/v2/dags/{dag}/dagRuns/{run}")["state"])
+        return str(self._send("GET", f"/api/v2/dags/{quote(dag)}/dagRuns/{quote(run)}")["state"])
 
     def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
         """The task instances of a run, in the order in which they started."""
-        answer = self._send("GET", f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances")
-        found: list[dict[str, Any]] = answer["task_instances"]
+        path = f"/api/v2/dags/{quote(dag)}/dagRuns/{quote(run)}/taskInstances?order_by=map_index"
+        found = list(self._pages(path, "task_instances"))
         return sorted(found, key=lambda task: task.get("start_date") or "~")
 
     def unfinished(self) -> int:
@@ -113,11 +143,20 @@ class Airflow:
     def log(self, dag: str, run: str, task: str, attempt: int) -> list[str]:
         """The lines of a task's log, as Airflow shows them."""
         path = (
-            f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}"
+            f"/api/v2/dags/{quote(dag)}/dagRuns/{quote(run)}/taskInstances/{quote(task)}/logs/{attempt}"
             "?full_content=true"
         )
         content = self._send("GET", path)["content"]
         return list(log_lines.lines(content))
+
+    def _pages(self, path: str, key: str) -> Iterator[dict[str, Any]]:
+        """All entries of a list that comes in portions."""
+        offset = 0
+        while entries := self._send("GET", f"{path}&limit={RUNS}&offset={offset}")[key]:
+            yield from entries
+            offset += len(entries)
+            if len(entries) < RUNS:
+                return
 
     def _headers(self) -> dict[str, str]:
         if not self._token:

@@ -65,12 +65,14 @@ def preview(
         deployment.configure(session, planned, backend)
         stack.enter_context(stack_config.values_unless_refused(backend, options.values))
         outcome = backend.preview(session.console.stderr, refresh=refresh)
+        begun = deployment.touched_runs(session, environment, backend)
     data = {
         "environment": environment.name,
         "changed": outcome.changed > 0,
         "changes": dict(outcome.changes),
         "seconds": round(outcome.seconds, 2),
         "losses": [*lost, *outcome.losing],
+        "unfinishedRuns": [run.data() for run in begun],
     }
     session.console.result(data, lambda: _show(session, outcome, [*lost, *outcome.losing]))
 

@@ -36,7 +36,7 @@ def up(  # noqa: PLR0913 - one parameter for each option
     values: ValuesFiles = None,
     prove: Annotated[
         bool | None,
-        typer.Option("--proof/--no-proof", help="Run the example DAG [default: after a change]."),
+        typer.Option("--proof/--no-proof", help="Run the proof DAG [default: after a change]."),
     ] = None,
     refresh: Refresh = False,
     discard_data: Annotated[
@@ -89,6 +89,7 @@ def up(  # noqa: PLR0913 - one parameter for each option
         "nodeUrl": next(reversed(done.addresses), ""),
         "proof": done.proof,
         "provedNow": done.proved_now,
+        "unfinishedRuns": [run.data() for run in done.unfinished],
         "next": _next(session),
         "phases": phases.data(),
     }

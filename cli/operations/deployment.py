@@ -4,10 +4,10 @@ the backends. How an environment goes is in `cli.operations.teardown`.
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli.base import lease, lifetime
 from cli.base.environments import Environment
@@ -18,12 +18,17 @@ from cli.base.settings import DEFAULT_REGION, REGION_KEY
 from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.protocol import Cloud
 from cli.operations import bases, drift, hindrances, losses
+from cli.operations.dags import unfinished
+from cli.operations.dags.unfinished import UnfinishedRun
 from cli.operations.live import Live
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend, Outcome
 from cli.stack.stack_config import Placement
 from infra.contract.naming import Names, secrets_provider
+
+if TYPE_CHECKING:
+    from cli.base.airflow import Airflow
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,8 @@ class Deployed:
 
     proof: dict[str, Any] = field(default_factory=dict)
     proved_now: bool = False
+    unfinished: tuple[UnfinishedRun, ...] = ()
+    """Runs that had begun when their DAG's file changed."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +186,7 @@ def _deployed(
                 shown = backend.preview(session.console.stderr, refresh=options.refresh)
                 losses.check_steps(environment, shown, agreed=options.discard_data)
                 options.agree(shown)
+            begun = touched_runs(session, environment, backend)
             with ThreadPoolExecutor(1) as pool:
                 # Beside Pulumi, which takes longer: most runs change nothing.
                 early = pool.submit(_looked, session, environment)
@@ -187,8 +195,10 @@ def _deployed(
         found = early.result() if not outcome.changed else None
         outcome = _made_good(live, outcome, found)
     expires = backend.plain().get(stack_config.EXPIRES_KEY, lifetime.NEVER)
-    done = Deployed(outcome, planned.placement, expires, live.addresses)
+    done = Deployed(outcome, planned.placement, expires, live.addresses, unfinished=tuple(begun))
     due = bool(outcome.changed) or (record is not None and not record.proof)
+    if begun:
+        _settled(live, begun)
     if not (due if options.prove is None else options.prove):
         return replace(done, proof=record.proof if record else {})
     if record is not None:
@@ -268,8 +278,42 @@ def proved(live: Live) -> dict[str, Any]:
     from cli.operations.proof import prove
 
     logs = task_logs.from_outputs(live.client("s3"), live.outputs)
+    report = live.session.console.report
     with live.airflow(PATIENCE) as airflow:
-        return prove(airflow, logs, live.session.console.report).data()
+        proof = prove(airflow, logs, report).data()
+        # After the run, during which Airflow has gone on parsing.
+        _parsed(live, airflow)
+    return proof
+
+
+def _parsed(live: Live, airflow: "Airflow") -> None:
+    """Every DAG file of the image, by the Airflow that runs now; KitError with those it does not take."""
+    from cli.operations.dags import image, rollout
+
+    if pod := image.processor(live):
+        known = image.record(live, pod)
+        rollout.check(airflow, known, rollout.started(pod), live.session.console.report)
+
+
+def touched_runs(
+    session: Session, environment: Environment, backend: Backend
+) -> list[UnfinishedRun]:
+    """Unfinished runs whose DAG's file would be another after a deployment; each is reported."""
+    if not backend.deployed():
+        return []
+    live = Live(session, environment, backend, backend.outputs())
+    return unfinished.look(live, session.console.report)
+
+
+def _settled(live: Live, begun: list[UnfinishedRun]) -> None:
+    """No run that had begun ends green, or never, because its unfinished tasks are gone."""
+    from cli.base.airflow import PATIENCE
+
+    with live.airflow(PATIENCE) as airflow:
+        # The proof tells of files that were not parsed; the others are looked after none the less.
+        with suppress(KitError):
+            _parsed(live, airflow)
+        unfinished.settle(airflow, begun, live.session.console.report)
 
 
 def _current(session: Session, environment: Environment, backend: Backend) -> Record | None:

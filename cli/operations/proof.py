@@ -1,6 +1,6 @@
 """The proof that a deployment works: one DAG run, seen green from outside.
 
-It does what a user would do: log in, start the example DAG, wait, read a task's log, both
+It does what a user would do: log in, start a DAG, wait, read a task's log, both
 from the bucket and through Airflow. It runs after every deployment that changed something.
 """
 
@@ -13,7 +13,9 @@ from typing import Any, Protocol
 from cli.base.errors import KitError
 from cli.operations.task_logs import TaskLogs
 
-DAG = "example_pipeline"
+DAG = "aerodrome_proof"
+"""In the image, outside the folder of the team's DAGs (images/airflow/kit_dags)."""
+
 LAST_LINES = 40
 """Of a failing task's log: enough for a traceback."""
 
@@ -72,7 +74,7 @@ def prove(
     run = f"proof-{datetime.now(UTC):%Y%m%dT%H%M%S}"
     airflow.trigger(dag, run)
     report(f"run {run} of DAG {dag}")
-    tasks = _wait_for_run(airflow, dag, run, report, limits)
+    tasks = follow(airflow, dag, run, report, limits)
     seconds = time.monotonic() - started
     last = tasks[-1]["task_id"]
     log = logs.of_task(dag, run, last, seconds=limits.upload)
@@ -92,21 +94,20 @@ def _wait_for_dag(airflow: AirflowApi, dag: str, limits: ProofTimeouts) -> None:
     """The DAG processor may not have read the files yet."""
     give_up = time.monotonic() + limits.dag
     while not airflow.has_dag(dag):
-        if errors := airflow.import_errors():
-            detail = "\n".join(f"{file}\n{trace}" for file, trace in errors)
-            raise KitError("A DAG file does not import", detail, "./aerodrome logs dag-processor")
         if time.monotonic() > give_up:
+            errors = [f"{file}\n{trace}" for file, trace in airflow.import_errors()]
             raise KitError(
                 f'Airflow does not know the DAG "{dag}"',
-                f"It did not appear within {limits.dag:.0f} seconds.",
+                "\n".join([f"It did not appear within {limits.dag:.0f} seconds.", *errors]),
                 "./aerodrome logs dag-processor",
             )
         time.sleep(limits.pause)
 
 
-def _wait_for_run(
+def follow(
     airflow: AirflowApi, dag: str, run: str, report: Callable[[str], None], limits: ProofTimeouts
 ) -> list[dict[str, Any]]:
+    """The tasks of a run that has succeeded. KitError with the failing task's log if it has not."""
     give_up = time.monotonic() + limits.run
     seen: dict[str, str] = {}
     while True:

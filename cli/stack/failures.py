@@ -37,8 +37,8 @@ _PLUGIN_DIED = re.compile(r"exited prematurely|could not read plugin \[.*?\]: ex
 
 _KINDS = (
     _kind(
-        r"DAG \S+ does not import",
-        "A DAG does not import; the image was not built, and nothing was rolled out",
+        r"DAG file \S+: ",
+        "Airflow would not take a DAG file; the image was not built, and nothing was rolled out",
         "{reason}",
         "./aerodrome up --env {stack}",
         harmless=True,

@@ -140,7 +140,7 @@ def test_neither_sees_the_other_s_dags(kit: Kit, branches: tuple[Branch, Branch]
             assert not airflow.has_dag(other.dag)
     password = kit.json("config", "get", "adminPassword", "--show")["value"]
     with Airflow(kit.json("open", "--print")["url"], "admin", password) as base:
-        assert base.has_dag("example_pipeline")
+        assert base.has_dag("aerodrome_proof")
         assert not base.has_dag(one.dag)
         assert not base.has_dag(two.dag)
 

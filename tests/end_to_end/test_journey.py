@@ -40,7 +40,7 @@ def test_up_from_nothing_ends_with_a_green_run(kit: Kit, first: dict[str, Any]) 
     assert first["changed"] is True
     assert first["changes"]["create"] > 60
     assert first["provedNow"] is True
-    assert first["proof"]["dag"] == "example_pipeline"
+    assert first["proof"]["dag"] == "aerodrome_proof"
     assert [phase["name"] for phase in first["phases"]] == ["sandbox", "deployment", "proof"]
 
 
@@ -356,7 +356,7 @@ class TestBadInput:
         shutil.rmtree(checkout)
         self.refused(
             done,
-            "DAG broken_pipeline.py does not import",
+            "DAG file broken_pipeline.py:2: does not import",
             "No module named 'a_module_that_is_not_there'",
         )
 

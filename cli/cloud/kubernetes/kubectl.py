@@ -34,6 +34,16 @@ class Kubectl:
         with self._command(arguments) as command:
             return subprocess.run(command, check=False).returncode
 
+    def pipe(self, content: bytes, *arguments: str) -> tuple[int, str, str]:
+        """Runs kubectl with `content` as its input, to its end: exit code, output and errors."""
+        with self._command(arguments) as command:
+            done = subprocess.run(command, input=content, capture_output=True, check=False)
+        return (
+            done.returncode,
+            done.stdout.decode(errors="replace"),
+            done.stderr.decode(errors="replace"),
+        )
+
     @contextmanager
     def forwarded(
         self, target: str, port: int, *, seconds: float = LISTENS_SECONDS

@@ -223,6 +223,8 @@ class FakeAirflow:
     by_hand: date | None = None
     """When somebody last started a DAG run."""
 
+    paused: bool = False
+
     def __enter__(self) -> "FakeAirflow":
         return self
 
@@ -244,6 +246,28 @@ class FakeAirflow:
     def import_errors(self) -> list[tuple[str, str]]:
         return self.broken
 
+    def broken_files(self) -> list[dict[str, Any]]:
+        return [
+            {"filename": file, "stack_trace": trace, "bundle_name": "dags-folder"}
+            for file, trace in self.broken
+        ]
+
+    def dags(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "dag_id": "sales",
+                "owners": ["ann"],
+                "timetable_summary": "@daily",
+                "is_paused": self.paused,
+                "relative_fileloc": "sales.py",
+                "bundle_name": "dags-folder",
+                "last_parse_duration": 0.5,
+            }
+        ]
+
+    def latest_run(self, dag: str) -> dict[str, Any]:
+        return {"run_after": "2027-02-28T00:00:00Z", "state": "success"}
+
     def unpause(self, dag: str) -> None:
         self._called("unpause")
 
@@ -256,8 +280,9 @@ class FakeAirflow:
     def deferred(self) -> int:
         return self.deferring
 
-    def trigger(self, dag: str, run: str) -> None:
-        self._called("trigger")
+    def trigger(self, dag: str, run: str, **more: Any) -> None:
+        given = [f"{name}={value}" for name, value in more.items() if value is not None]
+        self._called(" ".join(["trigger", *given]))
 
     def run_state(self, dag: str, run: str) -> str:
         return self.end

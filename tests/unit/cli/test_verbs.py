@@ -42,7 +42,7 @@ def test_up_deploys_proves_and_says_what_next(run: Run) -> None:
     assert "deployed: 5 create" in result.stdout
     assert "http://localhost:8080" in result.stdout
     assert "./aerodrome config get adminPassword --show" in result.stdout
-    assert "s3://logs/sandbox/dag_id=example_pipeline/" in result.stdout
+    assert "s3://logs/sandbox/dag_id=aerodrome_proof/" in result.stdout
     for phase in ("sandbox", "deployment", "proof", "total"):
         assert f"\n{phase} " in result.stdout
     assert "[2/3] deployment" in result.stderr
@@ -53,7 +53,7 @@ def test_up_as_json_is_one_document(run_json: Callable[..., Any]) -> None:
     data = run_json("up")
     assert data["changed"] is True
     assert data["changes"] == {"create": 5, "same": 0}
-    assert data["proof"]["dag"] == "example_pipeline"
+    assert data["proof"]["dag"] == "aerodrome_proof"
     assert [phase["name"] for phase in data["phases"]] == ["sandbox", "deployment", "proof"]
 
 
@@ -124,7 +124,7 @@ def test_a_failing_proof_shows_the_failing_tasks_log(run: Run, session: FakeSess
     session.fake_airflow.end = "failed"
     result = run("up")
     assert result.exit_code == 1
-    assert 'Task "load" of DAG example_pipeline failed' in result.stderr
+    assert 'Task "load" of DAG aerodrome_proof failed' in result.stderr
     assert "ZeroDivisionError: division by zero" in result.stderr
     assert "--task load" in result.stderr
 
@@ -353,7 +353,7 @@ def test_logs_of_a_task(run_json: Callable[..., Any]) -> None:
     data = run_json("logs", "--task", "load", "--run", "r1")
     assert (
         data["uri"]
-        == "s3://logs/sandbox/dag_id=example_pipeline/run_id=r1/task_id=load/attempt=1.log"
+        == "s3://logs/sandbox/dag_id=aerodrome_proof/run_id=r1/task_id=load/attempt=1.log"
     )
     assert data["lines"] == ["one", "two"]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.operations import proof
 from tests.unit.images.loading import IMAGES
 
 ROOT = IMAGES.parent
@@ -129,11 +130,14 @@ def test_the_image_does_not_run_as_root(image: str) -> None:
 
 def test_dags_are_checked_and_come_last() -> None:
     # Last: a changed DAG rebuilds two small layers. Checked: nothing broken is pushed.
-    plugins, copy, check = steps("airflow")[-3:]
+    kit, plugins, copy, check = steps("airflow")[-4:]
+    assert kit.split()[-2:] == ["kit_dags/", "/opt/airflow/kit_dags/"]
     assert plugins.split()[-2:] == ["plugins/", "/opt/airflow/plugins/"]
     assert copy.startswith("COPY")
     assert copy.split()[-3:] == ["--from=dags", "/build/dags/", "/opt/airflow/dags/"]
-    assert check == "RUN python /opt/airflow/scripts/check_dags.py /opt/airflow/dags"
+    assert check == (
+        "RUN python /opt/airflow/scripts/check_dags.py /opt/airflow/dags --record /opt/airflow/dags.json"
+    )
 
 
 @pytest.mark.parametrize("image", ["airflow", "postgres"])
@@ -166,8 +170,8 @@ def test_the_start_file_is_what_python_runs() -> None:
         ast.parse(line)
 
 
-class TestExamplePipeline:
-    PATH = AIRFLOW / "dags" / "example_pipeline.py"
+class TestProofDag:
+    PATH = AIRFLOW / "kit_dags" / f"{proof.DAG}.py"
 
     def decorator(self) -> dict[str, object]:
         """The literal arguments of @dag."""

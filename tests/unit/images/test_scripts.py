@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.charts.rendering import REQUIRED, render
 from tests.unit.images.loading import script
 
 NEEDED = {"alembic_version": ["aaa"], "alembic_version_fab": ["bbb"]}
@@ -153,31 +154,33 @@ class TestWaitForSchema:
 class TestCheckDags:
     check = script("check_dags")
 
+    def result(self, **found: Any) -> Any:
+        return self.check.Result(**found)
+
     def test_good_dags_pass_and_are_named(self) -> None:
-        assert self.check.report({"b": "b.py", "a": "a.py"}, {}) == (0, "2 DAGs import: a, b\n")
+        found = self.result(dags=[{"dag": "b"}, {"dag": "a"}])
+        assert self.check.report(found) == (0, "2 DAGs are as Airflow takes them: a, b\n")
 
     def test_the_last_lines_name_each_bad_file_and_its_error(self) -> None:
-        errors = {
-            "two.py": "Traceback:\n  File x\nSyntaxError: invalid syntax\n",
-            "sub/one.py": "Traceback:\n  File y\nModuleNotFoundError: No module named 'nope'\n\n",
-        }
-        code, text = self.check.report({"good": "good.py"}, errors)
+        problem = self.check.Problem
+        found = self.result(
+            problems=[
+                problem("sub/one.py", "does not import: No module named 'nope'", 3, "File y"),
+                problem("two.py", "does not import: SyntaxError: invalid syntax", None, "  File x"),
+            ],
+            warnings=[problem("three.py", "wants a value")],
+        )
+        code, text = self.check.report(found)
         assert code == 1
         assert text.splitlines()[-2:] == [
-            "DAG sub/one.py does not import: ModuleNotFoundError: No module named 'nope'",
-            "DAG two.py does not import: SyntaxError: invalid syntax",
+            "DAG file sub/one.py:3: does not import: No module named 'nope'",
+            "DAG file two.py: does not import: SyntaxError: invalid syntax",
         ]
         assert "  File x" in text, "the whole traceback comes first"
 
-    def test_an_empty_folder_is_an_error(self) -> None:
-        code, text = self.check.report({}, {})
-        assert code == 1
-        assert "No DAG found" in text
-
-    def test_files_are_named_as_their_author_knows_them(self) -> None:
-        folder = Path("/opt/airflow/dags")
-        assert self.check.relative("/opt/airflow/dags/sub/x.py", folder) == "sub/x.py"
-        assert self.check.relative("sub/x.py", folder) == "sub/x.py"
+    def test_its_settings_are_the_charts(self) -> None:
+        config = render(REQUIRED).find("ConfigMap", "airflow-config")["data"]
+        assert {name: config[name] for name in self.check.SETTINGS} == self.check.SETTINGS
 
 
 class TestPrepareDatabase:

@@ -16,7 +16,7 @@ from cli.operations.proof import ProofTimeouts
 from cli.operations.task_logs import TaskLogs
 from tests.unit.cli.fakes import FakeS3
 
-RUNS = "/api/v2/dags/example_pipeline/dagRuns"
+RUNS = f"/api/v2/dags/{proof.DAG}/dagRuns"
 QUICK = ProofTimeouts(dag=0.3, run=0.3, upload=0.0, pause=0.01)
 STRUCTURED = [
     {"event": "::group::Log message source details"},
@@ -64,7 +64,7 @@ class Server(ThreadingHTTPServer):
                 "triggerer": {"status": None},
                 "dag_processor": None,
             }
-        if path == "/api/v2/dags/example_pipeline":
+        if path == f"/api/v2/dags/{proof.DAG}":
             return 200, {"is_paused": False}
         if path == RUNS:
             return 200, {"dag_run_id": body["dag_run_id"], "state": "queued"}
@@ -142,9 +142,9 @@ def test_a_green_run_is_proved(server: Server, airflow: Airflow) -> None:
     logs = TaskLogs(FakeS3(), "logs", "sandbox")
     done = proof.prove(airflow, logs, said.append, limits=QUICK)
     assert done.tasks == ["extract", "load"]
-    assert done.log_uri.startswith("s3://logs/sandbox/dag_id=example_pipeline/run_id=proof-")
+    assert done.log_uri.startswith(f"s3://logs/sandbox/dag_id={proof.DAG}/run_id=proof-")
     assert "task load: success" in said
-    assert ("PATCH", "/api/v2/dags/example_pipeline", {"is_paused": False}) in server.requests
+    assert ("PATCH", f"/api/v2/dags/{proof.DAG}", {"is_paused": False}) in server.requests
 
 
 def test_a_failed_run_shows_the_failing_tasks_log(server: Server, airflow: Airflow) -> None:
@@ -152,7 +152,7 @@ def test_a_failed_run_shows_the_failing_tasks_log(server: Server, airflow: Airfl
     logs = TaskLogs(FakeS3(), "logs", "sandbox")
     with pytest.raises(KitError) as caught:
         proof.prove(airflow, logs, lambda _: None, limits=QUICK)
-    assert caught.value.summary.startswith('Task "load" of DAG example_pipeline failed')
+    assert caught.value.summary.startswith(f'Task "load" of DAG {proof.DAG} failed')
     assert "Task failed with exception" in caught.value.detail
     assert "pipeline.py:7 in load" in caught.value.detail
     assert "ValueError: no rows" in caught.value.detail
@@ -173,7 +173,7 @@ def test_an_unknown_dag(airflow: Airflow) -> None:
 
 def test_a_wrong_password(server: Server) -> None:
     with Airflow(server.url, "admin", "wrong") as airflow, pytest.raises(UserError) as caught:
-        airflow.unpause("example_pipeline")
+        airflow.unpause(proof.DAG)
     assert "refuses the login of admin" in caught.value.summary
     assert "wrong" not in str(caught.value)
 
@@ -185,15 +185,15 @@ def test_a_starting_server_is_waited_for(server: Server, airflow: Airflow) -> No
 
 def test_a_login_that_is_broken_off_is_tried_again(server: Server, airflow: Airflow) -> None:
     server.broken_off = 1
-    airflow.unpause("example_pipeline")
+    airflow.unpause(proof.DAG)
     assert [path for _, path, _ in server.requests[:2]] == ["/auth/token", "/auth/token"]
 
 
 def test_a_run_is_not_started_twice(server: Server, airflow: Airflow) -> None:
-    airflow.unpause("example_pipeline")
+    airflow.unpause(proof.DAG)
     server.broken_off = 1
     with pytest.raises(KitError, match="broke off"):
-        airflow.trigger("example_pipeline", "r1")
+        airflow.trigger(proof.DAG, "r1")
     assert [path for _, path, _ in server.requests].count(RUNS) == 1
 
 

@@ -119,3 +119,8 @@ def test_a_port_forward_that_never_listens_is_ended(answering: Answer) -> None:
 def test_no_kubectl() -> None:
     with pytest.raises(UserError, match="kubectl is not on the PATH"):
         Kubectl("", program="kubectl-that-nobody-has").interact("exec", "one")
+
+
+def test_what_a_command_reads_is_piped_into_it(answering: Answer) -> None:
+    kubectl = answering(stdin="", stderr="a word of its own", code=3)
+    assert kubectl.pipe(b"content", "exec", "--stdin") == (3, "content", "a word of its own")
