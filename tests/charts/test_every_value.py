@@ -49,14 +49,31 @@ SPECIAL: dict[str, Any] = {
     "ui.nodePort": 31234,
     "ui.loadBalancerSourceRanges": ["10.0.0.0/8"],
     "logs.region": "eu-west-3",
+    "executor": "LocalExecutor",
+    "xcom.compression": "bz2",
+    "xcom.sweepSchedule": "7 3 * * *",
+    "backup.schedule": "7 3 * * *",
+    "scheduler.taskMemory.requests": "77Mi",
+    "scheduler.taskMemory.limits": "777Mi",
+    "celery.workers.most": 7,
+    "celery.autoscale": "9,1",
+    "celery.pool": "solo",
+    "celery.queues": ["changed"],
+    "redis.image.repository": "registry.example/changed",
+    "redis.image.digest": f"sha256:{'2' * 64}",
+    "redis.image.tag": "changed",
+    "redis.storage.size": "77Gi",
     "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
 }
 """Values whose rule this test cannot satisfy by itself."""
 
 TAGGED: Node = {"image": {"digest": "", "tag": "v1"}}
 
+CELERY: Node = {"executor": "CeleryExecutor"}
+SCALED: Node = {**CELERY, "celery": {"workers": {"most": 5}}}
+
 AROUND: dict[str, Node] = {
-    # Without what is on here, these have nothing to change.
+    # Without what is on here, these have nothing to change; a group stands for all of its values.
     "image.tag": TAGGED,
     "postgres.image.tag": {"postgres": TAGGED},
     "ui.nodePort": {"ui": {"serviceType": "NodePort"}},
@@ -68,6 +85,17 @@ AROUND: dict[str, Node] = {
     "apiServer.autoscaling.targetCPUUtilizationPercentage": {
         "apiServer": {"autoscaling": {"enabled": True}}
     },
+    "redis.image.tag": {**CELERY, "redis": TAGGED},
+    "celery.workers.scaleInDelaySeconds": SCALED,
+    "scheduler.taskMemory": {"executor": "LocalExecutor"},
+    "backup.enabled": {"backup": {"bucket": "my-logs"}},
+    "backup": {"backup": {"enabled": True, "bucket": "my-bucket"}},
+    "xcom": {"logs": {"bucket": "my-logs"}},
+    "celery": CELERY,
+    "redis": CELERY,
+    "flower": CELERY,
+    "secrets.celery": CELERY,
+    "secretsChecksums.celery": CELERY,
     "disruptionBudgets.enabled": {"scheduler": {"replicas": 2}},
 }
 
@@ -151,7 +179,8 @@ def test_the_walk_sees_the_values() -> None:
 
 @pytest.mark.parametrize("path", [path for path in LEAVES if path not in NOT_RENDERED])
 def test_it_changes_what_is_rendered(path: str) -> None:
-    around = AROUND.get(path, {})
+    groups = [path.rsplit(".", parts)[0] for parts in range(path.count(".") + 1)]
+    around = next((AROUND[group] for group in groups if group in AROUND), {})
     before = shown(render(around))
     after = shown(render(merge(around, nested(path, another(path)))))
     assert after != before

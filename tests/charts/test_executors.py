@@ -62,13 +62,24 @@ def test_its_tasks_run_where_it_says(wanted: Executor) -> None:
 
 @each
 def test_nobody_else_gets_a_token(wanted: Executor) -> None:
-    rendered = render({"executor": wanted.name})
+    rendered = render({"executor": wanted.name, "workers": {"startPods": False}})
     with_token = {
         name.removeprefix("airflow-")
         for name, spec in rendered.pod_specs()
         if spec.get("automountServiceAccountToken")
     }
     assert with_token == set(wanted.kubernetes_token)
+
+
+@each
+def test_who_runs_tasks_gets_one_where_tasks_start_pods(wanted: Executor) -> None:
+    rendered = render({"executor": wanted.name})
+    with_token = {
+        name.removeprefix("airflow-")
+        for name, spec in rendered.pod_specs()
+        if spec.get("automountServiceAccountToken")
+    }
+    assert with_token == {*wanted.kubernetes_token, *wanted.runs_tasks, "triggerer"}
 
 
 @each

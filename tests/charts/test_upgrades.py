@@ -90,10 +90,18 @@ def placed(path: str, value: Any) -> dict[str, Any]:
     return dict(value)
 
 
+AROUND: dict[str, dict[str, Any]] = {
+    "backup": {"backup": {"bucket": "my-bucket"}},
+    "secretsChecksums.celery": {"executor": "CeleryExecutor"},
+}
+"""What must be on for these to have anything to change."""
+
+
 @pytest.mark.parametrize("path", [path for path in leaves(DEFAULTS) if other(path) is not None])
 def test_a_value_replaces_the_pods_for_which_it_changes_anything(path: str) -> None:
     """A value reaches pods in themselves, or in a ConfigMap that they read: then they bear its checksum."""
-    before, after = render(), render(placed(path, other(path)))
+    around = next((one for start, one in AROUND.items() if path.startswith(start)), {})
+    before, after = render(around), render(merge(around, placed(path, other(path))))
     assert not after.error
     if path.startswith("secretsChecksums"):
         # Of what only the one who sets it knows.

@@ -45,6 +45,13 @@ CHANGES = {
     "spot": Change("true", NOBODY),
     "logRetentionDays": Change("60", NOBODY),
     "taskLogDays": Change("60", NOBODY),
+    "backupDays": Change("60", NOBODY),
+    # These two reach pods through the image's digest, which only a build can tell.
+    "exampleDags": Change("false", NOBODY),
+    "imageRevision": Change("2027-01-31", NOBODY),
+    "taskPolicies": Change('["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]', NOBODY),
+    "valuesFiles": Change('["tests/program/values.yaml"]', AIRFLOW),
+    "celeryPassword": Change("another-queue-password", NOBODY),
     "executor": Change("LocalExecutor", AIRFLOW),
     "database": Change("rds", AIRFLOW | {"database"}),
     "databaseStorageGb": Change("30", NOBODY),

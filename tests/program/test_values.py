@@ -9,7 +9,11 @@ from infra.values_files import paths
 from tests.program.conftest import BASE, BRANCH, BRANCH_SECRETS
 from tests.program.recording import SECRETS, Program, run_program
 
-DEFAULTS = ("scheduler.parallelism", "config.kubernetes_executor.task_publish_max_retries")
+DEFAULTS = (
+    "scheduler.parallelism",
+    "config.scheduler.num_stuck_in_queued_retries",
+    "workers.restrictedPods",
+)
 """What the program sets and users may set otherwise."""
 
 FILE = "tests/program/values.yaml"
@@ -50,7 +54,7 @@ def test_the_files_go_over_what_the_program_computes(program: Program) -> None:
     found = values(branch)
     assert found["scheduler"] == {"parallelism": 5, "replicas": 2}
     # A default of the program that the file takes away, and an option written as a number.
-    assert found["config"] == {"kubernetes_executor": {}, "core": {"max_active_tasks_per_dag": "7"}}
+    assert found["config"] == {"scheduler": {}, "core": {"max_active_tasks_per_dag": "7"}}
     assert found["executor"] == "KubernetesExecutor"
     assert found["networkPolicies"] == {"enabled": True}
 
