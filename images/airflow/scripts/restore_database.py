@@ -29,7 +29,7 @@ ENCRYPTED = (
     ("connection", "password", "is_encrypted"),
     ("connection", "extra", "is_extra_encrypted"),
     ("variable", "val", "is_encrypted"),
-    ("trigger", "encrypted_kwargs", "true"),
+    ("trigger", "kwargs", "true"),
 )
 
 
@@ -140,6 +140,8 @@ def main() -> int:
             rows, fernet_keys = load(connection, backup, own, os.environ.get(FORMER_KEY, ""))
     except BackupError as error:
         raise SystemExit(f"not restored: {error}") from None
+    except psycopg2.Error as error:
+        raise SystemExit(f"not restored: {' '.join(str(error).split())}") from None
     except urllib.error.URLError as error:
         # The address itself is a credential.
         raise SystemExit(f"not restored: the backup cannot be fetched: {error.reason}") from None

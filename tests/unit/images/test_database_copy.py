@@ -203,7 +203,9 @@ class TestBadBackups:
         assert _all(target, "select id from run") == [(77,)]
         return str(refused.value)
 
-    @pytest.mark.parametrize("content", [b"", b"no backup", gzip.compress(b"no tar")])
+    @pytest.mark.parametrize(
+        "content", [b"", b"no backup", gzip.compress(b"no tar")], ids=["empty", "text", "gzip"]
+    )
     def test_something_else(
         self, copy: ModuleType, pair: tuple[Connection, Connection], content: bytes
     ) -> None:

@@ -102,7 +102,11 @@ def test_a_backup_says_where_it_is_from() -> None:
     assert backups.about(live, backups.choose(live, "latest"))["environment"] == "prod"
 
 
-@pytest.mark.parametrize("content", [b"", b"text", _archive(), _archive(other=[1])])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"text", _archive(), _archive(other=[1])],
+    ids=["empty", "text", "archive", "other archive"],
+)
 def test_another_object_is_refused(content: bytes) -> None:
     live = _live(OUTPUTS, Bucket(content))
     with pytest.raises(UserError, match=r"is no backup of Airflow's database"):
