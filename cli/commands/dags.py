@@ -3,18 +3,19 @@
 import math
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.base.airflow import PATIENCE
 from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.commands.options import Json, on_environment
 from cli.operations import live, proof, usage
 from cli.operations.dags import image, listing
-from cli.operations.dags.check import CheckResult
 from cli.session import Session
+
+if TYPE_CHECKING:
+    from cli.operations.dags.check import CheckResult
 
 app = typer.Typer(help="Check DAG files; list and run deployed DAGs.", no_args_is_help=True)
 
@@ -74,7 +75,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _show_check(session: Session, done: CheckResult) -> None:
+def _show_check(session: Session, done: "CheckResult") -> None:
     console, found = session.console, done.found
     owners = {dag["dag"]: dag["owner"] for dag in found["dags"]}
     rows = [
@@ -119,6 +120,8 @@ def list_dags(ctx: typer.Context, environment: Environment, json: Json = False) 
       aerodrome dags list --json
     """
     session: Session = ctx.obj
+    from cli.base.airflow import PATIENCE
+
     with live.of(session, environment).airflow(PATIENCE) as airflow:
         dags, errors = listing.dags(airflow), listing.errors(airflow)
     data = {"dags": [dag.data() for dag in dags], "importErrors": errors}
@@ -175,6 +178,8 @@ def test(
     parameters, when = listing.conf(conf), listing.date(date)
     found = live.of(session, environment)
     usage.used(found)
+    from cli.base.airflow import PATIENCE
+
     with found.airflow(PATIENCE) as airflow:
         known = listing.known(airflow, dag)
         if known["is_paused"] and not unpause:

@@ -46,6 +46,8 @@ KINDS = (
     Kind(type=RELEASE, price=_release),
     Kind(type="kubernetes:core/v1:LimitRange"),
     Kind(type="kubernetes:core/v1:Namespace"),
+    # No object of its own: it changes one of the release's.
+    Kind(type="kubernetes:core/v1:PersistentVolumeClaimPatch"),
     Kind(type="kubernetes:core/v1:ResourceQuota"),
     Kind(type="kubernetes:core/v1:Secret"),
     Kind(type="kubernetes:networking.k8s.io/v1:NetworkPolicy"),

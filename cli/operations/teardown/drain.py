@@ -2,7 +2,7 @@
 
 DAGs are paused, so that nothing new is planned. Tasks that have no pods of their own are waited for by
 Airflow's count, while what runs them still runs. Then the scheduler goes to zero, so that nothing new is
-started, and worker pods that run are waited for. Tasks that run too long are told to stop, for then too
+started, and worker pods that run are waited for. Tasks that run too long are signalled to stop, for then too
 their log is uploaded, as far as it goes. An Airflow that does not answer is no reason to keep it.
 """
 
@@ -117,7 +117,7 @@ def _pause(target: Target, kubernetes: Kubernetes, report: Report, give_up: floa
             if waiting := airflow.deferred():
                 report.note(f"{waiting} task(s) wait for a trigger: they are not resumed")
             if target.executor.task_hosts:
-                # Those with pods of their own are told to stop later, and need their time for it.
+                # Those with pods of their own are signalled later, and need their time for it.
                 later = min(FAREWELL, target.limits.drain / 2) if target.executor.task_pods else 0.0
                 _Hosts(target, kubernetes, airflow, report).end(give_up - later)
             return airflow.unfinished() > 0
@@ -145,7 +145,7 @@ class _Hosts:
         left = self._wait(give_up - farewell)
         if left and farewell:
             self._report.note(
-                f"{left} task(s) did not end in {self._limits.drain - farewell:.0f} s, and are told to stop"
+                f"{left} task(s) did not end in {self._limits.drain - farewell:.0f} s, and are signalled to stop"
             )
             hosts = f"{COMPONENT_LABEL} in ({','.join(self._executor.task_hosts)})"
             pods = [
@@ -153,7 +153,7 @@ class _Hosts:
                 for pod in self._kubernetes.objects("pods", selector=hosts)
                 if _phase(pod) not in (PENDING, *ENDED)
             ]
-            _tell_to_stop(self._kubernetes, self._report, pods, INTERRUPT_ALL, farewell)
+            _signal_to_stop(self._kubernetes, self._report, pods, INTERRUPT_ALL, farewell)
             left = self._wait(give_up)
         if left:
             self._report.note(f"{left} task(s) left running, the end of their logs is lost")
@@ -176,7 +176,7 @@ class _Hosts:
         return max(tasks, 0)
 
 
-def _tell_to_stop(
+def _signal_to_stop(
     kubernetes: Kubernetes, report: Report, pods: Sequence[Object], script: str, seconds: float
 ) -> None:
     def tell(pod: Object) -> None:
@@ -186,7 +186,7 @@ def _tell_to_stop(
         except KitError as error:
             why = error.detail
         if why:
-            report.note(f"{_name(pod)} cannot be told to stop: {why}")
+            report.note(f"{_name(pod)} cannot be signalled: {why}")
 
     with ThreadPoolExecutor(TOGETHER) as pool:
         list(pool.map(tell, pods))
@@ -228,7 +228,7 @@ class _Workers:
                 f" signalled to stop: {', '.join(left)}"
             )
             pods = [self._pods[name] for name in left]
-            _tell_to_stop(self._kubernetes, self._report, pods, INTERRUPT, farewell)
+            _signal_to_stop(self._kubernetes, self._report, pods, INTERRUPT, farewell)
             left = self._wait(give_up, left)
         if left:
             self._report.note(f"left running, the end of their logs is lost: {', '.join(left)}")

@@ -67,8 +67,8 @@ def test_the_lock_is_of_what_is_asked_for() -> None:
         if line and not line.startswith("#")
     ]
     for line in asked:
-        wanted, _, version = line.partition("==")
-        package = wanted.partition("[")[0]
+        package = re.split(r"[\[<=>~!]", line, maxsplit=1)[0]
+        _, _, version = line.partition("==")
         assert package in versions
         assert not version or versions[package] == version
 

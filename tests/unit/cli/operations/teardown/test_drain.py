@@ -238,7 +238,7 @@ def test_a_task_in_the_scheduler_that_runs_too_long_is_told_to_stop(world: World
     airflow = world.session.fake_airflow
     airflow.running = [1]
     world.cluster.hosts["airflow-scheduler-1"] = lambda: airflow.running.__setitem__(0, 0)
-    assert world.drain(2.0)[0] == ["1 task(s) did not end in 1 s, and are told to stop"]
+    assert world.drain(2.0)[0] == ["1 task(s) did not end in 1 s, and are signalled to stop"]
 
 
 def test_one_in_there_that_does_not_stop_is_passed_at_the_bound(world: World) -> None:
