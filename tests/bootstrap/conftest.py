@@ -16,6 +16,7 @@ import boto3
 import pytest
 
 from cli.operations.bootstrap.github import HOST
+from infra.contract import settings
 from infra.contract.naming import PIPELINE_PATH, secrets_key_alias, state_bucket
 from tests.unit.sandbox.aws.conftest import Emulator, new_emulator
 
@@ -29,7 +30,7 @@ PROGRAMS = {
     "kubectl": "Client Version: v1.36.1",
     "helm": "v3.19.0+gabc",
 }
-SECRETS = ("fernetKey", "jwtSecret", "apiSecretKey", "databasePassword", "adminPassword")
+SECRETS = tuple(settings.SECRETS)
 
 
 @dataclass

@@ -60,6 +60,8 @@ def preview(account: Account, session: Session) -> None:
     provider = Provider(session)
     functions()["aws:index/getAvailabilityZones:getAvailabilityZones"](provider, {})
     functions()["aws:ecr/getAuthorizationToken:getAuthorizationToken"](provider, {})
+    # Whether the repository has the image already (infra/image.py).
+    functions()["aws:ecr/getImages:getImages"](provider, {"repositoryName": IMAGES})
     store = store_of(session.client, BASE, REGION)
     assert store is not None
     assert store.read() is None

@@ -145,7 +145,7 @@ class TestTheSupervisor:
     def test_a_task_that_goes_on_is_killed_before_its_pod_is(
         self, ignored: tuple[str, ...], ended_by: signal.Signals
     ) -> None:
-        said = told_to_stop(program(SUPERVISOR, self.child(*ignored)), grace=1.5)
+        said = told_to_stop(program(SUPERVISOR, self.child(*ignored)), grace=9)
         assert said[-2:] == [f"child ended with -{int(ended_by)}", "log uploaded"]
 
     def test_the_signal_is_handed_on_once(self) -> None:
