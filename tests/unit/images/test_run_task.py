@@ -68,7 +68,9 @@ print("log uploaded", flush=True)
 """
 
 STUBBORN = """
-import signal, sys, time
+import resource, signal, sys, time
+# Writing a core file takes longer than the time that is left after SIGQUIT.
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 for number in SIGNALS:
     signal.signal(number, signal.SIG_IGN)
 print("begun", flush=True)
