@@ -85,7 +85,7 @@ def test_each_task_ran_in_a_pod_of_its_own(kit: Kit) -> None:
         for event in events["items"]
         if event["involvedObject"]["kind"] == "Pod" and event["reason"] == "Started"
     }
-    tasks = {name for name in pods if name.startswith("example-pipeline-")}
+    tasks = {name for name in pods if name.startswith("aerodrome-proof-")}
     assert len(tasks) >= 2, sorted(pods)
 
 
