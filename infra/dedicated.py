@@ -62,7 +62,9 @@ def deploy(stack: Stack) -> None:
     if not database:
         grow_disk(stack, cluster.provider, airflow)
     outputs.export(
-        outputs.Deployed(stack, cluster.name, cluster.kubeconfig, bucket.bucket, images, airflow)
+        outputs.Deployed(
+            stack, cluster.name, cluster.kubeconfig, bucket.bucket, images["airflow"], airflow
+        )
     )
     outputs.export_foundation(
         outputs.Foundation(

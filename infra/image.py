@@ -50,8 +50,6 @@ class Image(pulumi.ComponentResource):
     digest: pulumi.Output[str]
     ref: pulumi.Output[str]
     """REPOSITORY@DIGEST"""
-    built_tag: pulumi.Output[str]
-    """The tag, if this stack built the image; empty if it found it. The next run asks for it."""
 
     def __init__(
         self, name: str, args: ImageArgs, opts: pulumi.ResourceOptions | None = None
@@ -89,7 +87,10 @@ class Image(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.digest = existing.apply(lambda digest: digest or built.digest)
-        self.built_tag = existing.apply(lambda digest: "" if digest else self.tag)
+        # Empty if the image was found. The next run asks for it.
+        args.stack.built_tags[args.image] = existing.apply(
+            lambda digest: "" if digest else self.tag
+        )
         self.ref = pulumi.Output.concat(self.repository_url, "@", self.digest)
         self.register_outputs({"ref": self.ref})
 

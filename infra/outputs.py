@@ -28,7 +28,7 @@ class Deployed:
     cluster_name: pulumi.Output[str]
     kubeconfig: pulumi.Output[str]
     log_bucket: pulumi.Output[str]
-    images: Mapping[str, Image]
+    image: Image
     airflow: Airflow
 
 
@@ -67,9 +67,9 @@ def export(deployed: Deployed) -> None:
     _export(Outputs.log_prefix, names.log_prefix)
     backed_up = settings.tenancy == Tenancy.dedicated and settings.backup_days
     _export(Outputs.backup_prefix, names.backup_prefix if backed_up else "")
-    _export(Outputs.repository_url, deployed.images["airflow"].repository_url)
-    _export(Outputs.image_ref, deployed.images["airflow"].ref)
-    _export(Outputs.built_tags, {name: one.built_tag for name, one in deployed.images.items()})
+    _export(Outputs.repository_url, deployed.image.repository_url)
+    _export(Outputs.image_ref, deployed.image.ref)
+    _export(Outputs.built_tags, deployed.stack.built_tags)
     _export(Outputs.admin_user, settings.admin_user)
     _export(Outputs.admin_secret_name, deployed.airflow.admin_secret_name)
     _export(Outputs.ui_service, UI_SERVICE)

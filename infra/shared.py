@@ -72,7 +72,7 @@ def deploy(stack: Stack) -> None:
             base.output(Outputs.cluster_name),
             kubeconfig,
             base.output(Outputs.log_bucket),
-            {"airflow": image},
+            image,
             airflow,
         )
     )

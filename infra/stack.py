@@ -44,6 +44,8 @@ class Stack:
     place: Place
     values: Mapping[str, Any] = field(default_factory=dict)
     """What the user's files set of the chart's values."""
+    built_tags: dict[str, pulumi.Output[str]] = field(default_factory=dict, compare=False)
+    """By image the tag that this run has built, or left as built; each `Image` enters its own. An output."""
 
     @property
     def names(self) -> Names:
@@ -95,8 +97,8 @@ class Stack:
 
     def built_tag(self, image: str) -> pulumi.Output[str]:
         """The tag of the image that the last run of this stack built, or left as it had been built."""
-        told = self._former.get_output(Outputs.built_tags.key)
-        return told.apply(lambda tags: str((tags or {}).get(image, "")))
+        former = self._former.get_output(Outputs.built_tags.key)
+        return former.apply(lambda tags: str((tags or {}).get(image, "")))
 
     @cached_property
     def _former(self) -> pulumi.StackReference:

@@ -1,6 +1,6 @@
 """Whether an image is built, or the one that its repository has is used: ECR refuses another under a tag that it has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.program.recording import SECRETS, Program, run_program
@@ -9,19 +9,23 @@ IMAGE = "docker-build:index:Image"
 IMAGES = ("airflow", "postgres")
 THERE = "sha256:" + "1" * 64
 CONFIG = {"environment": "test"}
+CELERY = {**CONFIG, "executor": "CeleryExecutor"}
+"""With Redis' image, which other parts of the program make."""
 
 
-def built_tags(program: Program) -> dict[str, str]:
+def built_tags(program: Program, images: Sequence[str] = IMAGES) -> dict[str, str]:
     return {
-        image: program.one(IMAGE, image).inputs["tags"][0].rpartition(":")[2] for image in IMAGES
+        image: program.one(IMAGE, image).inputs["tags"][0].rpartition(":")[2] for image in images
     }
 
 
-def with_images(held: Mapping[str, str], **outputs: Any) -> Program:
+def with_images(
+    held: Mapping[str, str], config: dict[str, str] = CONFIG, **outputs: Any
+) -> Program:
     """A run on repositories that hold these tags; `outputs` are what the stack's last run left."""
     images = [{"imageTag": tag, "imageDigest": THERE} for tag in held.values()]
     before = {"organization/aerodrome/test": Program([], outputs, frozenset())}
-    return run_program(CONFIG, SECRETS, before, images)
+    return run_program(config, SECRETS, before, images)
 
 
 IMAGE = "docker-build:index:Image"
@@ -56,6 +60,16 @@ def test_what_the_stack_has_built_itself_is_no_change(program: Program) -> None:
     again = with_images(tags, builtTags=tags)
     for image in tags:
         assert again.one(IMAGE, image).inputs == program.one(IMAGE, image).inputs
+
+
+def test_so_it_is_with_every_image_that_the_program_makes() -> None:
+    images = [*IMAGES, "redis"]
+    first = run_program(CELERY, SECRETS)
+    tags = built_tags(first, images)
+    assert first.outputs["builtTags"] == tags
+    again = with_images(tags, CELERY, builtTags=tags)
+    for image in images:
+        assert again.one(IMAGE, image).inputs == first.one(IMAGE, image).inputs
 
 
 def test_other_images_of_the_repository_change_nothing(program: Program) -> None:

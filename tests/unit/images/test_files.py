@@ -23,6 +23,10 @@ PROVIDERS = {
 }
 
 
+FOLDERS = sorted(path.parent.name for path in IMAGES.glob("*/Containerfile"))
+"""Every image: the program builds all of them in the same way."""
+
+
 def locked(name: str) -> dict[str, str]:
     """Package to version, of a lock file."""
     text = (AIRFLOW / name).read_text()
@@ -91,7 +95,7 @@ def test_chart_and_image_are_of_the_same_airflow() -> None:
     assert locked("requirements.txt")["apache-airflow"] == found[1]
 
 
-@pytest.mark.parametrize("image", ["airflow", "postgres"])
+@pytest.mark.parametrize("image", FOLDERS)
 def test_the_base_can_be_exchanged(image: str) -> None:
     first = steps(image)[0]
     assert first == "ARG BASE_IMAGE=docker.io/library/debian:bookworm-slim"
@@ -101,7 +105,7 @@ def test_the_base_can_be_exchanged(image: str) -> None:
             assert step.split()[1] in ("${BASE_IMAGE}", "python", "base"), step
 
 
-@pytest.mark.parametrize("image", ["airflow", "postgres"])
+@pytest.mark.parametrize("image", FOLDERS)
 def test_a_revision_builds_every_layer_anew(image: str) -> None:
     """The first step that runs anything uses the argument, and every other stage stands on its stage."""
     stages: dict[str, list[str]] = {}
@@ -119,9 +123,11 @@ def test_a_revision_builds_every_layer_anew(image: str) -> None:
     assert 'REVISION="${REVISION}"' in runs[0]
     assert "apt-get upgrade" in runs[0]
     assert {base for name, base in bases.items() if name not in (first, "existing")} == {first}
+    # Which the program asks for where the repository has the image.
+    assert bases["existing"] == "scratch"
 
 
-@pytest.mark.parametrize("image", ["airflow", "postgres"])
+@pytest.mark.parametrize("image", FOLDERS)
 def test_the_image_does_not_run_as_root(image: str) -> None:
     users = [step.split()[1] for step in steps(image) if step.startswith("USER")]
     assert users
@@ -140,7 +146,7 @@ def test_dags_are_checked_and_come_last() -> None:
     )
 
 
-@pytest.mark.parametrize("image", ["airflow", "postgres"])
+@pytest.mark.parametrize("image", FOLDERS)
 def test_steps_read_what_was_copied_and_nothing_else(image: str) -> None:
     # What is mounted is not in buildah's key of a layer: a changed file would not build it anew.
     mounted = [step for step in steps(image) if "--mount" in step]

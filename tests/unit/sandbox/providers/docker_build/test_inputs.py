@@ -31,7 +31,7 @@ def without_steps(containerfile: str) -> str:
     return re.sub(r"COPY --from=builder .*", "COPY --from=builder / /from-builder/", text)
 
 
-@pytest.fixture(params=["airflow", "postgres"])
+@pytest.fixture(params=sorted(path.parent.name for path in IMAGES.glob("*/Containerfile")))
 def image(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A copy of an image's folder that can be built in no time."""
     folder = tmp_path / str(request.param)
