@@ -150,7 +150,7 @@ class Airflow:
         return list(log_lines.lines(content))
 
     def _pages(self, path: str, key: str) -> Iterator[dict[str, Any]]:
-        """All entries of a list that comes in portions."""
+        """All entries of a list that comes in pages."""
         offset = 0
         while entries := self._send("GET", f"{path}&limit={RUNS}&offset={offset}")[key]:
             yield from entries

@@ -6,7 +6,6 @@ chart's CronJob, of which `make` starts one more run.
 
 import io
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from cli.base.values import need, reveal
 from cli.cloud.kubernetes import Kubernetes, Object
 from cli.operations import jobs
 from cli.operations.live import COMPONENT_LABEL, DATABASE, Live
+from cli.operations.teardown.waiting import until_none
 from infra.contract.outputs import Outputs
 
 LATEST = "latest"
@@ -261,26 +261,31 @@ def _wait_until_gone(kubernetes: Kubernetes, labels: list[dict[str, str]]) -> No
     selector = f"{COMPONENT_LABEL} in ({','.join(sorted(components))})"
     for pod in kubernetes.objects("pods", selector=f"{COMPONENT_LABEL}=worker"):
         kubernetes.delete(pod)
-    give_up = time.monotonic() + STOP_SECONDS
-    while left := kubernetes.objects("pods", selector=selector):
-        if time.monotonic() > give_up:
-            names = ", ".join(str(pod["metadata"]["name"]) for pod in left)
-            raise KitError(f"Airflow's pods do not end: {names}", "Nothing was restored.")
-        time.sleep(jobs.PAUSE)
+
+    def look() -> list[str]:
+        return [
+            str(pod["metadata"]["name"]) for pod in kubernetes.objects("pods", selector=selector)
+        ]
+
+    if left := until_none(look, STOP_SECONDS, jobs.PAUSE, lambda _: None):
+        raise KitError(f"Airflow's pods do not end: {', '.join(left)}", "Nothing was restored.")
 
 
 def _wait_until_ready(kubernetes: Kubernetes, replicas: list[tuple[Object, int]]) -> None:
-    give_up = time.monotonic() + START_SECONDS
-    for item, number in replicas:
-        while True:
-            status = (kubernetes.find_same(item) or {}).get("status") or {}
-            if int(status.get("readyReplicas") or 0) >= number:
-                break
-            if time.monotonic() > give_up:
-                name = item["metadata"]["name"]
-                raise KitError(
-                    f"The database is restored, but {name} does not get ready",
-                    "",
-                    "./aerodrome status",
-                )
-            time.sleep(jobs.PAUSE)
+    def look() -> list[str]:
+        return [
+            str(item["metadata"]["name"])
+            for item, number in replicas
+            if _ready(kubernetes.find_same(item)) < number
+        ]
+
+    if left := until_none(look, START_SECONDS, jobs.PAUSE, lambda _: None):
+        raise KitError(
+            f"The database is restored, but {', '.join(left)} does not get ready",
+            "",
+            "./aerodrome status",
+        )
+
+
+def _ready(item: Object | None) -> int:
+    return int(((item or {}).get("status") or {}).get("readyReplicas") or 0)

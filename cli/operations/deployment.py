@@ -214,7 +214,7 @@ def _deployed(
 def _watched(
     session: Session, planned: DeploymentPlan, backend: Backend, *, refresh: bool
 ) -> Outcome:
-    """`up`, as long as it can succeed; a failure says what pods and Jobs have said."""
+    """`up`, as long as it can succeed; a failure includes the reasons of pods and Jobs."""
     environment, base = planned.environment, planned.placement.base
     shared = planned.placement.shared
     names = Names(environment.name, shared=shared)

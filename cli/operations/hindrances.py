@@ -85,7 +85,7 @@ def look(kubernetes: Kubernetes, places: Sequence[Where]) -> dict[str, str]:
         pods = kubernetes.objects("pods", selector=place.selector, namespace=place.namespace)
         jobs = kubernetes.objects("jobs", selector=place.selector, namespace=place.namespace)
         for job in jobs:
-            if _failed(job):
+            if "Failed" in conditions(job):
                 found[job["metadata"]["uid"]] = _why(job, pods)
         for pod in pods:
             # A task's pod has no owner; whether its image can be had is the task's affair.
@@ -94,17 +94,27 @@ def look(kubernetes: Kubernetes, places: Sequence[Where]) -> dict[str, str]:
     return found
 
 
-def _failed(job: Object) -> bool:
-    conditions = job.get("status", {}).get("conditions") or ()
-    return any(each["type"] == "Failed" and each["status"] == "True" for each in conditions)
+def conditions(item: Object) -> set[str]:
+    """The types of the conditions that hold for an object."""
+    found = (item.get("status") or {}).get("conditions") or ()
+    return {str(each["type"]) for each in found if each["status"] == "True"}
+
+
+def waiting(pod: Object) -> Iterator[tuple[Object, Object]]:
+    """The statuses of a pod's containers that wait, each with what it waits for: `reason` and `message`."""
+    status = pod.get("status") or {}
+    for kind in ("initContainerStatuses", "containerStatuses"):
+        for each in status.get(kind) or ():
+            if found := (each.get("state") or {}).get("waiting"):
+                yield each, found
 
 
 def _why(job: Object, pods: Sequence[Object]) -> str:
     """The last line of its last try."""
     own = [pod for pod in pods if _owner(pod) == job["metadata"]["uid"]]
     own.sort(key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True)
-    said = next(filter(None, map(_last_line, own)), "its pods are gone, and say no more")
-    return f"Job {job['metadata']['name']} failed: {said}"
+    line = next(filter(None, map(_last_line, own)), "its pods are gone, and say no more")
+    return f"Job {job['metadata']['name']} failed: {line}"
 
 
 def _owner(pod: Object) -> str:
@@ -124,13 +134,10 @@ def _last_line(pod: Object) -> str:
 
 
 def _not_pulled(pod: Object) -> str:
-    status = pod.get("status", {})
-    for each in [
-        *(status.get("initContainerStatuses") or ()),
-        *(status.get("containerStatuses") or ()),
-    ]:
-        waiting = each.get("state", {}).get("waiting") or {}
-        said = " ".join(str(waiting.get("message", "")).split())
-        if waiting.get("reason") in _NOT_PULLED and any(text in said for text in _NOT_THERE):
-            return f"Pod {pod['metadata']['name']} cannot get its image {each['image']}: {said}"
+    for status, why in waiting(pod):
+        message = " ".join(str(why.get("message", "")).split())
+        if why.get("reason") in _NOT_PULLED and any(text in message for text in _NOT_THERE):
+            return (
+                f"Pod {pod['metadata']['name']} cannot get its image {status['image']}: {message}"
+            )
     return ""

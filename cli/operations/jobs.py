@@ -6,6 +6,7 @@ from typing import Any
 
 from cli.base.errors import KitError
 from cli.cloud.kubernetes import Kubernetes, Object
+from cli.operations.hindrances import conditions, waiting
 
 MANAGER = "aerodrome"
 """As whom the fields of what the command line itself makes are applied."""
@@ -24,14 +25,10 @@ _NOT_OURS = ("controller-uid", "job-name", "batch.kubernetes.io/controller-uid",
 
 def template_of(job: Mapping[str, Any]) -> Object:
     """The pod template of a Job or a CronJob's Job, without what its controller wrote into it."""
-    template: Object = dict(job["spec"]["template"])
-    metadata = dict(template.get("metadata") or {})
+    template = job["spec"]["template"]
+    metadata = template.get("metadata") or {}
     labels = {k: v for k, v in (metadata.get("labels") or {}).items() if k not in _NOT_OURS}
-    return {"metadata": {**_kept(metadata), "labels": labels}, "spec": dict(template["spec"])}
-
-
-def _kept(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: metadata[key] for key in ("annotations",) if metadata.get(key)}
+    return {"metadata": {**metadata, "labels": labels}, "spec": template["spec"]}
 
 
 def run(kubernetes: Kubernetes, name: str, spec: Mapping[str, Any], seconds: float) -> list[str]:
@@ -52,15 +49,10 @@ def run(kubernetes: Kubernetes, name: str, spec: Mapping[str, Any], seconds: flo
     selector = f"{_POD}={name}"
     try:
         while True:
-            found = kubernetes.find_same(job)
-            conditions = {
-                item["type"]
-                for item in ((found or {}).get("status") or {}).get("conditions") or ()
-                if item["status"] == "True"
-            }
-            if "Complete" in conditions:
+            ended = conditions(kubernetes.find_same(job) or {})
+            if "Complete" in ended:
                 return kubernetes.logs(selector, lines=LINES)
-            if "Failed" in conditions:
+            if "Failed" in ended:
                 raise KitError(f"Job {name} failed", _last_lines(kubernetes, selector))
             if reason := _hopeless(kubernetes, selector):
                 raise KitError(f"Job {name} cannot start", reason)
@@ -76,10 +68,9 @@ def run(kubernetes: Kubernetes, name: str, spec: Mapping[str, Any], seconds: flo
 
 def _hopeless(kubernetes: Kubernetes, selector: str) -> str:
     for pod in kubernetes.objects("pods", selector=selector):
-        for status in (pod.get("status") or {}).get("containerStatuses") or ():
-            waiting = (status.get("state") or {}).get("waiting") or {}
-            if waiting.get("reason") in _HOPELESS:
-                return f"{waiting['reason']}: {waiting.get('message') or status.get('image')}"
+        for status, why in waiting(pod):
+            if why.get("reason") in _HOPELESS:
+                return f"{why['reason']}: {why.get('message') or status.get('image')}"
     return ""
 
 

@@ -135,13 +135,13 @@ def refuse_impossible(environment: Environment, there: DeployedState) -> None:
 
 
 def _refuse_move(environment: Environment, there: DeployedState) -> None:
-    told = there.outputs
+    outputs = there.outputs
     now = {
-        "environment": (told.environment, there.configured("environment")),
-        "tenancy": (told.tenancy, there.configured("tenancy")),
-        "base": (told.base, there.configured("base")),
+        "environment": (outputs.environment, there.configured("environment")),
+        "tenancy": (outputs.tenancy, there.configured("tenancy")),
+        "base": (outputs.base, there.configured("base")),
         # Without a key the region is what AWS' own variables say.
-        REGION_KEY: (told.region, there.plain.get(REGION_KEY, told.region)),
+        REGION_KEY: (outputs.region, there.plain.get(REGION_KEY, outputs.region)),
     }
     for key, (was, asked) in now.items():
         if was and was != asked:

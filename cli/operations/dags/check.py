@@ -22,6 +22,7 @@ import yaml
 
 from cli.base.errors import KitError, UserError
 from cli.base.paths import ROOT, cache_dir
+from cli.base.uv import uv
 from cli.operations.dags import image
 from cli.operations.live import Live
 
@@ -183,7 +184,7 @@ def here(dags: Path, given: Mapping[str, Any], report: Callable[[str], None]) ->
 
 def environment(report: Callable[[str], None]) -> Path:
     """A Python environment with the image's packages, made once for each lock."""
-    lock, uv = IMAGE / "requirements.txt", ROOT / "requirements" / "uv.txt"
+    lock = IMAGE / "requirements.txt"
     name = image.content(lock)[:16]
     target = cache_dir() / "airflow" / f"{name}-{sys.version_info[0]}.{sys.version_info[1]}"
     if target.is_dir():
@@ -193,10 +194,9 @@ def environment(report: Callable[[str], None]) -> Path:
     new = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=target.parent))
     python = str(new / "bin" / "python")
     steps = [
-        [sys.executable, "-m", "venv", str(new)],
-        [python, "-m", "pip", "install", "-q", "--require-hashes", "-r", str(uv)],
+        [sys.executable, "-m", "venv", "--without-pip", str(new)],
         [
-            *(str(new / "bin" / "uv"), "pip", "install", "-q", "--python", python),
+            *(str(uv()), "pip", "install", "-q", "--python", python),
             *("--require-hashes", "--only-binary", ":all:", "-r", str(lock)),
         ],
     ]

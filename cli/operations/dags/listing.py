@@ -1,4 +1,4 @@
-"""The deployed DAGs, and one run of one of them, as Airflow's API tells of them."""
+"""The deployed DAGs, and one run of one of them, as Airflow's API has them."""
 
 import difflib
 import json

@@ -73,11 +73,11 @@ def _wait(
             (dag["bundle_name"], dag["dag_id"]): dag.get("last_parsed_time")
             for dag in airflow.dags()
         }
-        told = {(each["bundle_name"], each["filename"]) for each in airflow.broken_files()}
+        refused = {(each["bundle_name"], each["filename"]) for each in airflow.broken_files()}
         left = [
             each
             for each in wanted
-            if (each.bundle, each.file) not in told
+            if (each.bundle, each.file) not in refused
             and not _later(parsed.get((each.bundle, each.dag)), since)
         ]
         if len(left) < before:

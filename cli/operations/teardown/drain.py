@@ -30,7 +30,7 @@ GRACE = 2
 STOPPING = 10.0
 """Seconds for a scheduler to end. One on a node that is lost never does."""
 
-FAREWELL = 10.0
+UPLOAD_SECONDS = 10.0
 """Seconds, at the end of the time, for tasks that were signalled to stop: to upload their logs."""
 
 TOGETHER = 16
@@ -118,7 +118,11 @@ def _pause(target: Target, kubernetes: Kubernetes, report: Report, give_up: floa
                 report.note(f"{waiting} task(s) wait for a trigger: they are not resumed")
             if target.executor.task_hosts:
                 # Those with pods of their own are signalled later, and need their time for it.
-                later = min(FAREWELL, target.limits.drain / 2) if target.executor.task_pods else 0.0
+                later = (
+                    min(UPLOAD_SECONDS, target.limits.drain / 2)
+                    if target.executor.task_pods
+                    else 0.0
+                )
                 _Hosts(target, kubernetes, airflow, report).end(give_up - later)
             return airflow.unfinished() > 0
     except Unreachable:
@@ -141,11 +145,11 @@ class _Hosts:
         self._report = report
 
     def end(self, give_up: float) -> None:
-        farewell = min(FAREWELL, self._limits.drain / 2)
-        left = self._wait(give_up - farewell)
-        if left and farewell:
+        upload_seconds = min(UPLOAD_SECONDS, self._limits.drain / 2)
+        left = self._wait(give_up - upload_seconds)
+        if left and upload_seconds:
             self._report.note(
-                f"{left} task(s) did not end in {self._limits.drain - farewell:.0f} s, and are signalled to stop"
+                f"{left} task(s) did not end in {self._limits.drain - upload_seconds:.0f} s, and are signalled to stop"
             )
             hosts = f"{COMPONENT_LABEL} in ({','.join(self._executor.task_hosts)})"
             pods = [
@@ -153,7 +157,7 @@ class _Hosts:
                 for pod in self._kubernetes.objects("pods", selector=hosts)
                 if _phase(pod) not in (PENDING, *ENDED)
             ]
-            _signal_to_stop(self._kubernetes, self._report, pods, INTERRUPT_ALL, farewell)
+            _signal_to_stop(self._kubernetes, self._report, pods, INTERRUPT_ALL, upload_seconds)
             left = self._wait(give_up)
         if left:
             self._report.note(f"{left} task(s) left running, the end of their logs is lost")
@@ -179,7 +183,7 @@ class _Hosts:
 def _signal_to_stop(
     kubernetes: Kubernetes, report: Report, pods: Sequence[Object], script: str, seconds: float
 ) -> None:
-    def tell(pod: Object) -> None:
+    def signal_pod(pod: Object) -> None:
         try:
             code, _, errors = kubernetes.execute(pod, "python", "-c", script, seconds=seconds)
             why = errors.strip() if code else ""
@@ -189,7 +193,7 @@ def _signal_to_stop(
             report.note(f"{_name(pod)} cannot be signalled: {why}")
 
     with ThreadPoolExecutor(TOGETHER) as pool:
-        list(pool.map(tell, pods))
+        list(pool.map(signal_pod, pods))
 
 
 def _end_scheduler(target: Target, kubernetes: Kubernetes, give_up: float) -> None:
@@ -217,18 +221,18 @@ class _Workers:
         self._pods: dict[str, Object] = {}
 
     def end(self, give_up: float) -> None:
-        farewell = min(FAREWELL, self._limit / 2)
+        upload_seconds = min(UPLOAD_SECONDS, self._limit / 2)
         running = self._running()
         if running:
             self._report.say(f"waiting for {', '.join(running)}")
-        left = self._wait(give_up - farewell, running)
-        if left and farewell:
+        left = self._wait(give_up - upload_seconds, running)
+        if left and upload_seconds:
             self._report.note(
-                f"{len(left)} task(s) did not end in {self._limit - farewell:.0f} s, and are"
+                f"{len(left)} task(s) did not end in {self._limit - upload_seconds:.0f} s, and are"
                 f" signalled to stop: {', '.join(left)}"
             )
             pods = [self._pods[name] for name in left]
-            _signal_to_stop(self._kubernetes, self._report, pods, INTERRUPT, farewell)
+            _signal_to_stop(self._kubernetes, self._report, pods, INTERRUPT, upload_seconds)
             left = self._wait(give_up, left)
         if left:
             self._report.note(f"left running, the end of their logs is lost: {', '.join(left)}")

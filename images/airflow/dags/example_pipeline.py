@@ -1,7 +1,6 @@
-"""The proof that the whole chain works: two tasks, each a pod of its own.
+"""A DAG to start from: two tasks, of which the second needs the first one's result.
 
-The second task needs the first one's result, which travels through the API server and the
-database. What it logs is looked for in the log that comes back from S3.
+The result travels through the API server and the database. Change it, or delete it: nothing depends on it.
 """
 
 import logging

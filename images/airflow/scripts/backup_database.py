@@ -15,7 +15,7 @@ import time
 from typing import Any, BinaryIO
 
 from database_copy import dump
-from wait_for_schema import CONNECTION, libpq_url
+from wait_for_schema import connect
 
 FERNET_KEY = "AIRFLOW__CORE__FERNET_KEY"
 BUCKET = "BACKUP_BUCKET"
@@ -87,7 +87,6 @@ class _Reader:
 def main() -> int:
     """No arguments: everything comes from the environment."""
     import boto3
-    import psycopg2
     from airflow import __version__
 
     name = f"{time.strftime('%Y-%m-%dT%H-%M-%SZ', time.gmtime())}.tar.gz"
@@ -98,7 +97,7 @@ def main() -> int:
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "fernet": fingerprint(newest(os.environ[FERNET_KEY])),
     }
-    connection = psycopg2.connect(libpq_url(os.environ[CONNECTION]), connect_timeout=10)
+    connection = connect()
     upload = Upload(boto3.client("s3"), bucket, key)
     failed: BaseException | None = None
     rows: dict[str, int] = {}

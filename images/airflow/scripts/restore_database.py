@@ -19,7 +19,7 @@ from typing import Any
 import prepare_database
 from backup_database import FERNET_KEY, fingerprint, newest
 from database_copy import Backup, BackupError, revisions
-from wait_for_schema import CONNECTION, SCHEMA_FILE, libpq_url
+from wait_for_schema import SCHEMA_FILE, connect
 
 URL = "BACKUP_URL"
 FORMER_KEY = "FORMER_FERNET_KEY"
@@ -133,7 +133,7 @@ def main() -> int:
     import psycopg2
 
     own = os.environ[FERNET_KEY]
-    connection = psycopg2.connect(libpq_url(os.environ[CONNECTION]), connect_timeout=10)
+    connection = connect()
     try:
         with urllib.request.urlopen(os.environ[URL], timeout=60) as source:
             backup = Backup(source)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from wait_for_schema import CONNECTION, libpq_url
+from wait_for_schema import connect
 
 FOLDER = "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH"
 
@@ -69,11 +69,10 @@ def empty(s3: Any, bucket: str, prefix: str) -> int:
 def main() -> int:
     """`sweep_xcoms.py`; one line for each run of which something was deleted."""
     import boto3
-    import psycopg2
 
     bucket, prefix = bucket_and_prefix(os.environ[FOLDER])
     s3 = boto3.client("s3")
-    connection = psycopg2.connect(libpq_url(os.environ[CONNECTION]), connect_timeout=10)
+    connection = connect()
     connection.autocommit = True
 
     def runs(dag: str) -> set[str]:

@@ -24,6 +24,13 @@ def libpq_url(url: str) -> str:
     return re.sub(r"^postgres(?:ql)?\+\w+://", "postgresql://", url)
 
 
+def connect(seconds: int = 10) -> Any:
+    """A connection to the metadata database, as the user that owns it."""
+    import psycopg2
+
+    return psycopg2.connect(libpq_url(os.environ[CONNECTION]), connect_timeout=seconds)
+
+
 def missing(needed: dict[str, list[str]], found: dict[str, list[str]]) -> str:
     """What still differs, or nothing."""
     differences = [
