@@ -124,18 +124,24 @@ capabilities:
 {{- end }}
 
 {{/*
-Alive is who has written a heartbeat of late. `airflow jobs check` asks the same, but loads
-all of Airflow each time. Call with (dict "job" "TriggererJob" "probes" .Values.triggerer.probes).
+Of a container whose process has a job in Airflow's database: what it runs, and its probes. Alive is who has written a
+heartbeat of late; the process says so itself. Call with (dict "component" "triggerer" "probes" .Values.triggerer.probes).
 */}}
-{{- define "airflow.heartbeatProbes" -}}
-{{- $command := printf "[python, /opt/airflow/scripts/check_heartbeat.py, %s, %q]" .job (toString .probes.heartbeatSeconds) -}}
+{{- define "airflow.job" -}}
+args:
+  - python
+  - /opt/airflow/scripts/run_component.py
+  - {{ .component }}
+  - --health-port=8974
+  - --heartbeat-seconds={{ int .probes.heartbeatSeconds }}
+ports:
+  - name: health
+    containerPort: 8974
 startupProbe:
-  exec:
-    command: {{ $command }}
+  httpGet: {path: /, port: health}
   {{- toYaml .probes.startup | nindent 2 }}
 livenessProbe:
-  exec:
-    command: {{ $command }}
+  httpGet: {path: /, port: health}
   {{- toYaml .probes.liveness | nindent 2 }}
 {{- end }}
 

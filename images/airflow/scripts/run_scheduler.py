@@ -1,4 +1,4 @@
-"""Run `airflow scheduler` with the kit's KubernetesExecutor, so that it stops on SIGTERM and spares running tasks.
+"""Prepare `airflow scheduler`: the kit's KubernetesExecutor, an end on SIGTERM, and running tasks that are spared.
 
 The process that watches Kubernetes is forked off the scheduler and inherits its handler for
 SIGTERM, which does nothing there. So the scheduler waits 20 seconds for it at every stop,
@@ -12,7 +12,6 @@ is young. When it dies its heartbeats end, which every scheduler notices.
 
 import os
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -64,16 +63,8 @@ def spare_running_tasks() -> None:
     ExecutorLoader.init_executors = init_executors
 
 
-def main() -> None:
-    """No arguments."""
+def prepare() -> None:
+    """Before `airflow scheduler` starts in this process."""
     os.register_at_fork(after_in_child=default_sigterm)
     use_task_pods()
     spare_running_tasks()
-    from airflow.__main__ import main as airflow
-
-    sys.argv = ["airflow", "scheduler"]
-    airflow()
-
-
-if __name__ == "__main__":
-    main()

@@ -15,6 +15,8 @@ import sys
 import threading
 from typing import Any
 
+import lean_start
+
 GRACE = "AERODROME_GRACE_SECONDS"
 """The pod's grace period, as the chart says it."""
 
@@ -97,7 +99,8 @@ def start(seconds: float, action: Any, *arguments: Any) -> None:
 
 
 def prepare_supervisor() -> None:
-    """Before the supervisor starts the task: wraps what both processes run."""
+    """Before the supervisor starts the task: imports Airflow, and wraps what both processes run."""
+    lean_start.import_airflow()
     from airflow.sdk.execution_time import supervisor
 
     # The last thing that the task's process does before it runs the task.
@@ -113,6 +116,7 @@ def prepare_supervisor() -> None:
     supervisor.block_orm_access = in_task
     process = supervisor.ActivitySubprocess
     process._monitor_subprocess = insistent(process._monitor_subprocess)
+    lean_start.trim_supervisor()
 
 
 def main() -> None:
@@ -123,6 +127,7 @@ def main() -> None:
     from airflow.sdk.execution_time.execute_workload import main as execute_workload
 
     execute_workload()
+    lean_start.leave()
 
 
 if __name__ == "__main__":
