@@ -1,7 +1,7 @@
 """`make bench`: the figures of docs/performance.md, measured here and now.
 
-The kit in a sandbox of its own, by the command line, beside `pulumi` typed by hand. Prints a table, or
-JSON with `--json`.
+The kit in a sandbox of its own, by the command line, beside `pulumi` typed by hand; then its Airflow, beside another chart
+where one is given. Prints a table, or JSON with `--json`.
 Nothing here fails on a figure: a benchmark is no test.
 """
 
@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import kit
+from tests.bench import kit, speed
 from tests.bench.figures import Figure, table
+from tests.bench.peer import Chart
 
 
 def main() -> None:
@@ -33,7 +34,14 @@ def main() -> None:
 
 
 def _measure(options: argparse.Namespace, folder: Path) -> Iterator[Figure]:
-    yield from kit.measure(folder, max(1, options.runs), cold=options.cold)
+    runs = max(1, options.runs)
+    for name in ("kit", "airflow"):
+        (folder / name).mkdir()
+    if options.only != "airflow":
+        yield from kit.measure(folder / "kit", runs, cold=options.cold)
+    if options.only != "kit":
+        chart = Chart(options.peer_chart, options.peer_values) if options.peer_chart else None
+        yield from speed.measure(folder / "airflow", runs, chart)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,6 +51,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--cold", action="store_true", help="the kit also with empty caches (15 minutes)"
     )
+    parser.add_argument(
+        "--only", choices=["kit", "airflow"], help="the command line, or how fast tasks start"
+    )
+    parser.add_argument(
+        "--peer-chart",
+        type=Path,
+        metavar="DIR",
+        help="another chart of Airflow, installed beside the kit's for the ratio",
+    )
+    parser.add_argument("--peer-values", type=Path, metavar="FILE", help="values for that chart")
     return parser
 
 

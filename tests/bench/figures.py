@@ -17,8 +17,8 @@ class Figure:
 
     goal: float
     samples: tuple[float, ...]
-    real: float | None = None
-    """What Pulumi's own engine needs, where that was measured."""
+    beside: float | None = None
+    """What was measured beside it for the same: `pulumi` by hand, or another chart of Airflow."""
 
     cpu: float | None = None
     """Seconds of processor time, user and system, of the whole process tree; the median too."""
@@ -33,7 +33,7 @@ def median(
     samples: Sequence[float],
     unit: str = "s",
     *,
-    real: float | None = None,
+    beside: float | None = None,
     cpu: Sequence[float] = (),
     others: Sequence[float] = (),
 ) -> Figure:
@@ -44,7 +44,7 @@ def median(
         unit,
         goal,
         tuple(round(sample, 2) for sample in samples),
-        real,
+        beside,
         round(statistics.median(cpu), 2) if cpu else None,
         round(statistics.median(others), 2) if others else None,
     )
@@ -54,12 +54,12 @@ def median(
 
 def table(figures: Sequence[Figure]) -> str:
     """All of it for people; `over` marks what misses its goal."""
-    head = f"{'':50} {'measured':>12} {'goal':>8} {'real engine':>12} {'CPU':>8} {'others':>7}"
+    head = f"{'':50} {'measured':>12} {'goal':>8} {'beside it':>12} {'CPU':>8} {'others':>7}"
     lines = [head]
     for figure in figures:
         cells = (
             f"{figure.what:50} {figure.value:9.2f} {figure.unit:3}{figure.goal:8g}"
-            f"{_cell(figure.real, 13)}{_cell(figure.cpu, 9)}{_cell(figure.others, 8)}"
+            f"{_cell(figure.beside, 13)}{_cell(figure.cpu, 9)}{_cell(figure.others, 8)}"
         )
         lines.append(cells + ("  over" if figure.value > figure.goal else ""))
     return "\n".join(lines) + "\n"

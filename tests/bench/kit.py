@@ -19,8 +19,9 @@ _SETTLED_SECONDS = 60
 class Kit:
     """A sandbox for measuring, beside the user's."""
 
-    def __init__(self, folder: Path, runs: int) -> None:
+    def __init__(self, folder: Path, runs: int, checkout: Path = ROOT) -> None:
         self.runs = runs
+        self.checkout = checkout
         self.environment = {
             **os.environ,
             "AERODROME_STATE": str(folder / "state"),
@@ -30,11 +31,11 @@ class Kit:
 
     def seconds(self, *argv: str) -> float:
         """The wall time of a command that must succeed."""
-        return cost(argv, self.environment).wall
+        return cost(argv, self.environment, self.checkout).wall
 
     def several(self, what: str, goal: float, argv: Sequence[str]) -> Figure:
         """A command that can be repeated as it is."""
-        costs = [cost(argv, self.environment) for _ in range(self.runs)]
+        costs = [cost(argv, self.environment, self.checkout) for _ in range(self.runs)]
         return median(
             what,
             goal,
@@ -54,7 +55,7 @@ class Kit:
         """The environment of somebody who types `pulumi`."""
         told = subprocess.run(
             ["./aerodrome", "sandbox", "env", "--json"],
-            cwd=ROOT,
+            cwd=self.checkout,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -68,7 +69,7 @@ class Kit:
         """GiB held by the sandbox's processes, page cache not counted."""
         status = subprocess.run(
             ["./aerodrome", "status", "--env", "sandbox", "--json"],
-            cwd=ROOT,
+            cwd=self.checkout,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -79,7 +80,11 @@ class Kit:
     def down(self) -> None:
         """Whatever state it is in; what it prints would be taken for a part of the result."""
         subprocess.run(
-            ["make", "down"], cwd=ROOT, env=self.environment, capture_output=True, check=False
+            ["make", "down"],
+            cwd=self.checkout,
+            env=self.environment,
+            capture_output=True,
+            check=False,
         )
 
 

@@ -44,11 +44,11 @@ class Memory:
     proportional: float
 
 
-def cost(argv: Sequence[str], environment: Mapping[str, str]) -> Cost:
+def cost(argv: Sequence[str], environment: Mapping[str, str], folder: Path = ROOT) -> Cost:
     """Run it once, undisturbed."""
     with tempfile.TemporaryFile("w+") as said:
         busy, started = _busy(), time.monotonic()
-        process = _start(argv, environment, said.fileno())
+        process = _start(argv, environment, said.fileno(), folder)
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - started
         _succeeded(argv, os.waitstatus_to_exitcode(status), said)
@@ -74,10 +74,10 @@ def memory(argv: Sequence[str], environment: Mapping[str, str]) -> Memory:
 
 
 def _start(
-    argv: Sequence[str], environment: Mapping[str, str], said: int
+    argv: Sequence[str], environment: Mapping[str, str], said: int, folder: Path = ROOT
 ) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        argv, cwd=ROOT, env=dict(environment), stdin=subprocess.DEVNULL, stdout=said, stderr=said
+        argv, cwd=folder, env=dict(environment), stdin=subprocess.DEVNULL, stdout=said, stderr=said
     )
 
 
