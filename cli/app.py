@@ -19,6 +19,7 @@ from cli.base.paths import state_dir
 from cli.commands import (
     backup,
     bootstrap,
+    compose,
     config,
     cost,
     dags,
@@ -130,6 +131,9 @@ app.command("exec", short_help="Run a command in a pod of Airflow.")(execute.exe
 app.command("extend")(extend.extend)
 app.command("backup", short_help="Back up Airflow's database, or list the backups.")(backup.backup)
 app.command("restore", short_help="Restore Airflow's database from a backup.")(restore.restore)
+app.command("compose", short_help="Write a compose file: Airflow without Kubernetes.")(
+    compose.compose
+)
 app.command("proof")(proof.proof)
 app.command("outputs")(outputs.outputs)
 app.command("inventory")(inventory.inventory)

@@ -1,13 +1,13 @@
 """Where PostgreSQL is: what Airflow needs to know of a database, whoever runs it."""
 
 from dataclasses import dataclass
-from urllib.parse import quote
 
 import pulumi
 
+from infra.contract import secret_contents
 from infra.stack import Stack
 
-PORT = 5432
+PORT = secret_contents.POSTGRES_PORT
 
 IN_CLUSTER_SERVICE = "airflow-database"
 """The Service that charts/airflow makes for its PostgreSQL."""
@@ -23,13 +23,9 @@ class Address:
 
 
 def sqlalchemy_url(server: Address, name: str, password: str) -> pulumi.Output[str]:
-    """A database whose user has its name, as SQLAlchemy wants it; a password may hold any character."""
-    options = pulumi.Output.from_input(server.tls).apply(
-        lambda tls: "?sslmode=require" if tls else ""
-    )
-    login = f"{name}:{quote(password, safe='')}"
-    return pulumi.Output.concat(
-        f"postgresql+psycopg2://{login}@", server.host, f":{PORT}/{name}", options
+    """A database on `server`, as SQLAlchemy wants it."""
+    return pulumi.Output.all(server.host, server.tls).apply(
+        lambda known: secret_contents.sqlalchemy_url(known[0], name, password, tls=known[1])
     )
 
 

@@ -11,6 +11,7 @@ import pulumi_kubernetes as kubernetes
 from infra.address import Address, sqlalchemy_url
 from infra.celery import celery_secret
 from infra.content import PROJECT_ROOT, content_hash
+from infra.contract.secret_contents import airflow_secrets
 from infra.image import Image
 from infra.stack import Stack
 from infra.values import over
@@ -116,25 +117,12 @@ class Airflow(pulumi.ComponentResource):
 
     def _contents(self) -> Contents:
         """What the Secrets hold, by their keys in SECRET_NAMES."""
-        settings, secrets = self._args.stack.settings, self._args.stack.secrets
+        stack = self._args.stack
         contents: dict[str, Mapping[str, pulumi.Input[str]]] = {
-            "fernet": {"fernet-key": secrets.fernet_key},
-            "jwt": {"jwt-secret": secrets.jwt_secret},
-            "api": {"api-secret-key": secrets.api_secret_key},
-            "database": {
-                "connection": self._connection(),
-                "username": self._names.database,
-                "password": secrets.database_password,
-                "database": self._names.database,
-            },
-            "admin": {
-                "username": settings.admin_user,
-                "password": secrets.admin_password,
-                "email": settings.admin_email,
-            },
+            **airflow_secrets(stack.settings, stack.secrets, stack.names, self._connection())
         }
-        if self._args.stack.executor.needs_redis:
-            contents["celery"] = celery_secret(self._args.stack, self._args.database)
+        if stack.executor.needs_redis:
+            contents["celery"] = celery_secret(stack, self._args.database)
         return contents
 
     def _secrets(self, contents: Contents) -> list[kubernetes.core.v1.Secret]:

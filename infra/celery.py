@@ -4,12 +4,13 @@ Workers run tasks, and a task can read what its worker has. So they get the queu
 database which holds nothing but results; never Airflow's own.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote
 
 import pulumi
 
 from infra.address import Address, sqlalchemy_url
+from infra.contract import secret_contents
 from infra.contract.executors import REDIS
 from infra.contract.sizes import REDIS_DISK_GB
 from infra.contract.tenancy import Tenancy
@@ -18,22 +19,15 @@ from infra.registry import Repository
 from infra.stack import Stack
 
 REDIS_SERVICE: Final = "airflow-redis"
-REDIS_PORT: Final = 6379
 FLOWER_SERVICE: Final = "airflow-flower"
 FLOWER_PORT: Final = 5555
 
 
-def celery_secret(stack: Stack, server: Address) -> dict[str, pulumi.Input[str]]:
+def celery_secret(stack: Stack, server: Address) -> Mapping[str, pulumi.Input[str]]:
     """The content of the chart's Secret `celery`; `server` is where Airflow's database is, too."""
-    name, password = stack.names.results_database, stack.secrets.celery_password
-    results = sqlalchemy_url(server, name, password)
-    return {
-        "broker-url": f"redis://:{quote(password, safe='')}@{REDIS_SERVICE}:{REDIS_PORT}/0",
-        "redis-password": password,
-        "result-backend": pulumi.Output.concat("db+", results),
-        "results-database": name,
-        "results-password": password,
-    }
+    results = sqlalchemy_url(server, stack.names.results_database, stack.secrets.celery_password)
+    backend = results.apply(secret_contents.result_backend)
+    return secret_contents.celery_secret(stack.secrets, stack.names, REDIS_SERVICE, backend)
 
 
 def celery_values(

@@ -9,14 +9,12 @@ import pulumi_aws as aws
 import pulumi_docker_build as docker_build
 
 from infra.content import PROJECT_ROOT, context_hash
+from infra.contract.image_builds import build_arguments, left_out
 from infra.registry import Repository
 from infra.stack import Stack
 
 PLATFORM = docker_build.Platform.LINUX_AMD64
 """The workers' processor."""
-
-EXAMPLE_DAGS = "dags/examples"
-"""In `images/airflow`."""
 
 EXISTING = "existing"
 """The stage of every Containerfile in which there is nothing to do."""
@@ -32,9 +30,8 @@ class ImageArgs:
 
     @property
     def without(self) -> str:
-        """The folder of its sources that the image shall not hold; its Containerfile takes it away."""
-        wanted = self.image != "airflow" or self.stack.settings.example_dags
-        return "" if wanted else EXAMPLE_DAGS
+        """The folder of its sources that the image shall not hold."""
+        return left_out(self.stack.settings, self.image)
 
 
 class Image(pulumi.ComponentResource):
@@ -68,12 +65,7 @@ class Image(pulumi.ComponentResource):
             args.stack.names.of(args.image),
             context={"location": folder},
             dockerfile={"location": f"{folder}/Containerfile"},
-            build_args={
-                key: value
-                for key, value in {"REVISION": revision, "WITHOUT": args.without}.items()
-                if value
-            }
-            or None,
+            build_args=build_arguments(args.stack.settings, args.image) or None,
             platforms=[PLATFORM],
             push=existing.apply(lambda digest: not digest),
             target=existing.apply(lambda digest: EXISTING if digest else None),

@@ -20,6 +20,7 @@ GO_MODULE = ROOT / "sandbox" / "cluster" / "gomodule"
 LANGUAGE_HOST = GO_MODULE / "language-host"
 PROVIDER_MODULE = ROOT / "sandbox" / "pulumi" / "kubernetes_provider"
 CHECKERS_MODULE = ROOT / "sandbox" / "setup" / "gomodule"
+COMPOSE_MODULE = ROOT / "sandbox" / "setup" / "compose_module"
 REQUIREMENTS = ROOT / "requirements"
 
 OWN_PROGRAMS = ("kube", "coredns", "pause")
@@ -47,9 +48,12 @@ UNPACKED_PACKAGES = (
 """Debian packages that are unpacked beside the tools, not installed: installed, they would
 start services of their own, or take the place of Docker's."""
 
-CHECKER_PACKAGES = ("cloud-init", "postgresql-15", "redis-tools", "libjemalloc2", "liblzf1")
-"""Unpacked for the tests. Installed, cloud-init would configure the machine at its next start, and PostgreSQL
-would start a server; the last two are what Redis is linked with."""
+CHECKER_PACKAGES = (
+    *("cloud-init", "postgresql-15", "redis-tools", "libjemalloc2", "liblzf1"),
+    *("podman", "conmon", "netavark", "aardvark-dns"),
+)
+"""Unpacked for the tests. Installed, cloud-init would configure the machine at its next start, PostgreSQL would
+start a server, and Podman a socket; libjemalloc2 and liblzf1 are what Redis is linked with."""
 
 BASE_SUITE = "bookworm"
 BASE_PACKAGES = ("ca-certificates",)
@@ -179,6 +183,12 @@ def go_dir() -> Path:
 
 
 @cache
+def compose_dir() -> Path:
+    """Docker's compose program."""
+    return cache_dir() / "compose" / digest(COMPOSE_MODULE, platform.machine())
+
+
+@cache
 def base_image_dir() -> Path:
     """Holds rootfs.tar, the Debian base of the images."""
     inputs = digest(BASE_SUITE, *BASE_PACKAGES, platform.machine())
@@ -198,6 +208,11 @@ def tool(name: str) -> Path:
 def actionlint() -> Path:
     """The checker of GitHub's workflow files."""
     return _existing(actionlint_dir() / "actionlint")
+
+
+def docker_compose() -> Path:
+    """Docker's compose, for the tests of compose files."""
+    return _existing(compose_dir() / "docker-compose")
 
 
 def cni_plugins() -> Path:

@@ -62,6 +62,14 @@ def tasks() -> list[Task]:
             ["go"],
         ),
         Task(
+            "compose",
+            "Docker's compose, for the tests (4 minutes, once)",
+            tools.compose_dir().is_dir,
+            go_tools.build_compose,
+            # They share much of what they compile.
+            ["go", "tools"],
+        ),
+        Task(
             "base-image",
             "Debian base image",
             tools.base_image_dir().is_dir,
@@ -90,7 +98,8 @@ def _has_kubernetes_plugin() -> bool:
 
 
 def _go_ready() -> bool:
-    built = tools.tools_dir().is_dir() and tools.actionlint_dir().is_dir()
+    own = (tools.tools_dir(), tools.actionlint_dir(), tools.compose_dir())
+    built = all(folder.is_dir() for folder in own)
     if built and _has_pulumi() and _has_kubernetes_plugin():
         return True
     return bool(go_tools.go_on_path()) or tools.go_dir().is_dir()

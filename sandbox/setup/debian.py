@@ -13,6 +13,9 @@ INSTALLED_PACKAGES = (
     "conntrack",
     "debootstrap",
     "iproute2",
+    # What Podman's network is made with, in the tests; and what its conmon is linked with.
+    "iptables",
+    "libglib2.0-0",
     # What PostgreSQL, unpacked for the tests, is linked with.
     "libldap-2.5-0",
     "libpq5",

@@ -126,6 +126,13 @@ def build_actionlint(log: Log) -> None:
         _compile(log, str(folder / "actionlint"), (package,), module=tools.CHECKERS_MODULE)
 
 
+def build_compose(log: Log) -> None:
+    """Docker's compose, which Debian 12 and PyPI have in its first, Python version only."""
+    with made_whole(tools.compose_dir()) as folder:
+        package = "github.com/docker/compose/v2/cmd"
+        _compile(log, str(folder / "docker-compose"), (package,), module=tools.COMPOSE_MODULE)
+
+
 def _compile(
     log: Log,
     output: str,

@@ -65,6 +65,24 @@ class Buildah:
                 digest = self._push(scratch, name, image, registry.parse(tag))
             return digest
 
+    def export(self, name: str, build: Build, target: str) -> None:
+        """Build, and copy the image to `target`, as skopeo names places: for whoever has no registry."""
+        with self._workplace() as scratch:
+            identifier = scratch / "image-id"
+            output = self._run(scratch, _build_arguments(build, scratch, identifier), build)
+            if output.code != 0:
+                raise _failure(name, output.text)
+            packed = self._packed(scratch, name, identifier.read_text().strip())
+            copied = self._execute(
+                scratch, [_program("skopeo"), "copy", "--quiet", f"oci:{packed}", target]
+            )
+            if copied.code != 0:
+                raise CloudError(
+                    f"The image {name} could not be copied to {target}",
+                    _last_lines(copied.text),
+                    operation="copy",
+                )
+
     def _push(self, scratch: Path, name: str, image: str, tag: registry.Reference) -> str:
         packed = self._packed(scratch, name, image)
         refused = _refusal(tag, _digest_of(packed))

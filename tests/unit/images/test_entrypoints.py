@@ -51,6 +51,36 @@ class TestAirflow:
         expected = "python " + " ".join(f"<{word}>" for word in words)
         assert self.run(tmp_path, "python", *words) == expected
 
+    def variables(self, secrets: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [IMAGES / "airflow" / "entrypoint", "sh", "-c", *words],
+            env={"PATH": os.environ["PATH"], "AERODROME_SECRETS": str(secrets)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def test_a_file_with_a_secret_is_a_variable(self, tmp_path: Path) -> None:
+        (tmp_path / "AIRFLOW__CORE__FERNET_KEY").write_text("a 'quoted' $HOME")
+        (tmp_path / "OTHER").write_text("two\nlines\n")
+        done = self.variables(tmp_path, 'printf "%s|%s" "$AIRFLOW__CORE__FERNET_KEY" "$OTHER"')
+        assert done.stdout == "a 'quoted' $HOME|two\nlines"
+
+    def test_without_such_files_it_starts_as_well(self, tmp_path: Path) -> None:
+        assert self.variables(tmp_path / "none", "echo started").stdout == "started\n"
+
+    def test_a_secret_that_cannot_be_read_ends_the_start(self, tmp_path: Path) -> None:
+        (tmp_path / "AIRFLOW__CORE__FERNET_KEY").mkdir()
+        done = self.variables(tmp_path, "echo started")
+        assert done.returncode != 0
+        assert done.stdout == ""
+        assert "AIRFLOW__CORE__FERNET_KEY" in done.stderr
+
+    def test_it_has_its_run_bit(self) -> None:
+        """Without it a container ends with "permission denied": the report's compose file did."""
+        for image in ("airflow", "postgres", "redis"):
+            assert os.access(IMAGES / image / "entrypoint", os.X_OK)
+
     def test_its_failure_is_the_containers(self) -> None:
         done = subprocess.run(
             [IMAGES / "airflow" / "entrypoint", "sh", "-c", "exit 7"], check=False

@@ -1,0 +1,21 @@
+"""How an environment's images are built: `images/NAME`, and the arguments that its settings make of it."""
+
+from typing import Final
+
+from infra.contract.settings import Settings
+
+AIRFLOW: Final = "airflow"
+
+EXAMPLE_DAGS: Final = "dags/examples"
+"""In `images/airflow`."""
+
+
+def left_out(settings: Settings, image: str) -> str:
+    """The folder of an image's sources that it shall not hold; its Containerfile takes it away."""
+    return "" if image != AIRFLOW or settings.example_dags else EXAMPLE_DAGS
+
+
+def build_arguments(settings: Settings, image: str) -> dict[str, str]:
+    """Those that are set."""
+    arguments = {"REVISION": settings.image_revision, "WITHOUT": left_out(settings, image)}
+    return {key: value for key, value in arguments.items() if value}

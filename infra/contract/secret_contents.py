@@ -1,0 +1,67 @@
+"""What Airflow's Secrets hold, by the keys that `charts/airflow` asks for, wherever its pods or containers run.
+
+The values may be text, or what the program knows only while it runs: addresses of servers.
+"""
+
+from collections.abc import Mapping
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+from infra.contract.naming import Names
+from infra.contract.settings import Secrets, Settings
+
+T = TypeVar("T")
+
+POSTGRES_PORT: Final = 5432
+REDIS_PORT: Final = 6379
+
+NAMES: Final = frozenset({"username", "email", "database", "results-database"})
+"""Keys of Secrets whose values are names, and no secrets."""
+
+
+def sqlalchemy_url(host: str, name: str, password: str, *, tls: bool = False) -> str:
+    """A database whose user has its name, as SQLAlchemy wants it; a password may hold any character."""
+    login = f"{name}:{quote(password, safe='')}"
+    options = "?sslmode=require" if tls else ""
+    return f"postgresql+psycopg2://{login}@{host}:{POSTGRES_PORT}/{name}{options}"
+
+
+def airflow_secrets(
+    settings: Settings, secrets: Secrets, names: Names, connection: T
+) -> dict[str, Mapping[str, str | T]]:
+    """Those that every executor needs; `connection` leads to Airflow's database."""
+    return {
+        "fernet": {"fernet-key": secrets.fernet_key},
+        "jwt": {"jwt-secret": secrets.jwt_secret},
+        "api": {"api-secret-key": secrets.api_secret_key},
+        "database": {
+            "connection": connection,
+            "username": names.database,
+            "password": secrets.database_password,
+            "database": names.database,
+        },
+        "admin": {
+            "username": settings.admin_user,
+            "password": secrets.admin_password,
+            "email": settings.admin_email,
+        },
+    }
+
+
+def celery_secret(
+    secrets: Secrets, names: Names, redis_host: str, result_backend: T
+) -> Mapping[str, str | T]:
+    """That of an executor with Redis; `result_backend` is as Celery wants it."""
+    password = secrets.celery_password
+    return {
+        "broker-url": f"redis://:{quote(password, safe='')}@{redis_host}:{REDIS_PORT}/0",
+        "redis-password": password,
+        "result-backend": result_backend,
+        "results-database": names.results_database,
+        "results-password": password,
+    }
+
+
+def result_backend(url: str) -> str:
+    """A database's address as Celery wants it."""
+    return f"db+{url}"
