@@ -22,6 +22,7 @@ from cli.commands import (
     config,
     cost,
     dags,
+    database,
     doctor,
     down,
     execute,
@@ -138,6 +139,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 app.add_typer(image.app, name="image")
 app.add_typer(dags.app, name="dags")
+app.add_typer(database.app, name="database")
 app.add_typer(sandbox.app, name="sandbox")
 
 

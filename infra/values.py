@@ -60,6 +60,11 @@ OWNED: Final[Mapping[str, str]] = {
     "backup.bucket": _STORED,
     "backup.prefix": _STORED,
     "backup.serviceAccount": "the role in AWS is for this account",
+    "databaseClean.enabled": "./aerodrome config set databaseKeepDays DAYS, or 0",
+    "databaseClean.keepDays": "./aerodrome config set databaseKeepDays DAYS",
+    "databaseClean.bucket": _STORED,
+    "databaseClean.prefix": _STORED,
+    "databaseClean.serviceAccount": "the role in AWS is for this account",
     "xcom.prefix": _STORED,
     "networkPolicies.enabled": "environments in one cluster are kept apart by them",
 }

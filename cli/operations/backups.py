@@ -92,7 +92,7 @@ def make(found: Live) -> dict[str, Any]:
         )
     spec = {**cron_job["spec"]["jobTemplate"]["spec"]}
     lines = jobs.run(found.kubernetes, f"{_CRON_JOB}-now", spec, BACKUP_SECONDS)
-    return _result(lines)
+    return jobs.answer(lines)
 
 
 def choose(found: Live, which: str) -> BackupObject:
@@ -153,7 +153,7 @@ def restore(found: Live, source: Live, backup: BackupObject, report: Report) -> 
             lines = jobs.run(kubernetes, _RESTORE, _spec(migration), RESTORE_SECONDS)
     finally:
         kubernetes.delete(secret)
-    return _result(lines)
+    return jobs.answer(lines)
 
 
 def _prefix(found: Live) -> str:
@@ -183,12 +183,6 @@ def _at(found: Live, uri: str) -> BackupObject:
     except ClientError as error:
         raise UserError(f"{uri} cannot be read", str(error), "./aerodrome backup --list") from error
     return BackupObject(uri, bucket, key, int(head["ContentLength"]), head["LastModified"])
-
-
-def _result(lines: list[str]) -> dict[str, Any]:
-    """The last line, which the scripts of the image write as JSON."""
-    result: dict[str, Any] = json.loads(lines[-1])
-    return result
 
 
 def _migration(found: Live) -> Object:

@@ -92,6 +92,7 @@ def placed(path: str, value: Any) -> dict[str, Any]:
 
 AROUND: dict[str, dict[str, Any]] = {
     "backup": {"backup": {"bucket": "my-bucket"}},
+    "databaseClean": {"databaseClean": {"bucket": "my-bucket"}},
     "secretsChecksums.celery": {"executor": "CeleryExecutor"},
 }
 """What must be on for these to have anything to change."""

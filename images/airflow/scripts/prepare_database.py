@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import maintenance
 from wait_for_schema import CONNECTION, INTERVAL, libpq_url, look
 
 
@@ -177,6 +178,12 @@ def main() -> int:
     # A thousand small commits, none of which anybody relies on before the last one is through.
     os.environ["PGOPTIONS"] = "-c synchronous_commit=off"
     wait_for_database()
+    with maintenance.at_work():
+        return prepare(account)
+
+
+def prepare(account: Account) -> int:
+    """Schema, account and results, while no cleaning is under way."""
     migrate()
     say("database schema: up to date")
     say(f"account {account.username}: {ensure_account(account)}")

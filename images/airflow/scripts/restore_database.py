@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Iterable
 from typing import Any
 
+import maintenance
 import prepare_database
 from backup_database import FERNET_KEY, fingerprint, newest
 from database_copy import Backup, BackupError, revisions
@@ -130,6 +131,12 @@ def load(
 
 def main() -> int:
     """No arguments: everything comes from the environment."""
+    with maintenance.at_work():
+        return restore()
+
+
+def restore() -> int:
+    """The whole work, while nothing else cleans the database."""
     import psycopg2
 
     own = os.environ[FERNET_KEY]

@@ -184,6 +184,7 @@ class TestCheckDags:
 
 
 class TestPrepareDatabase:
+    maintenance = script("maintenance")
     prepare = script("prepare_database")
 
     def test_the_password_is_in_no_text_of_the_account(self) -> None:
