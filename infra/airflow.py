@@ -27,6 +27,7 @@ SECRET_NAMES = {
     "database": "airflow-database",
     "admin": "airflow-admin",
     "celery": "airflow-celery",
+    "declared": "airflow-declared",
 }
 """The chart gets these names and never a secret: what makes none can lose none."""
 
@@ -135,6 +136,8 @@ class Airflow(pulumi.ComponentResource):
         }
         if self._args.stack.executor.needs_redis:
             contents["celery"] = celery_secret(self._args.stack, self._args.database)
+        if self._args.stack.declared:
+            contents["declared"] = self._args.stack.declared
         return contents
 
     def _secrets(self, contents: Contents) -> list[kubernetes.core.v1.Secret]:

@@ -51,7 +51,9 @@ def clean(
     console = session.console
     if not dry_run:
         usage.used(found)
-    console.report("old rows are being looked for" + ("" if dry_run else ", and moved to the bucket"))
+    console.report(
+        "old rows are being looked for" + ("" if dry_run else ", and moved to the bucket")
+    )
     done = database_clean.clean(found, older_than, dry_run=dry_run)
 
     def show() -> None:

@@ -37,6 +37,10 @@ FORMS: dict[str, Any] = {
 
 SPECIAL: dict[str, Any] = {
     "config": {"core": {"default_timezone": "Europe/Paris"}},
+    "pools": {"changed": {"slots": 7}},
+    "variables": {"changed": "yes"},
+    "connections": {"changed": {"type": "http"}},
+    "prune": ["pools"],
     "image.repository": "registry.example/changed",
     "image.digest": f"sha256:{'2' * 64}",
     "image.tag": "changed",

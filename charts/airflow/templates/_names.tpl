@@ -18,6 +18,7 @@
 {{- define "airflow.name.databaseClean" -}}{{ include "airflow.name" . }}-database-clean{{- end }}
 {{- define "airflow.name.xcomSweep" -}}{{ include "airflow.name" . }}-xcom-sweep{{- end }}
 {{- define "airflow.name.config" -}}{{ include "airflow.name" . }}-config{{- end }}
+{{- define "airflow.name.declared" -}}{{ include "airflow.name" . }}-declared{{- end }}
 {{- define "airflow.name.podTemplate" -}}{{ include "airflow.name" . }}-pod-template{{- end }}
 {{- define "airflow.name.launcher" -}}{{ include "airflow.name" . }}-pod-launcher{{- end }}
 

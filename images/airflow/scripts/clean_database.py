@@ -7,7 +7,6 @@ and list them, and neither read nor delete any. The last line of the output is J
 """
 
 import itertools
-import itertools
 import json
 import os
 import sys

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import maintenance
+import sync_declared
 from wait_for_schema import CONNECTION, INTERVAL, libpq_url, look
 
 
@@ -187,6 +188,9 @@ def prepare(account: Account) -> int:
     migrate()
     say("database schema: up to date")
     say(f"account {account.username}: {ensure_account(account)}")
+    if sync_declared.FILE in os.environ:
+        for line in sync_declared.sync(os.environ).lines():
+            say(line)
     if results := os.environ.get("RESULTS_DATABASE"):
         made = ensure_results(results, os.environ["RESULTS_PASSWORD"])
         say(f"{results}: {' and '.join(made) or 'nothing'} made")

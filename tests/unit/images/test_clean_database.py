@@ -156,7 +156,12 @@ def dag_of(database: Database, name: str, versions: int = 1, **more: Any) -> lis
         database.insert("dag_bundle", name="b")
     stale, parsed = more.get("stale", False), more.get("parsed", NOW)
     database.insert(
-        "dag", dag_id=name, bundle_name="b", is_stale=stale, is_paused=False, last_parsed_time=parsed
+        "dag",
+        dag_id=name,
+        bundle_name="b",
+        is_stale=stale,
+        is_paused=False,
+        last_parsed_time=parsed,
     )
     made = []
     for number in range(1, versions + 1):
