@@ -103,6 +103,7 @@ AROUND: dict[str, Node] = {
     "flower": CELERY,
     "secrets.celery": CELERY,
     "secretsChecksums.celery": CELERY,
+    "secretsChecksums.declared": {"secrets": {"declared": "my-declared"}},
     "disruptionBudgets.enabled": {"scheduler": {"replicas": 2}},
 }
 

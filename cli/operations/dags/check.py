@@ -61,7 +61,7 @@ class CheckResult:
         return {"where": self.where, **self.found}
 
 
-def values(path: Path | None) -> dict[str, dict[str, Any]]:
+def values(path: Path | None) -> dict[str, Any]:
     """The Variables and Connections of a JSON or YAML file. UserError if it is not of that form."""
     if path is None:
         return {}

@@ -22,6 +22,9 @@ Airflow look through. Its comment is the name of the object."""
 COPY_SECONDS = 300
 """How long a batch's rows may be looked for. Nobody is held up by that."""
 
+SEND_SECONDS = 3600
+"""How long a table may take on its way to the bucket."""
+
 DELETE_SECONDS = 60
 """How long a batch may be deleted. Its rows are locked meanwhile, and a change of the schema waits."""
 
@@ -52,6 +55,10 @@ _EQUAL = "present::text = archived::text"
 
 class Changed(Exception):
     """A row of the batch is another than the one in the bucket: somebody has touched it meanwhile."""
+
+
+class TooLarge(Exception):
+    """A statement has taken longer than it may; nothing has changed by it."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +167,7 @@ class Batch:
         failed: BaseException | None = None
         rows: dict[str, int] = {}
         try:
-            with self._transaction(COPY_SECONDS) as cursor:
+            with self._transaction(SEND_SECONDS) as cursor:
                 rows = write(cursor, upload.file, about, self._tables(cursor), SCHEMA)
         except BaseException as error:
             failed = error
@@ -247,9 +254,14 @@ class Batch:
     @contextmanager
     def _transaction(self, seconds: int) -> Iterator[Any]:
         """Committed at the end of the block; no statement of it takes longer than it may."""
-        with self._connection, self._connection.cursor() as cursor:
-            cursor.execute(f"set local statement_timeout = '{seconds}s'")
-            yield cursor
+        from psycopg2.errors import QueryCanceled
+
+        try:
+            with self._connection, self._connection.cursor() as cursor:
+                cursor.execute(f"set local statement_timeout = '{seconds}s'")
+                yield cursor
+        except QueryCanceled:
+            raise TooLarge(f"more than {seconds} seconds") from None
 
 
 def quoted(name: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 import maintenance
 import old_rows
-from archive_batch import Batch, Changed, Place, parts, quoted
+from archive_batch import Batch, Changed, Place, TooLarge, parts, quoted
 from database_copy import LEFT_OUT, columns_of
 from old_rows import RUNS, OldRows
 from wait_for_schema import CONNECTION, SCHEMA_FILE, connect, libpq_url, look
@@ -100,6 +100,7 @@ class Cleaning:
         self._asked = asked
         self._parts = parts(connection)
         self._batch = Batch(connection, self._parts)
+        self._most = asked.batch_rows
         self.done = Done(asked.before)
 
     @property
@@ -142,31 +143,45 @@ class Cleaning:
                 self._move(place, old)
 
     def _take(self, old: OldRows, name: str) -> bool:
-        most = self._asked.batch_rows
-        return self._batch.take(
-            old, max(1, most // ROWS_OF_A_RUN) if old.table == RUNS else most, name
-        )
+        while True:
+            most = max(1, self._most // ROWS_OF_A_RUN) if old.table == RUNS else self._most
+            try:
+                return self._batch.take(old, most, name)
+            except TooLarge as error:
+                self._smaller(name, error)
 
     def _move(self, place: Place, old: OldRows) -> None:
-        """Sends the batch and deletes it; one that has changed meanwhile is taken anew, under its name."""
+        """Sends the batch and deletes it. One that has changed meanwhile is taken anew, under its name, and one that is
+        too large with fewer rows."""
         name = self._batch.object_name
-        for _ in range(TRIES):
+        tries = 0
+        while True:
             rows = self._batch.send(place, {**self._asked.about, "table": old.table})
             try:
                 self._batch.delete()
+                break
+            except TooLarge as error:
+                self._smaller(name, error)
             except Changed as error:
                 say(f"{name}: {error} have changed meanwhile")
-                self._batch.drop()
-                if not self._take(old, name):
-                    return
-                continue
-            self.done.add(rows)
-            self.done.objects.append(f"s3://{place.bucket}/{place.folder}/{name}")
-            say(f"{name}: {sum(rows.values())} rows")
-            return
-        raise SystemExit(
-            f"old rows of {old.table} are being changed all the time; nothing of {name} was deleted"
-        )
+                tries += 1
+                if tries == TRIES:
+                    raise SystemExit(
+                        f"old rows of {old.table} are being changed all the time; nothing of {name} was deleted"
+                    ) from None
+            self._batch.drop()
+            if not self._take(old, name):
+                return
+        self.done.add(rows)
+        self.done.objects.append(f"s3://{place.bucket}/{place.folder}/{name}")
+        say(f"{name}: {sum(rows.values())} rows")
+
+    def _smaller(self, name: str, error: TooLarge) -> None:
+        """The next batches have half of the rows; SystemExit if that is not possible any more."""
+        if self._most <= 1:
+            raise SystemExit(f"a single row takes {error}; nothing of {name} was deleted")
+        self._most //= 2
+        say(f"{name}: {error}; from now on {self._most} rows at once")
 
     def _forget(self, old: OldRows) -> None:
         """Deletes what nobody may bring back."""

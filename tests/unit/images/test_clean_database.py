@@ -421,6 +421,38 @@ def test_what_somebody_changes_meanwhile_is_not_deleted_as_it_was(
     assert archive.counts()["dag_run"] == (2 if cleared else 3)
 
 
+SLOW = """
+    create function slow() returns trigger language plpgsql as
+    $$ begin perform pg_sleep(0.3); return old; end $$;
+    create trigger slow before delete on log for each row execute function slow();
+"""
+IMPATIENT = """
+import sys
+sys.path.insert(0, {scripts!r})
+import archive_batch, clean_database
+archive_batch.DELETE_SECONDS = 1
+clean_database.main()
+"""
+
+
+def test_a_batch_that_takes_too_long_is_made_smaller(database: Database, archive: Archive) -> None:
+    for number in range(8):
+        database.insert("log", dttm=OLD, event=f"e{number}")
+    before = everything(database)
+    database.ask(SLOW)
+    done = subprocess.run(
+        [airflow_database.python(), "-c", IMPATIENT.format(scripts=str(SCRIPTS))],
+        env={**database.settings, **archive.settings, "CLEAN_BATCH_ROWS": "8"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "more than 1 seconds; from now on 4 rows at once" in done.stdout
+    assert database.ask("select count(*) from log") == [(0,)]
+    assert archive.rows() == before
+
+
 def test_it_stays_away_from_a_backup_and_gives_way_to_one(
     filled: Database, archive: Archive
 ) -> None:
