@@ -11,6 +11,7 @@ import pulumi_kubernetes as kubernetes
 from infra.address import Address, sqlalchemy_url
 from infra.celery import celery_secret
 from infra.content import PROJECT_ROOT, content_hash
+from infra.declared import config_keys
 from infra.image import Image
 from infra.stack import Stack
 from infra.values import over
@@ -136,7 +137,8 @@ class Airflow(pulumi.ComponentResource):
         }
         if self._args.stack.executor.needs_redis:
             contents["celery"] = celery_secret(self._args.stack, self._args.database)
-        if self._args.stack.declared:
+        if config_keys(self._args.stack.values):
+            # Also where none of them is set, and what names them is left out: the chart refers to it.
             contents["declared"] = self._args.stack.declared
         return contents
 

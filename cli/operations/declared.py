@@ -17,6 +17,9 @@ SECONDS = 300.0
 
 _NAME = "airflow-declared"
 _FILE = "declared.json"
+_MARK = "declared: "
+"""Of the line of the migration Job's log that holds its report."""
+
 _KINDS = ("pools", "variables", "connections", "prune")
 
 _SAID = {
@@ -46,12 +49,24 @@ def last_sync(live: Live) -> str:
 
 def keep(live: Live, before: str) -> dict[str, list[str]]:
     """Brings Airflow to what is declared, unless a Job has done it since `before`. What was done, by kind of deed."""
-    if not of(live.kubernetes) or last_sync(live) != before:
-        return {}
-    pattern = migration_job.need(live, "The pod that looks after what is declared")
-    spec = migration_job.spec(pattern, "sync_declared", "declared")
-    found = jobs.answer(jobs.run(live.kubernetes, f"{_NAME}-now", spec, SECONDS))
+    found: dict[str, list[str]] = {}
+    if last_sync(live) != before:
+        found = _told(live.kubernetes)
+    elif of(live.kubernetes):
+        pattern = migration_job.need(live, "The pod that looks after what is declared")
+        spec = migration_job.spec(pattern, "sync_declared", "declared")
+        found = jobs.answer(jobs.run(live.kubernetes, f"{_NAME}-now", spec, SECONDS))
     for deed, names in found.items():
         for name in names:
             live.session.console.report(f"{name}: {_SAID.get(deed, deed)}")
     return {deed: names for deed, names in found.items() if names}
+
+
+def _told(kubernetes: Kubernetes) -> dict[str, list[str]]:
+    """What the migration Job says that it has done; nothing if its log is gone."""
+    with suppress(KitError, ValueError):
+        if job := migration_job.newest(kubernetes):
+            lines = kubernetes.logs(f"{jobs.POD}={job['metadata']['name']}", lines=jobs.LINES)
+            said = [line.partition(_MARK)[2] for line in lines if line.startswith(_MARK)]
+            return dict(json.loads(said[-1])) if said else {}
+    return {}

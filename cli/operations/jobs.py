@@ -17,11 +17,13 @@ PAUSE = 1.0
 
 LINES = 200
 
-_POD = "batch.kubernetes.io/job-name"
+POD = "batch.kubernetes.io/job-name"
+"""The label that a Job's pods have its name in."""
+
 _HOPELESS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"}
 )
-_NOT_OURS = ("controller-uid", "job-name", "batch.kubernetes.io/controller-uid", _POD)
+_NOT_OURS = ("controller-uid", "job-name", "batch.kubernetes.io/controller-uid", POD)
 
 
 def template_of(job: Mapping[str, Any]) -> Object:
@@ -47,7 +49,7 @@ def run(kubernetes: Kubernetes, name: str, spec: Mapping[str, Any], seconds: flo
     kubernetes.delete(job, seconds=60)
     kubernetes.apply(job, MANAGER)
     give_up = time.monotonic() + seconds
-    selector = f"{_POD}={name}"
+    selector = f"{POD}={name}"
     try:
         while True:
             ended = conditions(kubernetes.find_same(job) or {})

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.charts.rendering import render_exactly
 from tests.program.conftest import BASE, BRANCH, BRANCH_SECRETS
 from tests.program.recording import SECRETS, Program, run_program
 
@@ -46,5 +47,7 @@ def test_without_the_secret_the_program_ends_before_it_registers_anything() -> N
 
 def test_a_branch_without_the_secret_is_deployed_without_the_connection(program: Program) -> None:
     branch = run_program({**BRANCH, **FILES}, BRANCH_SECRETS, {BASE: program})
-    assert branch.one(RELEASE, "-airflow").inputs["values"]["missingSecrets"] == "leaveOut"
-    assert not [one for one in branch.resources if one.name.endswith("-declared")]
+    values = branch.one(RELEASE, "-airflow").inputs["values"]
+    assert values["missingSecrets"] == "leaveOut"
+    assert branch.one(SECRET, "-airflow-declared").inputs["stringData"] == {}
+    assert render_exactly(values).error == ""

@@ -6,6 +6,7 @@ again at any time. The password comes from the environment, so it is in no proce
 nothing here writes it.
 """
 
+import json
 import os
 import sys
 import time
@@ -189,8 +190,10 @@ def prepare(account: Account) -> int:
     say("database schema: up to date")
     say(f"account {account.username}: {ensure_account(account)}")
     if sync_declared.FILE in os.environ:
-        for line in sync_declared.sync(os.environ).lines():
+        report = sync_declared.sync(os.environ)
+        for line in report.lines():
             say(line)
+        say(f"{sync_declared.MARK}{json.dumps(report.data())}")
     if results := os.environ.get("RESULTS_DATABASE"):
         made = ensure_results(results, os.environ["RESULTS_PASSWORD"])
         say(f"{results}: {' and '.join(made) or 'nothing'} made")

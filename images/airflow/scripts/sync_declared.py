@@ -22,6 +22,9 @@ FILE = "DECLARED_FILE"
 FERNET_KEY = "AIRFLOW__CORE__FERNET_KEY"
 LEAVE_OUT = "leaveOut"
 
+MARK = "declared: "
+"""Before the report in a longer log: `aerodrome up` looks for it."""
+
 RECORD = "aerodrome_declared"
 MAKE_RECORD = f"create table if not exists {RECORD} (kind text, name text, digest text, primary key (kind, name))"
 LOCK = 0xAE0DD

@@ -33,9 +33,19 @@ class Cluster(FakeKubernetes):
         metadata = {"uid": self.uid, "creationTimestamp": "2027-03-01T12:00:00Z"}
         return [{**MIGRATION, "metadata": {**MIGRATION["metadata"], **metadata}}]
 
+    def logs(self, selector: str, *, lines: int) -> list[str]:
+        self._called("logs", selector)
+        return [
+            "pool heavy: made",
+            'declared: {"created": ["pool heavy"], "drift": []}',
+            "unchanged",
+        ]
 
-def live(cluster: Any) -> Live:
-    return cast(Live, SimpleNamespace(kubernetes=cluster))
+
+def live(cluster: Any, told: list[str] | None = None) -> Live:
+    report = (told if told is not None else []).append
+    session = SimpleNamespace(console=SimpleNamespace(report=report))
+    return cast(Live, SimpleNamespace(kubernetes=cluster, session=session))
 
 
 @pytest.mark.parametrize("content", [None, {}, {**POOLS, "pools": {}}])
@@ -46,10 +56,16 @@ def test_where_nothing_is_declared_nothing_runs(content: dict[str, Any] | None) 
     assert [call[0] for call in cluster.calls] == ["find"]
 
 
-def test_where_the_migration_job_has_just_run_nothing_runs_again() -> None:
+def test_where_the_migration_job_has_just_run_it_is_asked_what_it_did() -> None:
     cluster = Cluster()
     cluster.declared = POOLS
-    assert declared.keep(live(cluster), "of before") == {}
+    told: list[str] = []
+    assert declared.keep(live(cluster, told), "of before") == {"created": ["pool heavy"]}
+    assert told == ["pool heavy: made"]
+    name = MIGRATION["metadata"]["name"]
+    assert [call for call in cluster.calls if call[0] == "logs"] == [
+        ("logs", f"batch.kubernetes.io/job-name={name}")
+    ]
 
 
 def test_what_is_declared_is_known_by_kind() -> None:
