@@ -78,12 +78,20 @@ def former(known: dict[str, dict[str, dict[str, Any]]]) -> dict[str, dict[str, A
     return dict(sorted(found.items()))
 
 
+def connection_types() -> list[str]:
+    """Those that a provider of the image has a hook for."""
+    from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
+
+    return sorted(ProvidersManagerTaskRuntime().hooks)
+
+
 @providers_configuration_loaded
 def document() -> dict[str, Any]:
     """All of it."""
     known = options()
     return {
         "versions": versions(),
+        "connectionTypes": connection_types(),
         "open": [section for section in OPEN_SECTIONS if section in known],
         "former": former(known),
         "options": known,

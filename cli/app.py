@@ -23,6 +23,7 @@ from cli.commands import (
     config,
     cost,
     dags,
+    database,
     doctor,
     down,
     execute,
@@ -142,6 +143,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 app.add_typer(image.app, name="image")
 app.add_typer(dags.app, name="dags")
+app.add_typer(database.app, name="database")
 app.add_typer(sandbox.app, name="sandbox")
 
 

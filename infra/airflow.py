@@ -12,6 +12,7 @@ from infra.address import Address, sqlalchemy_url
 from infra.celery import celery_secret
 from infra.content import PROJECT_ROOT, content_hash
 from infra.contract.secret_contents import airflow_secrets
+from infra.declared import config_keys
 from infra.image import Image
 from infra.stack import Stack
 from infra.values import over
@@ -28,6 +29,7 @@ SECRET_NAMES = {
     "database": "airflow-database",
     "admin": "airflow-admin",
     "celery": "airflow-celery",
+    "declared": "airflow-declared",
 }
 """The chart gets these names and never a secret: what makes none can lose none."""
 
@@ -123,6 +125,9 @@ class Airflow(pulumi.ComponentResource):
         }
         if stack.executor.needs_redis:
             contents["celery"] = celery_secret(stack, self._args.database)
+        if config_keys(stack.values):
+            # Also where none of them is set, and what names them is left out: the chart refers to it.
+            contents["declared"] = stack.declared
         return contents
 
     def _secrets(self, contents: Contents) -> list[kubernetes.core.v1.Secret]:

@@ -10,6 +10,7 @@ from infra.cluster import STORAGE_CLASS, Cluster, ClusterArgs
 from infra.contract.executors import REDIS
 from infra.contract.sizes import images as images_of
 from infra.database import Database, DatabaseArgs
+from infra.database_clean import DatabaseClean, DatabaseCleanArgs
 from infra.flow_log import FlowLog, FlowLogArgs
 from infra.image import Image, ImageArgs
 from infra.log_bucket import LogBucket, LogBucketArgs
@@ -40,6 +41,11 @@ def deploy(stack: Stack) -> None:
         for name in images_of(settings.database)
     }
     backup = Backup("backup", BackupArgs(stack, cluster, bucket)) if settings.backup_days else None
+    clean = (
+        DatabaseClean("database-clean", DatabaseCleanArgs(stack, cluster, bucket))
+        if settings.database_keep_days
+        else None
+    )
     address = database.address if database else in_cluster(stack)
     airflow = Airflow(
         "airflow",
@@ -51,11 +57,15 @@ def deploy(stack: Stack) -> None:
             access.airflow_role_arn,
             images["airflow"],
             address,
-            after=[cluster.storage_class, *([backup.association] if backup else [])],
+            after=[
+                cluster.storage_class,
+                *(one.association for one in (backup, clean) if one),
+            ],
             values={
                 **postgres_values(stack, images.get("postgres")),
                 **celery_values(stack, registry.repositories[REDIS], STORAGE_CLASS),
                 **(backup.values if backup else {}),
+                **(clean.values if clean else {}),
             },
         ),
     )

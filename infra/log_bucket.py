@@ -94,6 +94,9 @@ def lifecycle_rules(stack: Stack) -> list[aws.s3.BucketLifecycleConfigurationRul
     kept = dict.fromkeys(folders, settings.task_log_days)
     if settings.backup_days:
         kept[names.backup_prefix] = settings.backup_days
+    if settings.database_archive_days:
+        # Also when no more rows come: those that are there were promised a time.
+        kept[names.archive_prefix] = settings.database_archive_days
     expiring: list[aws.s3.BucketLifecycleConfigurationRuleArgsDict] = [
         {
             "id": f"expire-{prefix.lower()}",

@@ -67,6 +67,8 @@ def export(deployed: Deployed) -> None:
     _export(Outputs.log_prefix, names.log_prefix)
     backed_up = settings.tenancy == Tenancy.dedicated and settings.backup_days
     _export(Outputs.backup_prefix, names.backup_prefix if backed_up else "")
+    cleaned = settings.tenancy == Tenancy.dedicated and settings.database_keep_days
+    _export(Outputs.archive_prefix, names.archive_prefix if cleaned else "")
     _export(Outputs.repository_url, deployed.image.repository_url)
     _export(Outputs.image_ref, deployed.image.ref)
     _export(Outputs.built_tags, deployed.stack.built_tags)

@@ -50,6 +50,15 @@ def write_backups(bucket_arn: str, prefix: str) -> str:
     return document(allow("WriteBackups", actions, [f"{bucket_arn}/{prefix}/*"]))
 
 
+def archive_rows(bucket_arn: str, prefix: str) -> str:
+    """Add objects below the prefix, and see that they are there; neither read nor delete any."""
+    actions = ["s3:PutObject", "s3:AbortMultipartUpload"]
+    return document(
+        allow("WriteArchive", actions, [f"{bucket_arn}/{prefix}/*"]),
+        _list_folders(bucket_arn, prefix),
+    )
+
+
 def run_airflow(bucket_arn: str, logs: str, xcoms: str) -> str:
     """What Airflow does with its folders in the bucket: write logs, read them, and look which there are;
     the same with large XComs, which go when their task is cleared or their run deleted."""

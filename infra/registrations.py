@@ -252,13 +252,18 @@ def run_program(
 
     The stack itself is `organization/aerodrome/test`; `images` are in every repository.
     """
-    full = {f"aerodrome:{key}": value for key, value in {**config, **secrets}.items()}
+    full = {_full(key): value for key, value in {**config, **secrets}.items()}
     variables = {
         "PULUMI_CONFIG": json.dumps(full),
-        "PULUMI_CONFIG_SECRET_KEYS": json.dumps([f"aerodrome:{key}" for key in secrets]),
+        "PULUMI_CONFIG_SECRET_KEYS": json.dumps([_full(key) for key in secrets]),
     }
     with _surroundings(variables):
         return _run(stacks, images)
+
+
+def _full(key: str) -> str:
+    """With its namespace, the program's by default."""
+    return key if ":" in key else f"aerodrome:{key}"
 
 
 @contextlib.contextmanager

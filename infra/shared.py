@@ -27,6 +27,8 @@ def _values(stack: Stack) -> dict[str, Any]:
         # A task whose pod the quota does not hold now waits for its turn, for up to a day. Airflow takes it
         # back and queues it again every ten minutes, twice by default, and then fails it.
         "config": {"scheduler": {"num_stuck_in_queued_retries": "144"}},
+        # A branch gets no secret of its base's (ADR 10), and is deployed all the same.
+        "missingSecrets": "leaveOut",
         # As NAMESPACE_LABELS demand.
         "workers": {"restrictedPods": True},
     }

@@ -19,6 +19,8 @@ from infra.contract.outputs import Outputs
 from infra.contract.settings import Secrets, Settings
 from infra.contract.sizes import zones
 from infra.contract.tenancy import Tenancy
+from infra.declared import NAMESPACE as DECLARED
+from infra.declared import StackSecrets, config_keys
 from infra.values import ValuesError, check
 
 AWS_VERSION = metadata.version("pulumi_aws")
@@ -44,6 +46,8 @@ class Stack:
     place: Place
     values: Mapping[str, Any] = field(default_factory=dict)
     """What the user's files set of the chart's values."""
+    declared: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The secrets of the configuration that those values name for what they declare, by key."""
     built_tags: dict[str, pulumi.Output[str]] = field(default_factory=dict, compare=False)
     """By image the tag that this run has built, or left as built; each `Image` enters its own. An output."""
 
@@ -118,7 +122,7 @@ def open_stack() -> Stack:
     settings, secrets = _read_settings()
     # Before anything is registered: a fault in a file must change nothing.
     values = _read_values(settings)
-    stack = Stack(settings, secrets, _find_place(), values)
+    stack = Stack(settings, secrets, _find_place(), values, _declared(values))
     adapt_everything(stack)
     return stack
 
@@ -136,10 +140,28 @@ def _read_settings() -> tuple[Settings, Secrets]:
         raise pulumi.RunError(f"The stack's configuration is not valid:\n{error}") from None
 
 
+def _own_config(keys: Mapping[str, str]) -> dict[str, str]:
+    """What the configuration has for declarations."""
+    start = f"{DECLARED}:"
+    return {key.removeprefix(start): text for key, text in keys.items() if key.startswith(start)}
+
+
+def _declared(values: Mapping[str, Any]) -> dict[str, str]:
+    there = _own_config(pulumi.runtime.get_config_env())
+    return {key: there[key] for key in config_keys(values) if key in there}
+
+
+def _stack_secrets(settings: Settings) -> StackSecrets:
+    secret = set(pulumi.runtime.get_config_secret_keys_env())
+    there = _own_config(pulumi.runtime.get_config_env())
+    hidden = frozenset(key for key in there if f"{DECLARED}:{key}" in secret)
+    return StackSecrets(hidden, frozenset(there) - hidden, settings.tenancy == Tenancy.shared)
+
+
 def _read_values(settings: Settings) -> dict[str, Any]:
     """The user's values of the chart, or one error that names everything that is wrong with them."""
     try:
-        found = check(settings.environment, settings.values_files)
+        found = check(settings.environment, settings.values_files, secrets=_stack_secrets(settings))
     except ValuesError as error:
         raise pulumi.RunError(f"The values files are not valid:\n{error}") from None
     for warning in found.warnings:

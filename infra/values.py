@@ -17,8 +17,9 @@ from typing import Any, Final
 
 import yaml
 
-from infra import airflow_options
+from infra import airflow_options, declared
 from infra.content import PROJECT_ROOT
+from infra.declared import StackSecrets
 from infra.values_files import KeyPath, Problem, ValuesFile, read
 from infra.values_schema import faults, missing
 
@@ -60,6 +61,11 @@ OWNED: Final[Mapping[str, str]] = {
     "backup.bucket": _STORED,
     "backup.prefix": _STORED,
     "backup.serviceAccount": "the role in AWS is for this account",
+    "databaseClean.enabled": "./aerodrome config set databaseKeepDays DAYS, or 0",
+    "databaseClean.keepDays": "./aerodrome config set databaseKeepDays DAYS",
+    "databaseClean.bucket": _STORED,
+    "databaseClean.prefix": _STORED,
+    "databaseClean.serviceAccount": "the role in AWS is for this account",
     "xcom.prefix": _STORED,
     "networkPolicies.enabled": "environments in one cluster are kept apart by them",
 }
@@ -95,8 +101,14 @@ def chart_defaults() -> dict[str, Any]:
     return loaded
 
 
-def check(environment: str, more: Sequence[str] = (), root: Path = PROJECT_ROOT) -> UserValues:
-    """The values of an environment. ValuesError with everything that is wrong with them."""
+def check(
+    environment: str,
+    more: Sequence[str] = (),
+    root: Path = PROJECT_ROOT,
+    secrets: StackSecrets = StackSecrets(),
+) -> UserValues:
+    """The values of an environment, whose configuration has these secrets for declarations. ValuesError with
+    everything that is wrong with them."""
     files = list(_files(environment, more, root))
     problems = [problem for file in files for problem in file.problems]
     warnings: list[str] = []
@@ -119,6 +131,12 @@ def check(environment: str, more: Sequence[str] = (), root: Path = PROJECT_ROOT)
                 problems.append(told)
         together = merge(together, file.values)
     problems += _together(files, together)
+    for finding in declared.check(together, secrets):
+        told = _blamed(files, finding.path).problem(finding.path, finding.text)
+        if finding.warning:
+            warnings.append(str(told))
+        else:
+            problems.append(told)
     if problems:
         raise ValuesError(sorted(dict.fromkeys(problems), key=_order(files)))
     return UserValues(together, warnings)
@@ -170,12 +188,16 @@ def _together(files: Sequence[ValuesFile], values: dict[str, Any]) -> list[Probl
     found = []
     for path, reason in missing(_schema(), effective):
         # What the program fills in is not the files' fault.
-        blamed = [
-            file for file in files if any(file.sets(path[:n]) for n in range(len(path), 0, -1))
-        ]
-        if blamed:
-            found.append(blamed[-1].problem(path, reason))
+        if any(file.sets(path[:1]) for file in files):
+            found.append(_blamed(files, path).problem(path, reason))
     return found
+
+
+def _blamed(files: Sequence[ValuesFile], path: KeyPath) -> ValuesFile:
+    """The last of those that set most of the path."""
+    return max(
+        reversed(files), key=lambda file: sum(file.sets(path[:n]) for n in range(1, len(path) + 1))
+    )
 
 
 def merge(

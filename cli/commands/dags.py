@@ -10,7 +10,7 @@ import typer
 from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.commands.options import Json, on_environment
-from cli.operations import live, proof, usage
+from cli.operations import declared, live, proof, usage
 from cli.operations.dags import image, listing
 from cli.session import Session
 
@@ -48,7 +48,8 @@ def check(
     Each file is imported as Airflow's dag-processor does it: in the environment's own pod if it is
     deployed, else on this machine with the packages that the image has. All problems are reported
     at once: failing and endless imports, cycles, duplicate ids, names that are too long, missing
-    variables. The exit code is 1 if there is one.
+    variables. Of a deployed environment those are known that its values declare. The exit code is 1
+    if there is a problem.
 
     \b
     Example:
@@ -67,7 +68,9 @@ def check(
         cloud.unlock()
         deployed = session.backend(environment).deployed()
     if deployed:
-        done = checking.in_pod(live.of(session, environment), folder, given)
+        found = live.of(session, environment)
+        known = declared.of(found.kubernetes)
+        done = checking.in_pod(found, folder, checking.with_declared(given, known))
     else:
         done = checking.here(folder, given, console.report)
     console.result(done.data(), lambda: _show_check(session, done))

@@ -89,6 +89,7 @@ def up(  # noqa: PLR0913 - one parameter for each option
         "nodeUrl": next(reversed(done.addresses), ""),
         "proof": done.proof,
         "provedNow": done.proved_now,
+        "declared": dict(done.declared),
         "unfinishedRuns": [run.data() for run in done.unfinished],
         "next": _next(session),
         "phases": phases.data(),

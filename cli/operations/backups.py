@@ -16,7 +16,7 @@ from cli.base.errors import KitError, UserError
 from cli.base.settings import qualified
 from cli.base.values import need, reveal
 from cli.cloud.kubernetes import Kubernetes, Object
-from cli.operations import jobs
+from cli.operations import jobs, migration_job
 from cli.operations.live import COMPONENT_LABEL, DATABASE, Live
 from cli.operations.teardown.waiting import until_none
 from infra.contract.outputs import Outputs
@@ -92,7 +92,7 @@ def make(found: Live) -> dict[str, Any]:
         )
     spec = {**cron_job["spec"]["jobTemplate"]["spec"]}
     lines = jobs.run(found.kubernetes, f"{_CRON_JOB}-now", spec, BACKUP_SECONDS)
-    return _result(lines)
+    return jobs.answer(lines)
 
 
 def choose(found: Live, which: str) -> BackupObject:
@@ -135,7 +135,12 @@ def restore(found: Live, source: Live, backup: BackupObject, report: Report) -> 
     does not know them.
     """
     kubernetes = found.kubernetes
-    migration = _migration(found)
+    migration = migration_job.need(found, "The pod that restores")
+    variables = [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": _RESTORE, "key": name}}}
+        for name in ("BACKUP_URL", "FORMER_FERNET_KEY")
+    ]
+    spec = migration_job.spec(migration, "restore_database", "restore", variables)
     url = source.client("s3").generate_presigned_url(
         "get_object", Params={"Bucket": backup.bucket, "Key": backup.key}, ExpiresIn=URL_SECONDS
     )
@@ -150,10 +155,10 @@ def restore(found: Live, source: Live, backup: BackupObject, report: Report) -> 
     try:
         with _stopped(kubernetes, report):
             report(f"restoring {backup.uri}")
-            lines = jobs.run(kubernetes, _RESTORE, _spec(migration), RESTORE_SECONDS)
+            lines = jobs.run(kubernetes, _RESTORE, spec, RESTORE_SECONDS)
     finally:
         kubernetes.delete(secret)
-    return _result(lines)
+    return jobs.answer(lines)
 
 
 def _prefix(found: Live) -> str:
@@ -183,42 +188,6 @@ def _at(found: Live, uri: str) -> BackupObject:
     except ClientError as error:
         raise UserError(f"{uri} cannot be read", str(error), "./aerodrome backup --list") from error
     return BackupObject(uri, bucket, key, int(head["ContentLength"]), head["LastModified"])
-
-
-def _result(lines: list[str]) -> dict[str, Any]:
-    """The last line, which the scripts of the image write as JSON."""
-    result: dict[str, Any] = json.loads(lines[-1])
-    return result
-
-
-def _migration(found: Live) -> Object:
-    """The Job that has what a restore needs: database, Fernet key, administrator."""
-    made = found.kubernetes.objects("jobs", selector=f"{COMPONENT_LABEL}=migration")
-    if not made:
-        raise KitError(
-            f'The migration Job of "{found.environment.name}" is missing',
-            "The pod that restores is made after its pattern.",
-            f"./aerodrome up{found.session.same}",
-        )
-    return max(made, key=lambda job: str(job["metadata"]["creationTimestamp"]))
-
-
-def _spec(migration: Object) -> dict[str, Any]:
-    template = jobs.template_of(migration)
-    pod = template["spec"]
-    (container,) = pod["containers"]
-    variables = [
-        {"name": name, "valueFrom": {"secretKeyRef": {"name": _RESTORE, "key": name}}}
-        for name in ("BACKUP_URL", "FORMER_FERNET_KEY")
-    ]
-    changed = {
-        **container,
-        "args": ["python", "/opt/airflow/scripts/restore_database.py"],
-        "env": [*container.get("env", ()), *variables],
-    }
-    template["spec"] = {**pod, "restartPolicy": "Never", "containers": [changed]}
-    template["metadata"]["labels"][COMPONENT_LABEL] = "restore"
-    return {"template": template}
 
 
 @contextmanager

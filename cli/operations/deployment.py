@@ -2,7 +2,7 @@
 the backends. How an environment goes is in `cli.operations.teardown`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from cli.base.record import Record
 from cli.base.settings import DEFAULT_REGION, REGION_KEY
 from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.protocol import Cloud
-from cli.operations import bases, drift, hindrances, losses
+from cli.operations import bases, declared, drift, hindrances, losses
 from cli.operations.dags import unfinished
 from cli.operations.dags.unfinished import UnfinishedRun
 from cli.operations.live import Live
@@ -67,6 +67,9 @@ class Deployed:
 
     proof: dict[str, Any] = field(default_factory=dict)
     proved_now: bool = False
+    declared: Mapping[str, list[str]] = field(default_factory=dict)
+    """What was done to pools, variables and connections that somebody had changed."""
+
     unfinished: tuple[UnfinishedRun, ...] = ()
     """Runs that had begun when their DAG's file changed."""
 
@@ -187,6 +190,7 @@ def _deployed(
                 losses.check_steps(environment, shown, agreed=options.discard_data)
                 options.agree(shown)
             begun = touched_runs(session, environment, backend)
+            synced = _last_sync(session, environment, backend)
             with ThreadPoolExecutor(1) as pool:
                 # Beside Pulumi, which takes longer: most runs change nothing.
                 early = pool.submit(_looked, session, environment)
@@ -194,8 +198,11 @@ def _deployed(
         live = Live(session, environment, backend, outcome.outputs)
         found = early.result() if not outcome.changed else None
         outcome = _made_good(live, outcome, found)
+        kept = declared.keep(live, synced)
     expires = backend.plain().get(stack_config.EXPIRES_KEY, lifetime.NEVER)
-    done = Deployed(outcome, planned.placement, expires, live.addresses, unfinished=tuple(begun))
+    done = Deployed(
+        outcome, planned.placement, expires, live.addresses, declared=kept, unfinished=tuple(begun)
+    )
     due = bool(outcome.changed) or (record is not None and not record.proof)
     if begun:
         _settled(live, begun)
@@ -236,6 +243,12 @@ def _watched(
                 raise
             detail = f"{watch.reason}\n{error.detail}"
             raise KitError(error.summary, detail, error.command) from error
+
+
+def _last_sync(session: Session, environment: Environment, backend: Backend) -> str:
+    if not backend.deployed():
+        return ""
+    return declared.last_sync(Live(session, environment, backend, backend.outputs()))
 
 
 def _looked(session: Session, environment: Environment) -> drift.Drift | None:

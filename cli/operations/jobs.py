@@ -1,5 +1,6 @@
 """One Job in an environment's namespace, run to its end."""
 
+import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -16,11 +17,13 @@ PAUSE = 1.0
 
 LINES = 200
 
-_POD = "batch.kubernetes.io/job-name"
+POD = "batch.kubernetes.io/job-name"
+"""The label that a Job's pods have its name in."""
+
 _HOPELESS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"}
 )
-_NOT_OURS = ("controller-uid", "job-name", "batch.kubernetes.io/controller-uid", _POD)
+_NOT_OURS = ("controller-uid", "job-name", "batch.kubernetes.io/controller-uid", POD)
 
 
 def template_of(job: Mapping[str, Any]) -> Object:
@@ -46,7 +49,7 @@ def run(kubernetes: Kubernetes, name: str, spec: Mapping[str, Any], seconds: flo
     kubernetes.delete(job, seconds=60)
     kubernetes.apply(job, MANAGER)
     give_up = time.monotonic() + seconds
-    selector = f"{_POD}={name}"
+    selector = f"{POD}={name}"
     try:
         while True:
             ended = conditions(kubernetes.find_same(job) or {})
@@ -64,6 +67,12 @@ def run(kubernetes: Kubernetes, name: str, spec: Mapping[str, Any], seconds: flo
             time.sleep(PAUSE)
     finally:
         kubernetes.delete(job)
+
+
+def answer(lines: list[str]) -> dict[str, Any]:
+    """The last line, which the scripts of the image write as JSON."""
+    found: dict[str, Any] = json.loads(lines[-1])
+    return found
 
 
 def _hopeless(kubernetes: Kubernetes, selector: str) -> str:

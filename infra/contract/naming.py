@@ -129,6 +129,11 @@ class Names:
         return "backups"
 
     @property
+    def archive_prefix(self) -> str:
+        """The folder of the database's old rows in the log bucket."""
+        return "database-archive"
+
+    @property
     def xcom_prefix(self) -> str:
         """The folder of large XComs in the bucket. A branch's goes with all else of the branch; a base's is
         beside its logs, which more people may read."""

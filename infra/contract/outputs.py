@@ -67,6 +67,9 @@ class Outputs(Mapping[str, Any]):
     backup_prefix = Output(
         "backupPrefix", "", "The folder of the database's backups in that bucket, if it makes any."
     )
+    archive_prefix = Output(
+        "archivePrefix", "", "The folder of the database's old rows there, if any are moved."
+    )
     repository_url = Output("repositoryUrl", "", "Where Airflow's image is.")
     image_ref = Output("imageRef", "", "That image by digest, as pods use it.")
     built_tags: Output[Mapping[str, str]] = Output(

@@ -210,6 +210,24 @@ class Settings:
         maximum=3650,
     )
 
+    database_keep_days: int = setting(
+        365,
+        """How long a run stays in Airflow's database after its end, days; then it is moved to the log bucket, with its
+        tasks and XComs, and so are old entries of the audit log. 0 moves nothing. Default 365: last year's run can be
+        compared with this one's, and the database does not fill its disk. A shared environment moves nothing: it
+        lives for days.""",
+        minimum=0,
+        maximum=3650,
+    )
+
+    database_archive_days: int = setting(
+        1095,
+        """How long the bucket keeps what was moved out of the database, days; 0 keeps it for as long as there is the
+        bucket. Default three years.""",
+        minimum=0,
+        maximum=36_500,
+    )
+
     executor: str = setting(
         executors.DEFAULT,
         """How Airflow runs tasks: each in a pod of its own, all inside the scheduler's pod, or there one

@@ -37,6 +37,10 @@ FORMS: dict[str, Any] = {
 
 SPECIAL: dict[str, Any] = {
     "config": {"core": {"default_timezone": "Europe/Paris"}},
+    "pools": {"changed": {"slots": 7}},
+    "variables": {"changed": "yes"},
+    "connections": {"changed": {"type": "http"}},
+    "prune": ["pools"],
     "image.repository": "registry.example/changed",
     "image.digest": f"sha256:{'2' * 64}",
     "image.tag": "changed",
@@ -53,6 +57,7 @@ SPECIAL: dict[str, Any] = {
     "xcom.compression": "bz2",
     "xcom.sweepSchedule": "7 3 * * *",
     "backup.schedule": "7 3 * * *",
+    "databaseClean.schedule": "7 3 * * *",
     "scheduler.taskMemory.requests": "77Mi",
     "scheduler.taskMemory.limits": "777Mi",
     "celery.workers.most": 7,
@@ -90,12 +95,15 @@ AROUND: dict[str, Node] = {
     "scheduler.taskMemory": {"executor": "LocalExecutor"},
     "backup.enabled": {"backup": {"bucket": "my-logs"}},
     "backup": {"backup": {"enabled": True, "bucket": "my-bucket"}},
+    "databaseClean.enabled": {"databaseClean": {"bucket": "my-logs"}},
+    "databaseClean": {"databaseClean": {"enabled": True, "bucket": "my-bucket"}},
     "xcom": {"logs": {"bucket": "my-logs"}},
     "celery": CELERY,
     "redis": CELERY,
     "flower": CELERY,
     "secrets.celery": CELERY,
     "secretsChecksums.celery": CELERY,
+    "secretsChecksums.declared": {"secrets": {"declared": "my-declared"}},
     "disruptionBudgets.enabled": {"scheduler": {"replicas": 2}},
 }
 

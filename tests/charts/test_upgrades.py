@@ -92,7 +92,9 @@ def placed(path: str, value: Any) -> dict[str, Any]:
 
 AROUND: dict[str, dict[str, Any]] = {
     "backup": {"backup": {"bucket": "my-bucket"}},
+    "databaseClean": {"databaseClean": {"bucket": "my-bucket"}},
     "secretsChecksums.celery": {"executor": "CeleryExecutor"},
+    "secretsChecksums.declared": {"secrets": {"declared": "my-declared"}},
 }
 """What must be on for these to have anything to change."""
 

@@ -45,7 +45,7 @@ def _kept(program: Program) -> dict[str, int]:
 def test_each_folder_is_kept_for_its_own_time() -> None:
     program = run_program({"environment": "test", "taskLogDays": "30", "backupDays": "60"}, SECRETS)
     kept = {"task-logs/": 30, "branches/": 30, "AWSLogs/": 30, "backups/": 60}
-    kept["xcom/"] = 30
+    kept |= {"xcom/": 30, "database-archive/": 1095}
     assert _kept(program) == kept
 
 

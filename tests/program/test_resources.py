@@ -154,6 +154,10 @@ def test_the_examples_can_be_left_out_of_the_image(program: Program) -> None:
             ("kubernetes:helm.sh/v3:Release", ""),
             ("aws:eks/podIdentityAssociation:PodIdentityAssociation", "-backup"),
         ),
+        (
+            ("kubernetes:helm.sh/v3:Release", ""),
+            ("aws:eks/podIdentityAssociation:PodIdentityAssociation", "-clean"),
+        ),
         (("kubernetes:helm.sh/v3:Release", ""), ("eks:index:Addon", "-aws-ebs-csi-driver")),
         (("kubernetes:core/v1:Namespace", ""), ("eks:index:ManagedNodeGroup", "")),
         (("eks:index:Addon", "-aws-ebs-csi-driver"), ("eks:index:ManagedNodeGroup", "")),

@@ -46,6 +46,8 @@ CHANGES = {
     "logRetentionDays": Change("60", NOBODY),
     "taskLogDays": Change("60", NOBODY),
     "backupDays": Change("60", NOBODY),
+    "databaseKeepDays": Change("90", NOBODY),
+    "databaseArchiveDays": Change("90", NOBODY),
     # These two reach pods through the image's digest, which only a build can tell.
     "exampleDags": Change("false", NOBODY),
     "imageRevision": Change("2027-01-31", NOBODY),

@@ -13,6 +13,7 @@ DEFAULTS = (
     "scheduler.parallelism",
     "config.scheduler.num_stuck_in_queued_retries",
     "workers.restrictedPods",
+    "missingSecrets",
 )
 """What the program sets and users may set otherwise."""
 

@@ -15,8 +15,10 @@
 {{- define "airflow.name.redis" -}}{{ include "airflow.name" . }}-redis{{- end }}
 {{- define "airflow.name.database" -}}{{ include "airflow.name" . }}-database{{- end }}
 {{- define "airflow.name.backup" -}}{{ include "airflow.name" . }}-backup{{- end }}
+{{- define "airflow.name.databaseClean" -}}{{ include "airflow.name" . }}-database-clean{{- end }}
 {{- define "airflow.name.xcomSweep" -}}{{ include "airflow.name" . }}-xcom-sweep{{- end }}
 {{- define "airflow.name.config" -}}{{ include "airflow.name" . }}-config{{- end }}
+{{- define "airflow.name.declared" -}}{{ include "airflow.name" . }}-declared{{- end }}
 {{- define "airflow.name.podTemplate" -}}{{ include "airflow.name" . }}-pod-template{{- end }}
 {{- define "airflow.name.launcher" -}}{{ include "airflow.name" . }}-pod-launcher{{- end }}
 

@@ -61,7 +61,7 @@ class CheckResult:
         return {"where": self.where, **self.found}
 
 
-def values(path: Path | None) -> dict[str, dict[str, Any]]:
+def values(path: Path | None) -> dict[str, Any]:
     """The Variables and Connections of a JSON or YAML file. UserError if it is not of that form."""
     if path is None:
         return {}
@@ -93,9 +93,35 @@ def values(path: Path | None) -> dict[str, dict[str, Any]]:
         str(name): item if isinstance(item, str) else json.dumps(item)
         for name, item in (found.get("variables") or {}).items()
     }
-    return {"variables": variables, "connections": connections}
+    return {"variables": variables, "connections": connections, "complete": True}
 
 
+def with_declared(given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that a file gives, over those that the environment's values declare.
+
+    What is secret there stays there: such a variable counts as missing while a file is imported, and such a
+    connection has no password.
+    """
+    variables: dict[str, str] = {}
+    for name, one in known.get("variables", {}).items():
+        if isinstance(one, str):
+            variables[name] = one
+        elif "value" in one:
+            variables[name] = str(one["value"])
+        elif "json" in one:
+            variables[name] = json.dumps(one["json"])
+    connections = {
+        name: {"conn_type": one["type"], **{key: one[key] for key in _PLAIN if key in one}}
+        for name, one in known.get("connections", {}).items()
+    }
+    return {
+        **given,
+        "variables": {**variables, **given.get("variables", {})},
+        "connections": {**connections, **given.get("connections", {})},
+    }
+
+
+_PLAIN = ("host", "schema", "login", "port", "extra")
 _FIELDS = {"uri", "conn_type", "host", "schema", "login", "password", "port", "extra"}
 
 

@@ -171,7 +171,8 @@ def _one_dag(result: Result, parsed: "Parsed", dag: Any, given: dict[str, Any]) 
             "tasks": len(tasks),
         }
     )
-    if not given:
+    # Only a file that somebody gave for this has all that tasks may use.
+    if not given.get("complete"):
         return
     wanted = {(kind, name) for task in tasks for kind, name in _wants(task)}
     for kind, name in sorted(wanted):

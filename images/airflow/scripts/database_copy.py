@@ -28,7 +28,7 @@ LEFT_OUT = frozenset({"session"})
 TABLES = """
     select table_name, array_agg(column_name::text order by ordinal_position)
     from information_schema.columns join information_schema.tables using (table_schema, table_name)
-    where table_schema = 'public' and table_type = 'BASE TABLE' and is_generated = 'NEVER'
+    where table_schema = %s and table_type = 'BASE TABLE' and is_generated = 'NEVER'
     group by table_name order by table_name"""
 
 FOREIGN_KEYS = """
@@ -48,12 +48,17 @@ class BackupError(Exception):
     """Why a backup cannot be made or restored, for whoever asked for it."""
 
 
+def columns_of(cursor: Any, schema: str) -> dict[str, list[str]]:
+    """The tables of a schema, each with its columns."""
+    cursor.execute(TABLES, (schema,))
+    return {name: list(columns) for name, columns in cursor.fetchall()}
+
+
 def tables(cursor: Any) -> dict[str, list[str]]:
     """The tables that hold data, each with its columns."""
-    cursor.execute(TABLES)
     return {
-        name: list(columns)
-        for name, columns in cursor.fetchall()
+        name: columns
+        for name, columns in columns_of(cursor, "public").items()
         if name not in LEFT_OUT and not name.startswith(VERSION_TABLES)
     }
 
@@ -62,9 +67,8 @@ def revisions(cursor: Any) -> dict[str, list[str]]:
     """The revisions of the schema, by version table."""
     from psycopg2 import sql
 
-    cursor.execute(TABLES)
     found = {}
-    for name, _ in cursor.fetchall():
+    for name in columns_of(cursor, "public"):
         if name.startswith(VERSION_TABLES):
             query = sql.SQL("select version_num from {} order by 1").format(sql.Identifier(name))
             cursor.execute(query)
@@ -78,9 +82,22 @@ def dump(connection: Any, target: BinaryIO, about: Mapping[str, Any]) -> dict[st
     `connection` must not have begun a transaction. Readers and writers of the database are not held up.
     """
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+    with connection.cursor() as cursor:
+        rows = write(cursor, target, about, tables(cursor))
+    connection.rollback()
+    return rows
+
+
+def write(
+    cursor: Any,
+    target: BinaryIO,
+    about: Mapping[str, Any],
+    found: Mapping[str, list[str]],
+    schema: str = "public",
+) -> dict[str, int]:
+    """Writes these columns of these tables to `target`. The rows of each table."""
     rows: dict[str, int] = {}
-    with connection.cursor() as cursor, tarfile.open(fileobj=target, mode="w|gz") as archive:
-        found = tables(cursor)
+    with tarfile.open(fileobj=target, mode="w|gz") as archive:
         manifest = {
             **about,
             "format": FORMAT,
@@ -90,11 +107,10 @@ def dump(connection: Any, target: BinaryIO, about: Mapping[str, Any]) -> dict[st
         _add(archive, MANIFEST, json.dumps(manifest, indent=1).encode())
         for name, columns in found.items():
             writer = _Pieces(archive, name)
-            cursor.copy_expert(_copy(cursor, name, columns, "to stdout"), writer)
+            cursor.copy_expert(_copy(cursor, (schema, name), columns, "to stdout"), writer)
             writer.flush()
             rows[name] = writer.rows
         _add(archive, ROWS, json.dumps(rows, indent=1).encode())
-    connection.rollback()
     return rows
 
 
@@ -153,7 +169,8 @@ class Backup:
                     counted = json.loads(content)
                     continue
                 columns = self.manifest["tables"][name]
-                cursor.copy_expert(_copy(cursor, name, columns, "from stdin"), io.BytesIO(content))
+                command = _copy(cursor, ("public", name), columns, "from stdin")
+                cursor.copy_expert(command, io.BytesIO(content))
                 rows[name] += _lines(content)
         except (tarfile.TarError, EOFError, OSError) as error:
             raise BackupError(f"the backup is cut short or damaged: {error}") from None
@@ -217,13 +234,13 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     archive.addfile(member, io.BytesIO(content))
 
 
-def _copy(cursor: Any, table: str, columns: list[str], direction: str) -> str:
+def _copy(cursor: Any, table: tuple[str, str], columns: list[str], direction: str) -> str:
     from psycopg2 import sql
 
     return str(
         sql.SQL("copy {} ({}) {}")
         .format(
-            sql.Identifier(table),
+            sql.Identifier(*table),
             sql.SQL(", ").join(map(sql.Identifier, columns)),
             sql.SQL(direction),
         )

@@ -6,6 +6,7 @@ again at any time. The password comes from the environment, so it is in no proce
 nothing here writes it.
 """
 
+import json
 import os
 import sys
 import time
@@ -13,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import maintenance
+import sync_declared
 from wait_for_schema import CONNECTION, INTERVAL, libpq_url, look
 
 
@@ -177,9 +180,20 @@ def main() -> int:
     # A thousand small commits, none of which anybody relies on before the last one is through.
     os.environ["PGOPTIONS"] = "-c synchronous_commit=off"
     wait_for_database()
+    with maintenance.at_work():
+        return prepare(account)
+
+
+def prepare(account: Account) -> int:
+    """Schema, account and results, while no cleaning is under way."""
     migrate()
     say("database schema: up to date")
     say(f"account {account.username}: {ensure_account(account)}")
+    if sync_declared.FILE in os.environ:
+        report = sync_declared.sync(os.environ)
+        for line in report.lines():
+            say(line)
+        say(f"{sync_declared.MARK}{json.dumps(report.data())}")
     if results := os.environ.get("RESULTS_DATABASE"):
         made = ensure_results(results, os.environ["RESULTS_PASSWORD"])
         say(f"{results}: {' and '.join(made) or 'nothing'} made")

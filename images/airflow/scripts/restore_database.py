@@ -16,9 +16,11 @@ import urllib.request
 from collections.abc import Iterable
 from typing import Any
 
+import maintenance
 import prepare_database
 from backup_database import FERNET_KEY, fingerprint, newest
 from database_copy import Backup, BackupError, revisions
+from sync_declared import MAKE_RECORD
 from wait_for_schema import SCHEMA_FILE, connect
 
 URL = "BACKUP_URL"
@@ -122,6 +124,9 @@ def load(
     if not same:
         check_known(backup)
         make_schema(connection, backup)
+    with connection.cursor() as cursor:
+        # Not of Airflow's migrations, and in the backup: what was declared where it comes from.
+        cursor.execute(MAKE_RECORD)
     rows = backup.load(connection)
     check_readable(connection, fernet_keys)
     connection.commit()
@@ -130,6 +135,12 @@ def load(
 
 def main() -> int:
     """No arguments: everything comes from the environment."""
+    with maintenance.at_work():
+        return restore()
+
+
+def restore() -> int:
+    """The whole work, while nothing else cleans the database."""
     import psycopg2
 
     own = os.environ[FERNET_KEY]

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-SCHEMA_FILE = Path("/opt/airflow/schema.json")
+SCHEMA_FILE = Path(os.environ.get("AIRFLOW_HOME", "/opt/airflow"), "schema.json")
 CONNECTION = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 INTERVAL = 0.25
 """Seconds. A query of one row; the pods behind it start that much earlier."""

@@ -214,7 +214,13 @@ def test_values_are_given_by_a_file(tmp_path: Path) -> None:
     folder = written(tmp_path / "dags", files)
     given = tmp_path / "values.json"
     given.write_text(
-        json.dumps({"variables": {"rate": "3"}, "connections": {"crm": {"uri": "http://crm"}}})
+        json.dumps(
+            {
+                "variables": {"rate": "3"},
+                "connections": {"crm": {"uri": "http://crm"}},
+                "complete": True,
+            }
+        )
     )
     done = run(folder, tmp_path, "--json", "--strict", "--variables", str(given))
     found = Found(json.loads(done.stdout))

@@ -8,24 +8,33 @@ metadata:
   annotations:
     {{- $reads := list "fernet" "jwt" "api" "database" "admin" }}
     {{- if include "airflow.celery.resultsDatabase" . }}{{ $reads = append $reads "celery" }}{{ end }}
+    {{- if .Values.secrets.declared }}{{ $reads = append $reads "declared" }}{{ end }}
     {{- include "airflow.checksums" (dict "root" . "reads" $reads) | nindent 4 }}
+    checksum/declared: {{ include "airflow.declared" . | sha256sum }}
     {{- include "airflow.extraAnnotations" .Values.migration | nindent 4 }}
 spec:
   # Failed pods stay, with their logs, and are counted: Helm then knows that the Job has failed.
   restartPolicy: Never
   {{- include "airflow.componentPlacement" (dict "root" . "component" "migration" "options" .Values.migration) | nindent 2 }}
   {{- include "airflow.pod" . | nindent 2 }}
+    - name: declared
+      configMap:
+        name: {{ include "airflow.name.declared" . }}
     {{- include "airflow.extraVolumes" .Values.migration | nindent 4 }}
   containers:
     - name: migrate
       # The last lines of a failure, for whoever asks for the pod's status.
       terminationMessagePolicy: FallbackToLogsOnError
       {{- include "airflow.container" . | nindent 6 }}
+        - name: declared
+          mountPath: /opt/airflow/declared
+          readOnly: true
         {{- include "airflow.extraMounts" .Values.migration | nindent 8 }}
       args: [python, /opt/airflow/scripts/prepare_database.py]
       env:
         {{- include "airflow.secrets" . | nindent 8 }}
         {{- include "airflow.adminAccount" . | nindent 8 }}
+        {{- include "airflow.declared.env" . | nindent 8 }}
         {{- include "airflow.extraEnv" (dict "root" . "options" .Values.migration) | nindent 8 }}
         {{- include "airflow.celery.resultsDatabase" . | nindent 8 }}
         # It writes a thousand rows of permissions, a line of log for each.

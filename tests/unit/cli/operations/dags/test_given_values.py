@@ -25,6 +25,25 @@ def test_values_are_read_from_yaml_and_json(tmp_path: Path, text: str) -> None:
     assert check.values(file(tmp_path, text)) == {
         "variables": {"rate": "3", "name": "x"},
         "connections": {"crm": {"uri": "http://u:p@crm"}},
+        "complete": True,
+    }
+
+
+def test_what_the_environment_declares_is_known_and_a_file_goes_over_it() -> None:
+    known = {
+        "variables": {
+            "rate": "1",
+            "name": {"value": "x"},
+            "limits": {"json": {"a": 1}},
+            "token": {"config": "token", "variable": "DECLARED_A"},
+        },
+        "connections": {
+            "crm": {"type": "http", "host": "crm", "password": {"config": "x", "variable": "Y"}}
+        },
+    }
+    assert check.with_declared({"variables": {"rate": "3"}}, known) == {
+        "variables": {"rate": "3", "name": "x", "limits": '{"a": 1}'},
+        "connections": {"crm": {"conn_type": "http", "host": "crm"}},
     }
 
 
