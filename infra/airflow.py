@@ -11,6 +11,7 @@ import pulumi_kubernetes as kubernetes
 from infra.address import Address, sqlalchemy_url
 from infra.celery import celery_secret
 from infra.content import PROJECT_ROOT, content_hash
+from infra.dag_source import dags_values, git_secret
 from infra.image import Image
 from infra.stack import Stack
 from infra.values import over
@@ -27,6 +28,7 @@ SECRET_NAMES = {
     "database": "airflow-database",
     "admin": "airflow-admin",
     "celery": "airflow-celery",
+    "git": "airflow-git",
 }
 """The chart gets these names and never a secret: what makes none can lose none."""
 
@@ -135,6 +137,8 @@ class Airflow(pulumi.ComponentResource):
         }
         if self._args.stack.executor.needs_redis:
             contents["celery"] = celery_secret(self._args.stack, self._args.database)
+        if git := git_secret(self._args.stack):
+            contents["git"] = git
         return contents
 
     def _secrets(self, contents: Contents) -> list[kubernetes.core.v1.Secret]:
@@ -180,6 +184,7 @@ class Airflow(pulumi.ComponentResource):
                 "region": args.stack.place.region,
             },
             "xcom": {"prefix": self._names.xcom_prefix},
+            **dags_values(args.stack),
             "postgres": {"enabled": False},
             "networkPolicies": {"enabled": True},
             "ui": {"serviceType": settings.ui_service_type, "port": UI_PORT, **node_port},

@@ -9,6 +9,7 @@ import pulumi_aws as aws
 import pulumi_docker_build as docker_build
 
 from infra.content import PROJECT_ROOT, context_hash
+from infra.contract.dag_sources import GIT
 from infra.registry import Repository
 from infra.stack import Stack
 
@@ -17,6 +18,9 @@ PLATFORM = docker_build.Platform.LINUX_AMD64
 
 EXAMPLE_DAGS = "dags/examples"
 """In `images/airflow`."""
+
+GIT_PACKAGES = "git openssh-client"
+"""Debian's, for DAG files from a git repository: 60 MB that no other image shall carry."""
 
 EXISTING = "existing"
 """The stage of every Containerfile in which there is nothing to do."""
@@ -35,6 +39,11 @@ class ImageArgs:
         """The folder of its sources that the image shall not hold; its Containerfile takes it away."""
         wanted = self.image != "airflow" or self.stack.settings.example_dags
         return "" if wanted else EXAMPLE_DAGS
+
+    @property
+    def packages(self) -> str:
+        """Debian packages that it needs beyond those of all its kind."""
+        return GIT_PACKAGES if self.image == "airflow" and self.stack.settings.dags == GIT else ""
 
 
 class Image(pulumi.ComponentResource):
@@ -58,7 +67,11 @@ class Image(pulumi.ComponentResource):
         self.repository_url = args.repository.url
         # Tags are immutable, so a tag must change exactly when the content does.
         revision = args.stack.settings.image_revision
-        content = context_hash(PROJECT_ROOT / "images" / args.image, revision, args.without)
+        build_args = {"REVISION": revision, "WITHOUT": args.without, "PACKAGES": args.packages}
+        given = {key: value for key, value in build_args.items() if value}
+        # The first two always count; whatever comes later counts only where it is given, or all images would be new.
+        told = (revision, args.without, *filter(None, [args.packages]))
+        content = context_hash(PROJECT_ROOT / "images" / args.image, *told)
         self.tag = f"{args.stack.names.image_tag_prefix}{content}"
         existing = self._existing(args)
         # Relative to the program's folder, where Pulumi starts providers: the state must not depend on
@@ -68,12 +81,7 @@ class Image(pulumi.ComponentResource):
             args.stack.names.of(args.image),
             context={"location": folder},
             dockerfile={"location": f"{folder}/Containerfile"},
-            build_args={
-                key: value
-                for key, value in {"REVISION": revision, "WITHOUT": args.without}.items()
-                if value
-            }
-            or None,
+            build_args=given or None,
             platforms=[PLATFORM],
             push=existing.apply(lambda digest: not digest),
             target=existing.apply(lambda digest: EXISTING if digest else None),

@@ -37,6 +37,9 @@ OWN_SETTINGS = {
     "AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACK_DEPTH": "50",
 }
 
+BUNDLES = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
+TEAMS_BUNDLE = "dags-folder"
+
 TEMPLATED = re.compile(r"\b(?:var\.(?:value|json)|(conn))\.(\w+)")
 """Variables and Connections in Jinja templates."""
 
@@ -72,7 +75,20 @@ def prepare(folder: Path, scratch: Path) -> None:
     os.environ.setdefault("AIRFLOW__CORE__EXECUTOR", EXECUTORS)
     os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(folder)
     # Nothing of the environment's own database is asked, or changed, by a check in one of its pods.
+    if bundles := os.environ.get(BUNDLES):
+        os.environ[BUNDLES] = _with_folder(bundles)
     os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{scratch}/check.db"
+
+
+def _with_folder(bundles: str) -> str:
+    """The configured bundles, with the folder to check in the place of what the environment has: S3, git."""
+    local = {
+        "name": TEAMS_BUNDLE,
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        "kwargs": {},
+    }
+    found = json.loads(bundles)
+    return json.dumps([local if one["name"] == TEAMS_BUNDLE else one for one in found])
 
 
 def check(given: dict[str, Any], *, strict: bool) -> Result:
