@@ -8,7 +8,7 @@ import pulumi
 from infra.contract import dag_sources
 from infra.stack import Stack
 
-KNOWN_HOSTS: Final = "/tmp/home/known_hosts"  # noqa: S108 - a path in pods, which the image's entrypoint writes
+KNOWN_HOSTS: Final = "/tmp/home/known_hosts"
 """Where pods have the keys of the repository's host."""
 
 

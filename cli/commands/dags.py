@@ -116,7 +116,7 @@ _WIDTH = 60
 
 @app.command("push")
 @on_environment
-def push(  # noqa: PLR0913 - one parameter for each option
+def push(
     ctx: typer.Context,
     environment: Environment,
     path: Annotated[
@@ -128,7 +128,8 @@ def push(  # noqa: PLR0913 - one parameter for each option
         typer.Option("--version", metavar="VERSION", help="Go back to a version that is there."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check and show what would change, and change nothing.")
+        bool,
+        typer.Option("--dry-run", help="Check and show what would change, and change nothing."),
     ] = False,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait until the running Airflow has parsed it.")
@@ -193,7 +194,8 @@ def _show_push(session: Session, done: "Pushed", *, dry_run: bool) -> None:
         console.line(f"published version {short}{dags}", "bold green")
     else:
         console.line(
-            f"published version {short}, parsed after {done.parsed_seconds:.1f} s{dags}", "bold green"
+            f"published version {short}, parsed after {done.parsed_seconds:.1f} s{dags}",
+            "bold green",
         )
     for removed in done.removed:
         console.line(f"removed version {removed[:SHORT]}, which nothing needed any more")
@@ -248,7 +250,9 @@ def list_versions(ctx: typer.Context, environment: Environment, json: Json = Fal
         ]
         header = ("version", "published", "by", "commit", "folder", "unfinished runs")
         session.console.table(header, rows)
-        session.console.line("* is what runs. Back to another: ./aerodrome dags push --version VERSION")
+        session.console.line(
+            "* is what runs. Back to another: ./aerodrome dags push --version VERSION"
+        )
 
     session.console.result(data, show)
 

@@ -405,7 +405,6 @@ class Secrets:
         make=token(24),
     )
 
-
     git_token: str = given_secret(
         """An access token that may read the repository of the DAG files, with https. Tasks can read it: let it
         read that repository and nothing else.""",

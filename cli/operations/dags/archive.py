@@ -127,8 +127,9 @@ def _ignored() -> list[str]:
 def _target(folder: Path, link: Path) -> str:
     target = os.readlink(link)  # noqa: PTH115 - as it is written
     where = PurePosixPath(os.path.normpath(link.relative_to(folder).parent / target))
-    if os.path.isabs(target) or where.parts[:1] == ("..",):
+    if PurePosixPath(target).is_absolute() or where.parts[:1] == ("..",):
         raise UserError(
-            f"{link} links out of the folder", f"It leads to {target}, which Airflow's pods do not have."
+            f"{link} links out of the folder",
+            f"It leads to {target}, which Airflow's pods do not have.",
         )
     return target

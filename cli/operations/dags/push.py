@@ -152,7 +152,9 @@ def checked(live: Live, folder: Path, planned: PushPlan, before: Known) -> Expec
     problems = [_line(each) for each in found["problems"]]
     read = {str(each["file"]) for each in found["files"]} | set(planned.changes.removed)
     dags = {
-        (str(dag["dag"]), str(dag["file"])) for dag in found["dags"] if dag["file"] in planned.new.files
+        (str(dag["dag"]), str(dag["file"]))
+        for dag in found["dags"]
+        if dag["file"] in planned.new.files
     }
     names = {name for name, _ in dags}
     for name, file in sorted(dags):
@@ -215,7 +217,11 @@ def touched(
             why = f"{file if file in changes.all else others[0]} changes; it began before there were versions"
         else:
             continue
-        left = {str(t["task_id"]) for t in airflow.tasks(dag, name) if t["state"] not in unfinished.FINAL}
+        left = {
+            str(t["task_id"])
+            for t in airflow.tasks(dag, name)
+            if t["state"] not in unfinished.FINAL
+        }
         found.append(UnfinishedRun(dag, name, why, tuple(sorted(left))))
     return found
 
@@ -253,7 +259,11 @@ def awaited(
             for dag in airflow.dags()
             if dag["bundle_name"] == BUNDLE
         }
-        late = sorted(f"{file}: DAG {dag}" for dag, file in expected.dags if present.get((dag, file)) != version)
+        late = sorted(
+            f"{file}: DAG {dag}"
+            for dag, file in expected.dags
+            if present.get((dag, file)) != version
+        )
         late += sorted(f"DAG {dag} is still there" for dag, _ in present if dag in expected.gone)
         if refused := _refused(airflow, changes, before):
             raise KitError(
@@ -301,7 +311,9 @@ def tidy(store: Versions, airflow: Runs, current: str, now: datetime) -> list[st
     }
     if not old:
         return []
-    used = {str(item.get("bundle_version")) for item in (*airflow.unfinished_runs(), *airflow.dags())}
+    used = {
+        str(item.get("bundle_version")) for item in (*airflow.unfinished_runs(), *airflow.dags())
+    }
     removed = sorted(old - used)
     for name in removed:
         store.remove(name)

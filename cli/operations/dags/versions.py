@@ -140,13 +140,13 @@ class Versions:
             code = error.response["ResponseMetadata"]["HTTPStatusCode"]
             if code == 404:
                 return None
-            raise _refused(f"s3://{self._bucket}/{self._prefix}/{name} cannot be read", error) from error
+            raise _refused(
+                f"s3://{self._bucket}/{self._prefix}/{name} cannot be read", error
+            ) from error
         return answer
 
     def _put(self, name: str, content: bytes, more: Mapping[str, str]) -> None:
-        self._s3.put_object(
-            Bucket=self._bucket, Key=f"{self._prefix}/{name}", Body=content, **more
-        )
+        self._s3.put_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}", Body=content, **more)
 
 
 def _refused(summary: str, error: Any) -> CloudError:
@@ -174,5 +174,3 @@ def _elsewhere(live: Live) -> UserError:
         "They change with `./aerodrome up`. To publish them without a new image:",
         f"./aerodrome config set dags {S3}{same} && ./aerodrome up{same}",
     )
-
-

@@ -46,10 +46,18 @@ ORDER = 0.001
 FORGOTTEN_AFTER = 3600.0
 """Seconds for which a version that is not current any more may still be needed for a callback."""
 
-FOLLOWING = {"connect_timeout": 3, "read_timeout": 10, "retries": {"mode": "standard", "total_max_attempts": 2}}
+FOLLOWING = {
+    "connect_timeout": 3,
+    "read_timeout": 10,
+    "retries": {"mode": "standard", "total_max_attempts": 2},
+}
 """Of the dag-processor: what it has stays good, it asks again soon, and its heartbeat must not wait."""
 
-FETCHING = {"connect_timeout": 5, "read_timeout": 30, "retries": {"mode": "standard", "total_max_attempts": 8}}
+FETCHING = {
+    "connect_timeout": 5,
+    "read_timeout": 30,
+    "retries": {"mode": "standard", "total_max_attempts": 8},
+}
 """Of a task, which cannot begin without its code: S3 may be away for a minute."""
 
 
@@ -58,7 +66,9 @@ class S3DagBundle(BaseDagBundle):
 
     supports_versioning = True
 
-    def __init__(self, *, bucket: str, prefix: str, region: str, unpublished: str, **kwargs: Any) -> None:
+    def __init__(
+        self, *, bucket: str, prefix: str, region: str, unpublished: str, **kwargs: Any
+    ) -> None:
         """`unpublished` is the folder that counts until a version is published."""
         super().__init__(**kwargs)
         if self.version and not VERSION.fullmatch(self.version):
@@ -121,7 +131,9 @@ class S3DagBundle(BaseDagBundle):
         except ClientError as error:
             code = error.response["ResponseMetadata"]["HTTPStatusCode"]
             if code == 404 and self._current:
-                log.warning("The pointer to the current DAGs is gone: they stay", place=self._place(POINTER))
+                log.warning(
+                    "The pointer to the current DAGs is gone: they stay", place=self._place(POINTER)
+                )
             if code in (304, 404):
                 return None
             raise
@@ -155,7 +167,9 @@ class S3DagBundle(BaseDagBundle):
 
         name = f"versions/{version}.tar.gz"
         try:
-            answer = self._s3(patience).get_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}")
+            answer = self._s3(patience).get_object(
+                Bucket=self._bucket, Key=f"{self._prefix}/{name}"
+            )
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
                 raise
@@ -199,7 +213,9 @@ def unpack(packed: bytes, version: str, folder: Path) -> None:
         members = archive.getmembers()
         for member in members:
             if problem := _unsafe(member):
-                raise AirflowException(f"Version {version} of the DAGs is refused: {member.name} {problem}")
+                raise AirflowException(
+                    f"Version {version} of the DAGs is refused: {member.name} {problem}"
+                )
         archive.extractall(folder, members=members)
 
 
