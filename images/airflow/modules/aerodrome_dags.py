@@ -36,10 +36,6 @@ VERSION = re.compile(r"[0-9a-f]{64}")
 
 POINTER = "current"
 
-AHEAD = 2.0
-"""Seconds by which files of a new version seem to be changed in the future. A file that is being parsed while
-the version changes is recorded with the new version and the old content; so it is parsed once more."""
-
 ORDER = 0.001
 """Seconds by which changed files are younger than the others of a version: the youngest is parsed first."""
 
@@ -83,8 +79,8 @@ class S3DagBundle(BaseDagBundle):
     def path(self) -> Path:
         if self.version:
             return self.versions_dir / self.version
-        # One path for all versions: a file keeps its identity, and what waits to be parsed is then parsed anew.
-        return self._link if self._current else self._unpublished
+        # One path for all versions: a file keeps its identity, and what waits to be parsed is read from the new one.
+        return self._link
 
     def initialize(self) -> None:
         if self.version:
@@ -108,16 +104,28 @@ class S3DagBundle(BaseDagBundle):
         """Makes the version that the pointer names the current one."""
         pointer = self._pointer(patience)
         if pointer is None:
+            if not self._link.is_symlink():
+                self._lead_to(self._unpublished)
             return
         version, etag = pointer
-        folder = self._fetch(version, patience)
-        with self.lock():
-            former = self._link.readlink() if self._link.exists() else None
-            if former != folder:
-                _touch(folder, former)
-                _point(self._link, folder)
+        self._lead_to(self._fetch(version, patience))
         # Last: what failed is tried again at the next look.
         self._current, self._etag = version, etag
+
+    def _lead_to(self, folder: Path) -> None:
+        """Makes a folder the current one."""
+        with self.lock():
+            former = self._link.readlink() if self._link.is_symlink() else None
+            if former == folder:
+                return
+            if folder != self._unpublished:
+                _touch(folder, former)
+            self.base_dir.mkdir(parents=True, exist_ok=True)
+            new = self._link.with_name(f".{self._link.name}-{os.getpid()}")
+            new.unlink(missing_ok=True)
+            new.symlink_to(folder)
+            # There is no moment without it.
+            new.replace(self._link)
 
     def _pointer(self, patience: dict[str, Any]) -> tuple[str, str] | None:
         """The version and the tag of the pointer; None if it is as it was at the last look, or there is none."""
@@ -241,7 +249,7 @@ def _inside(path: PurePosixPath) -> bool:
 
 def _touch(folder: Path, former: Path | None) -> None:
     """Makes the dag-processor parse all files of a new version, the changed ones first."""
-    now = time.time() + AHEAD
+    now = time.time()
     for path in folder.rglob("*"):
         if path.is_file() and not path.is_symlink():
             old = former / path.relative_to(folder) if former else None
@@ -249,10 +257,3 @@ def _touch(folder: Path, former: Path | None) -> None:
             when = now - ORDER if same else now
             os.utime(path, (when, when))
 
-
-def _point(link: Path, folder: Path) -> None:
-    """Makes a link lead to a folder: there is no moment without it."""
-    new = link.with_name(f".{link.name}-{os.getpid()}")
-    new.unlink(missing_ok=True)
-    new.symlink_to(folder)
-    new.replace(link)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from cli.base.airflow import Airflow
 from cli.operations.dags import check
 from tests.ports import free_port
-from tests.unit.images.loading import IMAGES
+from tests.unit.images.loading import IMAGES, SCRIPTS
 
 MODULES = IMAGES / "airflow" / "modules"
 USER, PASSWORD = "admin", "a-password"
@@ -57,7 +57,10 @@ class RealAirflow:
 
     def start(self, component: str) -> None:
         with (self.home / f"{component}.out").open("wb") as out:
-            command = [python(), "-m", "airflow", component]
+            # As the chart starts them.
+            script = SCRIPTS / f"run_{component.replace('-', '_')}.py"
+            words = [str(script)] if script.is_file() else ["-m", "airflow", component]
+            command = [python(), *words]
             self.processes.append(
                 subprocess.Popen(
                     command,
