@@ -94,6 +94,7 @@ def deploy(account: Account, session: Session, branch: Program) -> None:
     logs = TaskLogs(session.client("s3"), LOGS, Names(BRANCH, shared=True).log_prefix)
     logs.of_run("example", "1")
     session.client("s3").get_object(Bucket=LOGS, Key=f"branches/{BRANCH}/b.log")
+    session.client("s3").put_object(Bucket=LOGS, Key=f"branch-dag-versions/{BRANCH}/current", Body=b"")
     assert cloud_eks.exists(session.client, Names(BASE).cluster)
     find(Search(session.client, None, REGION))
     leave_something(account)
