@@ -145,7 +145,7 @@ class Account:
         self.root("s3").put_bucket_versioning(
             Bucket=LOGS, VersioningConfiguration={"Status": "Enabled"}
         )
-        for key in ("task-logs/a.log", f"branches/{BRANCH}/b.log", f"branch-dag-versions/{BRANCH}/current"):
+        for key in ("task-logs/a.log", f"branches/{BRANCH}/b.log"):
             self.root("s3").put_object(Bucket=LOGS, Key=key, Body=b"x")
         for name in (IMAGES, "aerodrome-prod-airflow-0abc123"):
             self.root("ecr").create_repository(repositoryName=name, tags=own)
