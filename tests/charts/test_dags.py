@@ -15,7 +15,10 @@ GIT: Object = {
     "secrets": {"git": "my-git"},
     "dags": {
         "source": "git",
-        "git": {"repository": "git@git.example:team/dags.git", "knownHosts": "git.example ssh-x AAAA"},
+        "git": {
+            "repository": "git@git.example:team/dags.git",
+            "knownHosts": "git.example ssh-x AAAA",
+        },
     },
 }
 

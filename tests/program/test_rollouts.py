@@ -57,9 +57,7 @@ CHANGES = {
     "gitKnownHosts": Change("git.example ssh-ed25519 AAAAC3Nz", NOBODY),
     "gitUser": Change("oauth2", NOBODY),
     "gitToken": Change("a-token", NOBODY),
-    "gitKey": Change(
-        "-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----\n", NOBODY
-    ),
+    "gitKey": Change("-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----\n", NOBODY),
     "taskPolicies": Change('["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]', NOBODY),
     "valuesFiles": Change('["tests/program/values.yaml"]', AIRFLOW),
     "celeryPassword": Change("another-queue-password", NOBODY),

@@ -104,7 +104,7 @@ def plan(live: Live, folder: Path) -> PushPlan:
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         by="",
         commit=Checkout(folder).commit(),
-        folder=_shown(folder),
+        folder=_shown(folder, outside=folder.resolve().name),
         own=own,
         files=packed.files,
     )
@@ -129,9 +129,10 @@ def _left_out(live: Live) -> Collection[str]:
     return (_EXAMPLES,) if live.backend.plain().get(qualified("exampleDags")) == "false" else ()
 
 
-def _shown(folder: Path) -> str:
+def _shown(folder: Path, outside: str) -> str:
+    """As it is called in the project's folder; one elsewhere is `outside`."""
     whole = folder.resolve()
-    return whole.relative_to(ROOT).as_posix() if whole.is_relative_to(ROOT) else whole.name
+    return whole.relative_to(ROOT).as_posix() if whole.is_relative_to(ROOT) else outside
 
 
 def known(airflow: Pushable) -> Known:
@@ -165,7 +166,7 @@ def checked(live: Live, folder: Path, planned: PushPlan, before: Known) -> Expec
         raise UserError(
             f"{len(problems)} problem{'s' if len(problems) > 1 else ''}: nothing was published",
             "\n".join(problems),
-            f"./aerodrome dags check {planned.new.folder}{live.session.same}",
+            f"./aerodrome dags check {_shown(folder, outside=str(folder))}{live.session.same}",
         )
     gone = {name for name, file in before.files.items() if file in read and name not in names}
     return Expected(frozenset(dags), frozenset(gone))

@@ -256,4 +256,3 @@ def _touch(folder: Path, former: Path | None) -> None:
             same = old is not None and old.is_file() and filecmp.cmp(path, old, shallow=False)
             when = now - ORDER if same else now
             os.utime(path, (when, when))
-

@@ -120,9 +120,7 @@ class Deployed:
         )
 
     def push(self, folder: Path, version: str = "", *, dry_run: bool = False) -> Pushed:
-        return publication.run(
-            self.live, folder, version, print, dry_run=dry_run, wait=not dry_run
-        )
+        return publication.run(self.live, folder, version, print, dry_run=dry_run, wait=not dry_run)
 
     def begin(self, dag: str, run: str) -> None:
         with self.airflow.api() as api:
@@ -299,9 +297,7 @@ def test_what_changes_nothing_is_not_published_and_a_dry_run_publishes_nothing(
     (folder / "query.sql").unlink()
 
 
-def test_the_way_back_is_the_same_files(
-    deployed: Deployed, first: tuple[Path, Pushed]
-) -> None:
+def test_the_way_back_is_the_same_files(deployed: Deployed, first: tuple[Path, Pushed]) -> None:
     folder, _ = first
     deployed.push(folder)
     former = versions.of(deployed.live).pointer()
@@ -431,8 +427,14 @@ class TestTheBundleAlone:
         [
             ("t = tarfile.TarInfo('../escaped')", "lies outside"),
             ("t = tarfile.TarInfo('/escaped')", "lies outside"),
-            ("t = tarfile.TarInfo('l'); t.type = tarfile.SYMTYPE; t.linkname = '../x'", "links out"),
-            ("t = tarfile.TarInfo('l'); t.type = tarfile.LNKTYPE; t.linkname = 'x'", "neither file"),
+            (
+                "t = tarfile.TarInfo('l'); t.type = tarfile.SYMTYPE; t.linkname = '../x'",
+                "links out",
+            ),
+            (
+                "t = tarfile.TarInfo('l'); t.type = tarfile.LNKTYPE; t.linkname = 'x'",
+                "neither file",
+            ),
             ("t = tarfile.TarInfo('d'); t.type = tarfile.CHRTYPE", "neither file"),
         ],
     )

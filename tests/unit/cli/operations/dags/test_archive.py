@@ -77,6 +77,8 @@ def test_too_much_is_refused(tmp_path: Path) -> None:
 
 
 def test_changes_are_told_by_file() -> None:
-    changes = compare({"same": "1", "changed": "2", "new": "3"}, {"same": "1", "changed": "1", "old": "1"})
+    changes = compare(
+        {"same": "1", "changed": "2", "new": "3"}, {"same": "1", "changed": "1", "old": "1"}
+    )
     assert changes == Changes(("new",), ("changed",), ("old",))
     assert changes.all == {"new", "changed", "old"}

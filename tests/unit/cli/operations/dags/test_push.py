@@ -29,7 +29,10 @@ class Airflow:
 
     def dags(self) -> list[dict[str, Any]]:
         keys = ("dag_id", "relative_fileloc", "bundle_version")
-        return [{**dict(zip(keys, one, strict=True)), "bundle_name": "dags-folder"} for one in self._dags]
+        return [
+            {**dict(zip(keys, one, strict=True)), "bundle_name": "dags-folder"}
+            for one in self._dags
+        ]
 
     def unfinished_runs(self) -> list[dict[str, Any]]:
         return [{"dag_id": "a", "dag_run_id": "1", "bundle_version": one} for one in self._runs]
