@@ -15,7 +15,7 @@ import pulumi_aws as aws
 from infra import airflow_role, policies
 from infra.cluster import Cluster
 from infra.contract import task_policies
-from infra.contract.naming import BRANCH_LOGS, XCOMS
+from infra.contract.naming import BRANCH_DAGS, BRANCH_LOGS, XCOMS
 from infra.log_bucket import LogBucket
 from infra.outputs import RancherKey
 from infra.stack import Stack
@@ -90,7 +90,7 @@ class Access(pulumi.ComponentResource):
             path=self._names.iam_path,
             policy=self._args.bucket.arn.apply(
                 lambda arn: policies.branch_boundary(
-                    arn, BRANCH_LOGS, f"{BRANCH_LOGS}/*/{XCOMS}", tasks.statements
+                    arn, BRANCH_LOGS, f"{BRANCH_LOGS}/*/{XCOMS}", BRANCH_DAGS, tasks.statements
                 )
             ),
             opts=self._child,

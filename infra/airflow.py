@@ -13,6 +13,7 @@ from infra.celery import celery_secret
 from infra.content import PROJECT_ROOT, content_hash
 from infra.contract.secret_contents import airflow_secrets
 from infra.declared import config_keys
+from infra.dag_source import dags_values, git_secret
 from infra.image import Image
 from infra.stack import Stack
 from infra.values import over
@@ -30,6 +31,7 @@ SECRET_NAMES = {
     "admin": "airflow-admin",
     "celery": "airflow-celery",
     "declared": "airflow-declared",
+    "git": "airflow-git",
 }
 """The chart gets these names and never a secret: what makes none can lose none."""
 
@@ -128,6 +130,8 @@ class Airflow(pulumi.ComponentResource):
         if config_keys(stack.values):
             # Also where none of them is set, and what names them is left out: the chart refers to it.
             contents["declared"] = stack.declared
+        if git := git_secret(stack):
+            contents["git"] = git
         return contents
 
     def _secrets(self, contents: Contents) -> list[kubernetes.core.v1.Secret]:
@@ -173,6 +177,7 @@ class Airflow(pulumi.ComponentResource):
                 "region": args.stack.place.region,
             },
             "xcom": {"prefix": self._names.xcom_prefix},
+            **dags_values(args.stack),
             "postgres": {"enabled": False},
             "networkPolicies": {"enabled": True},
             "ui": {"serviceType": settings.ui_service_type, "port": UI_PORT, **node_port},

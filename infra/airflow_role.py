@@ -1,4 +1,4 @@
-"""The role of Airflow's pods: its folders of the bucket, logs and XComs, and what `taskPolicies` adds."""
+"""The role of Airflow's pods: its folders of the bucket (logs, XComs, DAG files), and what `taskPolicies` adds."""
 
 import pulumi
 import pulumi_aws as aws
@@ -27,7 +27,9 @@ def make(
         names.role,
         role=role.name,
         policy=pulumi.Output.from_input(bucket_arn).apply(
-            lambda arn: policies.run_airflow(arn, names.log_prefix, names.xcom_prefix)
+            lambda arn: policies.run_airflow(
+                arn, names.log_prefix, names.xcom_prefix, names.dags_prefix
+            )
         ),
         opts=child,
     )

@@ -9,7 +9,7 @@ import pulumi_aws as aws
 import pulumi_docker_build as docker_build
 
 from infra.content import PROJECT_ROOT, context_hash
-from infra.contract.image_builds import build_arguments, left_out
+from infra.contract.image_builds import build_arguments, left_out, packages
 from infra.registry import Repository
 from infra.stack import Stack
 
@@ -54,8 +54,11 @@ class Image(pulumi.ComponentResource):
         super().__init__("aerodrome:index:Image", name, {}, opts)
         self.repository_url = args.repository.url
         # Tags are immutable, so a tag must change exactly when the content does.
-        revision = args.stack.settings.image_revision
-        content = context_hash(PROJECT_ROOT / "images" / args.image, revision, args.without)
+        settings = args.stack.settings
+        # The first two always count; whatever comes later counts only where it is given, or all images would be new.
+        told = filter(None, [packages(settings, args.image)])
+        folder_of = PROJECT_ROOT / "images" / args.image
+        content = context_hash(folder_of, settings.image_revision, args.without, *told)
         self.tag = f"{args.stack.names.image_tag_prefix}{content}"
         existing = self._existing(args)
         # Relative to the program's folder, where Pulumi starts providers: the state must not depend on
@@ -65,7 +68,7 @@ class Image(pulumi.ComponentResource):
             args.stack.names.of(args.image),
             context={"location": folder},
             dockerfile={"location": f"{folder}/Containerfile"},
-            build_args=build_arguments(args.stack.settings, args.image) or None,
+            build_args=build_arguments(settings, args.image) or None,
             platforms=[PLATFORM],
             push=existing.apply(lambda digest: not digest),
             target=existing.apply(lambda digest: EXISTING if digest else None),

@@ -12,6 +12,7 @@ import pulumi
 from infra.address import Address
 from infra.airflow import UI_PORT, UI_SERVICE, Airflow
 from infra.celery import FLOWER_PORT, FLOWER_SERVICE
+from infra.contract.dag_sources import S3
 from infra.contract.executors import FLOWER
 from infra.contract.outputs import CONTRACT, Output, Outputs
 from infra.contract.tenancy import Tenancy
@@ -69,6 +70,8 @@ def export(deployed: Deployed) -> None:
     _export(Outputs.backup_prefix, names.backup_prefix if backed_up else "")
     cleaned = settings.tenancy == Tenancy.dedicated and settings.database_keep_days
     _export(Outputs.archive_prefix, names.archive_prefix if cleaned else "")
+    _export(Outputs.dags, settings.dags)
+    _export(Outputs.dags_prefix, names.dags_prefix if settings.dags == S3 else "")
     _export(Outputs.repository_url, deployed.image.repository_url)
     _export(Outputs.image_ref, deployed.image.ref)
     _export(Outputs.built_tags, deployed.stack.built_tags)

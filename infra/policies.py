@@ -59,9 +59,10 @@ def archive_rows(bucket_arn: str, prefix: str) -> str:
     )
 
 
-def run_airflow(bucket_arn: str, logs: str, xcoms: str) -> str:
+def run_airflow(bucket_arn: str, logs: str, xcoms: str, dags: str) -> str:
     """What Airflow does with its folders in the bucket: write logs, read them, and look which there are;
-    the same with large XComs, which go when their task is cleared or their run deleted."""
+    the same with large XComs, which go when their task is cleared or their run deleted. DAG files are read only:
+    a task must not be able to change what another runs."""
     return document(
         allow("Logs", ["s3:GetObject", "s3:PutObject"], [f"{bucket_arn}/{logs}/*"]),
         allow(
@@ -69,16 +70,20 @@ def run_airflow(bucket_arn: str, logs: str, xcoms: str) -> str:
             ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
             [f"{bucket_arn}/{xcoms}/*"],
         ),
+        allow("Dags", ["s3:GetObject"], [f"{bucket_arn}/{dags}/*"]),
         # s3fs asks for it before it writes: where it is refused, it tries to make the bucket.
         allow("FindBucket", ["s3:GetBucketLocation"], [bucket_arn]),
-        _list_folders(bucket_arn, logs, xcoms),
+        # Without it S3 refuses to say that an object is not there.
+        _list_folders(bucket_arn, logs, xcoms, dags),
     )
 
 
-def branch_boundary(bucket_arn: str, logs: str, xcoms: str, statements: Sequence[Statement]) -> str:
-    """What no role of a branch may go beyond: the branches' logs and XComs, and what its base's tasks may do by
-    statement. A boundary cannot refer to other policies, so what those of AWS or of others allow is not in it."""
-    own = json.loads(run_airflow(bucket_arn, logs, xcoms))["Statement"]
+def branch_boundary(
+    bucket_arn: str, logs: str, xcoms: str, dags: str, statements: Sequence[Statement]
+) -> str:
+    """What no role of a branch may go beyond: the branches' logs, XComs and DAG files, and what its base's tasks may
+    do by statement. A boundary cannot refer to other policies, so what those of AWS or of others allow is not in it."""
+    own = json.loads(run_airflow(bucket_arn, logs, xcoms, dags))["Statement"]
     return document(*own, *statements)
 
 

@@ -67,6 +67,13 @@ OWNED: Final[Mapping[str, str]] = {
     "databaseClean.prefix": _STORED,
     "databaseClean.serviceAccount": "the role in AWS is for this account",
     "xcom.prefix": _STORED,
+    "dags.source": "./aerodrome config set dags SOURCE",
+    "dags.s3.bucket": _STORED,
+    "dags.s3.prefix": _STORED,
+    "dags.git.repository": "./aerodrome config set gitRepository URL",
+    "dags.git.ref": "./aerodrome config set gitRef REF",
+    "dags.git.folder": "./aerodrome config set gitFolder FOLDER",
+    "dags.git.knownHosts": "./aerodrome config set gitKnownHosts KEYS",
     "networkPolicies.enabled": "environments in one cluster are kept apart by them",
 }
 """What the program alone decides, each with what to do instead."""

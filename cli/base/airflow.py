@@ -86,6 +86,10 @@ class Airflow:
     def unpause(self, dag: str) -> None:
         self._send("PATCH", f"/api/v2/dags/{quote(dag)}", {"is_paused": False})
 
+    def parse_soon(self, file_token: str) -> None:
+        """Has a DAG's file parsed next, after a look for a newer version of its bundle."""
+        self._send("PUT", f"/api/v2/parseDagFile/{quote(file_token, safe='')}")
+
     def pause_all(self) -> None:
         """No DAG starts another task from here on."""
         path = "/api/v2/dags?dag_id_pattern=%25&exclude_stale=false"

@@ -105,6 +105,14 @@ class Checkout:
             found |= theirs
         return frozenset(found)
 
+    def commit(self) -> str:
+        """The commit that the folder is at, with a `+` if it has files that differ from it; empty if there is none."""
+        code, out, _ = self._answer("rev-parse", "--verify", "--quiet", "HEAD")
+        if code:
+            return ""
+        _, changed, _ = self._answer("status", "--porcelain", "--", ".")
+        return f"{out.strip()}{'+' if changed.strip() else ''}"
+
     def repositories(self) -> list[str]:
         """Names under which this repository is known, like `github.com/owner/name`: the address of
         `origin`, those of its other remotes, and last a name that only this copy of it has."""

@@ -1,6 +1,7 @@
-"""`aerodrome dags`: DAG files checked before they are deployed, listed and run afterwards."""
+"""`aerodrome dags`: DAG files checked before they are deployed, published, listed and run afterwards."""
 
 import math
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,12 +13,16 @@ from cli.base.errors import UserError
 from cli.commands.options import Json, on_environment
 from cli.operations import declared, live, proof, usage
 from cli.operations.dags import image, listing
+from cli.operations.dags.versions import SHORT
 from cli.session import Session
 
 if TYPE_CHECKING:
     from cli.operations.dags.check import CheckResult
+    from cli.operations.dags.publication import Pushed
 
-app = typer.Typer(help="Check DAG files; list and run deployed DAGs.", no_args_is_help=True)
+app = typer.Typer(
+    help="Check and publish DAG files; list and run deployed DAGs.", no_args_is_help=True
+)
 
 
 @app.command("check")
@@ -110,6 +115,149 @@ def _shown(dag: str) -> str:
 
 
 _WIDTH = 60
+
+
+@app.command("push")
+@on_environment
+def push(
+    ctx: typer.Context,
+    environment: Environment,
+    path: Annotated[
+        Path | None,
+        typer.Argument(metavar="FOLDER", help="The folder of DAG files [default: the image's]."),
+    ] = None,
+    version: Annotated[
+        str | None,
+        typer.Option("--version", metavar="VERSION", help="Go back to a version that is there."),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Check and show what would change, and change nothing."),
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait until the running Airflow has parsed it.")
+    ] = True,
+    json: Json = False,
+) -> None:
+    """Publish DAG files to a running environment, without a new image.
+
+    For environments whose setting dags is s3. The folder becomes a version; what has changed is checked
+    first, by the environment's own Airflow, and nothing is published if it would not take it. A DAG run
+    that has begun ends with the version that it began with.
+
+    \b
+    Example:
+      aerodrome dags push
+      aerodrome dags push ../team/dags --dry-run
+      aerodrome dags push --version 3f1c9a
+    """
+    from cli.operations.dags import check as checking
+    from cli.operations.dags import publication
+
+    session: Session = ctx.obj
+    if version is not None and path is not None:
+        raise UserError(
+            "A folder and --version were given",
+            "Either the folder's files are published, or a version that is there already.",
+            f"./aerodrome dags push --version {version}{session.same}",
+        )
+    if version is not None and not re.fullmatch(r"[0-9a-fA-F]{4,64}", version):
+        raise UserError(
+            f'"{version}" is no version',
+            "It is 4 to 64 of 0-9 a-f: the beginning is enough.",
+            f"./aerodrome dags versions{session.same}",
+        )
+    folder = checking.folder(path or image.FOLDER)
+    found = live.of(session, environment)
+    if not dry_run:
+        usage.used(found)
+    done = publication.run(
+        found, folder, version or "", session.console.report, dry_run=dry_run, wait=wait
+    )
+    session.console.result(done.data(), lambda: _show_push(session, done, dry_run=dry_run))
+
+
+def _show_push(session: Session, done: "Pushed", *, dry_run: bool) -> None:
+    console, planned = session.console, done.planned
+    short = planned.new.version[:SHORT]
+    if not done.changed:
+        console.line(f"nothing to publish: version {short} is what runs", "bold green")
+        return
+    for sign, files in (
+        ("+", planned.changes.added),
+        ("~", planned.changes.changed),
+        ("-", planned.changes.removed),
+    ):
+        for file in files:
+            console.line(f"  {sign} {file}")
+    dags = f": {', '.join(done.dags)}" if done.dags else ""
+    if dry_run:
+        console.line(f"would publish version {short}{dags}", "bold")
+    elif done.parsed_seconds is None:
+        console.line(f"published version {short}{dags}", "bold green")
+    else:
+        console.line(
+            f"published version {short}, parsed after {done.parsed_seconds:.1f} s{dags}",
+            "bold green",
+        )
+    for removed in done.removed:
+        console.line(f"removed version {removed[:SHORT]}, which nothing needed any more")
+
+
+@app.command("versions")
+@on_environment
+def list_versions(ctx: typer.Context, environment: Environment, json: Json = False) -> None:
+    """List the published versions of the DAG files, and the unfinished runs that need them.
+
+    \b
+    Example:
+      aerodrome dags versions
+      aerodrome dags versions --json
+    """
+    from cli.base.airflow import PATIENCE
+    from cli.operations.dags import versions
+
+    session: Session = ctx.obj
+    found = live.of(session, environment)
+    store = versions.of(found)
+    pointer = store.pointer()
+    with found.airflow(PATIENCE) as airflow:
+        runs = airflow.unfinished_runs()
+    data = [
+        {
+            **one.data(),
+            "current": pointer is not None and pointer.version == one.version,
+            "unfinishedRuns": [
+                {"dag": run["dag_id"], "run": run["dag_run_id"]}
+                for run in runs
+                if run.get("bundle_version") == one.version
+            ],
+        }
+        for one in store.all()
+    ]
+
+    def show() -> None:
+        if not data:
+            session.console.line("nothing is published yet: the image's DAGs run")
+            return
+        rows = [
+            (
+                f"{one['version'][:SHORT]}{' *' if one['current'] else ''}",
+                str(one["made"])[:19],
+                str(one["by"]),
+                str(one["commit"])[:SHORT] or "-",
+                str(one["folder"]),
+                str(len(one["unfinishedRuns"])),
+            )
+            for one in data
+        ]
+        header = ("version", "published", "by", "commit", "folder", "unfinished runs")
+        session.console.table(header, rows)
+        session.console.line(
+            "* is what runs. Back to another: ./aerodrome dags push --version VERSION"
+        )
+
+    session.console.result(data, show)
 
 
 @app.command("list")

@@ -25,6 +25,7 @@ from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend, Outcome
 from cli.stack.stack_config import Placement
+from infra.contract import dag_sources
 from infra.contract.naming import Names, secrets_provider
 
 if TYPE_CHECKING:
@@ -199,20 +200,21 @@ def _deployed(
         found = early.result() if not outcome.changed else None
         outcome = _made_good(live, outcome, found)
         kept = declared.keep(live, synced)
+    version = _published(live)
     expires = backend.plain().get(stack_config.EXPIRES_KEY, lifetime.NEVER)
     done = Deployed(
         outcome, planned.placement, expires, live.addresses, declared=kept, unfinished=tuple(begun)
     )
     due = bool(outcome.changed) or (record is not None and not record.proof)
     if begun:
-        _settled(live, begun)
+        _settled(live, begun, version)
     if not (due if options.prove is None else options.prove):
         return replace(done, proof=record.proof if record else {})
     if record is not None:
         record = record.proved({})
         record.write(environment)
     with phases.phase("proof"):
-        proof = proved(live)
+        proof = proved(live, version)
     if record is not None:
         record.proved(proof).write(environment)
     return replace(done, proof=proof, proved_now=True)
@@ -284,7 +286,16 @@ def _made_good(live: Live, outcome: Outcome, found: drift.Drift | None) -> Outco
     return outcome
 
 
-def proved(live: Live) -> dict[str, Any]:
+def _published(live: Live) -> str:
+    """The version of its DAG files, if they have versions and are the checkout's."""
+    if not live.outputs.dags_prefix:
+        return ""
+    from cli.operations.dags import publication
+
+    return publication.of_checkout(live, live.session.console.report)
+
+
+def proved(live: Live, version: str = "") -> dict[str, Any]:
     """One DAG run, seen green."""
     from cli.base.airflow import PATIENCE
     from cli.operations import task_logs
@@ -295,17 +306,20 @@ def proved(live: Live) -> dict[str, Any]:
     with live.airflow(PATIENCE) as airflow:
         proof = prove(airflow, logs, report).data()
         # After the run, during which Airflow has gone on parsing.
-        _parsed(live, airflow)
+        _parsed(live, airflow, version)
     return proof
 
 
-def _parsed(live: Live, airflow: "Airflow") -> None:
+def _parsed(live: Live, airflow: "Airflow", version: str) -> None:
     """Every DAG file of the image, by the Airflow that runs now; KitError with those it does not take."""
     from cli.operations.dags import image, rollout
 
     if pod := image.processor(live):
         known = image.record(live, pod)
-        rollout.check(airflow, known, rollout.started(pod), live.session.console.report)
+        if known and not version and live.outputs.dags != dag_sources.IMAGE:
+            known = known.without_teams()
+        report = live.session.console.report
+        rollout.check(airflow, known, rollout.started(pod), report, version=version)
 
 
 def touched_runs(
@@ -315,17 +329,24 @@ def touched_runs(
     if not backend.deployed():
         return []
     live = Live(session, environment, backend, backend.outputs())
+    if live.outputs.dags_prefix:
+        from cli.operations.dags import publication
+
+        return publication.look(live, session.console.report)
+    if live.outputs.dags != dag_sources.IMAGE:
+        # They change with the repository, and runs end with the commit that they began with.
+        return []
     return unfinished.look(live, session.console.report)
 
 
-def _settled(live: Live, begun: list[UnfinishedRun]) -> None:
+def _settled(live: Live, begun: list[UnfinishedRun], version: str) -> None:
     """No run that had begun ends green, or never, because its unfinished tasks are gone."""
     from cli.base.airflow import PATIENCE
 
     with live.airflow(PATIENCE) as airflow:
         # The proof tells of files that were not parsed; the others are looked after none the less.
         with suppress(KitError):
-            _parsed(live, airflow)
+            _parsed(live, airflow, version)
         unfinished.settle(airflow, begun, live.session.console.report)
 
 

@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
 
-from infra.contract import executors
+from infra.contract import dag_sources, executors
 from infra.contract.settings import FORMER_KEYS, NAMESPACE, SETTINGS, Secrets, Settings
 from infra.contract.tenancy import Tenancy
 
@@ -81,7 +81,12 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
     if problems:
         raise SettingsError(problems)
     settings, secrets = Settings(**plain), Secrets(**secret)
-    if crossed := [*_check_together(settings), *_check_executor(settings, secrets)]:
+    crossed = [
+        *_check_together(settings),
+        *_check_executor(settings, secrets),
+        *_check_dags(settings, secrets),
+    ]
+    if crossed:
         raise SettingsError(crossed)
     return settings, secrets
 
@@ -113,6 +118,31 @@ def _check_executor(settings: Settings, secrets: Secrets) -> list[str]:
             f"./aerodrome up makes it up, or {_set_command('celeryPassword')}"
         ]
     return []
+
+
+def _check_dags(settings: Settings, secrets: Secrets) -> list[str]:
+    """What a git repository needs. Without dags git the settings are kept, and count for nothing."""
+    if settings.dags != dag_sources.GIT:
+        return []
+    if not settings.git_repository:
+        return [
+            f"{NAMESPACE}:gitRepository is not set, and dags git needs it: "
+            f"{_set_command('gitRepository')}"
+        ]
+    over_ssh = dag_sources.over_ssh(settings.git_repository)
+    needed = {"gitKey": secrets.git_key, "gitKnownHosts": settings.git_known_hosts}
+    problems = [
+        f"{NAMESPACE}:{key} is not set, and a repository over ssh needs it: {_set_command(key)}"
+        for key, value in needed.items()
+        if over_ssh and not value
+    ]
+    useless = "gitToken" if over_ssh else "gitKey"
+    if secrets.git_token if over_ssh else secrets.git_key:
+        problems.append(
+            f"{NAMESPACE}:{useless} is set, and a repository over {'ssh' if over_ssh else 'https'} "
+            f"does not use it: pulumi config rm {NAMESPACE}:{useless}"
+        )
+    return problems
 
 
 def _check_tenancy(settings: Settings) -> list[str]:

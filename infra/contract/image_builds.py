@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from infra.contract.dag_sources import GIT
 from infra.contract.settings import Settings
 
 AIRFLOW: Final = "airflow"
@@ -9,13 +10,25 @@ AIRFLOW: Final = "airflow"
 EXAMPLE_DAGS: Final = "dags/examples"
 """In `images/airflow`."""
 
+GIT_PACKAGES: Final = "git openssh-client"
+"""Debian's, for DAG files from a git repository: 60 MB that no other image shall carry."""
+
 
 def left_out(settings: Settings, image: str) -> str:
     """The folder of an image's sources that it shall not hold; its Containerfile takes it away."""
     return "" if image != AIRFLOW or settings.example_dags else EXAMPLE_DAGS
 
 
+def packages(settings: Settings, image: str) -> str:
+    """Debian packages that an image needs beyond those of all its kind."""
+    return GIT_PACKAGES if image == AIRFLOW and settings.dags == GIT else ""
+
+
 def build_arguments(settings: Settings, image: str) -> dict[str, str]:
     """Those that are set."""
-    arguments = {"REVISION": settings.image_revision, "WITHOUT": left_out(settings, image)}
+    arguments = {
+        "REVISION": settings.image_revision,
+        "WITHOUT": left_out(settings, image),
+        "PACKAGES": packages(settings, image),
+    }
     return {key: value for key, value in arguments.items() if value}

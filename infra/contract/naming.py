@@ -19,6 +19,13 @@ XCOMS = "xcom"
 """The folder in which a bucket, or a branch's folder, holds what tasks pass on and is too large for the
 database."""
 
+DAGS = "dag-versions"
+"""The folder in which a bucket holds the versions of its environment's DAG files."""
+
+BRANCH_DAGS = "branch-dag-versions"
+"""The same for branches, each with a folder of its own. Not below `BRANCH_LOGS`, where all is forgotten in
+time: a version is needed as long as it runs."""
+
 PIPELINE_PATH = f"/{PREFIX}-pipeline/"
 """Where the roles of pipelines lie: they outlive the environments, and go with bootstrap's other things."""
 
@@ -138,6 +145,11 @@ class Names:
         """The folder of large XComs in the bucket. A branch's goes with all else of the branch; a base's is
         beside its logs, which more people may read."""
         return f"{self.log_prefix}/{XCOMS}" if self.shared else XCOMS
+
+    @property
+    def dags_prefix(self) -> str:
+        """The folder of the versions of its DAG files in the bucket."""
+        return f"{BRANCH_DAGS}/{self.environment}" if self.shared else DAGS
 
     @property
     def image_tag_prefix(self) -> str:

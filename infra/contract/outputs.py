@@ -70,6 +70,10 @@ class Outputs(Mapping[str, Any]):
     archive_prefix = Output(
         "archivePrefix", "", "The folder of the database's old rows there, if any are moved."
     )
+    dags = Output("dags", "image", "Where its DAG files come from: `image`, `git` or `s3`.")
+    dags_prefix = Output(
+        "dagsPrefix", "", "The folder of the versions of its DAG files in that bucket, with `s3`."
+    )
     repository_url = Output("repositoryUrl", "", "Where Airflow's image is.")
     image_ref = Output("imageRef", "", "That image by digest, as pods use it.")
     built_tags: Output[Mapping[str, str]] = Output(

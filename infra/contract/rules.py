@@ -57,10 +57,7 @@ class Setting:
     required: bool = False
     make: Make | None = None
     """Makes up the value of a secret. One that is not required can be made up for what is deployed already."""
-
-    @property
-    def secret(self) -> bool:
-        return self.make is not None
+    secret: bool = False
 
     def parse(self, text: str) -> tuple[Any, str | None]:
         """The value of `text`, or what is wrong with it: `must be ...`."""
@@ -108,6 +105,13 @@ def later_secret(doc: str, check: Check, make: Make) -> Any:
     )
 
 
+def given_secret(doc: str, check: Check) -> Any:
+    """A secret that only the user can know, and that a stack can do without."""
+    return dataclasses.field(
+        default="", repr=False, metadata={"doc": doc, "rule": Rule(check=check), "given": True}
+    )
+
+
 def settings_of(group: type) -> dict[str, Setting]:
     """The settings that a dataclass's fields declare, by key."""
     found = {}
@@ -121,7 +125,8 @@ def settings_of(group: type) -> dict[str, Setting]:
             spec.metadata["rule"],
             None if needed else spec.default,
             needed,
-            spec.metadata.get("make"),
+            make := spec.metadata.get("make"),
+            make is not None or "given" in spec.metadata,
         )
         found[made.key] = made
     return found

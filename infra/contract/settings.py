@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from infra.contract import executors, task_policies
+from infra.contract import dag_sources, executors, task_policies
 from infra.contract.naming import ENVIRONMENT_MAX_LENGTH, ENVIRONMENT_PATTERN
 from infra.contract.rules import (
     Make,
@@ -20,6 +20,7 @@ from infra.contract.rules import (
     check_networks,
     check_values_files,
     fernet_key,
+    given_secret,
     later_secret,
     required,
     secret,
@@ -244,6 +245,49 @@ class Settings:
         they only take the DAG processor's time.""",
     )
 
+    dags: str = setting(
+        dag_sources.IMAGE,
+        """Where Airflow has its DAG files from: the image; versions in the log bucket, which
+        `aerodrome dags push` publishes in seconds; or a git repository, which Airflow follows. With s3 and git
+        a run ends with the code that it began with. Default image; `docs/dags.md` helps to choose.""",
+        choices=dag_sources.SOURCES,
+    )
+
+    git_repository: str = setting(
+        "",
+        """The repository of the DAG files, with dags git: https://HOST/PATH or ssh://git@HOST/PATH (also
+        git@HOST:PATH). No password in it: that is gitToken, or gitKey. Default: none.""",
+        check=dag_sources.check_repository,
+    )
+
+    git_ref: str = setting(
+        "main",
+        "The branch, tag or commit of that repository that Airflow follows. Default main.",
+        pattern=r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,199}",
+        allowed="the name of a branch or tag, or a commit",
+    )
+
+    git_folder: str = setting(
+        "",
+        "The folder of the DAG files in that repository. Default: all of it.",
+        check=dag_sources.check_folder,
+    )
+
+    git_known_hosts: str = setting(
+        "",
+        """The keys of the repository's host, in the form of ssh's known_hosts (`ssh-keyscan HOST`, compared with
+        what the host publishes). Needed for a repository over ssh: another host is then refused.
+        Default: none.""",
+        check=dag_sources.check_known_hosts,
+    )
+
+    git_user: str = setting(
+        "git",
+        """The user of gitToken. Default git, which GitHub and GitLab take with any token.""",
+        pattern=r"[A-Za-z0-9._@+-]{1,100}",
+        allowed="1 to 100 of A-Z a-z 0-9 . _ @ + -",
+    )
+
     task_policies: str = setting(
         "[]",
         """What tasks may do in AWS besides writing their logs: a JSON list of ARNs of managed
@@ -379,12 +423,24 @@ class Secrets:
         make=token(24),
     )
 
+    git_token: str = given_secret(
+        """An access token that may read the repository of the DAG files, with https. Tasks can read it: let it
+        read that repository and nothing else.""",
+        check=dag_sources.check_token,
+    )
+
+    git_key: str = given_secret(
+        """A private key that may read the repository of the DAG files (a deploy key), with ssh and without a
+        passphrase. Tasks can read it: let it read that repository and nothing else.""",
+        check=dag_sources.check_key,
+    )
+
 
 SETTINGS: Mapping[str, Setting] = {**settings_of(Settings), **settings_of(Secrets)}
 """All settings by key, in the order of the fields."""
 
 SECRETS: Mapping[str, Make] = {key: one.make for key, one in SETTINGS.items() if one.make}
-"""What makes up a value for each secret, by its key."""
+"""What makes up a value for each secret that can be made up, by its key."""
 
 FORMER_KEYS: Mapping[str, str] = {"rung": "tenancy"}
 """Keys of the version before, each with its new one. They work in this version, with a warning; the next one

@@ -54,6 +54,8 @@ SPECIAL: dict[str, Any] = {
     "ui.loadBalancerSourceRanges": ["10.0.0.0/8"],
     "logs.region": "eu-west-3",
     "executor": "LocalExecutor",
+    "dags.source": "s3",
+    "dags.s3.bucket": "changed",
     "xcom.compression": "bz2",
     "xcom.sweepSchedule": "7 3 * * *",
     "backup.schedule": "7 3 * * *",
@@ -77,6 +79,12 @@ TAGGED: Node = {"image": {"digest": "", "tag": "v1"}}
 CELERY: Node = {"executor": "CeleryExecutor"}
 SCALED: Node = {**CELERY, "celery": {"workers": {"most": 5}}}
 
+FROM_S3: Node = {"logs": {"bucket": "my-logs"}, "dags": {"source": "s3"}}
+FROM_GIT: Node = {
+    "secrets": {"git": "my-git"},
+    "dags": {"source": "git", "git": {"repository": "https://git.example/dags"}},
+}
+
 AROUND: dict[str, Node] = {
     # Without what is on here, these have nothing to change; a group stands for all of its values.
     "image.tag": TAGGED,
@@ -84,6 +92,11 @@ AROUND: dict[str, Node] = {
     "ui.nodePort": {"ui": {"serviceType": "NodePort"}},
     "ui.loadBalancerSourceRanges": {"ui": {"serviceType": "LoadBalancer"}},
     "logs.prefix": {"logs": {"bucket": "my-logs"}},
+    "dags.source": {"logs": {"bucket": "my-logs"}},
+    "dags.s3": FROM_S3,
+    "dags.git": FROM_GIT,
+    "secrets.git": FROM_GIT,
+    "secretsChecksums.git": FROM_GIT,
     "postgres.admittedNamespaces": {"networkPolicies": {"enabled": True}},
     "apiServer.autoscaling.minReplicas": {"apiServer": {"autoscaling": {"enabled": True}}},
     "apiServer.autoscaling.maxReplicas": {"apiServer": {"autoscaling": {"enabled": True}}},

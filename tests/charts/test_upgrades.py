@@ -93,8 +93,13 @@ def placed(path: str, value: Any) -> dict[str, Any]:
 AROUND: dict[str, dict[str, Any]] = {
     "backup": {"backup": {"bucket": "my-bucket"}},
     "databaseClean": {"databaseClean": {"bucket": "my-bucket"}},
-    "secretsChecksums.celery": {"executor": "CeleryExecutor"},
     "secretsChecksums.declared": {"secrets": {"declared": "my-declared"}},
+    "dags": {"logs": {"bucket": "my-logs"}},
+    "secretsChecksums.celery": {"executor": "CeleryExecutor"},
+    "secretsChecksums.git": {
+        "secrets": {"git": "my-git"},
+        "dags": {"source": "git", "git": {"repository": "https://git.example/dags"}},
+    },
 }
 """What must be on for these to have anything to change."""
 

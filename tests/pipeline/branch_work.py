@@ -6,6 +6,7 @@ them; the command line's part is its own code; Pulumi's part is what it does wit
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -16,6 +17,8 @@ from cli.cloud.clearing import clear
 from cli.cloud.lease_bucket import store_of
 from cli.cloud.patience import Patience
 from cli.cloud.resource import Search
+from cli.operations.dags.archive import pack
+from cli.operations.dags.versions import Published, Versions
 from cli.operations.task_logs import TaskLogs
 from infra.contract.naming import Names, secrets_key_alias, tags
 from sandbox.providers import contract
@@ -94,11 +97,23 @@ def deploy(account: Account, session: Session, branch: Program) -> None:
     logs = TaskLogs(session.client("s3"), LOGS, Names(BRANCH, shared=True).log_prefix)
     logs.of_run("example", "1")
     session.client("s3").get_object(Bucket=LOGS, Key=f"branches/{BRANCH}/b.log")
+    publish(session)
     assert cloud_eks.exists(session.client, Names(BASE).cluster)
     find(Search(session.client, None, REGION))
     leave_something(account)
     left = clear(session.client, BRANCH, lambda _: None, region=REGION, patience=QUICK)
     assert not left, [item.lines() for item in left]
+
+
+def publish(session: Session) -> None:
+    """As `dags push` and `up` publish DAG files."""
+    store = Versions(session.client("s3"), LOGS, Names(BRANCH, shared=True).dags_prefix)
+    packed = pack(Path(__file__).parent)
+    read = store.pointer()
+    about = Published(packed.version, "2027-01-31T00:00:00+00:00", "", "", "", True, packed.files)
+    store.add(packed, about)
+    store.point(about, read)
+    assert store.named(packed.version[:12]) == about
 
 
 def lease(session: Session) -> None:

@@ -77,7 +77,8 @@ def test_a_branchs_role_stays_within_it(base: Program, branch: Program) -> None:
     folder = "arn:aws:s3:::aerodrome-test-logs/branches/"
     assert limit[0]["Resource"] == [f"{folder}*"]
     assert limit[1]["Resource"] == [f"{folder}*/xcom/*"]
-    for within, each in zip(limit[:2], own[:2], strict=True):
+    assert limit[2]["Resource"] == ["arn:aws:s3:::aerodrome-test-logs/branch-dag-versions/*"]
+    for within, each in zip(limit[:3], own[:3], strict=True):
         assert fnmatchcase(each["Resource"][0], within["Resource"][0])
 
 

@@ -51,6 +51,15 @@ CHANGES = {
     # These two reach pods through the image's digest, which only a build can tell.
     "exampleDags": Change("false", NOBODY),
     "imageRevision": Change("2027-01-31", NOBODY),
+    "dags": Change("s3", AIRFLOW),
+    # With another source of DAG files they count for nothing.
+    "gitRepository": Change("https://git.example/team/dags", NOBODY),
+    "gitRef": Change("production", NOBODY),
+    "gitFolder": Change("airflow/dags", NOBODY),
+    "gitKnownHosts": Change("git.example ssh-ed25519 AAAAC3Nz", NOBODY),
+    "gitUser": Change("oauth2", NOBODY),
+    "gitToken": Change("a-token", NOBODY),
+    "gitKey": Change("-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----\n", NOBODY),
     "taskPolicies": Change('["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]', NOBODY),
     "valuesFiles": Change('["tests/program/values.yaml"]', AIRFLOW),
     "celeryPassword": Change("another-queue-password", NOBODY),

@@ -94,17 +94,19 @@ def test_its_role_reaches_its_own_folder_only(shared: Program) -> None:
     role = shared.one("aws:iam/role:Role")
     assert role.inputs["path"] == "/aerodrome/test-x/"
     policy = json.loads(shared.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
-    logs, xcoms, place, listing = policy["Statement"]
+    logs, xcoms, dags, place, listing = policy["Statement"]
     bucket = "arn:aws:s3:::aerodrome-test-logs"
     assert logs["Resource"] == [f"{bucket}/branches/test-x/*"]
     assert sorted(logs["Action"]) == ["s3:GetObject", "s3:PutObject"]
     assert xcoms["Resource"] == [f"{bucket}/branches/test-x/xcom/*"]
+    assert dags["Resource"] == [f"{bucket}/branch-dag-versions/test-x/*"]
+    assert dags["Action"] == ["s3:GetObject"]
     assert sorted(xcoms["Action"]) == ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
     assert (place["Action"], place["Resource"]) == (["s3:GetBucketLocation"], [bucket])
     assert listing["Resource"] == [bucket]
     prefixes = listing["Condition"]["StringLike"]["s3:prefix"]
-    own = "branches/test-x"
-    assert all(one == own or one.startswith(f"{own}/") for one in prefixes)
+    own = ("branches/test-x", "branch-dag-versions/test-x")
+    assert all(one in own or one.rpartition("/")[0].startswith(own) for one in prefixes)
 
 
 def test_only_its_own_pods_get_the_role(shared: Program) -> None:

@@ -62,6 +62,6 @@ def test_branches_may_get_what_their_bases_tasks_have_by_statement() -> None:
             "aws:iam/policy:Policy", "-branches"
         )
         statements = json.loads(boundary.inputs["policy"])["Statement"]
-        own, rest = statements[:4], statements[4:]
-        assert [one["Sid"] for one in own] == ["Logs", "XComs", "FindBucket", "ListFolders"]
+        own, rest = statements[:5], statements[5:]
+        assert [one["Sid"] for one in own] == ["Logs", "XComs", "Dags", "FindBucket", "ListFolders"]
         assert rest == more

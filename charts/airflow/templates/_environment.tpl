@@ -48,6 +48,13 @@ the log go to S3.
 {{- $_ := set $settings "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD" ($.Values.xcom.thresholdBytes | int64) }}
 {{- $_ := set $settings "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_COMPRESSION" ($.Values.xcom.compression | replace "none" "") }}
 {{- end }}
+{{- include "airflow.dags.check" . }}
+{{- with include "airflow.dags.bundles" . }}
+{{- $_ := set $settings "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST" . }}
+{{- end }}
+{{- if and (eq .Values.dags.source "git") .Values.dags.git.knownHosts }}
+{{- $_ := set $settings "AERODROME_KNOWN_HOSTS" .Values.dags.git.knownHosts }}
+{{- end }}
 {{- if include "airflow.taskPods" . }}
 {{- $_ := set $settings "AIRFLOW__KUBERNETES_EXECUTOR__NAMESPACE" .Release.Namespace }}
 {{- $_ := set $settings "AIRFLOW__KUBERNETES_EXECUTOR__POD_TEMPLATE_FILE" "/opt/airflow/pod-template/pod.yaml" }}

@@ -1,4 +1,4 @@
-"""S3: an environment's buckets, and its folder of task logs in its base's."""
+"""S3: an environment's buckets, and its folders in its base's: task logs, versions of DAG files."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,8 +9,9 @@ from cli.cloud.resource import Resource, Search, everything, pairs
 from infra.contract.naming import Names, is_environment
 
 SERVICE = "s3"
-BRANCHES = f"{Names('', shared=True).log_prefix.rstrip('/')}/"
-"""The folder under which every branch has one of its own."""
+_NOBODYS = Names("", shared=True)
+BRANCHES = tuple(f"{one.rstrip('/')}/" for one in (_NOBODYS.log_prefix, _NOBODYS.dags_prefix))
+"""The folders under which every branch has one of its own."""
 
 PER_CALL = 1000
 
@@ -34,7 +35,7 @@ def _folders(search: Search) -> Iterator[Item]:
     for bucket in (str(item["Name"]) for item in _listed(search)):
         with gone_is_fine():
             for prefix in _prefixes(search, bucket):
-                name = prefix.removeprefix(BRANCHES).rstrip("/")
+                name = prefix.rstrip("/").rpartition("/")[2]
                 if not is_environment(name) or search.whose({}, name) is None:
                     continue
                 page = s3.list_object_versions(Bucket=bucket, Prefix=prefix, MaxKeys=1)
@@ -45,10 +46,20 @@ def _folders(search: Search) -> Iterator[Item]:
 
 def _prefixes(search: Search, bucket: str) -> list[str]:
     if search.environment is not None:
-        return [f"{BRANCHES}{search.environment}/"]
-    where = {"Bucket": bucket, "Prefix": BRANCHES, "Delimiter": "/"}
-    found = everything(search.client(SERVICE), "list_object_versions", "CommonPrefixes", **where)
-    return [str(item["Prefix"]) for item in found]
+        return [f"{folder}{search.environment}/" for folder in BRANCHES]
+    s3 = search.client(SERVICE)
+    return [
+        str(item["Prefix"])
+        for folder in BRANCHES
+        for item in everything(
+            s3,
+            "list_object_versions",
+            "CommonPrefixes",
+            Bucket=bucket,
+            Prefix=folder,
+            Delimiter="/",
+        )
+    ]
 
 
 def _show_folder(identifier: str) -> str:

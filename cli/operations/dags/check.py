@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ with tempfile.TemporaryDirectory(prefix="dags-check-") as folder:
     if os.path.isdir(folder + "/plugins"):
         own["AIRFLOW__CORE__PLUGINS_FOLDER"] = folder + "/plugins"
     command = [sys.executable, folder + "/scripts/check_dags.py", folder + "/dags", "--json", "--strict"]
-    command += ["--variables", folder + "/variables.json"]
+    command += ["--variables", folder + "/variables.json", *sys.argv[1:]]
     sys.exit(subprocess.run(command, env=own).returncode)
 """
 """Runs in the pod: nothing stays there. The checked files get none of the environment's secrets."""
@@ -136,8 +136,10 @@ def folder(path: Path) -> Path:
     return path
 
 
-def in_pod(live: Live, dags: Path, given: Mapping[str, Any]) -> CheckResult:
-    """In the environment's own dag-processor."""
+def in_pod(
+    live: Live, dags: Path, given: Mapping[str, Any], only: Collection[str] | None = None
+) -> CheckResult:
+    """In the environment's own dag-processor: all files of the folder, or some."""
     pod = image.processor(live)
     if pod is None:
         raise KitError(
@@ -156,6 +158,7 @@ def in_pod(live: Live, dags: Path, given: Mapping[str, Any]) -> CheckResult:
         "python",
         "-c",
         _UNPACK,
+        *([] if only is None else ["--only", json.dumps(sorted(only))]),
     )
     return CheckResult(f"pod {name}", _read(code, output, errors))
 

@@ -42,6 +42,10 @@ class ImageRecord:
 
     dags: tuple[DagOfImage, ...]
 
+    def without_teams(self) -> "ImageRecord":
+        """What counts of it where the team's DAG files are not the image's."""
+        return ImageRecord({}, tuple(each for each in self.dags if each.bundle != BUNDLE))
+
     def changed(self, folder: Path = FOLDER) -> set[str]:
         """Files that `folder` has with another content, or not at all."""
         return {name for name, known in self.files.items() if content(folder / name) != known}

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 from cli.base import lifetime
 from cli.base.errors import KitError
-from cli.operations.dags.image import DagOfImage, ImageRecord
+from cli.operations.dags.image import BUNDLE, DagOfImage, ImageRecord
 
-BUNDLES = ("dags-folder", "aerodrome")
+BUNDLES = (BUNDLE, "aerodrome")
 """Those of the image (images/airflow/airflow.cfg); other bundles change without a deployment."""
 
 
@@ -39,9 +39,13 @@ def check(
     since: datetime,
     report: Callable[[str], None],
     limits: ParseLimits = ParseLimits(),
+    version: str = "",
 ) -> None:
-    """Waits until all files were parsed since `since`. KitError with those that Airflow does not take."""
-    missing = _wait(airflow, record.dags if record else (), since, limits)
+    """Waits until all files were parsed since `since`, the team's at `version`, if they have versions.
+
+    KitError with those that Airflow does not take.
+    """
+    missing = _wait(airflow, record.dags if record else (), since, limits, version)
     broken = [each for each in airflow.broken_files() if each["bundle_name"] in BUNDLES]
     if broken:
         raise KitError(
@@ -64,7 +68,11 @@ def check(
 
 
 def _wait(
-    airflow: Parser, wanted: Collection[DagOfImage], since: datetime, limits: ParseLimits
+    airflow: Parser,
+    wanted: Collection[DagOfImage],
+    since: datetime,
+    limits: ParseLimits,
+    version: str,
 ) -> list[DagOfImage]:
     """The DAGs that are still not parsed when nothing moves any more."""
     before, give_up = len(wanted) + 1, time.monotonic() + limits.idle
@@ -72,6 +80,7 @@ def _wait(
         parsed = {
             (dag["bundle_name"], dag["dag_id"]): dag.get("last_parsed_time")
             for dag in airflow.dags()
+            if not version or dag["bundle_name"] != BUNDLE or dag.get("bundle_version") == version
         }
         refused = {(each["bundle_name"], each["filename"]) for each in airflow.broken_files()}
         left = [

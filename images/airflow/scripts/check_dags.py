@@ -37,6 +37,9 @@ OWN_SETTINGS = {
     "AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACK_DEPTH": "50",
 }
 
+BUNDLES = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
+TEAMS_BUNDLE = "dags-folder"
+
 TEMPLATED = re.compile(r"\b(?:var\.(?:value|json)|(conn))\.(\w+)")
 """Variables and Connections in Jinja templates."""
 
@@ -72,17 +75,35 @@ def prepare(folder: Path, scratch: Path) -> None:
     os.environ.setdefault("AIRFLOW__CORE__EXECUTOR", EXECUTORS)
     os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(folder)
     # Nothing of the environment's own database is asked, or changed, by a check in one of its pods.
+    if bundles := os.environ.get(BUNDLES):
+        os.environ[BUNDLES] = _with_folder(bundles)
     os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{scratch}/check.db"
 
 
-def check(given: dict[str, Any], *, strict: bool) -> Result:
-    """All files of all bundles. `strict`: a Variable that is missing is a problem, not a warning."""
+def _with_folder(bundles: str) -> str:
+    """The configured bundles, with the folder to check in the place of what the environment has: S3, git."""
+    local = {
+        "name": TEAMS_BUNDLE,
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        "kwargs": {},
+    }
+    found = json.loads(bundles)
+    return json.dumps([local if one["name"] == TEAMS_BUNDLE else one for one in found])
+
+
+def check(given: dict[str, Any], *, strict: bool, only: set[str] | None = None) -> Result:
+    """All files of all bundles, or of the team's bundle some. `strict`: a Variable that is missing is a problem,
+    not a warning."""
     # Only now: the settings must be in the environment when Airflow loads.
     import dag_limits
     import dag_parsing
 
     values = dag_parsing.Values(given.get("variables", {}), given.get("connections", {}))
-    files = dag_parsing.dag_files()
+    files = [
+        file
+        for file in dag_parsing.dag_files()
+        if only is None or (file.bundle == TEAMS_BUNDLE and file.name in only)
+    ]
     result = Result()
     owners: dict[str, str] = {}
     with dag_limits.store({file.bundle for file in files}) as store:
@@ -241,18 +262,20 @@ def recorded(folder: Path, result: Result) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """`check_dags.py FOLDER [--json] [--strict] [--variables FILE] [--record FILE]`."""
+    """`check_dags.py FOLDER [--json] [--strict] [--variables FILE] [--record FILE] [--only JSON]`."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--strict", action="store_true")
     parser.add_argument("--variables", type=Path)
     parser.add_argument("--record", type=Path)
+    parser.add_argument("--only", type=json.loads)
     asked = parser.parse_args(arguments)
     given = json.loads(asked.variables.read_text()) if asked.variables else {}
     with tempfile.TemporaryDirectory(prefix="check-dags-") as scratch:
         prepare(asked.folder.resolve(), Path(scratch))
-        result = check(given, strict=asked.strict)
+        only = None if asked.only is None else set(asked.only)
+        result = check(given, strict=asked.strict, only=only)
     code, text = report(result)
     if asked.record:
         asked.record.write_text(json.dumps(recorded(asked.folder, result)))

@@ -4,6 +4,7 @@ import argparse
 import sys
 
 import job_health
+import run_dag_processor
 import run_scheduler
 
 
@@ -21,6 +22,8 @@ def main(arguments: list[str]) -> None:
     job_health.serve(options.health_port, heart)
     if options.component == "scheduler":
         run_scheduler.prepare()
+    elif options.component == "dag-processor":
+        run_dag_processor.prepare()
     from airflow.jobs.job import Job
 
     job_health.follow(Job, heart)

@@ -22,19 +22,32 @@ def test_the_log_writer_only_adds_logs() -> None:
 
 
 def test_airflow_works_in_its_own_folders() -> None:
-    logs, xcoms, bucket, listing = statements(policies.run_airflow(BUCKET, "task-logs", "xcom"))
+    document = policies.run_airflow(BUCKET, "task-logs", "xcom", "dags")
+    logs, xcoms, dags, bucket, listing = statements(document)
     assert logs["Resource"] == ["arn:aws:s3:::logs/task-logs/*"]
     assert xcoms["Resource"] == ["arn:aws:s3:::logs/xcom/*"]
+    assert dags["Resource"] == ["arn:aws:s3:::logs/dags/*"]
     assert bucket["Action"] == ["s3:GetBucketLocation"]
     assert listing["Action"] == ["s3:ListBucket"]
-    folders = ["task-logs", "task-logs/*", "xcom", "xcom/*"]
+    folders = ["task-logs", "task-logs/*", "xcom", "xcom/*", "dags", "dags/*"]
     assert listing["Condition"] == {"StringLike": {"s3:prefix": folders}}
 
 
 def test_a_log_once_written_stays_and_an_xcom_goes_with_its_run() -> None:
-    document = statements(policies.run_airflow(BUCKET, "task-logs", "xcom"))
+    document = statements(policies.run_airflow(BUCKET, "task-logs", "xcom", "dags"))
     deletes = [one["Resource"] for one in document if "s3:DeleteObject" in one["Action"]]
     assert deletes == [["arn:aws:s3:::logs/xcom/*"]]
+
+
+def test_no_task_changes_what_another_runs() -> None:
+    document = statements(policies.run_airflow(BUCKET, "task-logs", "xcom", "dags"))
+    allowed = {
+        action
+        for one in document
+        for action in one["Action"]
+        if any(resource.startswith("arn:aws:s3:::logs/dags") for resource in one["Resource"])
+    }
+    assert allowed == {"s3:GetObject"}
 
 
 def test_pods_get_the_role_from_pod_identity_alone() -> None:
