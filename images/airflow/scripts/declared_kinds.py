@@ -60,8 +60,12 @@ class Kind(ABC):
         """What the row is to hold."""
 
     @abstractmethod
-    def rows(self, session: Any) -> dict[str, Any]:
-        """All that there are, by name."""
+    def names(self, session: Any) -> set[str]:
+        """Of all that there are."""
+
+    @abstractmethod
+    def row(self, session: Any, name: str) -> Any | None:
+        """The one of this name, if there is one."""
 
     @abstractmethod
     def fields(self, row: Any) -> Fields:
@@ -71,8 +75,9 @@ class Kind(ABC):
     def write(self, session: Any, name: str, row: Any | None, wanted: Fields) -> None:
         """Makes the row, or changes it."""
 
-    def remove(self, session: Any, row: Any) -> None:
-        session.delete(row)
+    @abstractmethod
+    def remove(self, session: Any, name: str) -> None:
+        """Takes it away, if it is there."""
 
 
 class Pools(Kind):
@@ -88,10 +93,15 @@ class Pools(Kind):
             "includeDeferred": bool(declared.get("includeDeferred")),
         }
 
-    def rows(self, session: Any) -> dict[str, Any]:
+    def names(self, session: Any) -> set[str]:
         from airflow.models import Pool
 
-        return {str(pool.pool): pool for pool in Pool.get_pools(session=session)}
+        return {str(pool.pool) for pool in Pool.get_pools(session=session)}
+
+    def row(self, session: Any, name: str) -> Any | None:
+        from airflow.models import Pool
+
+        return Pool.get_pool(name, session=session)
 
     def fields(self, row: Any) -> Fields:
         return {
@@ -112,12 +122,14 @@ class Pools(Kind):
             session=session,
         )
 
-    def remove(self, session: Any, row: Any) -> None:
+    def remove(self, session: Any, name: str) -> None:
         """Airflow cannot do without its default pool: that one becomes as Airflow makes it."""
         from airflow.configuration import conf
-        from airflow.models import Pool
 
-        if row.pool != Pool.DEFAULT_POOL_NAME:
+        row = self.row(session, name)
+        if row is None:
+            return
+        if name not in self.kept:
             session.delete(row)
             return
         row.slots = conf.getint("core", "default_pool_task_slot_count")
@@ -138,11 +150,17 @@ class Variables(Kind):
             value = declared["value"] if "value" in declared else secrets.value(declared)
         return {"value": value, "description": declared.get("description") or ""}
 
-    def rows(self, session: Any) -> dict[str, Any]:
+    def names(self, session: Any) -> set[str]:
         from airflow.models import Variable
         from sqlalchemy import select
 
-        return {row.key: row for row in session.scalars(select(Variable))}
+        return set(session.scalars(select(Variable.key)))
+
+    def row(self, session: Any, name: str) -> Any | None:
+        from airflow.models import Variable
+        from sqlalchemy import select
+
+        return session.scalar(select(Variable).where(Variable.key == name))
 
     def fields(self, row: Any) -> Fields:
         value = row.get_val()
@@ -159,6 +177,12 @@ class Variables(Kind):
             return
         row.set_val(wanted["value"])
         row.description = wanted["description"]
+
+    def remove(self, session: Any, name: str) -> None:
+        from airflow.models import Variable
+        from sqlalchemy import delete
+
+        session.execute(delete(Variable).where(Variable.key == name))
 
 
 class Connections(Kind):
@@ -181,13 +205,26 @@ class Connections(Kind):
             "extra": extra,
         }
 
-    def rows(self, session: Any) -> dict[str, Any]:
+    def names(self, session: Any) -> set[str]:
         from airflow.models import Connection
         from sqlalchemy import select
 
-        return {row.conn_id: row for row in session.scalars(select(Connection))}
+        return set(session.scalars(select(Connection.conn_id)))
+
+    def row(self, session: Any, name: str) -> Any | None:
+        """One whose password cannot be decrypted cannot be loaded by Airflow's model; it is UNREADABLE then."""
+        from airflow.models import Connection
+        from cryptography.fernet import InvalidToken
+        from sqlalchemy import select
+
+        try:
+            return session.scalar(select(Connection).where(Connection.conn_id == name))
+        except InvalidToken:
+            return UNREADABLE
 
     def fields(self, row: Any) -> Fields:
+        if row is UNREADABLE:
+            return {"password": UNREADABLE}
         return {
             "type": row.conn_type,
             **{key: getattr(row, key) or "" for key in self._PLAIN},
@@ -199,7 +236,9 @@ class Connections(Kind):
     def write(self, session: Any, name: str, row: Any | None, wanted: Fields) -> None:
         from airflow.models import Connection
 
-        if row is None:
+        if row is UNREADABLE:
+            self.remove(session, name)
+        if row is None or row is UNREADABLE:
             row = Connection(conn_id=name, conn_type=wanted["type"])
             session.add(row)
         row.conn_type = wanted["type"]
@@ -212,6 +251,12 @@ class Connections(Kind):
         else:
             # Airflow's setter leaves the former one.
             row._password, row.is_encrypted = None, False
+
+    def remove(self, session: Any, name: str) -> None:
+        from airflow.models import Connection
+        from sqlalchemy import delete
+
+        session.execute(delete(Connection).where(Connection.conn_id == name))
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -87,15 +87,16 @@ class Sync:
         return self.report
 
     def _kind(self, kind: Kind) -> None:
-        known, rows = self._known(kind), kind.rows(self._session)
+        known, names = self._known(kind), kind.names(self._session)
         declared = self._declared.get(kind.key) or {}
         for name, one in sorted(declared.items()):
             if wanted := self._wanted(kind, name, one):
-                self._one(kind, name, rows.get(name), wanted, known.get(name))
+                row = kind.row(self._session, name) if name in names else None
+                self._one(kind, name, row, wanted, known.get(name))
         prune = kind.key in self._declared.get("prune", ())
-        others = set(rows) - kind.kept if prune else set()
+        others = names - kind.kept if prune else set()
         for name in sorted((set(known) | others) - set(declared)):
-            self._remove(kind, name, rows.get(name))
+            self._remove(kind, name, there=name in names)
 
     def _wanted(self, kind: Kind, name: str, declared: Any) -> Fields | None:
         """What it is to hold; None if it is to be left out. SystemExit if it cannot be made."""
@@ -129,9 +130,9 @@ class Sync:
         if digest != known:
             self._remember(kind, name, digest)
 
-    def _remove(self, kind: Kind, name: str, row: Any | None) -> None:
-        if row is not None:
-            kind.remove(self._session, row)
+    def _remove(self, kind: Kind, name: str, *, there: bool) -> None:
+        if there:
+            kind.remove(self._session, name)
             self.report.removed.append(f"{kind.called} {name}")
         self._execute(f"delete from {RECORD} where kind = :kind and name = :name", kind, name)
 

@@ -12,6 +12,7 @@ from cryptography.fernet import Fernet
 from tests.charts.rendering import Object, render
 from tests.unit.images import airflow_database
 from tests.unit.images.airflow_database import FERNET_KEY, Database, Databases
+from tests.unit.images.loading import SCRIPTS
 
 PASSWORD = "pässword-7d1a"
 EXTRA_TOKEN = "tok-5e11c0de"
@@ -257,6 +258,43 @@ def test_what_another_key_encrypted_is_written_anew(database: Database, tmp_path
     foreign = Fernet(Fernet.generate_key()).encrypt(b"x").decode()
     database.ask("update connection set password = %s where conn_id = 'crm'", foreign)
     database.ask("update variable set val = %s where key = 'colour'", foreign)
+    # Of somebody else: it can be neither read nor, for that, be in the way.
+    theirs = {"conn_type": "http", "password": foreign, "is_encrypted": True}
+    database.insert("connection", conn_id="theirs", **theirs)
     found = sync(database, tmp_path, ALL)
     assert found == {"drift": ["variable colour (value)", "connection crm (password)"]}
     assert sync(database, tmp_path, ALL) == {}
+
+
+RESTORE = """
+import io, os, sys
+sys.path.insert(0, {scripts!r})
+import database_copy, restore_database
+from backup_database import fingerprint
+from wait_for_schema import connect
+key = os.environ["AIRFLOW__CORE__FERNET_KEY"]
+about = {{"environment": "prod", "airflow": "3", "fernet": fingerprint(key)}}
+backup = io.BytesIO()
+database_copy.dump(connect(), backup, about)
+os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = os.environ["TARGET"]
+backup.seek(0)
+restore_database.load(connect(), database_copy.Backup(backup), key, "")
+"""
+
+
+def test_a_backup_holds_what_the_kit_made_so_a_restore_knows_it(
+    databases: Databases, database: Database, tmp_path: Path
+) -> None:
+    sync(database, tmp_path, ALL)
+    # Nothing was ever declared there: it has no record.
+    target = databases.new("restored")
+    done = subprocess.run(
+        [airflow_database.python(), "-c", RESTORE.format(scripts=str(SCRIPTS))],
+        env={**database.settings, "TARGET": target.url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert sync(target, tmp_path, ALL) == {}
+    assert sync(target, tmp_path, {}) == {"removed": NAMES}
