@@ -36,7 +36,8 @@ def git_secret(stack: Stack) -> dict[str, pulumi.Input[str]]:
     connection: dict[str, Any] = {"conn_type": "git", "host": settings.git_repository}
     if secrets.git_key:
         connection["extra"] = {
-            "private_key": secrets.git_key,
+            # ssh refuses one without the end of its last line, which `config set gitKey < FILE` takes away.
+            "private_key": f"{secrets.git_key.strip()}\n",
             "known_hosts_file": KNOWN_HOSTS,
             # A host that is not known is refused: it would be shown the code's author's key, and give us its code.
             "strict_host_key_checking": "yes",

@@ -52,6 +52,13 @@ def test_versions_lie_in_the_bucket_of_the_logs_or_in_another() -> None:
     assert team["kwargs"]["bucket"] == "other"
 
 
+@pytest.mark.parametrize("values", [{**LOGS, "dags": {"source": "s3"}}, GIT])
+def test_what_has_versions_is_recorded_at_once(values: Object) -> None:
+    key = "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL"
+    assert render(values).environment()[key] == "0"
+    assert key not in render(LOGS).environment()
+
+
 @pytest.mark.parametrize(
     ("source", "named"),
     [("s3", "needs dags.s3.bucket or logs.bucket"), ("git", "needs dags.git.repository")],

@@ -93,7 +93,10 @@ def placed(path: str, value: Any) -> dict[str, Any]:
 AROUND: dict[str, dict[str, Any]] = {
     "backup": {"backup": {"bucket": "my-bucket"}},
     "databaseClean": {"databaseClean": {"bucket": "my-bucket"}},
-    "secretsChecksums.declared": {"secrets": {"declared": "my-declared"}},
+    "secretsChecksums.declared": {
+        "secrets": {"declared": "my-declared"},
+        "variables": {"rate": {"config": "rate"}},
+    },
     "dags": {"logs": {"bucket": "my-logs"}},
     "secretsChecksums.celery": {"executor": "CeleryExecutor"},
     "secretsChecksums.git": {

@@ -107,7 +107,7 @@ def deployed(program: Program) -> Deployed:
 
 
 def changed(key: str, value: str, config: dict[str, str], secrets: dict[str, str]) -> Any:
-    if key in secrets:
+    if SETTINGS[key].secret:
         return config, {**secrets, key: value}
     return {**config, key: value}, secrets
 

@@ -51,6 +51,9 @@ the log go to S3.
 {{- include "airflow.dags.check" . }}
 {{- with include "airflow.dags.bundles" . }}
 {{- $_ := set $settings "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST" . }}
+{{- /* By default Airflow keeps a DAG's structure for 30 s, and takes the new version for it at once: a run that
+       begins in between has tasks that its version's code does not have, and hangs. */}}
+{{- $_ := set $settings "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL" "0" }}
 {{- end }}
 {{- if and (eq .Values.dags.source "git") .Values.dags.git.knownHosts }}
 {{- $_ := set $settings "AERODROME_KNOWN_HOSTS" .Values.dags.git.knownHosts }}

@@ -60,7 +60,7 @@ class PushPlan:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownDags:
     """The team's DAGs as Airflow has them before a push."""
 
     files: Mapping[str, str]
@@ -135,18 +135,18 @@ def _shown(folder: Path, outside: str) -> str:
     return whole.relative_to(ROOT).as_posix() if whole.is_relative_to(ROOT) else outside
 
 
-def known(airflow: Pushable) -> Known:
+def known(airflow: Pushable) -> KnownDags:
     """Asked before anything is published."""
     dags = [dag for dag in airflow.dags() if dag["bundle_name"] == BUNDLE]
     broken = [each for each in airflow.broken_files() if each["bundle_name"] == BUNDLE]
-    return Known(
+    return KnownDags(
         {str(dag["dag_id"]): str(dag["relative_fileloc"]) for dag in dags},
         {str(dag["relative_fileloc"]): str(dag.get("file_token") or "") for dag in dags},
         {str(each["filename"]): str(each["timestamp"]) for each in broken},
     )
 
 
-def checked(live: Live, folder: Path, planned: PushPlan, before: Known) -> Expected:
+def checked(live: Live, folder: Path, planned: PushPlan, before: KnownDags) -> Expected:
     """What the version has, as the environment's own Airflow reads it. UserError with what it would not take."""
     only = _to_check(planned.changes, before)
     found = check.in_pod(live, folder, {}, only).found
@@ -172,7 +172,7 @@ def checked(live: Live, folder: Path, planned: PushPlan, before: Known) -> Expec
     return Expected(frozenset(dags), frozenset(gone))
 
 
-def _to_check(changes: Changes, before: Known) -> set[str] | None:
+def _to_check(changes: Changes, before: KnownDags) -> set[str] | None:
     """Files to look at; None for all, because others may import what has changed."""
     dag_files = set(before.files.values())
     if not before.files or changes.removed or not dag_files.issuperset(changes.changed):
@@ -185,7 +185,7 @@ def _line(problem: Mapping[str, Any]) -> str:
     return f"{where}: {problem['summary']}"
 
 
-def foreseen(planned: PushPlan, before: Known) -> Expected:
+def foreseen(planned: PushPlan, before: KnownDags) -> Expected:
     """The same without a check: of a version that was checked when it was first published."""
     files = planned.new.files
     changed = planned.changes.all
@@ -198,7 +198,7 @@ def foreseen(planned: PushPlan, before: Known) -> Expected:
 
 
 def touched(
-    airflow: Runs, planned: PushPlan, before: Known, gone: Collection[str]
+    airflow: Runs, planned: PushPlan, before: KnownDags, gone: Collection[str]
 ) -> list[UnfinishedRun]:
     """Unfinished runs that cannot end with the code they began with."""
     changes, files = planned.changes, before.files
@@ -248,7 +248,7 @@ def awaited(
     version: str,
     changes: Changes,
     expected: Expected,
-    before: Known,
+    before: KnownDags,
     limits: WaitLimits = WaitLimits(),
 ) -> None:
     """Until the running Airflow has parsed the changed files at this version. KitError if it does not."""
@@ -283,14 +283,14 @@ def awaited(
         time.sleep(limits.pause)
 
 
-def _hurry(airflow: Pushable, changes: Changes, before: Known) -> None:
+def _hurry(airflow: Pushable, changes: Changes, before: KnownDags) -> None:
     """Asks for the changed files first, and by that for a look at the pointer: it would come by itself, later."""
     wanted = [token for file, token in before.tokens.items() if token and file in changes.all]
     for token in (wanted or [token for token in before.tokens.values() if token])[:_MOST_TOKENS]:
         airflow.parse_soon(token)
 
 
-def _refused(airflow: Pushable, changes: Changes, before: Known) -> list[str]:
+def _refused(airflow: Pushable, changes: Changes, before: KnownDags) -> list[str]:
     """Changed files with an import error that is not the one from before."""
     return [
         f"{each['filename']}: {reason(str(each['stack_trace']))}"

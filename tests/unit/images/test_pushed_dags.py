@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,14 +16,14 @@ from botocore.exceptions import ClientError
 
 from cli.base.environments import Environment
 from cli.base.errors import UserError
-from cli.operations.dags import publication, versions
+from cli.operations.dags import publication, push, versions
 from cli.operations.dags.publication import Pushed
 from cli.operations.live import Live
 from infra import policies
 from infra.contract.outputs import Outputs
 from tests.charts.rendering import render
 from tests.unit.images import postgresql, real_airflow
-from tests.unit.images.postgresql import MASTER, MASTER_PASSWORD
+from tests.unit.images.postgresql import MASTER, MASTER_PASSWORD, Server
 from tests.unit.images.real_airflow import RealAirflow, until
 from tests.unit.sandbox.aws.conftest import REGION, Emulator, new_emulator
 
@@ -103,8 +102,8 @@ class Pod:
 class Deployed:
     """An environment whose DAGs are pushed."""
 
-    def __init__(self, airflow: RealAirflow, aws: Emulator, out: Path) -> None:
-        self.airflow, self.out = airflow, out
+    def __init__(self, airflow: RealAirflow, aws: Emulator, out: Path, server: Server) -> None:
+        self.airflow, self.out, self.server = airflow, out, server
         outputs = {"logBucket": BUCKET, "dags": "s3", "dagsPrefix": PREFIX}
         self.live = cast(
             Live,
@@ -139,10 +138,9 @@ class Deployed:
 
             try:
                 return until(look, 60.0)
-            except AssertionError:
-                print([(t["task_id"], t["state"], t["dag_version"]) for t in api.tasks(dag, run)])
-                print(self.airflow.log())
-                raise
+            except AssertionError as error:
+                tasks = [(task["task_id"], task["state"]) for task in api.tasks(dag, run)]
+                raise AssertionError(f"{tasks}\n{self.airflow.log()}") from error
 
     def code(self, run: str) -> list[str]:
         """What the run's two tasks were made of: the DAG's file, and the package that it imports."""
@@ -166,20 +164,21 @@ def pods_key(aws: Emulator) -> dict[str, str]:
     return aws.user("pods", policy)
 
 
+def charts() -> dict[str, str]:
+    """The settings that the chart has for pushed DAGs and for no others."""
+    logs = {"logs": {"bucket": BUCKET, "region": REGION}}
+    own = render(logs, {"dags": {"source": "s3", "s3": {"prefix": PREFIX}}}).environment()
+    return {
+        key: value for key, value in own.items() if value != render(logs).environment().get(key)
+    }
+
+
 def bundles(unpublished: Path) -> list[dict[str, Any]]:
     """As the chart writes it, but for the folder that the image would have."""
-    logs = {"bucket": BUCKET, "region": REGION}
-    values = {"logs": logs, "dags": {"source": "s3", "s3": {"prefix": PREFIX}}}
-    found: list[dict[str, Any]] = json.loads(render(values).environment()[LIST])
+    found: list[dict[str, Any]] = json.loads(charts()[LIST])
     team = found[0]
     team["kwargs"]["unpublished"] = str(unpublished)
     return [team]
-
-
-@contextmanager
-def database() -> Iterator[str]:
-    with postgresql.running("15") as server:
-        yield server.url(MASTER, MASTER_PASSWORD, MASTER)
 
 
 @pytest.fixture(scope="module")
@@ -189,20 +188,19 @@ def deployed(
     home, out = tmp_path_factory.mktemp("airflow"), tmp_path_factory.mktemp("out")
     image = folder_of(tmp_path_factory.mktemp("image"), 0, "last", "pipeline")
     more = {
+        **{key: value for key, value in charts().items() if key != LIST},
         "OUT": str(out),
         "AWS_ENDPOINT_URL": aws.url,
         "AWS_ACCESS_KEY_ID": pods_key["id"],
         "AWS_SECRET_ACCESS_KEY": pods_key["secret"],
     }
-    with database() as url, real_airflow.running(home, url, bundles(image), more) as airflow:
-        it = Deployed(airflow, aws, out)
-        try:
+    with postgresql.running("15") as server:
+        url = server.url(MASTER, MASTER_PASSWORD, MASTER)
+        with real_airflow.running(home, url, bundles(image), more) as airflow:
+            it = Deployed(airflow, aws, out, server)
             with airflow.api() as api:
                 until(lambda: api.has_dag("pipeline"))
             yield it
-        except BaseException:
-            print(airflow.log())
-            raise
 
 
 @pytest.fixture(scope="module")
@@ -310,6 +308,68 @@ def test_the_way_back_is_the_same_files(deployed: Deployed, first: tuple[Path, P
     deployed.let_go("back")
     assert deployed.ended("pipeline", "back") == "success"
     assert deployed.code("back") == ["3 3", "3 3"]
+
+
+SLOW = """
+import time
+from pathlib import Path
+from airflow.sdk import dag, task
+NUMBER = {number}
+with (Path({out!r}) / f"parsing.{{NUMBER}}").open("a") as begun:
+    begun.write("x")
+time.sleep(3)
+@dag(dag_id="slow", schedule=None)
+def slow():
+    @task(task_id=f"task_of_{{NUMBER}}")
+    def work(): pass
+    work()
+slow()
+"""
+
+
+def test_a_dag_is_never_recorded_with_a_version_that_it_was_not_read_from(
+    deployed: Deployed, first: tuple[Path, Pushed]
+) -> None:
+    folder, _ = first
+    recorded = (
+        "select d.bundle_version, s.data::text from dag d join dag_version v on v.dag_id = d.dag_id "
+        "join serialized_dag s on s.dag_version_id = v.id "
+        "where d.dag_id = 'slow' order by v.version_number desc limit 1"
+    )
+
+    def begun(number: int) -> int:
+        path = deployed.out / f"parsing.{number}"
+        return len(path.read_text()) if path.exists() else 0
+
+    def write(number: int) -> None:
+        (folder / "slow.py").write_text(SLOW.format(number=number, out=str(deployed.out)))
+
+    write(1)
+    deployed.push(folder)
+    # While one process reads the first version, the second one becomes the current.
+    with deployed.airflow.api() as api:
+        (token,) = (dag["file_token"] for dag in api.dags() if dag["dag_id"] == "slow")
+        before = begun(1)
+        api.parse_soon(token)
+    until(lambda: begun(1) > before, pause=0.05)
+    write(2)
+    planned = push.plan(deployed.live, folder)
+    version = push.publish(deployed.live, planned).version
+    with deployed.airflow.api() as api:
+        # The look for the new version comes at once, the reading of the first goes on.
+        (other,) = (dag["file_token"] for dag in api.dags() if dag["dag_id"] == "pipeline")
+        api.parse_soon(other)
+    seen = []
+
+    def arrived() -> bool:
+        found = deployed.server.superuser(recorded, database=MASTER)
+        seen.append((found[0][0] == version, "task_of_2" in str(found[0][1])))
+        return all(seen[-1])
+
+    until(arrived, pause=0.05)
+    assert set(seen) == {(False, False), (True, True)}
+    (folder / "slow.py").unlink()
+    deployed.push(folder)
 
 
 def test_of_two_pushes_at_once_one_is_refused(

@@ -40,7 +40,7 @@ SUPERVISOR = """
 import os, signal, subprocess, sys
 sys.path.insert(0, SCRIPTS)
 import run_task
-run_task.LAST_WORD = 0.5
+run_task.LAST_WORD = 2
 
 class Log:
     def warning(self, text):

@@ -56,6 +56,11 @@ DECLARED_{{ printf "%s/%s" .name .key | sha256sum | trunc 12 | upper }}
   | toJson -}}
 {{- end }}
 
+{{/* Whether any of it names a key of the Secret in secrets.declared. */}}
+{{- define "airflow.declared.readsConfig" -}}
+{{- if and .Values.secrets.declared (contains (printf "name: %s\n" .Values.secrets.declared) (include "airflow.declared.env" .)) -}}true{{- end -}}
+{{- end }}
+
 {{/* The variables. A Secret that is not there is for the Job to tell: its pod would wait for it without a word. */}}
 {{- define "airflow.declared.env" -}}
 {{- $references := values .Values.variables -}}

@@ -8,7 +8,7 @@ metadata:
   annotations:
     {{- $reads := list "fernet" "jwt" "api" "database" "admin" }}
     {{- if include "airflow.celery.resultsDatabase" . }}{{ $reads = append $reads "celery" }}{{ end }}
-    {{- if .Values.secrets.declared }}{{ $reads = append $reads "declared" }}{{ end }}
+    {{- if include "airflow.declared.readsConfig" . }}{{ $reads = append $reads "declared" }}{{ end }}
     {{- include "airflow.checksums" (dict "root" . "reads" $reads) | nindent 4 }}
     checksum/declared: {{ include "airflow.declared" . | sha256sum }}
     {{- include "airflow.extraAnnotations" .Values.migration | nindent 4 }}

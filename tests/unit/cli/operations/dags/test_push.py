@@ -10,12 +10,12 @@ from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.operations.dags import push, versions
 from cli.operations.dags.archive import Changes
-from cli.operations.dags.push import Expected, Known, WaitLimits
+from cli.operations.dags.push import Expected, KnownDags, WaitLimits
 from cli.operations.live import Live
 from infra.contract.outputs import Outputs
 
 NOW = datetime(2027, 6, 1, tzinfo=UTC)
-KNOWN = Known({"a": "a.py", "b": "b.py"}, {"a.py": "token-a", "b.py": "token-b"}, {"b.py": "1"})
+KNOWN = KnownDags({"a": "a.py", "b": "b.py"}, {"a.py": "token-a", "b.py": "token-b"}, {"b.py": "1"})
 QUICK = WaitLimits(idle=0.05, pause=0.01)
 
 
