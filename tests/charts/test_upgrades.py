@@ -97,6 +97,8 @@ AROUND: dict[str, dict[str, Any]] = {
         "secrets": {"declared": "my-declared"},
         "variables": {"rate": {"config": "rate"}},
     },
+    "variables": {"secrets": {"declared": "my-declared"}},
+    "connections": {"secrets": {"declared": "my-declared"}},
     "dags": {"logs": {"bucket": "my-logs"}},
     "secretsChecksums.celery": {"executor": "CeleryExecutor"},
     "secretsChecksums.git": {
