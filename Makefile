@@ -16,7 +16,7 @@ setup:     ## install and build what is missing, and only that
 	@$(SETUP)
 
 test: check  ## every test, end to end included
-	@$(SETUP) -- .ci/test
+	@$(SETUP) --for-tests -- .ci/test
 
 check:     ## style, types, import contracts, charts, shell scripts, workflows
 	@$(SETUP) -- .ci/check

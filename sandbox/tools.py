@@ -212,7 +212,7 @@ def actionlint() -> Path:
 
 def docker_compose() -> Path:
     """Docker's compose, for the tests of compose files."""
-    return _existing(compose_dir() / "docker-compose")
+    return _existing(compose_dir() / "docker-compose", "python3 -m sandbox.setup --for-tests")
 
 
 def cni_plugins() -> Path:
@@ -225,11 +225,11 @@ def ministack_python() -> Path:
     return _existing(ministack_dir() / "bin" / "python")
 
 
-def _existing(path: Path) -> Path:
+def _existing(path: Path, command: str = "make setup") -> Path:
     if not path.exists():
         raise UserError(
             f"{path.name} is not on this machine yet",
             "Set-up builds and installs what the sandbox needs, once.",
-            "make setup",
+            command,
         )
     return path

@@ -1,6 +1,6 @@
-"""`python3 -m sandbox.setup [--] [COMMAND ...]`: set up what is missing, then become COMMAND.
+"""`python3 -m sandbox.setup [--for-tests] [--] [COMMAND ...]`: set up what is missing, then become COMMAND.
 
-COMMAND finds the seconds that set-up took in AERODROME_SETUP_SECONDS.
+With `--for-tests` also what only tests need and takes minutes to build. COMMAND finds the seconds that set-up took in AERODROME_SETUP_SECONDS.
 """
 
 import fcntl
@@ -21,9 +21,12 @@ _NEEDED_BYTES = 10 * 1024**3
 _NEEDED_PYTHON = (3, 11)
 
 
-def tasks() -> list[Task]:
+FOR_TESTS = "--for-tests"
+
+
+def tasks(*, for_tests: bool = False) -> list[Task]:
     """The tasks of set-up, in the order in which they are shown."""
-    return [
+    found = [
         Task("lists", "Debian package lists", _lists_not_needed, debian.update_lists),
         Task(
             "packages",
@@ -35,7 +38,7 @@ def tasks() -> list[Task]:
         Task("uv", "uv", tools.uv_dir().is_dir, python_env.make_uv, ["packages"]),
         Task("python", "Python environment", _environment_ready, _make_environment, ["uv"]),
         Task("ministack", "AWS emulator", tools.ministack_dir().is_dir, _make_ministack, ["uv"]),
-        Task("go", "Go toolchain", _go_ready, go_tools.make_go, ["uv"]),
+        Task("go", "Go toolchain", lambda: _go_ready(for_tests), go_tools.make_go, ["uv"]),
         Task(
             "tools",
             "Kubernetes, CoreDNS, Helm (7 minutes, once)",
@@ -62,14 +65,6 @@ def tasks() -> list[Task]:
             ["go"],
         ),
         Task(
-            "compose",
-            "Docker's compose, for the tests (4 minutes, once)",
-            tools.compose_dir().is_dir,
-            go_tools.build_compose,
-            # They share much of what they compile.
-            ["go", "tools"],
-        ),
-        Task(
             "base-image",
             "Debian base image",
             tools.base_image_dir().is_dir,
@@ -77,6 +72,13 @@ def tasks() -> list[Task]:
             ["packages"],
         ),
     ]
+    if for_tests:
+        # They share much of what they compile.
+        needed = ["go", "tools"]
+        compose = "Docker's compose, for the tests (4 minutes, once)"
+        built = tools.compose_dir().is_dir
+        found.append(Task("compose", compose, built, go_tools.build_compose, needed))
+    return found
 
 
 def _lists_not_needed() -> bool:
@@ -97,8 +99,10 @@ def _has_kubernetes_plugin() -> bool:
     return pulumi.has_kubernetes_plugin() or tools.kubernetes_plugin_dir().is_dir()
 
 
-def _go_ready() -> bool:
-    own = (tools.tools_dir(), tools.actionlint_dir(), tools.compose_dir())
+def _go_ready(for_tests: bool) -> bool:
+    own = [tools.tools_dir(), tools.actionlint_dir()]
+    if for_tests:
+        own.append(tools.compose_dir())
     built = all(folder.is_dir() for folder in own)
     if built and _has_pulumi() and _has_kubernetes_plugin():
         return True
@@ -174,10 +178,12 @@ def only_one() -> Iterator[None]:
 def main(arguments: list[str]) -> int:
     """Set up, and then run the command given, if any."""
     started = time.monotonic()
+    for_tests = arguments[:1] == [FOR_TESTS]
+    arguments = arguments[1:] if for_tests else arguments
     try:
         check_machine()
         with only_one():
-            done = runner.run(tasks(), cache_dir() / "logs")
+            done = runner.run(tasks(for_tests=for_tests), cache_dir() / "logs")
     except KitError as error:
         runner.say(f"Error: {error}")
         return error.exit_code
