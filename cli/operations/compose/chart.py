@@ -80,7 +80,7 @@ def values(settings: Settings, executor: str, *, mounted_dags: bool) -> dict[str
         "environment": settings.environment,
         "image": images["airflow"],
         "executor": executor,
-        "secrets": {name: name for name in SECRETS},
+        "secrets": {name: name for name in (*SECRETS, "declared")},
         "postgres": {"enabled": True, "image": images["postgres"]},
         "redis": {"image": images["redis"]},
         # The autoscaler asks Kubernetes for more workers.
@@ -92,6 +92,10 @@ def values(settings: Settings, executor: str, *, mounted_dags: bool) -> dict[str
         "networkPolicies": {"enabled": False},
         # There is no bucket.
         "backup": {"enabled": False},
+        "databaseClean": {"enabled": False},
+        "dags": {"source": "image"},
+        # A Kubernetes Secret that a declaration names is nowhere: what needs it is left out, and the Job says so.
+        "missingSecrets": "leaveOut",
         "logs": {"bucket": ""},
         "xcom": {"enabled": False},
         "config": config,

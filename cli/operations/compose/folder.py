@@ -13,6 +13,7 @@ from typing import Final
 
 from cli.base.errors import UserError
 from cli.base.record import write_atomically
+from cli.operations.compose.services import CONFIGURATION
 from cli.operations.compose.text import MARK
 
 COMPOSE: Final = "compose.yaml"
@@ -66,7 +67,8 @@ class ComposeFolder:
         path = self.path / name
         if path.is_symlink() or not path.is_file():
             return False
-        if Path(name).parent.name == SECRETS:
+        # These bear no mark: their form is another's.
+        if Path(name).parent.name in (SECRETS, CONFIGURATION):
             return self.is_ours
         return MARK in _start(path)
 
@@ -114,6 +116,7 @@ class ComposeFolder:
         for name in sorted(texts, key=lambda name: (name != COMPOSE, name)):
             path = self.path / name
             mode = _SECRET_MODE if path.parent == secrets else _FILE_MODE
+            path.parent.mkdir(exist_ok=True)
             before = path.read_text(encoding="utf-8") if path.exists() else None
             if before != texts[name]:
                 write_atomically(path, texts[name], mode)

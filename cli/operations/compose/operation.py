@@ -247,6 +247,7 @@ def _texts(
         readme.NAME: readme.page(settings, ports, mounted=mounted),
         _KEPT: f"# {text.MARK}: secrets have no business in git.\n*\n",
         **files,
+        **composed.files,
     }
 
 

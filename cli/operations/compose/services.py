@@ -23,6 +23,9 @@ VARIABLES: Final = "/run/secrets/environment"
 ENTRYPOINT: Final = "/usr/local/bin/entrypoint"
 """Of Airflow's image. What a health check runs gets those variables through it only."""
 
+CONFIGURATION: Final = "configuration"
+"""The folder beside the compose file with what ConfigMaps hold as files."""
+
 LOGS: Final = "logs"
 """The chart's volume of tasks' logs. One for all: there is no bucket that they go to, and the UI reads them there."""
 
@@ -51,6 +54,9 @@ class Composed:
     volumes: set[str] = field(default_factory=set)
     secrets: set[tuple[str, str]] = field(default_factory=set)
     """Secret and key, of each file that is needed."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    """Of ConfigMaps that are mounted: the text of each by its path beside the compose file."""
 
     left_out: list[str] = field(default_factory=list)
 
@@ -209,6 +215,11 @@ class _Workload:
             elif "emptyDir" in volume:
                 # A folder of the image with an owner, which a volume takes over and a tmpfs does not.
                 volumes.append(f"{self._volume(f'{self._name}-{name}')}:{path}")
+            elif "configMap" in volume:
+                for key, text in self._maps[volume["configMap"]["name"]].items():
+                    file = f"{CONFIGURATION}/{volume['configMap']['name']}-{key}"
+                    self._into.files[file] = text
+                    volumes.append(f"./{file}:{path}/{key}:ro")
             elif "secret" in volume and volume["secret"]["secretName"] in self._contents:
                 secret = volume["secret"]
                 for item in secret["items"]:
