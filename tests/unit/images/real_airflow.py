@@ -57,10 +57,11 @@ class RealAirflow:
 
     def start(self, component: str) -> None:
         with (self.home / f"{component}.out").open("wb") as out:
-            # As the chart starts them.
-            script = SCRIPTS / f"run_{component.replace('-', '_')}.py"
-            words = [str(script)] if script.is_file() else ["-m", "airflow", component]
-            command = [python(), *words]
+            command = [python(), "-m", "airflow", component]
+            if component != "api-server":
+                # As the chart starts them.
+                health = ["--health-port", "0", "--heartbeat-seconds", "60"]
+                command = [python(), str(SCRIPTS / "run_component.py"), component, *health]
             self.processes.append(
                 subprocess.Popen(
                     command,
