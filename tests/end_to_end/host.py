@@ -39,7 +39,7 @@ def look(name: str, folder: Path, interface: str = "") -> Host:
         processes=frozenset(_processes(marks)),
         mounts=frozenset(_lines(Path("/proc/self/mountinfo").read_text(), marks)),
         interfaces=frozenset(path.name for path in Path("/sys/class/net").glob(interface or "-")),
-        firewall=_output("nft", "list", "ruleset"),
+        firewall=_output("nft", "--stateless", "list", "ruleset"),
         cgroups=frozenset(
             str(path) for path in CGROUPS.glob("**/*") if path.is_dir() and name in path.name
         ),
