@@ -12,8 +12,8 @@ from infra.address import Address, sqlalchemy_url
 from infra.celery import celery_secret
 from infra.content import PROJECT_ROOT, content_hash
 from infra.contract.secret_contents import airflow_secrets
-from infra.declared import config_keys
 from infra.dag_source import dags_values, git_secret
+from infra.declared import config_keys
 from infra.image import Image
 from infra.stack import Stack
 from infra.values import over

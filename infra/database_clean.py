@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra import policies
+from infra import folder_role, policies
 from infra.cluster import Cluster
 from infra.log_bucket import LogBucket
 from infra.stack import Stack
@@ -37,29 +37,15 @@ class DatabaseClean(pulumi.ComponentResource):
     ) -> None:
         super().__init__("aerodrome:index:DatabaseClean", name, {}, opts)
         self._args = args
-        names, child = args.stack.names, pulumi.ResourceOptions(parent=self)
-        logical = names.of("clean")
-        role = aws.iam.Role(
-            logical,
-            path=names.iam_path,
-            assume_role_policy=policies.assumed_by_pods(),
-            opts=child,
-        )
-        aws.iam.RolePolicy(
-            logical,
-            role=role.name,
-            policy=args.bucket.arn.apply(
-                lambda arn: policies.archive_rows(arn, names.archive_prefix)
-            ),
-            opts=child,
-        )
-        self.association = aws.eks.PodIdentityAssociation(
-            logical,
-            cluster_name=args.cluster.name,
-            namespace=names.namespace,
-            service_account=SERVICE_ACCOUNT,
-            role_arn=role.arn,
-            opts=child,
+        names = args.stack.names
+        self.association = folder_role.make(
+            "clean",
+            names,
+            args.cluster,
+            args.bucket,
+            SERVICE_ACCOUNT,
+            lambda arn: policies.archive_rows(arn, names.archive_prefix),
+            parent=self,
         )
         self.register_outputs({})
 

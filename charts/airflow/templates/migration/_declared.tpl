@@ -56,13 +56,8 @@ DECLARED_{{ printf "%s/%s" .name .key | sha256sum | trunc 12 | upper }}
   | toJson -}}
 {{- end }}
 
-{{/* Whether any of it names a key of the Secret in secrets.declared. */}}
-{{- define "airflow.declared.readsConfig" -}}
-{{- if and .Values.secrets.declared (contains (printf "name: %s\n" .Values.secrets.declared) (include "airflow.declared.env" .)) -}}true{{- end -}}
-{{- end }}
-
-{{/* The variables. A Secret that is not there is for the Job to tell: its pod would wait for it without a word. */}}
-{{- define "airflow.declared.env" -}}
+{{/* The keys of Secrets that declarations name, as JSON, by the variable that holds each. */}}
+{{- define "airflow.declared.keys" -}}
 {{- $references := values .Values.variables -}}
 {{- range values .Values.connections -}}
 {{- $references = concat $references (list .password .secretExtra) -}}
@@ -76,9 +71,21 @@ DECLARED_{{ printf "%s/%s" .name .key | sha256sum | trunc 12 | upper }}
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- toJson $keys -}}
+{{- end }}
+
+{{/* Whether one of them is a key of the Secret in secrets.declared. */}}
+{{- define "airflow.declared.readsConfig" -}}
+{{- range include "airflow.declared.keys" . | fromJson | values -}}
+{{- if eq .name $.Values.secrets.declared }}true{{ end -}}
+{{- end -}}
+{{- end }}
+
+{{/* The variables. A Secret that is not there is for the Job to tell: its pod would wait for it without a word. */}}
+{{- define "airflow.declared.env" -}}
 - name: DECLARED_FILE
   value: /opt/airflow/declared/declared.json
-{{- range $variable, $key := $keys }}
+{{- range $variable, $key := include "airflow.declared.keys" . | fromJson }}
 - name: {{ $variable }}
   valueFrom:
     secretKeyRef:
