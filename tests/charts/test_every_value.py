@@ -85,6 +85,11 @@ FROM_GIT: Node = {
     "dags": {"source": "git", "git": {"repository": "https://git.example/dags"}},
 }
 
+DECLARED: Node = {
+    "secrets": {"declared": "my-declared"},
+    "variables": {"token": {"config": "token"}},
+}
+
 AROUND: dict[str, Node] = {
     # Without what is on here, these have nothing to change; a group stands for all of its values.
     "image.tag": TAGGED,
@@ -116,7 +121,8 @@ AROUND: dict[str, Node] = {
     "flower": CELERY,
     "secrets.celery": CELERY,
     "secretsChecksums.celery": CELERY,
-    "secretsChecksums.declared": {"secrets": {"declared": "my-declared"}},
+    "secrets.declared": DECLARED,
+    "secretsChecksums.declared": DECLARED,
     "disruptionBudgets.enabled": {"scheduler": {"replicas": 2}},
 }
 

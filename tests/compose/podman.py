@@ -4,7 +4,9 @@ import contextlib
 import json
 import os
 import resource
+import shutil
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -16,12 +18,13 @@ DEBIAN = tools.checkers_dir() / "debian"
 
 
 class Podman:
-    """All that it makes is below `folder`, but for networks, which `remove` takes away."""
+    """All that it makes is below `folder`, but for networks and the folder of its processes, which `remove` takes away."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store = folder / "store"
-        self.run_root = folder / "run"
+        # Podman takes no longer path than 50 characters, and pytest's folders are.
+        self.run_root = Path(tempfile.mkdtemp(prefix="aerodrome-"))
         self.socket = folder / "api.sock"
         configuration = folder / "containers.conf"
         configuration.write_text(self._configuration())
@@ -95,7 +98,8 @@ network_config_dir = "{self.folder}/networks"
             yield
         finally:
             ended.set()
-            timer.join()
+            if timer.ident is not None:
+                timer.join()
             process.terminate()
             process.wait(60)
 
@@ -114,3 +118,4 @@ network_config_dir = "{self.folder}/networks"
             self("network", "rm", "--force", line, check=False)
         self("volume", "rm", "--force", "--all", check=False)
         self("rmi", "--force", "--all", check=False)
+        shutil.rmtree(self.run_root, ignore_errors=True)

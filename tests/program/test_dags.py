@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.image import GIT_PACKAGES
+from infra.contract.image_builds import GIT_PACKAGES
 from tests.program.recording import SECRETS, Program, run_program
 
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaA==\n-----END OPENSSH PRIVATE KEY-----\n"

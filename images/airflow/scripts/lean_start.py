@@ -74,6 +74,7 @@ def import_airflow() -> None:
         from airflow.sdk.definitions._internal import decorators
     assert decorators.cst is syntax
     conf.mask_secrets()
+    _complete_models()
 
 
 def trim_supervisor() -> None:
@@ -84,6 +85,15 @@ def trim_supervisor() -> None:
     manager = runtime.ProvidersManagerTaskRuntime
     manager._discover_remote_logging = _of_one_scheme(manager._discover_remote_logging, runtime)
     ActivitySubprocess._upload_logs = _by_nobody(ActivitySubprocess._upload_logs)
+
+
+def _complete_models() -> None:
+    """What Airflow's setup of the database does for hooks that make a `Connection`: SQLAlchemy needs every model for one."""
+    from airflow.models import import_all_models
+    from sqlalchemy import event
+    from sqlalchemy.orm import Mapper
+
+    event.listen(Mapper, "before_configured", import_all_models, once=True)
 
 
 def leave() -> NoReturn:

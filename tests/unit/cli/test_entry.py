@@ -65,7 +65,7 @@ def test_completion_can_be_installed(shell: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("aerodrome d", {"dags", "down", "doctor"}),
+        ("aerodrome d", {"dags", "database", "down", "doctor"}),
         (
             "aerodrome config set node",
             {"nodeMin", "nodeMax", "nodeDesired", "nodeDiskGb", "nodeInstanceTypes"},

@@ -90,7 +90,7 @@ def test_a_heartbeat_that_the_database_did_not_get_is_none(
 
 def holds(port: int) -> bool:
     """Whether this process has the port open."""
-    for number in range(256):
+    for number in map(int, os.listdir("/proc/self/fd")):
         with suppress(OSError), socket.socket(fileno=os.dup(number)) as copy:
             if copy.family in (socket.AF_INET, socket.AF_INET6) and copy.getsockname()[1] == port:
                 return True

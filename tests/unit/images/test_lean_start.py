@@ -36,6 +36,8 @@ try:
 except ParamValidationError:
     param = "refused"
 import jsonschema, libcst
+from airflow.models.connection import Connection
+from airflow.models.xcom import XComModel
 print(json.dumps({
     "loaded": loaded,
     "remote": remote,
@@ -43,6 +45,7 @@ print(json.dumps({
     "source": source,
     "again": remove_task_decorator("@task\\ndef g(): pass\\n", "@task"),
     "param": param,
+    "connection": Connection(uri="http://host/").host,
     "real": [jsonschema.__file__ is not None, libcst.CSTTransformer is not object],
     "variable": os.environ.get("PYTHON_OPERATORS_VIRTUAL_ENV_MODE"),
     "providers": len(ProvidersManagerTaskRuntime().providers),
@@ -103,4 +106,5 @@ def test_nothing_that_a_task_can_see_is_different(
     assert lean["source"] == "def f(): pass\n"
     assert lean["again"] == "def g(): pass\n"
     assert lean["param"] == "refused"
+    assert lean["connection"] == "host"
     assert lean["variable"] is None
