@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -90,8 +91,8 @@ def test_a_heartbeat_that_the_database_did_not_get_is_none(
 
 def holds(port: int) -> bool:
     """Whether this process has the port open."""
-    for number in map(int, os.listdir("/proc/self/fd")):
-        with suppress(OSError), socket.socket(fileno=os.dup(number)) as copy:
+    for open_file in list(Path("/proc/self/fd").iterdir()):
+        with suppress(OSError), socket.socket(fileno=os.dup(int(open_file.name))) as copy:
             if copy.family in (socket.AF_INET, socket.AF_INET6) and copy.getsockname()[1] == port:
                 return True
     return False
