@@ -41,7 +41,7 @@ def _measure(options: argparse.Namespace, folder: Path) -> Iterator[Figure]:
         yield from kit.measure(folder / "kit", runs, cold=options.cold)
     if options.only != "kit":
         chart = Chart(options.peer_chart, options.peer_values) if options.peer_chart else None
-        yield from speed.measure(folder / "airflow", runs, chart)
+        yield from speed.measure(folder / "airflow", runs, chart, options.warm_pool)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="another chart of Airflow, installed beside the kit's for the ratio",
+    )
+    parser.add_argument(
+        "--warm-pool", type=int, default=0, metavar="N", help="the kit's workers.warmPool"
     )
     parser.add_argument("--peer-values", type=Path, metavar="FILE", help="values for that chart")
     return parser

@@ -31,9 +31,11 @@ class _Installation:
     runs: dict[str, list[Run]] | None = None
 
 
-def measure(folder: Path, runs: int, chart: peer.Chart | None) -> Iterator[Figure]:
+def measure(
+    folder: Path, runs: int, chart: peer.Chart | None, warm_pool: int = 0
+) -> Iterator[Figure]:
     """Install, run the DAGs `runs` times in each installation by turns, and take the medians."""
-    checkout = _checkout(folder / "checkout")
+    checkout = _checkout(folder / "checkout", warm_pool)
     kit = Kit(folder, runs, checkout)
     try:
         with ExitStack() as stack:
@@ -53,12 +55,13 @@ def measure(folder: Path, runs: int, chart: peer.Chart | None) -> Iterator[Figur
         kit.down()
 
 
-def _checkout(folder: Path) -> Path:
-    """A clone whose image has the DAGs of the benchmark, too."""
+def _checkout(folder: Path, warm_pool: int) -> Path:
+    """A clone whose image has the DAGs of the benchmark, too, and whose executor has so many pods that wait."""
     subprocess.run(["git", "clone", "--quiet", "--local", str(ROOT), str(folder)], check=True)
     (folder / ".venv").symlink_to((ROOT / ".venv").resolve())
     for file in airflow.DAGS.glob("*.py"):
         shutil.copy(file, folder / "images" / "airflow" / "dags")
+    (folder / "values" / "sandbox.yaml").write_text(f"workers:\n  warmPool: {warm_pool}\n")
     return folder
 
 

@@ -64,6 +64,7 @@ the log go to S3.
 {{- $_ := set $settings "AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS" "True" }}
 {{- $_ := set $settings "AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS_ON_FAILURE" (ternary "False" "True" .Values.workers.keepFailedPods) }}
 {{- $_ := set $settings "AIRFLOW__KUBERNETES_EXECUTOR__WORKER_PODS_CREATION_BATCH_SIZE" .Values.workers.creationBatchSize }}
+{{- $_ := set $settings "AERODROME_WARM_POOL" .Values.workers.warmPool }}
 {{- end }}
 {{- /* A pod that dies before its task has begun is made again; that uses up no try. */}}
 {{- if include "airflow.taskPods" . }}
@@ -98,6 +99,7 @@ AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME: scheduler
 AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS: scheduler
 AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS_ON_FAILURE: scheduler
 AIRFLOW__KUBERNETES_EXECUTOR__WORKER_PODS_CREATION_BATCH_SIZE: scheduler
+AERODROME_WARM_POOL: scheduler
 AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES: dag-processor
 AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL: dag-processor
 AIRFLOW__DAG_PROCESSOR__PRINT_STATS_INTERVAL: dag-processor

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import threading
-from typing import Any
+from typing import Any, NoReturn
 
 import lean_start
 
@@ -119,15 +119,20 @@ def prepare_supervisor() -> None:
     lean_start.trim_supervisor()
 
 
+def execute() -> NoReturn:
+    """Run the task that the arguments of `execute_workload` say, and end."""
+    from airflow.sdk.execution_time.execute_workload import main as execute_workload
+
+    execute_workload()
+    lean_start.leave()
+
+
 def main() -> None:
     """The arguments of execute_workload."""
     # The folder of the image's scripts is no place where a task's imports should look.
     del sys.path[0]
     prepare_supervisor()
-    from airflow.sdk.execution_time.execute_workload import main as execute_workload
-
-    execute_workload()
-    lean_start.leave()
+    execute()
 
 
 if __name__ == "__main__":

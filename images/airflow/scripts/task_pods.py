@@ -9,12 +9,15 @@
   the task itself uploads, which Airflow's log reader takes for a part of it. What a killed task printed
   and nobody uploaded goes there, too.
 - A pod that is deleted before it has started is started again, without using up a try.
+- With a warm pool (`warm_pool.py`), a task gets a pod that waits for it, where one fits.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
+import socket
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -24,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import pod_reasons
+import warm_pool
 from airflow.configuration import conf
 from airflow.providers.cncf.kubernetes.exceptions import (
     PodMutationHookException,
@@ -53,6 +57,9 @@ PATIENCE = 30.0
 
 PRINTED_LINES = 10_000
 """The most that is kept of what a killed task printed."""
+
+WARM_POOL = "AERODROME_WARM_POOL"
+"""The environment variable with the number of pods that wait for tasks."""
 
 UPLOAD_TRIES = 6
 SUFFIX = ".pod.log"
@@ -115,6 +122,7 @@ class PodMaker(kubernetes_executor_utils.AirflowKubernetesScheduler):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._names: dict[Any, str] = {}
+        self.pool: warm_pool.WarmPool | None = None
         super().__init__(*args, **kwargs)
 
     def _build_pod_request(self, next_job: KubernetesJob) -> Any:
@@ -134,6 +142,7 @@ class PodMaker(kubernetes_executor_utils.AirflowKubernetesScheduler):
 
     def run_next(self, next_job: KubernetesJob) -> None:
         """Makes the job's pod, unless an earlier try has made it without our hearing of it."""
+        self._usual = not (next_job.kube_executor_config or next_job.pod_template_file)
         try:
             super().run_next(next_job)
         except ApiException as error:
@@ -149,6 +158,11 @@ class PodMaker(kubernetes_executor_utils.AirflowKubernetesScheduler):
         """Without the whole pod and a traceback in the scheduler's log for each refusal."""
         with kubernetes_executor_utils.Stats.timer("kubernetes_executor.pod_creation"):
             body = self.kube_client.api_client.sanitize_for_serialization(pod)
+            if self.pool:
+                if self._usual:
+                    self.pool.learn(body)
+                if self.pool.hand_over(body):
+                    return None
             return self.kube_client.create_namespaced_pod(
                 body=body, namespace=pod.metadata.namespace, **kwargs
             )
@@ -178,15 +192,31 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
         kubernetes_executor_utils.KubernetesJobWatcher = Watcher
         kubernetes_executor_utils.AirflowKubernetesScheduler = PodMaker
         super().start()
+        self.kube_scheduler.pool = self._warm_pool()
+
+    def _warm_pool(self) -> warm_pool.WarmPool | None:
+        size = int(os.environ.get(WARM_POOL) or 0)
+        if not size:
+            return None
+        # A pod's host name is its own.
+        scheduler = self.kube_client.read_namespaced_pod(
+            socket.gethostname(), self.kube_config.kube_namespace
+        )
+        plain = self.kube_client.api_client.sanitize_for_serialization
+        return warm_pool.WarmPool(self.kube_client, size, plain(scheduler))
 
     def end(self) -> None:
         """Stop, once the reasons are written down."""
+        if self.kube_scheduler and self.kube_scheduler.pool:
+            self.kube_scheduler.pool.end()
         super().end()
         self._logs.close()
 
     def sync(self) -> None:
         """One turn of the scheduler's loop."""
         super().sync()
+        if pool := self.kube_scheduler.pool:
+            pool.tend()
         now = time.monotonic()
         for key, (since, why) in list(self._unscheduled.items()):
             if now - since >= PATIENCE:
@@ -213,6 +243,8 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
             self._give_up(task, f"Kubernetes refuses the pod of this task: {why}")
             return False
         self._refusals += 1
+        if self.kube_scheduler.pool:
+            self.kube_scheduler.pool.give_way()
         pause = max(pod_reasons.pause(self._refusals), _retry_after(e))
         self._not_before = time.monotonic() + pause
         self.log.warning(
@@ -252,6 +284,8 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
         self._told.discard(key)
         if results.state == UNSCHEDULED:
             self._unscheduled[key] = (time.monotonic(), str(details.get("pod_message")))
+            if self.kube_scheduler.pool:
+                self.kube_scheduler.pool.give_way()
             return
         self._unscheduled.pop(key, None)
         if results.state == SCHEDULED:

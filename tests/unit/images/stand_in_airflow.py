@@ -38,6 +38,7 @@ class Results(NamedTuple):
 class Job(NamedTuple):
     key: Any
     pod_template_file: str | None = None
+    kube_executor_config: Any = None
 
 
 class Logged:
