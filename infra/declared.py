@@ -29,7 +29,7 @@ _SENSITIVE: Final = re.compile(
 )
 """Names of what is masked by Airflow itself, too."""
 
-_SET_BY_THE_CHART: Final = ("aws_default",)
+_SET_BY_THE_CHART: Final = ("aws_default", "aerodrome_logs")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What the chart tells Airflow: executor, logs, API, identity, worker pods."""
 
+import json
 from typing import Any
 
 import pytest
@@ -45,8 +46,10 @@ def test_logs_go_to_the_bucket_with_the_pods_own_identity() -> None:
     assert settings["AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER"] == "s3://my-logs/feature-x/logs"
     connection = settings["AIRFLOW__LOGGING__REMOTE_LOG_CONN_ID"]
     # No key in it: boto3 then asks Pod Identity.
-    uri = settings[f"AIRFLOW_CONN_{connection.upper()}"]
-    assert uri == "aws:///?region_name=eu-west-1"
+    found = json.loads(settings[f"AIRFLOW_CONN_{connection.upper()}"])
+    assert found.keys() == {"conn_type", "extra"}
+    assert found["extra"].keys() == {"region_name", "config_kwargs"}
+    assert found["extra"]["region_name"] == "eu-west-1"
 
 
 def test_without_a_bucket_logs_stay_with_the_pod() -> None:

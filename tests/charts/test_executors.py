@@ -1,6 +1,7 @@
 """The chart renders each executor, and several at once, as the shared table describes them."""
 
 import itertools
+import json
 
 import pytest
 
@@ -58,6 +59,27 @@ def test_its_tasks_run_where_it_says(wanted: Executor) -> None:
         labels = rendered.worker()["metadata"]["labels"]
         assert labels["app.kubernetes.io/component"] in wanted.runs_tasks
     assert set(wanted.task_hosts) <= components(rendered)
+
+
+@each
+def test_who_runs_tasks_and_nobody_else_waits_for_s3_to_save_a_log(wanted: Executor) -> None:
+    # A scheduler or a UI that waits for minutes would do nothing else meanwhile.
+    rendered = render({"executor": wanted.name, "logs": {"bucket": "my-logs"}})
+    connection = "AIRFLOW_CONN_AERODROME_LOGS"
+    patient = {
+        pod.removeprefix("airflow-")
+        for pod, spec in rendered.pod_specs()
+        for container in spec["containers"]
+        for item in container.get("env", [])
+        if item["name"] == connection and _attempts(item["value"]) >= 20
+    }
+    assert patient == set(wanted.runs_tasks)
+    assert _attempts(rendered.find("ConfigMap", "airflow-config")["data"][connection]) <= 3
+
+
+def _attempts(connection: str) -> int:
+    found: int = json.loads(connection)["extra"]["config_kwargs"]["retries"]["total_max_attempts"]
+    return found
 
 
 @each

@@ -5,6 +5,9 @@ so nothing secret is in here. Values under `config` win.
 Heartbeat interval of workers: for as long a task's pod may overlook that the task has ended
 (it waits for a heartbeat or a word from the task, and the end is neither), and only then does
 the log go to S3.
+
+Retries of the execution API: a task waits three minutes for an api-server or a database that is away. Airflow's own
+values end after ten seconds, and with them tasks that start, hand on a value or send their third heartbeat meanwhile.
 */}}
 {{- define "airflow.settings" -}}
 {{- $executionUrl := printf "http://%s.%s.svc:%v/execution/" (include "airflow.name.apiServer" .) .Release.Namespace .Values.ui.port -}}
@@ -26,6 +29,8 @@ the log go to S3.
   "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL" .Values.dagProcessor.parseIntervalSeconds
   "AIRFLOW__DAG_PROCESSOR__PRINT_STATS_INTERVAL" "300"
   "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL" "2"
+  "AIRFLOW__WORKERS__EXECUTION_API_RETRIES" "30"
+  "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX" "15"
   "AIRFLOW__TRIGGERER__CAPACITY" .Values.triggerer.capacity
   "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG" "False"
   "AERODROME_IMAGE" (include "airflow.image" .)
@@ -38,7 +43,8 @@ the log go to S3.
 {{- $folder := printf "s3://%s/%s" .bucket .prefix | trimSuffix "/" }}
 {{- $_ := set $settings "AIRFLOW__LOGGING__REMOTE_LOGGING" "True" }}
 {{- $_ := set $settings "AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER" $folder }}
-{{- $_ := set $settings "AIRFLOW__LOGGING__REMOTE_LOG_CONN_ID" "aws_default" }}
+{{- $_ := set $settings "AIRFLOW__LOGGING__REMOTE_LOG_CONN_ID" "aerodrome_logs" }}
+{{- $_ := set $settings "AIRFLOW_CONN_AERODROME_LOGS" (include "airflow.logs.connection" (dict "root" $ "attempts" 3)) }}
 {{- end }}
 {{- $_ := set $settings "AIRFLOW_CONN_AWS_DEFAULT" (printf "aws:///?region_name=%s" .region) }}
 {{- end }}
@@ -86,6 +92,27 @@ the log go to S3.
 {{- $_ := set $settings $name (toString $value) }}
 {{- end }}
 {{- toJson $settings }}
+{{- end }}
+
+{{/*
+Where logs of tasks are written and read. It is a connection of its own because of the patience: who only reads
+(the UI) must not hang when S3 is away. Call with (dict "root" $ "attempts" 3).
+*/}}
+{{- define "airflow.logs.connection" -}}
+{{- $retries := dict "mode" "standard" "total_max_attempts" .attempts -}}
+{{- $client := dict "connect_timeout" 5 "read_timeout" 30 "retries" $retries -}}
+{{- dict "conn_type" "aws" "extra" (dict "region_name" .root.Values.logs.region "config_kwargs" $client) | toJson -}}
+{{- end }}
+
+{{/*
+For who runs tasks, an item of `env`: a task's log that S3 does not take is asked for again, with pauses of up to 20 s,
+for five minutes. Afterwards it is lost with the pod.
+*/}}
+{{- define "airflow.logs.patience" -}}
+{{- if .Values.logs.bucket -}}
+- name: AIRFLOW_CONN_AERODROME_LOGS
+  value: {{ include "airflow.logs.connection" (dict "root" . "attempts" 25) | quote }}
+{{- end -}}
 {{- end }}
 
 {{/*

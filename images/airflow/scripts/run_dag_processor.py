@@ -1,10 +1,14 @@
-"""Prepare `airflow dag-processor` so that a DAG is never recorded with another version than the one it was read from.
+"""Prepare `airflow dag-processor`: results are recorded with the version they are of, and processes that die are heard of.
 
 Airflow records what a process has parsed with the version that the bundle has when the process ends. If the
 bundle moved on meanwhile, the old content is recorded with the new version: a run that begins then gets tasks that
 its code does not have, and hangs. Here such a result is dropped, and the file parsed again.
+
+A file whose process ends without a result (os._exit, a crash in C, out of memory) is only counted by Airflow: its DAGs are
+not there, or stay as they were, and the UI says nothing. Here it is an import error.
 """
 
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,9 +35,32 @@ def true_to_version(manager: Any) -> Any:
             if file.bundle_version is None and begun != now:
                 self.log.info("Parsed again, because its bundle has another version now: %s", file)
                 return
+            if proc.parsing_result is None and not proc.had_callbacks:
+                proc.parsing_result = _without_result(file, proc)
             super().handle_parsing_result(file, proc, **more)
 
     return Manager
+
+
+def died(code: int | None) -> str:
+    """An import error's text, of a process that has ended without a result."""
+    if code is not None and code < 0:
+        how = f"was ended by {signal.Signals(-code).name}"
+        if -code == signal.SIGKILL:
+            how += ", which the kernel sends to what needs too much memory"
+    else:
+        how = f"ended with exit status {code}"
+    return f"The process that imported this file {how}, before it had a result"
+
+
+def _without_result(file: Any, proc: Any) -> Any:
+    from airflow.dag_processing.processor import DagFileParsingResult
+
+    return DagFileParsingResult(
+        fileloc=str(file.absolute_path),
+        serialized_dags=[],
+        import_errors={str(file.rel_path): died(proc._exit_code)},
+    )
 
 
 def prepare() -> None:

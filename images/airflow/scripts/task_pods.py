@@ -10,6 +10,7 @@
   and nobody uploaded goes there, too.
 - A pod that is deleted before it has started is started again, without using up a try.
 - With a warm pool (`warm_pool.py`), a task gets a pod that waits for it, where one fits.
+- While the API server does not answer, the scheduler goes on. Airflow's own ends, or asks without a pause.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ from airflow.providers.cncf.kubernetes.executors.kubernetes_executor_types impor
     KubernetesResults,
     KubernetesWatch,
 )
+from airflow.providers.cncf.kubernetes.kubernetes_helper_functions import (
+    TRANSIENT_CONNECTION_ERRORS,
+)
 from airflow.utils.log.logging_mixin import LoggingMixin
 from airflow.utils.state import TaskInstanceState
 from kubernetes.client.rest import ApiException
@@ -60,6 +64,9 @@ PRINTED_LINES = 10_000
 
 WARM_POOL = "AERODROME_WARM_POOL"
 """The environment variable with the number of pods that wait for tasks."""
+
+UNANSWERED = (ApiException, *TRANSIENT_CONNECTION_ERRORS)
+"""What a call of the API server raises that it refuses or does not answer."""
 
 UPLOAD_TRIES = 6
 SUFFIX = ".pod.log"
@@ -177,6 +184,9 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
         self._not_before = 0.0
         self._told: set[Any] = set()
         self._unscheduled: dict[Any, tuple[float, str]] = {}
+        self._unsettled: list[KubernetesResults] = []
+        self._failures = 0
+        self._settle_after = 0.0
         self._logs = TaskLogs()
         self._events: deque[Any] = deque(maxlen=1000)
 
@@ -213,15 +223,29 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
         self._logs.close()
 
     def sync(self) -> None:
-        """One turn of the scheduler's loop."""
-        super().sync()
-        if pool := self.kube_scheduler.pool:
-            pool.tend()
+        """One turn of the scheduler's loop, which an API server that is away must not end."""
+        self._settle()
+        try:
+            super().sync()
+            if pool := self.kube_scheduler.pool:
+                pool.tend()
+        except UNANSWERED as error:
+            # It looks for pods of schedulers that are gone; the next look is a minute later.
+            self.log.warning("Kubernetes does not answer (%s); the scheduler goes on", _what(error))
         now = time.monotonic()
         for key, (since, why) in list(self._unscheduled.items()):
             if now - since >= PATIENCE:
                 del self._unscheduled[key]
                 self._tell(key, why, level=logging.WARNING)
+
+    def _settle(self) -> None:
+        """Once more the ends of pods that could not be settled, after a pause."""
+        if self._unsettled and time.monotonic() >= self._settle_after:
+            again, self._unsettled = self._unsettled, []
+            for results in again:
+                self._change_state(results)
+            if not self._unsettled:
+                self._failures = 0
 
     def _create_pods_sequentially(self) -> None:
         if time.monotonic() < self._not_before:
@@ -280,6 +304,27 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
         super().revoke_task(ti=ti)
 
     def _change_state(self, results: KubernetesResults, **kwargs: Any) -> None:
+        if self._unsettled and time.monotonic() < self._settle_after:
+            # The API server would not answer for this pod either.
+            self._unsettled.append(results)
+            return
+        try:
+            self._end(results, **kwargs)
+        except Exception as error:
+            # Kubernetes or the database is away. Upstream would take it from its queue again at once, and again,
+            # in this same turn.
+            self._failures += 1
+            pause = pod_reasons.pause(self._failures)
+            self._settle_after = time.monotonic() + pause
+            self._unsettled.append(results)
+            self.log.warning(
+                "The pod %s cannot be settled now (%s); next try in %.0f s",
+                results.pod_name,
+                _what(error),
+                pause,
+            )
+
+    def _end(self, results: KubernetesResults, **kwargs: Any) -> None:
         key, details = results.key, results.failure_details or {}
         self._told.discard(key)
         if results.state == UNSCHEDULED:
@@ -334,6 +379,13 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
         self.log.log(level, "%s: %s", key, why)
         self.log_task_event(event="task pod", extra=why, ti_key=key)
         self._logs.add(key, why.splitlines(), logging.getLevelName(level).lower(), printed)
+
+
+def _what(error: BaseException) -> str:
+    """An error of the API server's, in a line."""
+    if isinstance(error, ApiException):
+        return f"{error.status}: {pod_reasons.message_of(error.body, error.reason)}"
+    return f"{type(error).__name__}: {error}"
 
 
 def _retry_after(error: Exception) -> float:

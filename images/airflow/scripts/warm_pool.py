@@ -41,6 +41,9 @@ TASK_LABELS = TASK | {"airflow-worker", "airflow_version", "kubernetes_executor"
 TURN = 1.0
 """Seconds between two looks at the pool."""
 
+AT_ONCE = 2
+"""Pods of the pool that start side by side: they compete for processors with tasks, for whose sake they are there."""
+
 ABSENCE = 60.0
 """Seconds that the pool is away after a task's pod found no room."""
 
@@ -109,7 +112,8 @@ class WarmPool:
                     self._ready[name] = pod
             for name in self._tokens.keys() - waiting.keys():
                 del self._tokens[name]
-            for _ in range(self._size - len(self._tokens)):
+            starting = len(self._tokens) - len(self._ready)
+            for _ in range(min(self._size - len(self._tokens), AT_ONCE - starting)):
                 self._make()
         except Exception as error:
             # The tasks' own pods are what matters: the pool is not to end the scheduler.
@@ -216,9 +220,10 @@ class WarmPool:
         self._ready.pop(name, None)
         try:
             self._api.delete_namespaced_pod(name, self._namespace, grace_period_seconds=0)
-        except ApiException as error:
-            if error.status != http.HTTPStatus.NOT_FOUND:
-                log.warning("The waiting pod %s cannot be removed: %s", name, error.reason)
+        except Exception as error:
+            # Removed at the next turn, or by Kubernetes when its owner goes.
+            if getattr(error, "status", None) != http.HTTPStatus.NOT_FOUND:
+                log.warning("The waiting pod %s cannot be removed: %s", name, error)
 
 
 def without_task(pod: Object) -> Object:

@@ -90,6 +90,8 @@ class Executor(Logged):
         self.event_buffer: dict[Any, Any] = {}
         self.pod_launch_attempts: dict[Any, Any] = {}
         self.again: set[Any] = set()
+        self.unanswered: list[Exception] = []
+        self.lost: list[Exception] = []
         self._task_event_logs: list[Any] = []
         self.events: list[tuple[str, str]] = []
 
@@ -98,6 +100,8 @@ class Executor(Logged):
         self._task_event_logs.append(extra)
 
     def sync(self) -> None:
+        if self.lost:
+            raise self.lost.pop(0)
         self._create_pods_sequentially()
 
     def _create_pods_sequentially(self) -> None:
@@ -115,6 +119,8 @@ class Executor(Logged):
         self.event_buffer[key] = ("failed", info)
 
     def _change_state(self, results: Results, **_: Any) -> None:
+        if self.unanswered:
+            raise self.unanswered.pop(0)
         if results.key in self.again:
             return
         self.running.discard(results.key)
@@ -139,6 +145,9 @@ def modules() -> dict[str, ModuleType]:
         f"{upstream}.exceptions": {
             "PodMutationHookException": MutationError,
             "PodReconciliationError": ReconciliationError,
+        },
+        f"{upstream}.kubernetes_helper_functions": {
+            "TRANSIENT_CONNECTION_ERRORS": (ConnectionError,)
         },
         f"{upstream}.executors.kubernetes_executor": {"KubernetesExecutor": Executor},
         f"{upstream}.executors.kubernetes_executor_utils": {

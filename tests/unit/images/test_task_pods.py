@@ -204,6 +204,49 @@ class TestEnds:
         assert not it._logs.lines
 
 
+class TestAnApiServerThatIsAway:
+    def test_the_scheduler_goes_on(self, clock: list[float]) -> None:
+        it = executor(None)
+        queue(it, "a")
+        it.lost = [ConnectionError("refused"), ApiException(500, "etcd is gone")]
+        it.sync()
+        it.sync()
+        assert it.waiting
+        it.sync()
+        assert not it.waiting
+
+    def test_another_error_is_not_hidden(self) -> None:
+        it = executor()
+        it.lost = [KeyError("a bug")]
+        with pytest.raises(KeyError):
+            it.sync()
+
+    def test_the_end_of_a_pod_is_settled_later_and_once(self, clock: list[float]) -> None:
+        it = executor()
+        it.running = {"a"}
+        it.unanswered = [ConnectionError("refused"), ConnectionError("refused")]
+        it._change_state(result("success"))
+        asked = len(it.unanswered)
+        for _ in range(3):
+            it.sync()
+        assert len(it.unanswered) == asked, "not in the same moment"
+        for _ in range(2):
+            clock[0] += 30
+            it.sync()
+        assert it.event_buffer == {"a": ("success", "Pod failed because of None")}
+        assert not it._unsettled
+
+    def test_others_wait_behind_it(self, clock: list[float]) -> None:
+        it = executor()
+        it.unanswered = [ConnectionError("refused")]
+        for key in ("a", "b"):
+            it._change_state(result("success")._replace(key=key))
+        assert not it.event_buffer
+        clock[0] += 30
+        it.sync()
+        assert list(it.event_buffer) == ["a", "b"]
+
+
 def event(kind: str, going: bool = False, **status: Any) -> dict[str, Any]:
     metadata = {"labels": {}, **({"deletionTimestamp": "now"} if going else {})}
     return {"type": kind, "raw_object": {"metadata": metadata, "status": status}}

@@ -34,6 +34,7 @@ spec:
         # For scripts/run_task.py: by then the task has ended and its log is saved.
         - name: AERODROME_GRACE_SECONDS
           value: {{ .Values.workers.terminationGracePeriodSeconds | quote }}
+        {{- with include "airflow.logs.patience" . }}{{ . | nindent 8 }}{{ end }}
         {{- with include "airflow.extraEnv" (dict "root" . "options" .Values.workers) }}{{ . | nindent 8 }}{{ end }}
       resources:
         {{- toYaml .Values.workers.resources | nindent 8 }}
