@@ -62,6 +62,7 @@ def preview(
         lost = [loss.text for loss in losses.of(there)] if there else []
         if there:
             losses.refuse_impossible(environment, there)
+        airflow = deployment.version_change(session, environment, backend)
         deployment.configure(session, planned, backend)
         stack.enter_context(stack_config.values_unless_refused(backend, options.values))
         outcome = backend.preview(session.console.stderr, refresh=refresh)
@@ -71,6 +72,7 @@ def preview(
         "changed": outcome.changed > 0,
         "changes": dict(outcome.changes),
         "seconds": round(outcome.seconds, 2),
+        "airflow": airflow.data(),
         "losses": [*lost, *outcome.losing],
         "unfinishedRuns": [run.data() for run in begun],
     }

@@ -9,6 +9,7 @@ from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.commands.options import Json, on_environment
 from cli.operations import live, usage
+from cli.operations.live import Live
 from cli.session import Session
 
 
@@ -34,6 +35,13 @@ def restore(
         bool,
         typer.Option("--no-backup", help="Do not back up the present content before it goes."),
     ] = False,
+    no_migrate: Annotated[
+        bool,
+        typer.Option(
+            "--no-migrate",
+            help="Leave the schema as the backup's Airflow has it: `up` with that Airflow comes next.",
+        ),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json: Json = False,
 ) -> None:
@@ -44,13 +52,17 @@ def restore(
     another environment's Fernet key encrypted is encrypted with this one's; the administrator's password is
     this environment's. If anything fails, the database stays as it was.
 
+    The schema becomes that of the environment's Airflow. To go back to an older one, use --no-migrate: Airflow
+    then stays stopped until `up` deploys a checkout with the Airflow of the backup.
+
     \b
     Example:
       aerodrome restore --from latest
       aerodrome restore --env staging --from latest --of prod
       aerodrome restore --from 2027-01-31T02-17-00Z
+      aerodrome restore --from 2027-01-31T02-17-00Z --no-migrate
     """
-    from cli.operations import backups
+    from cli.operations import airflow_versions, backups
 
     session: Session = ctx.obj
     console = session.console
@@ -61,27 +73,47 @@ def restore(
     console.report(
         f"backup of environment {manifest['environment']}, Airflow {manifest['airflow']}, made {manifest['made']}"
     )
-    question = f'Replace the whole content of the database of "{environment.name}"?'
-    if not yes and not console.confirm(question):
-        raise UserError(
-            "Cancelled",
-            "Nothing was changed. Without a terminal, --yes agrees.",
-            f"./aerodrome restore{session.same} --from {from_}{f' --of {of}' if of else ''} --yes",
+    airflow_versions.refuse_newer(found, backup.name, str(manifest["airflow"]))
+    if not yes:
+        again = (
+            f"--from {from_}{f' --of {of}' if of else ''}{' --no-migrate' if no_migrate else ''}"
         )
+        _agree(session, environment, again)
     usage.used(found)
     store = session.cloud(environment).lease_store(found.outputs.region)
     with lease.held(environment, "restore", console.report, store, found.outputs.base):
-        if found.outputs.backup_prefix and not no_backup:
-            console.report("backing up the present content")
-            before = backups.make(found)["uri"]
-            console.report(f"the present content is in {before}")
-        else:
-            before = ""
-        done = backups.restore(found, source, backup, console.report)
+        before = "" if no_backup else _backed_up(found)
+        done = backups.restore(found, source, backup, console.report, migrate=not no_migrate)
 
     def show() -> None:
         console.line(f"restored {done['rows']} rows of {backup.uri}", "bold green")
         if before:
             console.line(f"what was there before: {before}")
+        if no_migrate:
+            wanted = f"a checkout with Airflow {manifest['airflow']}"
+            console.line(f"Airflow waits for {wanted}: there, ./aerodrome up{session.same}")
 
     console.result({**done, "from": backup.uri, "before": before}, show)
+
+
+def _agree(session: Session, environment: Environment, again: str) -> None:
+    question = f'Replace the whole content of the database of "{environment.name}"?'
+    if not session.console.confirm(question):
+        raise UserError(
+            "Cancelled",
+            "Nothing was changed. Without a terminal, --yes agrees.",
+            f"./aerodrome restore{session.same} {again} --yes",
+        )
+
+
+def _backed_up(found: Live) -> str:
+    """Where the present content is kept; nowhere if the environment has no backups."""
+    from cli.operations import backups
+
+    if not found.outputs.backup_prefix:
+        return ""
+    report = found.session.console.report
+    report("backing up the present content")
+    before = str(backups.make(found)["uri"])
+    report(f"the present content is in {before}")
+    return before

@@ -85,6 +85,7 @@ def up(  # noqa: PLR0913 - one parameter for each option
         "expires": done.expires,
         "changed": done.outcome.changed > 0,
         "changes": dict(done.outcome.changes),
+        "airflow": done.airflow.data(),
         "url": next(iter(done.addresses), ""),
         "nodeUrl": next(reversed(done.addresses), ""),
         "proof": done.proof,

@@ -128,18 +128,22 @@ def about(source: Live, backup: BackupObject) -> dict[str, Any]:
     return manifest
 
 
-def restore(found: Live, source: Live, backup: BackupObject, report: Report) -> dict[str, Any]:
+def restore(
+    found: Live, source: Live, backup: BackupObject, report: Report, *, migrate: bool = True
+) -> dict[str, Any]:
     """Replaces the database's content with the backup's. What was restored, as the Job reports it.
 
     Airflow's pods are away meanwhile; the pods of running tasks are deleted, because the restored database
-    does not know them.
+    does not know them. Without `migrate` the schema is the backup's afterwards: pods of another Airflow wait.
     """
     kubernetes = found.kubernetes
     migration = migration_job.need(found, "The pod that restores")
-    variables = [
+    variables: list[Object] = [
         {"name": name, "valueFrom": {"secretKeyRef": {"name": _RESTORE, "key": name}}}
         for name in ("BACKUP_URL", "FORMER_FERNET_KEY")
     ]
+    if not migrate:
+        variables.append({"name": "RESTORE_MIGRATE", "value": "false"})
     spec = migration_job.spec(migration, "restore_database", "restore", variables)
     url = source.client("s3").generate_presigned_url(
         "get_object", Params={"Bucket": backup.bucket, "Key": backup.key}, ExpiresIn=URL_SECONDS
@@ -153,7 +157,7 @@ def restore(found: Live, source: Live, backup: BackupObject, report: Report) -> 
     }
     kubernetes.apply(secret, jobs.MANAGER)
     try:
-        with _stopped(kubernetes, report):
+        with _stopped(kubernetes, report, wait=migrate):
             report(f"restoring {backup.uri}")
             lines = jobs.run(kubernetes, _RESTORE, spec, RESTORE_SECONDS)
     finally:
@@ -191,8 +195,8 @@ def _at(found: Live, uri: str) -> BackupObject:
 
 
 @contextmanager
-def _stopped(kubernetes: Kubernetes, report: Report) -> Iterator[None]:
-    """Airflow's pods are away while the block lasts, and back at its end."""
+def _stopped(kubernetes: Kubernetes, report: Report, *, wait: bool = True) -> Iterator[None]:
+    """Airflow's pods are away while the block lasts, and back at its end, which `wait` waits for."""
     workloads = [
         item
         for item in kubernetes.objects(
@@ -217,7 +221,8 @@ def _stopped(kubernetes: Kubernetes, report: Report) -> Iterator[None]:
                 item,
                 {"metadata": {"annotations": {_REPLICAS: None}}, "spec": {"replicas": number}},
             )
-    _wait_until_ready(kubernetes, replicas)
+    if wait:
+        _wait_until_ready(kubernetes, replicas)
 
 
 def _wanted(item: Object) -> int:

@@ -17,7 +17,8 @@ from cli.base.record import Record
 from cli.base.settings import DEFAULT_REGION, REGION_KEY
 from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.protocol import Cloud
-from cli.operations import bases, declared, drift, hindrances, losses
+from cli.operations import airflow_versions, bases, declared, drift, hindrances, losses
+from cli.operations.airflow_versions import VersionChange
 from cli.operations.dags import unfinished
 from cli.operations.dags.unfinished import UnfinishedRun
 from cli.operations.live import Live
@@ -63,6 +64,7 @@ class Deployed:
     outcome: Outcome
     placement: Placement
     expires: str
+    airflow: VersionChange
     addresses: tuple[str, ...] = ()
     """Of the UI; none if only a forwarded port leads there."""
 
@@ -184,6 +186,7 @@ def _deployed(
     with phases.phase("deployment"):
         for loss in losses.check(environment, backend, agreed=options.discard_data):
             session.console.note(f"data goes: {loss.text}")
+        airflow = version_change(session, environment, backend)
         configure(session, planned, backend)
         with stack_config.values_unless_refused(backend, options.values):
             if options.agree:
@@ -203,7 +206,13 @@ def _deployed(
     version = _published(live)
     expires = backend.plain().get(stack_config.EXPIRES_KEY, lifetime.NEVER)
     done = Deployed(
-        outcome, planned.placement, expires, live.addresses, declared=kept, unfinished=tuple(begun)
+        outcome,
+        planned.placement,
+        expires,
+        airflow,
+        live.addresses,
+        declared=kept,
+        unfinished=tuple(begun),
     )
     due = bool(outcome.changed) or (record is not None and not record.proof)
     if begun:
@@ -320,6 +329,14 @@ def _parsed(live: Live, airflow: "Airflow", version: str) -> None:
             known = known.without_teams()
         report = live.session.console.report
         rollout.check(airflow, known, rollout.started(pod), report, version=version)
+
+
+def version_change(session: Session, environment: Environment, backend: Backend) -> VersionChange:
+    """What a deployment does to the version of Airflow, reported. UserError if it leads back."""
+    if not backend.deployed():
+        return VersionChange("", airflow_versions.of_checkout())
+    live = Live(session, environment, backend, backend.outputs())
+    return airflow_versions.check(live, session.console.report)
 
 
 def touched_runs(

@@ -24,5 +24,5 @@
 
 {{/* A Job cannot be changed: whatever changes in it makes another one. */}}
 {{- define "airflow.name.migration" -}}
-{{ include "airflow.name" . }}-migrate-{{ include "airflow.migration.pod" . | sha256sum | trunc 8 }}
+{{ include "airflow.name" . }}-migrate-{{ print (include "airflow.migration.pod" .) (include "airflow.migration.failures" .) | sha256sum | trunc 8 }}
 {{- end }}

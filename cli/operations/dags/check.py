@@ -211,14 +211,13 @@ def here(dags: Path, given: Mapping[str, Any], report: Callable[[str], None]) ->
     return CheckResult(where, _read(done.returncode, done.stdout, done.stderr))
 
 
-def environment(report: Callable[[str], None]) -> Path:
-    """A Python environment with the image's packages, made once for each lock."""
-    lock = IMAGE / "requirements.txt"
+def environment(report: Callable[[str], None], lock: Path = IMAGE / "requirements.txt") -> Path:
+    """A Python environment with a lock's packages, the image's by default, made once for each lock."""
     name = image.content(lock)[:16]
     target = cache_dir() / "airflow" / f"{name}-{sys.version_info[0]}.{sys.version_info[1]}"
     if target.is_dir():
         return target
-    report(f"installing the image's packages into {target}, once")
+    report(f"installing the packages of {lock.relative_to(ROOT)} into {target}, once")
     target.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=target.parent))
     python = str(new / "bin" / "python")

@@ -9,7 +9,7 @@ of PostgreSQL than it came from, which `pg_dump` of an older client refuses to r
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 FORMAT = 1
@@ -37,11 +37,15 @@ FOREIGN_KEYS = """
     order by conrelid::regclass::text, conname"""
 
 SEQUENCES = """
-    select quote_ident(t.relname), a.attname, pg_get_serial_sequence(quote_ident(t.relname), a.attname)
-    from pg_attribute a join pg_class t on t.oid = a.attrelid
-    where t.relnamespace = 'public'::regnamespace and t.relkind = 'r' and a.attnum > 0
-      and not a.attisdropped and pg_get_serial_sequence(quote_ident(t.relname), a.attname) is not null
-    order by 1, 2"""
+    select "table", "column", sequence from (
+        select quote_ident(t.relname) as "table", a.attname as "column", coalesce(
+            pg_get_serial_sequence(quote_ident(t.relname), a.attname),
+            to_regclass(quote_ident(t.relname || '_' || a.attname || '_seq'))::text
+        ) as sequence
+        from pg_attribute a join pg_class t on t.oid = a.attrelid
+        where t.relnamespace = 'public'::regnamespace and t.relkind = 'r' and a.attnum > 0 and not a.attisdropped
+    ) found where sequence is not null order by 1, 2"""
+"""Those of FAB's tables belong to no column: they are found by their name."""
 
 
 class BackupError(Exception):
@@ -139,6 +143,10 @@ class Backup:
         """The revisions of the schema that the data fits, by version table."""
         return dict(self.manifest["revisions"])
 
+    def verify(self) -> None:
+        """Reads to the end. BackupError if it is not whole."""
+        self._each(lambda name, content: None)
+
     def load(self, connection: Any) -> dict[str, int]:
         """Replaces the content of the database with the backup's. The rows of each table.
 
@@ -161,6 +169,15 @@ class Backup:
                 raise BackupError(f"the backup has {what}, which this database does not have")
 
     def _copy_all(self, cursor: Any) -> dict[str, int]:
+        def copy(name: str, content: bytes) -> None:
+            columns = self.manifest["tables"][name]
+            command = _copy(cursor, ("public", name), columns, "from stdin")
+            cursor.copy_expert(command, io.BytesIO(content))
+
+        return self._each(copy)
+
+    def _each(self, take: Callable[[str, bytes], None]) -> dict[str, int]:
+        """Hands over all pieces, each with its table. The rows of each table."""
         rows = dict.fromkeys(self.manifest["tables"], 0)
         counted = None
         try:
@@ -168,9 +185,7 @@ class Backup:
                 if name == ROWS:
                     counted = json.loads(content)
                     continue
-                columns = self.manifest["tables"][name]
-                command = _copy(cursor, ("public", name), columns, "from stdin")
-                cursor.copy_expert(command, io.BytesIO(content))
+                take(name, content)
                 rows[name] += _lines(content)
         except (tarfile.TarError, EOFError, OSError) as error:
             raise BackupError(f"the backup is cut short or damaged: {error}") from None
@@ -274,7 +289,8 @@ class _WithoutForeignKeys:
 def _empty(cursor: Any, names: Mapping[str, Any]) -> None:
     from psycopg2 import sql
 
-    every = sql.SQL(", ").join(map(sql.Identifier, [*names, *sorted(LEFT_OUT)]))
+    there = LEFT_OUT & columns_of(cursor, "public").keys()
+    every = sql.SQL(", ").join(map(sql.Identifier, [*names, *sorted(there)]))
     cursor.execute(sql.SQL("truncate {}").format(every))
 
 

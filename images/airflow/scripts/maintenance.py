@@ -1,16 +1,20 @@
-"""One lock of the database that keeps the cleaning of old rows apart from backups, restores and migrations.
+"""Locks of the database: one keeps the cleaning of old rows apart from backups, restores and migrations, one keeps two
+migrations apart.
 
-Those share it, so they do not hold up one another; the cleaning wants it alone, and gives it up after its
-present batch when somebody waits. A lock ends with its connection: a pod that was killed leaves none.
+Backups, restores and migrations share the first, so they do not hold up one another; the cleaning wants it alone, and
+gives it up after its present batch when somebody waits. A lock ends with its connection: a pod that was killed leaves none.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from wait_for_schema import connect
 
 LOCK = 0xAE0DC
+MIGRATION_LOCK = 0xAE0DE
+PAUSE_SECONDS = 0.5
 
 PATIENCE_SECONDS = 180
 """More than a batch takes. The connection of a pod whose node is gone lasts for hours."""
@@ -61,6 +65,29 @@ def alone() -> Iterator[Alone | None]:
     try:
         taken = _ask(connection, "select pg_try_advisory_lock(%s)", LOCK)
         yield Alone(connection) if taken else None
+    finally:
+        connection.close()
+
+
+@contextmanager
+def only_migration(report: Callable[[str], None]) -> Iterator[None]:
+    """No other migration is under way while the block lasts.
+
+    It asks again and again: a statement that waits has a snapshot, which `create index concurrently` of the other one
+    would wait for, and PostgreSQL does not see that circle, because the lock is another connection's.
+    """
+    connection = _connected()
+    try:
+        # A node that goes says nothing to the server, which would keep its locks for two hours.
+        for name, value in (("idle", "30"), ("interval", "10"), ("count", "3")):
+            _ask(connection, f"select set_config('tcp_keepalives_{name}', %s, false)", value)
+        waits = False
+        while not _ask(connection, "select pg_try_advisory_lock(%s)", MIGRATION_LOCK):
+            if not waits:
+                report("another migration of this database is under way: waiting for its end")
+                waits = True
+            time.sleep(PAUSE_SECONDS)
+        yield
     finally:
         connection.close()
 

@@ -2,7 +2,8 @@
 
 The one process that writes schema, roles and the first account: the migration Job runs it at
 every install and upgrade. Doing both in one process saves loading Airflow twice. It may run
-again at any time. The password comes from the environment, so it is in no process list;
+again at any time, also after it was killed, and two that start together run one after the other. A database of
+a newer Airflow is left as it is. The password comes from the environment, so it is in no process list;
 nothing here writes it.
 """
 
@@ -15,8 +16,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import maintenance
+import schema_versions
 import sync_declared
-from wait_for_schema import CONNECTION, INTERVAL, libpq_url, look
+from wait_for_schema import CONNECTION, INTERVAL, connect, libpq_url, look
+
+FAST_COMMITS = "-c synchronous_commit=off"
+"""A thousand small commits, none of which anybody relies on before the last one is through."""
+
+IN_USE = ("55P03", "40P01")
+"""PostgreSQL's codes of a lock that was not to be had in time, and of a deadlock that it has ended."""
+
+LOCK_SECONDS = 5
+TRY_AGAIN_SECONDS = 5.0
+IN_USE_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -54,10 +66,46 @@ def wait_for_database() -> None:
 
 
 def migrate() -> None:
-    """What `airflow db migrate` does: Airflow's own tables, then those of the providers."""
-    from airflow.utils.db import upgradedb
+    """What `airflow db migrate` does: Airflow's own tables, then those of the providers.
 
-    upgradedb()
+    The Airflow of before works meanwhile. A change of a table that waits for one transaction holds up all that come
+    after it, so it waits some seconds only, and begins again a little later: what is done of the migrations is kept.
+    """
+    from airflow import settings
+    from airflow.utils.db import upgradedb
+    from sqlalchemy.exc import DBAPIError
+
+    os.environ["PGOPTIONS"] = f"{FAST_COMMITS} -c lock_timeout={LOCK_SECONDS}s"
+    give_up = time.monotonic() + IN_USE_SECONDS
+    while True:
+        try:
+            upgradedb()
+            break
+        except DBAPIError as error:
+            if getattr(error.orig, "pgcode", "") not in IN_USE or time.monotonic() > give_up:
+                raise
+            reason = " ".join(str(error.orig).split())
+            say(f"a table is in use, the migration goes on in {TRY_AGAIN_SECONDS:g} s: {reason}")
+            time.sleep(TRY_AGAIN_SECONDS)
+        finally:
+            settings.engine.dispose()
+    os.environ["PGOPTIONS"] = FAST_COMMITS
+
+
+def bring_up_to_date() -> None:
+    """The schema of this image, noted as such. NewerSchemaError if the database is of a newer Airflow."""
+    connection = connect()
+    connection.autocommit = True
+    try:
+        schema_versions.check(connection)
+        last, own = schema_versions.noted(connection), schema_versions.version()
+        if last != own:
+            say(f"database schema: from Airflow {last or 'unknown'} to {own}")
+        migrate()
+        schema_versions.note(connection, own)
+    finally:
+        connection.close()
+    say("database schema: up to date")
 
 
 KITS_NAME = ("Aerodrome", "Admin")
@@ -177,17 +225,19 @@ def flush() -> None:
 def main() -> int:
     """No arguments: everything comes from the environment."""
     account = Account.from_environment(os.environ)
-    # A thousand small commits, none of which anybody relies on before the last one is through.
-    os.environ["PGOPTIONS"] = "-c synchronous_commit=off"
+    os.environ["PGOPTIONS"] = FAST_COMMITS
     wait_for_database()
-    with maintenance.at_work():
-        return prepare(account)
+    with maintenance.only_migration(say), maintenance.at_work():
+        try:
+            return prepare(account)
+        except schema_versions.NewerSchemaError as error:
+            say(str(error))
+            return schema_versions.EXIT_CODE
 
 
 def prepare(account: Account) -> int:
     """Schema, account and results, while no cleaning is under way."""
-    migrate()
-    say("database schema: up to date")
+    bring_up_to_date()
     say(f"account {account.username}: {ensure_account(account)}")
     if sync_declared.FILE in os.environ:
         report = sync_declared.sync(os.environ)

@@ -9,21 +9,12 @@ import os
 import sys
 from pathlib import Path
 
+from schema_versions import histories
+
 
 def needed_revisions() -> dict[str, list[str]]:
-    """The heads of Airflow's own migrations and of those of each provider that has some.
-
-    By Airflow's private names, as there are no public ones; a release that renames them fails the
-    build here, before it can do harm.
-    """
-    from airflow.utils.db import _get_script_object
-    from airflow.utils.db_manager import RunDBManager
-
-    revisions = {"alembic_version": sorted(_get_script_object().get_heads())}
-    for manager_class in RunDBManager()._managers:
-        manager = manager_class(session=None)
-        revisions[manager.version_table_name] = sorted(manager.get_script_object().get_heads())
-    return revisions
+    """The heads of Airflow's own migrations and of those of each provider that has some."""
+    return {table: sorted(history.get_heads()) for table, history in histories().items()}
 
 
 def main(arguments: list[str]) -> int:

@@ -2,8 +2,8 @@
 
 A Job that `aerodrome restore` makes runs it, while Airflow's own pods are away. The backup comes from an
 address that works for an hour, so the pod needs no right in AWS. If the schema is the backup's, everything
-happens in one transaction; of an older one, the schema is made anew as it was then, filled and migrated, and
-after an interruption the same command begins again. Connections and variables that another environment's
+happens in one transaction; of an older one, the schema is made anew as it was then, filled and migrated (not with
+RESTORE_MIGRATE=false: an older image comes next), and after an interruption the same command begins again. Connections and variables that another environment's
 Fernet key encrypted are encrypted with this one's. The last line of the output is JSON.
 """
 
@@ -13,18 +13,20 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import maintenance
 import prepare_database
+import schema_versions
 from backup_database import FERNET_KEY, fingerprint, newest
-from database_copy import Backup, BackupError, revisions
+from database_copy import LEFT_OUT, Backup, BackupError, revisions, tables
 from sync_declared import MAKE_RECORD
-from wait_for_schema import SCHEMA_FILE, connect
+from wait_for_schema import connect
 
 URL = "BACKUP_URL"
 FORMER_KEY = "FORMER_FERNET_KEY"
+MIGRATE = "RESTORE_MIGRATE"
 
 # Which columns Airflow encrypts, and what says whether a row is.
 ENCRYPTED = (
@@ -72,57 +74,73 @@ def encrypt_anew(fernet_keys: list[str]) -> None:
     subprocess.run(["airflow", "rotate-fernet-key"], check=True)
 
 
-def needed() -> dict[str, list[str]]:
-    """The revisions of this image's schema."""
-    return {name: list(heads) for name, heads in json.loads(SCHEMA_FILE.read_text()).items()}
-
-
 def check_known(backup: Backup) -> None:
     """BackupError if the schema of the backup is none that this image's migrations know."""
-    from airflow.utils.db import _get_script_object
-
-    script = _get_script_object()
-    for revision in backup.revisions["alembic_version"]:
-        try:
-            script.get_revision(revision)
-        except Exception:
-            raise BackupError(
-                f"the backup is of Airflow {backup.manifest['airflow']}, whose schema this image's Airflow does "
-                "not know: restore it with an image of that version or a newer one"
-            ) from None
+    if schema_versions.unknown(backup.revisions):
+        raise BackupError(
+            f"the backup is of Airflow {backup.manifest['airflow']}, whose schema this image's Airflow "
+            f"{schema_versions.version()} does not know: restore it with an image of that version or a newer one"
+        )
 
 
 def make_schema(connection: Any, backup: Backup) -> None:
     """The database as the migrations made it for the backup's version, without content."""
-    from airflow.utils.db import upgradedb
-
     with connection.cursor() as cursor:
-        cursor.execute(
-            "select format('drop table %I cascade', tablename) from pg_tables where schemaname = 'public'"
-        )
-        for (statement,) in cursor.fetchall():
-            cursor.execute(statement)
-        cursor.execute(
-            "select format('drop type %s cascade', oid::regtype) from pg_type "
-            "where typnamespace = 'public'::regnamespace and typtype = 'e'"
-        )
-        for (statement,) in cursor.fetchall():
-            cursor.execute(statement)
+        _drop_all(cursor)
+        connection.commit()
+        schema_versions.migrate_to(backup.revisions)
+        # In which migrations of long ago would have put what they take away.
+        for name in tables(cursor).keys() - backup.manifest["tables"].keys():
+            cursor.execute(f'drop table "{name}"')
+    schema_versions.note(connection, backup.manifest["airflow"])
     connection.commit()
-    (revision,) = backup.revisions["alembic_version"]
-    upgradedb(to_revision=revision)
+
+
+def _drop_all(cursor: Any) -> None:
+    """What migrations make: tables, sequences and enumerations."""
+    cursor.execute(
+        "select format('drop table %%I cascade', tablename) from pg_tables "
+        "where schemaname = 'public' and tablename != all(%s)",
+        (sorted(LEFT_OUT),),
+    )
+    found = cursor.fetchall()
+    cursor.execute(
+        "select format('drop sequence %s', oid::regclass) from pg_class "
+        "where relnamespace = 'public'::regnamespace and relkind = 'S' and not exists "
+        "(select from pg_depend where objid = pg_class.oid and deptype in ('a', 'i'))"
+    )
+    found += cursor.fetchall()
+    cursor.execute(
+        "select format('drop type %s cascade', oid::regtype) from pg_type "
+        "where typnamespace = 'public'::regnamespace and typtype = 'e'"
+    )
+    for (statement,) in [*found, *cursor.fetchall()]:
+        cursor.execute(statement)
 
 
 def load(
-    connection: Any, backup: Backup, own: str, former: str
+    connection: Any,
+    backup: Backup,
+    own: str,
+    former: str,
+    verify: Callable[[], None] = lambda: None,
 ) -> tuple[dict[str, int], list[str]]:
-    """Loads the backup and commits it, if all of it can be read. The rows, and the keys that read it."""
+    """Loads the backup and commits it, if all of it can be read. The rows, and the keys that read it.
+
+    `verify` is called before what is there is dropped because its schema is another.
+    """
     fernet_keys = keys(backup, own, former)
+    check_known(backup)
+    if len(fernet_keys) > 1 and not _migrates():
+        raise BackupError(
+            "it is encrypted with another environment's Fernet key, and only a database of this image's schema can be "
+            "encrypted anew: restore it without --no-migrate"
+        )
     with connection.cursor() as cursor:
         same = revisions(cursor) == backup.revisions
     connection.rollback()
     if not same:
-        check_known(backup)
+        verify()
         make_schema(connection, backup)
     with connection.cursor() as cursor:
         # Not of Airflow's migrations, and in the backup: what was declared where it comes from.
@@ -133,10 +151,20 @@ def load(
     return rows, fernet_keys
 
 
+def _migrates() -> bool:
+    return os.environ.get(MIGRATE) != "false"
+
+
 def main() -> int:
     """No arguments: everything comes from the environment."""
     with maintenance.at_work():
         return restore()
+
+
+def _verify() -> None:
+    """Reads the backup once more, from its beginning."""
+    with urllib.request.urlopen(os.environ[URL], timeout=60) as source:
+        Backup(source).verify()
 
 
 def restore() -> int:
@@ -148,7 +176,9 @@ def restore() -> int:
     try:
         with urllib.request.urlopen(os.environ[URL], timeout=60) as source:
             backup = Backup(source)
-            rows, fernet_keys = load(connection, backup, own, os.environ.get(FORMER_KEY, ""))
+            rows, fernet_keys = load(
+                connection, backup, own, os.environ.get(FORMER_KEY, ""), _verify
+            )
     except BackupError as error:
         raise SystemExit(f"not restored: {error}") from None
     except psycopg2.Error as error:
@@ -158,9 +188,11 @@ def restore() -> int:
         raise SystemExit(f"not restored: the backup cannot be fetched: {error.reason}") from None
     finally:
         connection.close()
-    prepare_database.main()
-    if len(fernet_keys) > 1:
-        encrypt_anew(fernet_keys)
+    if _migrates():
+        if code := prepare_database.main():
+            return code
+        if len(fernet_keys) > 1:
+            encrypt_anew(fernet_keys)
     manifest = {key: backup.manifest[key] for key in ("environment", "airflow", "made")}
     done = {**manifest, "rows": sum(rows.values()), "tables": rows}
     sys.stdout.write(json.dumps(done) + "\n")

@@ -1,4 +1,6 @@
-"""Databases of the image's own Airflow: its real schema in a real PostgreSQL, and its code run against them."""
+"""Databases of the image's own Airflow, or of the minor version before it: its real schema in a real PostgreSQL, and
+its code run against them.
+"""
 
 import json
 import os
@@ -17,6 +19,9 @@ from cli.operations.dags import check
 from tests.unit.images import postgresql
 from tests.unit.images.loading import SCRIPTS
 from tests.unit.images.postgresql import MASTER, MASTER_PASSWORD, Server
+
+PREVIOUS = Path(__file__).parent / "previous_airflow" / "requirements.txt"
+"""The lock of the newest Airflow of the minor version before the image's."""
 
 FERNET_KEY = "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA="
 TEMPLATE = "airflow"
@@ -56,6 +61,11 @@ def settings(url: str, home: Path) -> dict[str, str]:
 def python() -> str:
     """The interpreter that has the image's packages."""
     return str(check.environment(print) / "bin" / "python")
+
+
+def previous_python() -> str:
+    """One that has the Airflow of before."""
+    return str(check.environment(print, PREVIOUS) / "bin" / "python")
 
 
 @dataclass(frozen=True)
@@ -109,10 +119,12 @@ class Database:
         finally:
             connection.close()
 
-    def run(self, script: str, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    def run(
+        self, script: str, *arguments: str, interpreter: str = "", **more: str
+    ) -> "subprocess.CompletedProcess[str]":
         """A script of the image."""
         return subprocess.run(
-            [python(), str(SCRIPTS / f"{script}.py"), *arguments],
+            [interpreter or python(), str(SCRIPTS / f"{script}.py"), *arguments],
             env={**self.settings, **more},
             capture_output=True,
             text=True,
@@ -136,12 +148,12 @@ class Databases:
 
 
 @contextmanager
-def running(home: Path) -> Iterator[Databases]:
-    """A server with a database that Airflow's own migrations have made."""
+def running(home: Path, interpreter: str = "") -> Iterator[Databases]:
+    """A server with a database that Airflow's own migrations have made: the image's, if no other is named."""
     with postgresql.running("15") as server:
         url = server.url(MASTER, MASTER_PASSWORD, TEMPLATE)
         subprocess.run(
-            [python(), "-c", "from airflow.utils.db import upgradedb; upgradedb()"],
+            [interpreter or python(), "-c", "from airflow.utils.db import upgradedb; upgradedb()"],
             env={**settings(url, home), "PGOPTIONS": "-c synchronous_commit=off"},
             check=True,
             capture_output=True,

@@ -1,4 +1,4 @@
-"""The image's Airflow as processes of this machine: api-server, scheduler with LocalExecutor, dag-processor."""
+"""The image's Airflow, or another, as processes of this machine: api-server, scheduler with LocalExecutor, dag-processor."""
 
 import json
 import os
@@ -44,6 +44,7 @@ class RealAirflow:
     home: Path
     environment: dict[str, str]
     port: int
+    interpreter: str
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
     @contextmanager
@@ -57,11 +58,11 @@ class RealAirflow:
 
     def start(self, component: str) -> None:
         with (self.home / f"{component}.out").open("wb") as out:
-            command = [python(), "-m", "airflow", component]
+            command = [self.interpreter, "-m", "airflow", component]
             if component != "api-server":
                 # As the chart starts them.
                 health = ["--health-port", "0", "--heartbeat-seconds", "60"]
-                command = [python(), str(SCRIPTS / "run_component.py"), component, *health]
+                command = [self.interpreter, str(SCRIPTS / "run_component.py"), component, *health]
             self.processes.append(
                 subprocess.Popen(
                     command,
@@ -92,12 +93,14 @@ def running(
     bundles: Sequence[Mapping[str, Any]],
     more: Mapping[str, str],
     components: Sequence[str] = COMPONENTS,
+    interpreter: str = "",
 ) -> Iterator[RealAirflow]:
     """With these bundles of DAG files; `more` is in the environment of all processes."""
     port = free_port()
+    interpreter = interpreter or python()
     (home / "passwords.json").write_text(json.dumps({USER: PASSWORD}))
     settings = {
-        "PATH": f"{Path(python()).parent}:{os.environ['PATH']}",
+        "PATH": f"{Path(interpreter).parent}:{os.environ['PATH']}",
         "HOME": str(home),
         "PYTHONPATH": str(MODULES),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -122,9 +125,9 @@ def running(
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(home / "bundles"),
         **more,
     }
-    it = RealAirflow(home, settings, port)
+    it = RealAirflow(home, settings, port, interpreter)
     done = subprocess.run(
-        [python(), "-m", "airflow", "db", "migrate"],
+        [interpreter, "-m", "airflow", "db", "migrate"],
         env=settings,
         cwd=home,
         capture_output=True,

@@ -187,6 +187,7 @@ class TestPrepareDatabase:
     maintenance = script("maintenance")
     kinds = script("declared_kinds")
     declared = script("sync_declared")
+    versions = script("schema_versions")
     prepare = script("prepare_database")
 
     def test_the_password_is_in_no_text_of_the_account(self) -> None:

@@ -1,4 +1,21 @@
-{{/* The pod of the migration Job: all of it is in the Job's name, because a Job cannot be changed. */}}
+{{/*
+What is no failed try (a node that goes), and what another try will not mend: a database of a newer Airflow
+(EXIT_CODE of images/airflow/scripts/schema_versions.py).
+*/}}
+{{- define "airflow.migration.failures" -}}
+podFailurePolicy:
+  rules:
+    - action: Ignore
+      onPodConditions:
+        - type: DisruptionTarget
+    - action: FailJob
+      onExitCodes:
+        containerName: migrate
+        operator: In
+        values: [3]
+{{- end }}
+
+{{/* The pod of the migration Job. */}}
 {{- define "airflow.migration.pod" -}}
 metadata:
   labels:

@@ -175,6 +175,15 @@ def test_after_an_interruption_the_next_restore_knows_the_replicas(cluster: Kube
         assert backups._REPLICAS not in (item["metadata"].get("annotations") or {})
 
 
+def test_an_airflow_that_waits_for_another_schema_is_not_waited_for(cluster: Kubernetes) -> None:
+    """With --no-migrate: its pods hold themselves back until another image comes."""
+    for item in cluster.objects("deployments"):
+        cluster.patch(item, {"status": {"readyReplicas": 0}}, "status")
+    with backups._stopped(cluster, lambda _: None, wait=False):
+        assert _replicas(cluster) == STOPPED
+    assert _replicas(cluster) == BEFORE
+
+
 def test_the_pods_of_running_tasks_are_deleted(cluster: Kubernetes) -> None:
     pod = reference("v1", "Pod", "task", cluster.namespace)
     pod["metadata"]["labels"] = {COMPONENT_LABEL: "worker"}
