@@ -20,12 +20,15 @@ class Address:
 
     host: pulumi.Input[str]
     tls: pulumi.Input[bool]
+    port: int = PORT
 
 
 def sqlalchemy_url(server: Address, name: str, password: str) -> pulumi.Output[str]:
     """A database on `server`, as SQLAlchemy wants it."""
     return pulumi.Output.all(server.host, server.tls).apply(
-        lambda known: secret_contents.sqlalchemy_url(known[0], name, password, tls=known[1])
+        lambda known: secret_contents.sqlalchemy_url(
+            known[0], name, password, tls=known[1], port=server.port
+        )
     )
 
 

@@ -15,6 +15,7 @@ from infra.contract.secret_contents import airflow_secrets
 from infra.dag_source import dags_values, git_secret
 from infra.declared import config_keys
 from infra.image import Image
+from infra.pgbouncer import pgbouncer_secret, pooled
 from infra.stack import Stack
 from infra.values import over
 
@@ -30,6 +31,7 @@ SECRET_NAMES = {
     "database": "airflow-database",
     "admin": "airflow-admin",
     "celery": "airflow-celery",
+    "pgbouncer": "airflow-pgbouncer",
     "declared": "airflow-declared",
     "git": "airflow-git",
 }
@@ -126,7 +128,9 @@ class Airflow(pulumi.ComponentResource):
             **airflow_secrets(stack.settings, stack.secrets, stack.names, self._connection())
         }
         if stack.executor.needs_redis:
-            contents["celery"] = celery_secret(stack, self._args.database)
+            contents["celery"] = celery_secret(stack, pooled(stack, self._args.database))
+        if users := pgbouncer_secret(stack):
+            contents["pgbouncer"] = users
         if config_keys(stack.values):
             # Also where none of them is set, and what names them is left out: the chart refers to it.
             contents["declared"] = stack.declared

@@ -24,7 +24,7 @@ FLOWER_PORT: Final = 5555
 
 
 def celery_secret(stack: Stack, server: Address) -> Mapping[str, pulumi.Input[str]]:
-    """The content of the chart's Secret `celery`; `server` is where Airflow's database is, too."""
+    """The content of the chart's Secret `celery`; `server` is where Airflow finds its database, too."""
     results = sqlalchemy_url(server, stack.names.results_database, stack.secrets.celery_password)
     backend = results.apply(secret_contents.result_backend)
     return secret_contents.celery_secret(stack.secrets, stack.names, REDIS_SERVICE, backend)

@@ -8,6 +8,7 @@ from infra.backup import Backup, BackupArgs
 from infra.celery import celery_values
 from infra.cluster import STORAGE_CLASS, Cluster, ClusterArgs
 from infra.contract.executors import REDIS
+from infra.contract.pooling import PGBOUNCER
 from infra.contract.sizes import images as images_of
 from infra.database import Database, DatabaseArgs
 from infra.database_clean import DatabaseClean, DatabaseCleanArgs
@@ -15,6 +16,7 @@ from infra.flow_log import FlowLog, FlowLogArgs
 from infra.image import Image, ImageArgs
 from infra.log_bucket import LogBucket, LogBucketArgs
 from infra.network import Network, NetworkArgs
+from infra.pgbouncer import pgbouncer_values
 from infra.postgres import grow_disk, postgres_values
 from infra.rancher import Rancher, RancherArgs
 from infra.registry import Registry, RegistryArgs
@@ -24,8 +26,8 @@ from infra.stack import Stack
 def deploy(stack: Stack) -> None:
     settings = stack.settings
     network = Network("network", NetworkArgs(stack))
-    # Redis' has a place with any executor: branches choose their own, and run from it when this one changes.
-    kept = (*images_of(settings.database), REDIS)
+    # These two have a place in any case: branches choose their own, and run from it when this one changes.
+    kept = (*images_of(settings.database), REDIS, PGBOUNCER)
     registry = Registry("registry", RegistryArgs(stack, images=kept))
     bucket = LogBucket("logs", LogBucketArgs(stack, network if settings.flow_logs else None))
     if settings.flow_logs:
@@ -64,6 +66,7 @@ def deploy(stack: Stack) -> None:
             values={
                 **postgres_values(stack, images.get("postgres")),
                 **celery_values(stack, registry.repositories[REDIS], STORAGE_CLASS),
+                **pgbouncer_values(stack, registry.repositories[PGBOUNCER], address),
                 **(backup.values if backup else {}),
                 **(clean.values if clean else {}),
             },

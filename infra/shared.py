@@ -13,8 +13,10 @@ from infra.branch_database import BranchDatabase, BranchDatabaseArgs
 from infra.celery import celery_values
 from infra.contract.executors import REDIS
 from infra.contract.outputs import Outputs
+from infra.contract.pooling import PGBOUNCER
 from infra.image import Image, ImageArgs
 from infra.isolation import NAMESPACE_LABELS, NamespaceIsolation, NamespaceIsolationArgs
+from infra.pgbouncer import pgbouncer_values
 from infra.stack import Stack
 
 PARALLELISM = 16
@@ -42,6 +44,7 @@ def deploy(stack: Stack) -> None:
         stack.names.of("base"), kubeconfig=kubeconfig, enable_secret_mutable=True
     )
     database = BranchDatabase("database", BranchDatabaseArgs(stack, base, provider))
+    server = Address(base.output(Outputs.database_host), base.output(Outputs.database_tls))
     image = Image("airflow", ImageArgs(stack, "airflow", base.repository("airflow")))
     access = BranchAccess(
         "access",
@@ -58,12 +61,13 @@ def deploy(stack: Stack) -> None:
             base.output(Outputs.log_bucket),
             access.airflow_role_arn,
             image,
-            Address(base.output(Outputs.database_host), base.output(Outputs.database_tls)),
+            server,
             namespace_labels=NAMESPACE_LABELS,
             after=[database.release],
             values={
                 **_values(stack),
                 **celery_values(stack, base.repository(REDIS), base.output(Outputs.storage_class)),
+                **pgbouncer_values(stack, base.repository(PGBOUNCER), server),
             },
         ),
     )

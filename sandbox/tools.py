@@ -50,10 +50,11 @@ start services of their own, or take the place of Docker's."""
 
 CHECKER_PACKAGES = (
     *("cloud-init", "postgresql-15", "redis-tools", "libjemalloc2", "liblzf1"),
+    *("pgbouncer", "libc-ares2", "libevent-2.1-7"),
     *("podman", "conmon", "netavark", "aardvark-dns"),
 )
 """Unpacked for the tests. Installed, cloud-init would configure the machine at its next start, PostgreSQL would
-start a server, and Podman a socket; libjemalloc2 and liblzf1 are what Redis is linked with."""
+start a server, and Podman a socket; libjemalloc2 and liblzf1 are what Redis is linked with, libc-ares2 and libevent what PgBouncer is."""
 
 BASE_SUITE = "bookworm"
 BASE_PACKAGES = ("ca-certificates",)

@@ -22,14 +22,18 @@ from cli.stack.backends import Backend
 from infra.contract import executors
 from infra.contract.naming import Names
 from infra.contract.outputs import Outputs
+from infra.contract.pooling import PGBOUNCER
 from infra.contract.tenancy import Tenancy
 
 if TYPE_CHECKING:
     from cli.base.airflow import Airflow
 
 DATABASE = "database"
-COMPONENTS = (*executors.COMPONENTS, DATABASE)
-"""Airflow's, as the chart labels their pods. The database of a shared environment is its base's."""
+SERVING = (*executors.COMPONENTS, PGBOUNCER)
+"""Airflow's components, as the chart labels their pods."""
+
+COMPONENTS = (*SERVING, DATABASE)
+"""All of an environment's. The database of a shared environment is its base's."""
 
 COMPONENT_LABEL = "app.kubernetes.io/component"
 

@@ -19,11 +19,13 @@ NAMES: Final = frozenset({"username", "email", "database", "results-database"})
 """Keys of Secrets whose values are names, and no secrets."""
 
 
-def sqlalchemy_url(host: str, name: str, password: str, *, tls: bool = False) -> str:
+def sqlalchemy_url(
+    host: str, name: str, password: str, *, tls: bool = False, port: int = POSTGRES_PORT
+) -> str:
     """A database whose user has its name, as SQLAlchemy wants it; a password may hold any character."""
     login = f"{name}:{quote(password, safe='')}"
     options = "?sslmode=require" if tls else ""
-    return f"postgresql+psycopg2://{login}@{host}:{POSTGRES_PORT}/{name}{options}"
+    return f"postgresql+psycopg2://{login}@{host}:{port}/{name}{options}"
 
 
 def airflow_secrets(

@@ -325,6 +325,13 @@ class Settings:
         allowed="such as db.t4g.small",
     )
 
+    pgbouncer: bool = setting(
+        False,
+        """Whether PgBouncer stands between Airflow's processes and PostgreSQL: however many connections they
+        open, the server has ten of them at most. Default false: it is one more hop, and PostgreSQL holds the
+        connections of a few processes. `docs/database.md` says when it is worth it.""",
+    )
+
     ui_service_type: str = setting(
         "ClusterIP",
         """How Airflow's UI is reached. Default ClusterIP (`kubectl port-forward`): a public UI

@@ -70,6 +70,10 @@ SPECIAL: dict[str, Any] = {
     "redis.image.digest": f"sha256:{'2' * 64}",
     "redis.image.tag": "changed",
     "redis.storage.size": "77Gi",
+    "pgbouncer.enabled": True,
+    "pgbouncer.image.repository": "registry.example/changed",
+    "pgbouncer.image.digest": f"sha256:{'2' * 64}",
+    "pgbouncer.image.tag": "changed",
     "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
 }
 """Values whose rule this test cannot satisfy by itself."""
@@ -77,6 +81,10 @@ SPECIAL: dict[str, Any] = {
 TAGGED: Node = {"image": {"digest": "", "tag": "v1"}}
 
 CELERY: Node = {"executor": "CeleryExecutor"}
+POOLED: Node = {
+    "secrets": {"pgbouncer": "my-pgbouncer"},
+    "pgbouncer": {"enabled": True, "image": {"repository": "pgbouncer", "digest": "", "tag": "v1"}},
+}
 SCALED: Node = {**CELERY, "celery": {"workers": {"most": 5}}}
 
 FROM_S3: Node = {"logs": {"bucket": "my-logs"}, "dags": {"source": "s3"}}
@@ -119,6 +127,10 @@ AROUND: dict[str, Node] = {
     "celery": CELERY,
     "redis": CELERY,
     "flower": CELERY,
+    "pgbouncer": POOLED,
+    "pgbouncer.enabled": merge(POOLED, {"pgbouncer": {"enabled": False}}),
+    "secrets.pgbouncer": POOLED,
+    "secretsChecksums.pgbouncer": POOLED,
     "secrets.celery": CELERY,
     "secretsChecksums.celery": CELERY,
     "secrets.declared": DECLARED,

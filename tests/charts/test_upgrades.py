@@ -11,7 +11,7 @@ import pytest
 
 from cli.cloud.kubernetes import Kubernetes, reference
 from sandbox.tools import tool
-from tests.charts.rendering import CHART, EVERYTHING, REQUIRED, merge, render
+from tests.charts.rendering import CHART, DIGEST, EVERYTHING, REQUIRED, merge, render
 from tests.charts.rollouts import read_anew, replaced
 from tests.charts.test_schema import DEFAULTS, SCHEMA, leaves, nodes
 
@@ -90,6 +90,14 @@ def placed(path: str, value: Any) -> dict[str, Any]:
     return dict(value)
 
 
+POOLED: dict[str, Any] = {
+    "secrets": {"pgbouncer": "my-pgbouncer"},
+    "pgbouncer": {
+        "enabled": True,
+        "image": {"repository": "registry.example/pgbouncer", "digest": DIGEST},
+    },
+}
+
 AROUND: dict[str, dict[str, Any]] = {
     "backup": {"backup": {"bucket": "my-bucket"}},
     "databaseClean": {"databaseClean": {"bucket": "my-bucket"}},
@@ -100,6 +108,9 @@ AROUND: dict[str, dict[str, Any]] = {
     "variables": {"secrets": {"declared": "my-declared"}},
     "connections": {"secrets": {"declared": "my-declared"}},
     "dags": {"logs": {"bucket": "my-logs"}},
+    "secretsChecksums.pgbouncer": POOLED,
+    "pgbouncer.enabled": merge(POOLED, {"pgbouncer": {"enabled": False}}),
+    "pgbouncer": POOLED,
     "secretsChecksums.celery": {"executor": "CeleryExecutor"},
     "secretsChecksums.git": {
         "secrets": {"git": "my-git"},

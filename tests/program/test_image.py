@@ -63,11 +63,12 @@ def test_what_the_stack_has_built_itself_is_no_change(program: Program) -> None:
 
 
 def test_so_it_is_with_every_image_that_the_program_makes() -> None:
-    images = [*IMAGES, "redis"]
-    first = run_program(CELERY, SECRETS)
+    images = [*IMAGES, "redis", "pgbouncer"]
+    config = {**CELERY, "pgbouncer": "true"}
+    first = run_program(config, SECRETS)
     tags = built_tags(first, images)
     assert first.outputs["builtTags"] == tags
-    again = with_images(tags, CELERY, builtTags=tags)
+    again = with_images(tags, config, builtTags=tags)
     for image in images:
         assert again.one(IMAGE, image).inputs == first.one(IMAGE, image).inputs
 

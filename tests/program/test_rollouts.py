@@ -67,6 +67,8 @@ CHANGES = {
     "database": Change("rds", AIRFLOW | {"database"}),
     "databaseStorageGb": Change("30", NOBODY),
     "databaseInstanceClass": Change("db.t4g.large", NOBODY),
+    # PostgreSQL stays, and so does the migration, which goes straight to it.
+    "pgbouncer": Change("true", (AIRFLOW - {"migration"}) | {"pgbouncer"}),
     "uiServiceType": Change("NodePort", NOBODY),
     "uiNodePort": Change("30080", NOBODY),
     "adminUser": Change("alice", {"migration"}),

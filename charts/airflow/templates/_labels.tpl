@@ -34,7 +34,7 @@ checksum/config: {{ include "airflow.environment" .root | sha256sum }}
 {{- end }}
 
 {{- define "airflow.secretChecksums" -}}
-{{- range .reads | default (list "fernet" "jwt" "api" "database") }}
+{{- range .reads | default (list "fernet" "jwt" "api" (include "airflow.pooledSecret" .root)) }}
 checksum/{{ . }}-secret: {{ get $.root.Values.secretsChecksums . | quote }}
 {{- end }}
 {{- end }}

@@ -14,6 +14,7 @@
 {{- define "airflow.name.flower" -}}{{ include "airflow.name" . }}-flower{{- end }}
 {{- define "airflow.name.redis" -}}{{ include "airflow.name" . }}-redis{{- end }}
 {{- define "airflow.name.database" -}}{{ include "airflow.name" . }}-database{{- end }}
+{{- define "airflow.name.pgbouncer" -}}{{ include "airflow.name" . }}-pgbouncer{{- end }}
 {{- define "airflow.name.backup" -}}{{ include "airflow.name" . }}-backup{{- end }}
 {{- define "airflow.name.databaseClean" -}}{{ include "airflow.name" . }}-database-clean{{- end }}
 {{- define "airflow.name.xcomSweep" -}}{{ include "airflow.name" . }}-xcom-sweep{{- end }}

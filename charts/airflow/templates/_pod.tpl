@@ -83,11 +83,17 @@ capabilities:
 
 {{/* Of a container that may read the metadata database: never a task's. */}}
 {{- define "airflow.secrets" -}}
-- name: AIRFLOW__DATABASE__SQL_ALCHEMY_CONN
-  valueFrom:
-    secretKeyRef:
-      name: {{ .Values.secrets.database }}
-      key: connection
+{{ include "airflow.pooledConnection" . }}
+{{ include "airflow.keys" . }}
+{{- end }}
+
+{{/* The same for what keeps a session beyond a transaction, such as a lock: straight to PostgreSQL. */}}
+{{- define "airflow.directSecrets" -}}
+{{ include "airflow.directConnection" . }}
+{{ include "airflow.keys" . }}
+{{- end }}
+
+{{- define "airflow.keys" -}}
 - name: AIRFLOW__CORE__FERNET_KEY
   valueFrom:
     secretKeyRef:
@@ -112,11 +118,7 @@ capabilities:
   imagePullPolicy: {{ .Values.image.pullPolicy }}
   args: [python, /opt/airflow/scripts/wait_for_schema.py, {{ .Values.migration.waitSeconds | quote }}]
   env:
-    - name: AIRFLOW__DATABASE__SQL_ALCHEMY_CONN
-      valueFrom:
-        secretKeyRef:
-          name: {{ .Values.secrets.database }}
-          key: connection
+    {{- include "airflow.pooledConnection" . | nindent 4 }}
   securityContext:
     {{- include "airflow.confinement" . | nindent 4 }}
   resources:
@@ -162,7 +164,7 @@ strategy:
 {{- define "airflow.podMetadata" -}}
 labels:
   {{- include "airflow.labels" . | nindent 2 }}
-  {{- include "airflow.labels.usesDatabase" . | nindent 2 }}
+  {{- include "airflow.labels.usesPooledDatabase" .root | nindent 2 }}
   {{- include "airflow.extraLabels" (.options | default dict) | nindent 2 }}
 annotations:
   {{- include "airflow.checksums" . | nindent 2 }}

@@ -83,6 +83,8 @@ def values(settings: Settings, executor: str, *, mounted_dags: bool) -> dict[str
         "secrets": {name: name for name in (*SECRETS, "declared")},
         "postgres": {"enabled": True, "image": images["postgres"]},
         "redis": {"image": images["redis"]},
+        # One machine has few processes: PostgreSQL holds their connections.
+        "pgbouncer": {"enabled": False},
         # The autoscaler asks Kubernetes for more workers.
         "celery": {"createResultsDatabase": True, "workers": {"most": None}},
         # One port of the machine leads to it.

@@ -87,6 +87,10 @@ def compose(session: Session, environment: Environment, request: Request) -> Wri
     helm = chart.find_helm(lambda: session.machine().tool("helm"))
     computed = chart.values(settings, chosen.executor, mounted_dags=request.mount_dags)
     composed = services.compose(chart.render(helm, computed, chart.files(settings)), contents)
+    if settings.pgbouncer:
+        notes.append(
+            "left out: PgBouncer; the processes of one machine connect to PostgreSQL themselves"
+        )
     notes += [f"left out, for it needs Kubernetes: {what}" for what in composed.left_out]
     ports = _ports(composed, request)
     texts = _texts(settings, composed, contents, folder, ports, mounted=request.mount_dags)

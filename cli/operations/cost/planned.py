@@ -22,6 +22,7 @@ from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.cost.prices import Prices
 from cli.operations.cost.things import Line, Thing
 from infra.contract import executors
+from infra.contract.pooling import PGBOUNCER
 from infra.contract.settings import NAMESPACE
 
 ALWAYS_ON = {
@@ -32,6 +33,7 @@ ALWAYS_ON = {
     "redis": ("redis",),
     "celery-worker": ("celery", "workers"),
     "flower": ("flower",),
+    PGBOUNCER: ("pgbouncer",),
 }
 """The pods of a shared environment: where the chart's values have each. Its database is its base's."""
 
@@ -101,7 +103,9 @@ def _program_files() -> list[Path]:
 def pods(wanted: RequestedSettings, prices: Prices) -> Line:
     """The share of the base's workers that a shared environment takes while no task runs."""
     kind = str(wanted.value("nodeInstanceTypes")[0])
-    processors, memory = requests(str(wanted.value("executor")))
+    processors, memory = requests(
+        str(wanted.value("executor")), pgbouncer=bool(wanted.value("pgbouncer"))
+    )
     price, size = prices.rate(kind), _size(prices, kind)
     share = None if price is None or size is None else max(processors / size[0], memory / size[1])
     return Line(
@@ -113,15 +117,15 @@ def pods(wanted: RequestedSettings, prices: Prices) -> Line:
 
 
 @cache
-def requests(executor: str) -> tuple[float, float]:
-    """vCPUs and GiB that the chart asks for with this executor."""
+def requests(executor: str, *, pgbouncer: bool = False) -> tuple[float, float]:
+    """vCPUs and GiB that the chart asks for with this executor, with PgBouncer or without."""
     values = yaml.safe_load((ROOT / "charts" / "airflow" / "values.yaml").read_text())
     wanted, asked = executors.executor(executor), []
     if wanted.in_scheduler:
         # As `airflow.schedulerResources` of the chart has it.
         each = {"cpu": 0, "memory": values["scheduler"]["taskMemory"]["requests"]}
         asked.append((wanted.parallelism, each))
-    for component in wanted.components:
+    for component in (*wanted.components, *([PGBOUNCER] if pgbouncer else [])):
         part = reduce(lambda found, key: found[key], ALWAYS_ON[component], values)
         count = int(part.get("replicas", part.get("fewest", 1)))
         asked.append((count, part["resources"]["requests"]))

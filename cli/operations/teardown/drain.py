@@ -14,16 +14,15 @@ from cli.base.airflow import Airflow
 from cli.base.errors import KitError
 from cli.base.values import need
 from cli.cloud.kubernetes import Kubernetes, Object, Unreachable
-from cli.operations.live import COMPONENT_LABEL, Live
+from cli.operations.live import COMPONENT_LABEL, SERVING, Live
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
 from cli.operations.teardown.waiting import until_none
-from infra.contract import executors
 from infra.contract.outputs import Outputs
 
 SCHEDULER = f"{COMPONENT_LABEL}=scheduler"
 WORKER = f"{COMPONENT_LABEL}=worker"
-COMPONENTS = f"{COMPONENT_LABEL} in ({','.join(executors.COMPONENTS)})"
+COMPONENTS = f"{COMPONENT_LABEL} in ({','.join(SERVING)})"
 GRACE = 2
 """Seconds for a component that has nothing left to do."""
 

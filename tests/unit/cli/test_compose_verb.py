@@ -98,6 +98,20 @@ def test_the_secrets_are_those_of_the_configuration(
     assert services["flower"]["environment"]["FLOWER_USER"] == "alice"
 
 
+def test_pgbouncer_is_left_out_and_that_is_said(
+    run: Run, folder: Path, session: FakeSession
+) -> None:
+    configure(session, pgbouncer="true")
+    assert "left out: PgBouncer" in write(run, folder).stdout
+    written = contents(folder)
+    assert "pgbouncer" not in written["compose.yaml"]
+    assert "@database:5432/" in written["secrets/database-connection"]
+
+
+def test_without_it_nothing_is_said_of_it(run: Run, folder: Path) -> None:
+    assert "PgBouncer" not in write(run, folder).stdout
+
+
 @pytest.mark.parametrize(
     ("setting", "executor"),
     [

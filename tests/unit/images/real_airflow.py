@@ -93,9 +93,12 @@ def running(
     bundles: Sequence[Mapping[str, Any]],
     more: Mapping[str, str],
     components: Sequence[str] = COMPONENTS,
+    *,
     interpreter: str = "",
+    pooled: str = "",
 ) -> Iterator[RealAirflow]:
-    """With these bundles of DAG files; `more` is in the environment of all processes."""
+    """With these bundles of DAG files; `more` is in the environment of all processes. `pooled` is how the components
+    reach the database, if not as the migration does."""
     port = free_port()
     interpreter = interpreter or python()
     (home / "passwords.json").write_text(json.dumps({USER: PASSWORD}))
@@ -135,6 +138,8 @@ def running(
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    if pooled:
+        it.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = pooled
     try:
         for component in components:
             it.start(component)

@@ -78,7 +78,7 @@ class TestAirflow:
 
     def test_it_has_its_run_bit(self) -> None:
         """Without it a container ends with "permission denied": the report's compose file did."""
-        for image in ("airflow", "postgres", "redis"):
+        for image in ("airflow", "postgres", "redis", "pgbouncer"):
             assert os.access(IMAGES / image / "entrypoint", os.X_OK)
 
     def test_its_failure_is_the_containers(self) -> None:

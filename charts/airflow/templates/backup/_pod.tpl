@@ -14,7 +14,7 @@ spec:
       {{- include "airflow.container" . | nindent 6 }}
       args: [python, /opt/airflow/scripts/backup_database.py]
       env:
-        {{- include "airflow.secrets" . | nindent 8 }}
+        {{- include "airflow.directSecrets" . | nindent 8 }}
         - name: BACKUP_BUCKET
           value: {{ required "backup.bucket: where do the backups go?" .Values.backup.bucket | quote }}
         - name: BACKUP_PREFIX

@@ -17,11 +17,7 @@ spec:
       {{- include "airflow.container" . | nindent 6 }}
       args: [python, /opt/airflow/scripts/clean_database.py]
       env:
-        - name: AIRFLOW__DATABASE__SQL_ALCHEMY_CONN
-          valueFrom:
-            secretKeyRef:
-              name: {{ .Values.secrets.database }}
-              key: connection
+        {{- include "airflow.directConnection" . | nindent 8 }}
         - name: CLEAN_KEEP_DAYS
           value: {{ .Values.databaseClean.keepDays | quote }}
         - name: CLEAN_BATCH_ROWS

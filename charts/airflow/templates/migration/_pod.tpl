@@ -49,7 +49,7 @@ spec:
         {{- include "airflow.extraMounts" .Values.migration | nindent 8 }}
       args: [python, /opt/airflow/scripts/prepare_database.py]
       env:
-        {{- include "airflow.secrets" . | nindent 8 }}
+        {{- include "airflow.directSecrets" . | nindent 8 }}
         {{- include "airflow.adminAccount" . | nindent 8 }}
         {{- include "airflow.declared.env" . | nindent 8 }}
         {{- include "airflow.extraEnv" (dict "root" . "options" .Values.migration) | nindent 8 }}

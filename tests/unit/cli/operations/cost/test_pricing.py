@@ -92,6 +92,8 @@ def test_the_pods_are_those_of_the_chart(executor: str) -> None:
     processors, memory = planned.requests(executor)
     assert 0.1 < processors < 2
     assert 0.5 < memory < 8
+    more = planned.requests(executor, pgbouncer=True)
+    assert more == pytest.approx((processors + 0.02, memory + 16 / 1024), abs=0.001)
 
 
 def test_workers_are_priced_by_number_type_and_disk() -> None:

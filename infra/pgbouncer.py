@@ -1,0 +1,59 @@
+"""PgBouncer between Airflow and PostgreSQL, as a part of charts/airflow: its Secret, and what the chart must be told.
+
+The Secret is apart from the database's, because PostgreSQL and what goes straight to it read that one: they are not
+started again when PgBouncer comes or goes.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from infra.address import Address, sqlalchemy_url
+from infra.contract import pooling
+from infra.contract.pooling import PGBOUNCER
+from infra.image import Image, ImageArgs
+from infra.registry import Repository
+from infra.stack import Stack
+
+POOLED = Address(pooling.SERVICE, tls=False, port=pooling.PORT)
+"""In the cluster the traffic does not leave the network of the pods."""
+
+
+def pooled(stack: Stack, server: Address) -> Address:
+    """Where Airflow's processes find the database that is on `server`."""
+    return POOLED if stack.settings.pgbouncer else server
+
+
+def pgbouncer_secret(stack: Stack) -> Mapping[str, pulumi.Input[str]]:
+    """The content of the chart's Secret `pgbouncer`; nothing where there is none."""
+    if not stack.settings.pgbouncer:
+        return {}
+    names, secrets = stack.names, stack.secrets
+    passwords = {names.database: secrets.database_password}
+    if stack.executor.needs_redis:
+        passwords[names.results_database] = secrets.celery_password
+    return {
+        "connection": sqlalchemy_url(POOLED, names.database, secrets.database_password),
+        "users": pooling.userlist(passwords),
+    }
+
+
+def pgbouncer_values(stack: Stack, repository: Repository, server: Address) -> dict[str, Any]:
+    """The chart's values, and the image that they name; nothing where there is none."""
+    if not stack.settings.pgbouncer:
+        return {}
+    image = Image(PGBOUNCER, ImageArgs(stack, PGBOUNCER, repository))
+    return {
+        "pgbouncer": {
+            "enabled": True,
+            "image": {"repository": image.repository_url, "digest": image.digest},
+            "server": {
+                "host": server.host,
+                "port": server.port,
+                "sslmode": pulumi.Output.from_input(server.tls).apply(
+                    lambda tls: "require" if tls else "prefer"
+                ),
+            },
+        }
+    }
