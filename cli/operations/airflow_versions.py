@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from cli.base.errors import KitError, UserError
 from cli.base.paths import ROOT
 from cli.cloud.kubernetes import Kubernetes, Object
@@ -63,6 +61,9 @@ class VersionChange:
 
 def of_checkout() -> str:
     """The Airflow of this checkout's chart and image."""
+    # Not earlier: `--help` loads this module.
+    import yaml
+
     return str(yaml.safe_load(CHART.read_text())["appVersion"])
 
 

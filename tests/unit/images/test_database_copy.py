@@ -30,9 +30,11 @@ SCHEMA = """
         twice integer generated always as ("Order" * 2) stored
     );
     create table empty (id serial primary key);
+    create table person (id integer primary key);
+    create sequence person_id_seq;
     alter table run add column first_task integer references task;
 """
-"""With what makes copying hard: a circle of foreign keys, a generated column, names that need quotes."""
+"""With what makes copying hard: a circle of foreign keys, a generated column, names that need quotes, a sequence of no column."""
 
 STRANGE = "tab\t newline\n backslash\\ quote' NULL \\N é 日本 \\."
 
@@ -88,6 +90,7 @@ def _fill(connection: Connection, tasks: int = 3) -> None:
             )
         cursor.execute("update run set first_task = 1 where id = 2")
         cursor.execute("insert into session (data) values ('login')")
+        cursor.execute("insert into person values (7)")
 
 
 def _all(connection: Connection, query: str) -> list[tuple[Any, ...]]:
@@ -118,7 +121,7 @@ def test_what_was_dumped_is_there_after_a_restore(
     assert backup.revisions == {"alembic_version": ["abc"], "alembic_version_fab": []}
     rows = backup.load(target)
     target.commit()
-    assert rows == {"run": 2, "task": 3, "empty": 0}
+    assert rows == {"run": 2, "task": 3, "empty": 0, "person": 1}
     for query in CONTENT:
         assert _all(target, query) == _all(source, query)
     assert _all(target, "select * from session") == []
@@ -134,6 +137,7 @@ def test_rows_made_after_a_restore_get_new_numbers_and_keys_hold(
     assert _all(target, "insert into run default values returning id") == [(3,)]
     assert _all(target, "insert into task (run_id) values (1) returning id") == [(4,)]
     assert _all(target, "insert into empty default values returning id") == [(1,)]
+    assert _all(target, "select nextval('person_id_seq')") == [(8,)]
     with pytest.raises(psycopg2.errors.ForeignKeyViolation), target, target.cursor() as cursor:
         cursor.execute("insert into task (run_id) values (99)")
 
