@@ -145,10 +145,11 @@ def install(chart: Chart, node: Node, folder: Path) -> None:
         "--namespace",
         NAMESPACE,
         *(option for file in files for option in ("--values", file)),
-        "--wait",
-        "--timeout",
-        f"{_INSTALL_SECONDS}s",
     )
+    # Not `helm --wait`: it would wait for the Jobs, which remove themselves, for ever.
+    for condition, kind in (("complete", "job"), ("available", "deployment")):
+        wait = ("wait", "--all", f"--for=condition={condition}", f"--timeout={_INSTALL_SECONDS}s")
+        _call(node.environment, "kubectl", "-n", NAMESPACE, *wait, kind)
 
 
 @contextmanager
