@@ -34,7 +34,7 @@ checksum/config: {{ include "airflow.environment" .root | sha256sum }}
 {{- end }}
 
 {{- define "airflow.secretChecksums" -}}
-{{- range .reads | default (list "fernet" "jwt" "api" (include "airflow.pooledSecret" .root)) }}
+{{- range .reads | default (include "airflow.secrets.reads" .root | fromJsonArray) }}
 checksum/{{ . }}-secret: {{ get $.root.Values.secretsChecksums . | quote }}
 {{- end }}
 {{- end }}

@@ -1,9 +1,12 @@
 {{/* The parts that all pods share. */}}
 
 {{- define "airflow.image" -}}
-{{- with .Values.image -}}
+{{ include "airflow.imageReference" .Values.image }}
+{{- end }}
+
+{{/* An image by its digest, or else by its tag. Call with repository, digest and tag. */}}
+{{- define "airflow.imageReference" -}}
 {{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
-{{- end -}}
 {{- end }}
 
 {{/* Of a pod that runs the Airflow image. */}}
@@ -91,6 +94,11 @@ capabilities:
 {{- define "airflow.directSecrets" -}}
 {{ include "airflow.directConnection" . }}
 {{ include "airflow.keys" . }}
+{{- end }}
+
+{{/* The Secrets behind airflow.secrets, as keys of `secrets`, as JSON. */}}
+{{- define "airflow.secrets.reads" -}}
+{{- list "fernet" "jwt" "api" (include "airflow.pooledSecret" .) | toJson -}}
 {{- end }}
 
 {{- define "airflow.keys" -}}

@@ -54,7 +54,7 @@ process and to nothing else of its pod. Empty if the repository is public.
 
 {{/* The Secrets that a component which reads that one reads, as JSON. */}}
 {{- define "airflow.dags.reads" -}}
-{{- $reads := list "fernet" "jwt" "api" (include "airflow.pooledSecret" .) -}}
+{{- $reads := include "airflow.secrets.reads" . | fromJsonArray -}}
 {{- if include "airflow.dags.hasSecret" . }}{{ $reads = append $reads "git" }}{{ end -}}
 {{- toJson $reads -}}
 {{- end }}

@@ -55,9 +55,7 @@ volumes:
 {{- end }}
 
 {{- define "airflow.database.image" -}}
-{{- with .Values.postgres.image -}}
-{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
-{{- end -}}
+{{ include "airflow.imageReference" .Values.postgres.image }}
 {{- end }}
 
 {{- define "airflow.database.probes" -}}

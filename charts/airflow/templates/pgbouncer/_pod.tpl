@@ -50,6 +50,8 @@ volumes:
 
 {{- define "airflow.pgbouncer.image" -}}
 {{- with .Values.pgbouncer.image -}}
-{{ required "pgbouncer.image.repository: the image is built from images/pgbouncer" .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ required "pgbouncer.image: digest or tag" .tag }}{{ end }}
+{{- $_ := required "pgbouncer.image.repository: the image is built from images/pgbouncer" .repository -}}
+{{- $_ = required "pgbouncer.image: digest or tag" (.digest | default .tag) -}}
+{{ include "airflow.imageReference" . }}
 {{- end -}}
 {{- end }}

@@ -49,6 +49,8 @@ volumes:
 
 {{- define "airflow.redis.image" -}}
 {{- with .Values.redis.image -}}
-{{ required "redis.image.repository: an executor needs Redis, whose image is built from images/redis" .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ required "redis.image: digest or tag" .tag }}{{ end }}
+{{- $_ := required "redis.image.repository: an executor needs Redis, whose image is built from images/redis" .repository -}}
+{{- $_ = required "redis.image: digest or tag" (.digest | default .tag) -}}
+{{ include "airflow.imageReference" . }}
 {{- end -}}
 {{- end }}
