@@ -39,7 +39,7 @@ def celery_values(
     image = Image(REDIS, ImageArgs(stack, REDIS, repository))
     return {
         "redis": {
-            "image": {"repository": image.repository_url, "digest": image.digest},
+            "image": image.values,
             "storage": {"size": f"{REDIS_DISK_GB}Gi", "storageClass": storage_class},
         },
         # The user of a shared environment makes no databases: its base does, with Airflow's own.

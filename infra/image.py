@@ -48,6 +48,11 @@ class Image(pulumi.ComponentResource):
     ref: pulumi.Output[str]
     """REPOSITORY@DIGEST"""
 
+    @property
+    def values(self) -> dict[str, pulumi.Output[str]]:
+        """What a chart's value `image` takes."""
+        return {"repository": self.repository_url, "digest": self.digest}
+
     def __init__(
         self, name: str, args: ImageArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:

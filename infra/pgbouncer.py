@@ -47,7 +47,7 @@ def pgbouncer_values(stack: Stack, repository: Repository, server: Address) -> d
     return {
         "pgbouncer": {
             "enabled": True,
-            "image": {"repository": image.repository_url, "digest": image.digest},
+            "image": image.values,
             "server": {
                 "host": server.host,
                 "port": server.port,

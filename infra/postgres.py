@@ -21,7 +21,7 @@ def postgres_values(stack: Stack, image: Image | None) -> dict[str, Any]:
     return {
         "postgres": {
             "enabled": True,
-            "image": {"repository": image.repository_url, "digest": image.digest},
+            "image": image.values,
             "storage": {
                 "size": _size(stack),
                 "storageClass": STORAGE_CLASS,
