@@ -92,6 +92,11 @@ class Console:
         print(f"{question} [y/N] ", end="", file=self.stderr, flush=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
+    def agree(self, question: str, detail: str, command: str) -> None:
+        """UserError with these if the answer is no, or if there is no terminal to ask on."""
+        if not self.confirm(question):
+            raise UserError("Cancelled", detail, command)
+
     def failed(self, error: KitError) -> None:
         """What, why and the next command; as JSON too if that was asked for."""
         self.note(f"error: {error.summary}", "bold red")

@@ -214,8 +214,7 @@ def _confirm(session: Session, question: str, *, yes: bool) -> None:
             "The account is not confirmed",
             f"{question}\nThere is no terminal to ask on. If it is the right one, run the command with --yes.",
         )
-    if not session.console.confirm(question):
-        raise UserError("Cancelled", "Nothing was changed.")
+    session.console.agree(question, "Nothing was changed.", "")
 
 
 def _prepare_sandbox(session: Session, environment: Environment, assignments: list[str]) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.base.environments import Environment
-from cli.base.errors import UserError
 from cli.base.phases import Phases
 from cli.commands.options import Json, Yes, on_environment
 from cli.session import Session
@@ -73,13 +72,11 @@ def down(
     def agree(target: "Target") -> None:
         if not session.cloud(environment).asks or yes or yes_destroy == environment.name:
             return
-        question = f'Destroy everything of environment "{environment.name}" on AWS?'
-        if not session.console.confirm(question):
-            raise UserError(
-                "Cancelled",
-                "Nothing was changed.",
-                f"./aerodrome down --env {environment.name} --yes",
-            )
+        session.console.agree(
+            f'Destroy everything of environment "{environment.name}" on AWS?',
+            "Nothing was changed.",
+            f"./aerodrome down --env {environment.name} --yes",
+        )
 
     options = DownOptions(keep_sandbox, with_branches, yes_destroy, agree)
     phases = Phases(session.console, total=phases_of(session, environment, options))

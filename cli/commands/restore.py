@@ -6,7 +6,6 @@ import typer
 
 from cli.base import environments, lease
 from cli.base.environments import Environment
-from cli.base.errors import UserError
 from cli.commands.options import Json, on_environment
 from cli.operations import live, usage
 from cli.operations.live import Live
@@ -97,13 +96,11 @@ def restore(
 
 
 def _agree(session: Session, environment: Environment, again: str) -> None:
-    question = f'Replace the whole content of the database of "{environment.name}"?'
-    if not session.console.confirm(question):
-        raise UserError(
-            "Cancelled",
-            "Nothing was changed. Without a terminal, --yes agrees.",
-            f"./aerodrome restore{session.same} {again} --yes",
-        )
+    session.console.agree(
+        f'Replace the whole content of the database of "{environment.name}"?',
+        "Nothing was changed. Without a terminal, --yes agrees.",
+        f"./aerodrome restore{session.same} {again} --yes",
+    )
 
 
 def _backed_up(found: Live) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.base import environments
-from cli.base.errors import KitError, UserError
+from cli.base.errors import KitError
 from cli.commands.options import Base, Json, Yes
 from cli.session import Session
 
@@ -80,9 +80,11 @@ def sweep(
 
 def _agree(session: Session, doomed: "list[Verdict]", yes: bool) -> None:
     names = ", ".join(one.environment or "what names no environment" for one in doomed)
-    if not yes and not session.console.confirm(f"Destroy everything of {names}?"):
-        raise UserError(
-            "Cancelled", f"Nothing was changed. To destroy: {names}", "./aerodrome sweep --yes"
+    if not yes:
+        session.console.agree(
+            f"Destroy everything of {names}?",
+            f"Nothing was changed. To destroy: {names}",
+            "./aerodrome sweep --yes",
         )
 
 

@@ -6,7 +6,6 @@ import typer
 
 from cli.base import values_files
 from cli.base.environments import Environment
-from cli.base.errors import UserError
 from cli.base.phases import Phases
 from cli.commands.options import (
     AskedTenancy,
@@ -100,8 +99,10 @@ def up(  # noqa: PLR0913 - one parameter for each option
 
 def _agree(session: Session, planned: Outcome) -> None:
     session.console.note(f"planned: {planned.summary()}")
-    if planned.changed and not session.console.confirm("Change AWS as shown?"):
-        raise UserError("Cancelled", "Nothing was changed.", "./aerodrome up --yes")
+    if planned.changed:
+        session.console.agree(
+            "Change AWS as shown?", "Nothing was changed.", "./aerodrome up --yes"
+        )
 
 
 def _next(session: Session) -> list[str]:
