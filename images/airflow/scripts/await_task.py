@@ -8,14 +8,13 @@ import gc
 import hmac
 import os
 import signal
-import socket
 import sys
 import time
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import run_task
+from pod_server import PodServer, QuietHandler
 
 PORT = 8975
 """Where it waits; the NetworkPolicy of tasks' pods lets the scheduler in there."""
@@ -33,21 +32,14 @@ _PATIENCE = 5.0
 """Seconds for a connection that says nothing: there is only one at a time."""
 
 
-class TaskServer(HTTPServer):
+class TaskServer(PodServer):
     """Waits for one task."""
 
     workload: str | None = None
 
     def __init__(self, port: int, token: str) -> None:
         self.token = token
-        super().__init__(("", port), _Handler, bind_and_activate=False)
-        both = socket.has_dualstack_ipv6()
-        self.socket.close()
-        self.socket = socket.create_server(
-            ("", port),
-            family=socket.AF_INET6 if both else socket.AF_INET,
-            dualstack_ipv6=both,
-        )
+        super().__init__(port, _Handler)
 
     def wait(self, seconds: float) -> str | None:
         """The workload as JSON; nothing after so long."""
@@ -62,7 +54,7 @@ class TaskServer(HTTPServer):
         """Without a traceback: who connects and goes has looked whether somebody waits."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     server: TaskServer
     timeout = _PATIENCE
 
@@ -82,9 +74,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", "0")
         self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: what the pod prints is the task's log."""
 
 
 def import_everything() -> None:

@@ -7,12 +7,13 @@ heartbeats end, for whatever reason, answers 503, and a process that hangs as a 
 
 import functools
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import ThreadingMixIn
 from typing import Any
+
+from pod_server import PodServer, QuietHandler
 
 
 class Heart:
@@ -57,21 +58,15 @@ def follow(job: Any, heart: Heart) -> None:
     job.heartbeat = heartbeat_and_tell
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(ThreadingMixIn, PodServer):
     daemon_threads = True
 
     def __init__(self, port: int, heart: Heart) -> None:
         self.heart = heart
-        self.address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
-        super().__init__(("", port), _Handler)
-
-    def server_bind(self) -> None:
-        if self.address_family == socket.AF_INET6:
-            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        super().server_bind()
+        super().__init__(port, _Handler)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     server: _Server
 
     def do_GET(self) -> None:
@@ -82,9 +77,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: a line for each probe would bury the component's log."""
 
 
 def serve(port: int, heart: Heart) -> int:

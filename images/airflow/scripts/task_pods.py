@@ -157,6 +157,11 @@ class PodMaker(kubernetes_executor_utils.AirflowKubernetesScheduler):
                 raise
         self._names.pop(next_job.key, None)
 
+    def make_room(self) -> None:
+        """A task's pod finds none: pods that wait for a task go."""
+        if self.pool:
+            self.pool.give_way()
+
     def forget(self, key: Any) -> None:
         """The job will not be tried again."""
         self._names.pop(key, None)
@@ -260,15 +265,12 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
         if isinstance(e, PodMutationHookException | PodReconciliationError):
             self._give_up(task, f"The pod of this task cannot be made: {e.__cause__ or e}")
             return False
-        status, why = None, f"{type(e).__name__}: {e}"
-        if isinstance(e, ApiException | AsyncApiException):
-            status, why = e.status, pod_reasons.message_of(e.body, e.reason)
+        status, why = _told(e)
         if pod_reasons.lasting(status, why, self.kube_config.kube_namespace):
             self._give_up(task, f"Kubernetes refuses the pod of this task: {why}")
             return False
         self._refusals += 1
-        if self.kube_scheduler.pool:
-            self.kube_scheduler.pool.give_way()
+        self.kube_scheduler.make_room()
         pause = max(pod_reasons.pause(self._refusals), _retry_after(e))
         self._not_before = time.monotonic() + pause
         self.log.warning(
@@ -329,8 +331,7 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
         self._told.discard(key)
         if results.state == UNSCHEDULED:
             self._unscheduled[key] = (time.monotonic(), str(details.get("pod_message")))
-            if self.kube_scheduler.pool:
-                self.kube_scheduler.pool.give_way()
+            self.kube_scheduler.make_room()
             return
         self._unscheduled.pop(key, None)
         if results.state == SCHEDULED:
@@ -381,11 +382,17 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
         self._logs.add(key, why.splitlines(), logging.getLevelName(level).lower(), printed)
 
 
+def _told(error: BaseException) -> tuple[int | None, str]:
+    """The status of HTTP and the words of an API server that refuses; no status of one that does not answer."""
+    if isinstance(error, ApiException | AsyncApiException):
+        return error.status, pod_reasons.message_of(error.body, error.reason)
+    return None, f"{type(error).__name__}: {error}"
+
+
 def _what(error: BaseException) -> str:
     """An error of the API server's, in a line."""
-    if isinstance(error, ApiException):
-        return f"{error.status}: {pod_reasons.message_of(error.body, error.reason)}"
-    return f"{type(error).__name__}: {error}"
+    status, why = _told(error)
+    return why if status is None else f"{status}: {why}"
 
 
 def _retry_after(error: Exception) -> float:

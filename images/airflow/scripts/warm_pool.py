@@ -14,12 +14,14 @@ Kubernetes refuses a task's pod, or has no room for it, the pool goes, and comes
 
 from __future__ import annotations
 
-import http.client
 import logging
 import secrets
 import socket
 import time
+from contextlib import closing
 from copy import deepcopy
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 from await_task import PORT, TOKEN
@@ -81,18 +83,19 @@ class WarmPool:
         while self._ready:
             name, found = self._ready.popitem()
             token = self._tokens.pop(name)
-            connection = http.client.HTTPConnection(
-                found["status"]["podIP"], self._port, timeout=CONNECT_SECONDS
-            )
-            try:
-                connection.connect()
-            except OSError as error:
-                log.warning("The waiting pod %s does not answer (%s)", name, error)
-                self._delete(name)
-                continue
-            if self._claim(found, pod):
-                self._send(connection, token, name, _container(pod)["args"][-1])
-                return True
+            address = found["status"]["podIP"]
+            with closing(
+                HTTPConnection(address, self._port, timeout=CONNECT_SECONDS)
+            ) as connection:
+                try:
+                    connection.connect()
+                except OSError as error:
+                    log.warning("The waiting pod %s does not answer (%s)", name, error)
+                    self._delete(name)
+                    continue
+                if self._claim(found, pod):
+                    self._send(connection, token, name, _container(pod)["args"][-1])
+                    return True
         return False
 
     def tend(self) -> None:
@@ -198,21 +201,17 @@ class WarmPool:
             return False
         return True
 
-    def _send(
-        self, connection: http.client.HTTPConnection, token: str, name: str, workload: str
-    ) -> None:
+    def _send(self, connection: HTTPConnection, token: str, name: str, workload: str) -> None:
         """Without an answer the pod goes: it has the task's annotations, so the executor makes another for the task."""
         try:
             connection.sock.settimeout(ANSWER_SECONDS)
             connection.request("POST", "/", workload, {"Authorization": f"Bearer {token}"})
             status = connection.getresponse().status
-            if status == http.client.ACCEPTED:
+            if status == HTTPStatus.ACCEPTED:
                 return
             log.error("The waiting pod %s refuses its task: %s", name, status)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, HTTPException) as error:
             log.error("The waiting pod %s does not take its task: %s", name, error)
-        finally:
-            connection.close()
         self._delete(name)
 
     def _delete(self, name: str) -> None:
@@ -222,7 +221,7 @@ class WarmPool:
             self._api.delete_namespaced_pod(name, self._namespace, grace_period_seconds=0)
         except Exception as error:
             # Removed at the next turn, or by Kubernetes when its owner goes.
-            if getattr(error, "status", None) != http.HTTPStatus.NOT_FOUND:
+            if getattr(error, "status", None) != HTTPStatus.NOT_FOUND:
                 log.warning("The waiting pod %s cannot be removed: %s", name, error)
 
 

@@ -16,5 +16,9 @@ def script(name: str) -> ModuleType:
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     sys.modules[name] = module
-    specification.loader.exec_module(module)
+    sys.path.insert(0, str(SCRIPTS))
+    try:
+        specification.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(SCRIPTS))
     return module

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -24,10 +23,8 @@ from tests.ports import free_port
 from tests.unit.images.loading import SCRIPTS, script
 from tests.unit.images.real_airflow import python
 
-sys.path.insert(0, str(SCRIPTS))
 await_task: ModuleType = script("await_task")
 warm_pool: ModuleType = script("warm_pool")
-sys.path.remove(str(SCRIPTS))
 
 TOKEN = "the-token-of-this-pod"
 WORKLOAD = json.dumps({"type": "ExecuteTask", "token": "t"})
@@ -286,7 +283,7 @@ class TestPool:
         pool.pool.tend()
         assert len(pool.pods()) == 2
 
-    def test_a_quota_that_is_used_up_ends_nothing(self, api: client.CoreV1Api, pool: Pool) -> None:
+    def test_a_pod_that_kubernetes_refuses_ends_nothing(self, pool: Pool) -> None:
         model = task_pod("first")
         del model["spec"]["containers"][0]["image"]
         pool.pool.learn(model)
@@ -338,11 +335,19 @@ def test_pods_of_airflows_own_differ_in_nothing_but_the_task(tmp_path: Path) -> 
     assert warm_pool.without_task(first) != warm_pool.without_task(changed)
 
 
-class _ExecutionApi(BaseHTTPRequestHandler):
+class _ExecutionApi(HTTPServer):
     """Airflow's, as far as its first request: refuses to let the task run."""
 
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        super().__init__(("127.0.0.1", 0), _Refusal)
+
+
+class _Refusal(BaseHTTPRequestHandler):
+    server: _ExecutionApi
+
     def do_PATCH(self) -> None:
-        self.server.asked.append((self.path, self.headers["Authorization"]))  # type: ignore[attr-defined]
+        self.server.asked.append((self.path, self.headers["Authorization"]))
         body = json.dumps({"detail": {"reason": "invalid_state", "message": "not now"}}).encode()
         self.send_response(409)
         self.send_header("Content-Type", "application/json")
@@ -381,10 +386,9 @@ def _workload() -> str:
 
 
 @pytest.fixture
-def process(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[bytes]", int, HTTPServer]]:
+def process(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[bytes]", int, _ExecutionApi]]:
     """The real process of a waiting pod, and the execution API that it will ask."""
-    server = HTTPServer(("127.0.0.1", 0), _ExecutionApi)
-    server.asked = []  # type: ignore[attr-defined]
+    server = _ExecutionApi()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     port = free_port()
     environment = {
@@ -418,23 +422,22 @@ def process(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[bytes]", int, HT
 
 
 def test_the_process_runs_the_task_that_it_gets(
-    process: tuple["subprocess.Popen[bytes]", int, HTTPServer], tmp_path: Path
+    process: tuple["subprocess.Popen[bytes]", int, _ExecutionApi], tmp_path: Path
 ) -> None:
     running, port, server = process
     workload = _workload()
     assert post(port, TOKEN, workload) == 202
     running.wait(60)
     out = (tmp_path / "out").read_text()
-    asked = server.asked  # type: ignore[attr-defined]
-    assert asked, out
-    path, authorization = asked[0]
+    assert server.asked, out
+    path, authorization = server.asked[0]
     assert path == "/execution/task-instances/01900000-0000-7000-8000-000000000001/run", out
     assert authorization == f"Bearer {json.loads(workload)['token']}"
     assert TOKEN not in out
 
 
 def test_a_process_that_waits_ends_when_it_is_told_to(
-    process: tuple["subprocess.Popen[bytes]", int, HTTPServer], tmp_path: Path
+    process: tuple["subprocess.Popen[bytes]", int, _ExecutionApi], tmp_path: Path
 ) -> None:
     running, _, _ = process
     running.send_signal(signal.SIGTERM)
