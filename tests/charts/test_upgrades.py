@@ -11,8 +11,9 @@ import pytest
 
 from cli.cloud.kubernetes import Kubernetes, reference
 from sandbox.tools import tool
-from tests.charts.rendering import CHART, DIGEST, EVERYTHING, REQUIRED, merge, render
+from tests.charts.rendering import CHART, EVERYTHING, REQUIRED, merge, render
 from tests.charts.rollouts import read_anew, replaced
+from tests.charts.test_pgbouncer import POOLED
 from tests.charts.test_schema import DEFAULTS, SCHEMA, leaves, nodes
 
 _number = itertools.count()
@@ -89,14 +90,6 @@ def placed(path: str, value: Any) -> dict[str, Any]:
         value = {key: value}
     return dict(value)
 
-
-POOLED: dict[str, Any] = {
-    "secrets": {"pgbouncer": "my-pgbouncer"},
-    "pgbouncer": {
-        "enabled": True,
-        "image": {"repository": "registry.example/pgbouncer", "digest": DIGEST},
-    },
-}
 
 AROUND: dict[str, dict[str, Any]] = {
     "backup": {"backup": {"bucket": "my-bucket"}},

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cli.base.airflow import Airflow
-from cli.operations.dags import check
 from tests.ports import free_port
+from tests.unit.images.airflow_database import python
 from tests.unit.images.loading import IMAGES, SCRIPTS
 
 MODULES = IMAGES / "airflow" / "modules"
@@ -21,11 +21,6 @@ USER, PASSWORD = "admin", "a-password"
 COMPONENTS = ("api-server", "scheduler", "dag-processor")
 
 T = TypeVar("T")
-
-
-def python() -> str:
-    """Of an environment with the image's packages."""
-    return str(check.environment(print) / "bin" / "python")
 
 
 def until(look: Callable[[], T], seconds: float = 120.0, pause: float = 0.3) -> T:

@@ -163,7 +163,8 @@ class TestServer:
             try:
                 with connection, connection.cursor() as cursor:
                     cursor.execute("select 1 from pg_sleep(0.3)")
-                    return int(cursor.fetchone()[0])  # type: ignore[index]
+                    ((one,),) = cursor.fetchall()
+                    return int(one)
             finally:
                 connection.close()
 
