@@ -70,6 +70,7 @@ class WarmPool:
         self._tokens: dict[str, str] = {}
         self._ready: dict[str, Object] = {}
         self._next_turn = 0.0
+        self._written = "0"
 
     def learn(self, pod: Object) -> None:
         """Take the pod of a task without an `executor_config` as the model of the pool's."""
@@ -136,11 +137,13 @@ class WarmPool:
             self._delete(name)
 
     def _list(self) -> list[Object]:
-        # From the API server's memory: what is missing in it is seen a turn later.
+        # From the API server's memory, but not from before the pool's own last change: a pod that it has just made would
+        # be made again, and one that has just got its task would be taken for one of nobody's and removed.
         found = self._api.list_namespaced_pod(
             self._namespace,
             label_selector=f"{LABEL}={self._scheduler['name']}",
-            resource_version="0",
+            resource_version=self._written,
+            resource_version_match="NotOlderThan",
         )
         pods: list[Object] = self._api.api_client.sanitize_for_serialization(found)["items"]
         return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
@@ -167,7 +170,8 @@ class WarmPool:
         container["env"] = [*container.get("env", []), {"name": TOKEN, "value": token}]
         self._tokens[name] = token
         try:
-            self._api.create_namespaced_pod(self._namespace, pod)
+            made = self._api.create_namespaced_pod(self._namespace, pod)
+            self._written = made.metadata.resource_version
         except BaseException:
             del self._tokens[name]
             raise
@@ -194,7 +198,8 @@ class WarmPool:
             }
         }
         try:
-            self._api.patch_namespaced_pod(name, self._namespace, claim)
+            claimed = self._api.patch_namespaced_pod(name, self._namespace, claim)
+            self._written = claimed.metadata.resource_version
         except ApiException as error:
             log.warning("The waiting pod %s cannot be taken: %s", name, error.reason)
             self._delete(name)

@@ -113,6 +113,26 @@ def task_pod(task: str, **spec: Any) -> dict[str, Any]:
     }
 
 
+class LateApi:
+    """An API server whose memory is as old as a request allows: a list is the one of its start, unless a newer one is asked for."""
+
+    def __init__(self, api: client.CoreV1Api) -> None:
+        self._api = api
+        self._lists: dict[str, Any] = {}
+
+    def list_namespaced_pod(
+        self, namespace: str, label_selector: str, resource_version: str, **options: Any
+    ) -> Any:
+        known = self._lists.get(label_selector)
+        if known is None or int(known.metadata.resource_version) < int(resource_version):
+            known = self._api.list_namespaced_pod(namespace, label_selector=label_selector)
+            self._lists[label_selector] = known
+        return known
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._api, name)
+
+
 class Pool:
     """A pool of two, and what a kubelet would do for its pods."""
 
@@ -122,7 +142,7 @@ class Pool:
         pod = {"metadata": {"generateName": "scheduler-"}, "spec": task_pod("x")["spec"]}
         made = api.create_namespaced_pod(NAMESPACE, pod)
         self.scheduler = api.api_client.sanitize_for_serialization(made)
-        self.pool = warm_pool.WarmPool(api, 2, self.scheduler, self.port)
+        self.pool = warm_pool.WarmPool(LateApi(api), 2, self.scheduler, self.port)
 
     def turn(self) -> None:
         self.pool._next_turn = 0.0
@@ -137,7 +157,10 @@ class Pool:
     def run(self, pod: dict[str, Any], phase: str = "Running") -> str:
         """It runs at this machine's address; its token."""
         status = {"phase": phase, "podIP": "127.0.0.1", "podIPs": [{"ip": "127.0.0.1"}]}
-        self.api.patch_namespaced_pod_status(pod["metadata"]["name"], NAMESPACE, {"status": status})
+        name = pod["metadata"]["name"]
+        patched = self.api.patch_namespaced_pod_status(name, NAMESPACE, {"status": status})
+        # The pool's next turn is to see it, however late the API server's memory is.
+        self.pool._written = patched.metadata.resource_version
         variables = {one["name"]: one["value"] for one in pod["spec"]["containers"][0]["env"]}
         return str(variables[await_task.TOKEN])
 
@@ -199,6 +222,17 @@ class TestPool:
         pool.pool.end()
         assert pool.pods() == []
         assert pool.api.read_namespaced_pod(name, NAMESPACE), "a task's pod is none of the pool's"
+        pool.api.delete_namespaced_pod(name, NAMESPACE, grace_period_seconds=0)
+
+    def test_a_pod_that_has_just_got_its_task_is_left_alone(self, pool: Pool) -> None:
+        name, token = pool.ready()
+        waiting = Waiting(pool.port, token)
+        pool.turn()
+        pool.turn()
+        assert pool.pool.hand_over(task_pod("second"))
+        assert waiting.end()
+        pool.turn()
+        assert pool.api.read_namespaced_pod(name, NAMESPACE).metadata.deletion_timestamp is None
         pool.api.delete_namespaced_pod(name, NAMESPACE, grace_period_seconds=0)
 
     def test_a_task_that_is_different_gets_a_pod_of_its_own(self, pool: Pool) -> None:
