@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _order(item: pytest.Item) -> int:
     """Branches live on the sandbox of the main job: after its first `up`, before anything is broken."""
-    if item.path.name in ("test_branches.py", "test_examples.py"):
+    if item.path.name in ("test_branches.py", "test_examples.py", "test_faults.py"):
         return 1
     main_job = item.path.name == "test_journey.py"
     return 2 if main_job and not item.name.startswith(FIRST) else 0

@@ -148,10 +148,17 @@ def unsaved(printed: str, saved: str) -> str:
     """The lines that a pod printed for its task and that did not get into the task's log.
 
     The supervisor prints what it writes, and uploads when it ends. A task that was deferred has the
-    beginning of its log there already; times tell what is new.
+    beginning of its log there already; times tell what is new. A line without a time, which another
+    program has printed, is as new as the line before it.
     """
     last = max((time for line in saved.splitlines() if (time := _time(line))), default="")
-    return "".join(f"{line}\n" for line in printed.splitlines() if _time(line) > last)
+    found, new = [], not last
+    for line in printed.splitlines():
+        if time := _time(line):
+            new = time > last
+        if new:
+            found.append(f"{line}\n")
+    return "".join(found)
 
 
 def _time(line: str) -> str:

@@ -6,6 +6,9 @@ runs on until the kubelet kills everything, and with it the log that nobody has 
 #58936, #73006). Here the task is interrupted after `on_kill`, fails as any task does (retries and
 callbacks included), and the supervisor uploads the log. What does not let itself be interrupted is
 killed while there is time for that.
+
+A log that cannot be uploaded is offered again. The S3 client's own patience covers S3, not the pod's credentials:
+their agent is asked three times within ten seconds, and Airflow gives up with it.
 """
 
 import functools
@@ -13,6 +16,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from typing import Any, NoReturn
 
 import lean_start
@@ -25,6 +29,11 @@ LATEST = 2 / 3
 
 LAST_WORD = 3.0
 """Seconds between a signal that a task may catch and one that it cannot."""
+
+LOG_SECONDS = 300.0
+"""For which a log is offered that is not taken. Afterwards it is lost with the pod."""
+
+LONGEST_PAUSE = 20.0
 
 
 class TaskTerminated(BaseException):
@@ -91,6 +100,36 @@ def insistent(monitor: Any) -> Any:
     return wrapper
 
 
+def patient(write: Any) -> Any:
+    """The `write` of where logs are uploaded to, which answers whether it did; asked until it did."""
+
+    @functools.wraps(write)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        give_up, pause = time.monotonic() + LOG_SECONDS, 1.0
+        while not (written := write(*args, **kwargs)) and time.monotonic() + pause < give_up:
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+        return written
+
+    return wrapper
+
+
+def insistent_on_logs(upload: Any) -> Any:
+    """The supervisor's `_upload_logs`, to which the storage of logs is patient."""
+
+    @functools.wraps(upload)
+    def wrapper(supervisor: Any) -> Any:
+        from airflow.sdk.log import load_remote_log_handler
+
+        storage = load_remote_log_handler()
+        # Of some kinds of storage nobody can tell whether they took a log.
+        if type(storage).__name__ == "S3RemoteLogIO":
+            storage.write = patient(storage.write)
+        return upload(supervisor)
+
+    return wrapper
+
+
 def start(seconds: float, action: Any, *arguments: Any) -> None:
     """Does something later, unless the process ends before."""
     timer = threading.Timer(seconds, action, arguments)
@@ -116,6 +155,7 @@ def prepare_supervisor() -> None:
     supervisor.block_orm_access = in_task
     process = supervisor.ActivitySubprocess
     process._monitor_subprocess = insistent(process._monitor_subprocess)
+    process._upload_logs = insistent_on_logs(process._upload_logs)
     lean_start.trim_supervisor()
 
 

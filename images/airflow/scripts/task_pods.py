@@ -367,19 +367,26 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
             missing = isinstance(error, ApiException) and error.status == 404
             return told or ("The pod is gone" if missing else f"The pod failed ({error})"), ""
         try:
-            printed = self.kube_client.read_namespaced_pod_log(
-                **where, container="base", tail_lines=PRINTED_LINES
-            )
+            printed = what_it_printed(self.kube_client, **where)
         except Exception:
             # It has printed nothing: its container never started.
             printed = ""
-        return why, printed or ""
+        return why, printed
 
     def _tell(self, key: Any, why: str, printed: str = "", *, level: int = logging.ERROR) -> None:
         """To whoever looks at the task: its log, and the audit log."""
         self.log.log(level, "%s: %s", key, why)
         self.log_task_event(event="task pod", extra=why, ti_key=key)
         self._logs.add(key, why.splitlines(), logging.getLevelName(level).lower(), printed)
+
+
+def what_it_printed(api: Any, name: str, namespace: str) -> str:
+    """The last lines of a pod's container with the task."""
+    # The client's own way to a text gives the one of a bytes object: "b'a line\\n'".
+    answer = api.read_namespaced_pod_log(
+        name, namespace, container="base", tail_lines=PRINTED_LINES, _preload_content=False
+    )
+    return str(answer.data, "utf-8", "replace")
 
 
 def _told(error: BaseException) -> tuple[int | None, str]:

@@ -171,13 +171,13 @@ def line(second: int, event: str) -> str:
 
 
 class TestUnsavedLines:
-    PRINTED = f"{line(1, 'one')}\n{line(2, 'two')}\nno json\n"
+    PRINTED = f"sh: 1: first\n{line(1, 'one')}\n{line(2, 'two')}\nno json\n"
 
     def test_all_of_it_if_nothing_was_saved(self) -> None:
-        assert [json.loads(one)["event"] for one in self.kept("")] == ["one", "two"]
+        assert self.kept("") == self.PRINTED.splitlines()
 
     def test_the_rest_if_the_beginning_was(self) -> None:
-        assert self.kept(f"{line(1, 'one')}\n") == [line(2, "two")]
+        assert self.kept(f"{line(1, 'one')}\n") == [line(2, "two"), "no json"]
 
     def test_nothing_if_all_of_it_was(self) -> None:
         assert self.kept(f"{line(1, 'one')}\n{line(2, 'two')}") == []

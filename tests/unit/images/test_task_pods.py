@@ -1,10 +1,13 @@
 """The kit's KubernetesExecutor: what waits, what fails at once, and what the task's author is told."""
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from kubernetes import client
 
 from tests.unit.images.loading import script
 from tests.unit.images.stand_in_airflow import ApiException, Job, Results, installed
@@ -43,8 +46,26 @@ class Api:
     def list_namespaced_event(self, *_: str, **__: str) -> dict[str, Any]:
         return {"items": []}
 
-    def read_namespaced_pod_log(self, **_: Any) -> str:
-        return self._printed
+    def read_namespaced_pod_log(self, *_: str, **__: Any) -> Any:
+        return SimpleNamespace(data=self._printed.encode())
+
+
+class Printed(BaseHTTPRequestHandler):
+    """An API server's answer to the question for a pod's log."""
+
+    TEXT = "one\ntwo, for 3 €\n"
+
+    def do_GET(self) -> None:
+        assert self.path.startswith("/api/v1/namespaces/here/pods/pod/log?")
+        body = self.TEXT.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
 
 
 @pytest.fixture
@@ -172,6 +193,13 @@ class TestEnds:
         assert "137" in why
         assert "OOMKilled" in why
         assert it._logs.lines == [("a", [why], "error", "last words")]
+
+    def test_what_was_printed_comes_as_the_api_server_sends_it(self) -> None:
+        with HTTPServer(("127.0.0.1", 0), Printed) as server:
+            threading.Thread(target=server.handle_request, daemon=True).start()
+            address = f"http://127.0.0.1:{server.server_port}"
+            api = client.CoreV1Api(client.ApiClient(client.Configuration(host=address)))
+            assert task_pods.what_it_printed(api, "pod", "here") == Printed.TEXT
 
     def test_of_a_pod_that_is_gone_the_watcher_knows(self) -> None:
         it = self.failed(Api(None), "The pod was deleted from outside of Airflow")

@@ -1,0 +1,98 @@
+"""DAGs whose tasks live through an outage, or whose pod cannot start or does not live to its end."""
+
+SECONDS = 50
+"""For which the task `work` works: longer than an outage of the tests."""
+
+BEGIN, END = "aerodrome: at work", "aerodrome: worked to the end"
+
+DAGS = f'''"""Tasks that ask Airflow for things during an outage, and pods of every faulty kind."""
+
+import time
+from datetime import datetime
+
+from airflow.sdk import DAG, Variable, task
+from kubernetes.client import models as k8s
+
+SIZE = 32 * 1024 * 1024
+
+
+def on_its_own(name: str) -> DAG:
+    return DAG(name, schedule=None, start_date=datetime(2026, 1, 1), catchup=False)
+
+
+def pod(**container: object) -> dict[str, object]:
+    spec = k8s.V1PodSpec(containers=[k8s.V1Container(name="base", **container)])
+    return {{"pod_override": k8s.V1Pod(spec=spec)}}
+
+
+def limited(**limits: str) -> dict[str, object]:
+    return pod(resources=k8s.V1ResourceRequirements(limits=limits, requests=limits))
+
+
+@task
+def work(seconds: int) -> int:
+    """Ask for a variable every second, as tasks ask for connections."""
+    print("{BEGIN}", flush=True)
+    for second in range(seconds):
+        print("second", second, Variable.get("outage", default="none"), flush=True)
+        time.sleep(1)
+    print("{END}", flush=True)
+    return seconds
+
+
+@task
+def after(seconds: int) -> int:
+    print("after", seconds, flush=True)
+    return seconds
+
+
+with on_its_own("fault_outage"):
+    after(work({SECONDS}))
+
+with on_its_own("fault_memory"):
+
+    @task(executor_config=limited(memory="400Mi"))
+    def hungry() -> None:
+        print("{BEGIN}", flush=True)
+        kept = []
+        while True:
+            kept.append(b"x" * SIZE)
+            time.sleep(0.1)
+
+    hungry()
+
+with on_its_own("fault_image"):
+    after.override(executor_config=pod(image="not-a-registry.invalid/nothing:1"))(1)
+
+with on_its_own("fault_airflow"):
+    after.override(
+        executor_config=pod(command=["sh", "-c", "echo there is no Airflow here; exit 3"])
+    )(1)
+
+with on_its_own("fault_room"):
+    after.override(executor_config=limited(memory="900Gi"))(1)
+
+with on_its_own("fault_evicted"):
+    work(600)
+
+with on_its_own("fault_volume"):
+    SMALL = k8s.V1Volume(
+        name="small", empty_dir=k8s.V1EmptyDirVolumeSource(medium="Memory", size_limit="1Mi")
+    )
+    BASE = k8s.V1Container(
+        name="base",
+        env=[k8s.V1EnvVar(name="AIRFLOW__LOGGING__BASE_LOG_FOLDER", value="/small")],
+        volume_mounts=[k8s.V1VolumeMount(name="small", mount_path="/small")],
+    )
+
+    @task(
+        executor_config={{
+            "pod_override": k8s.V1Pod(spec=k8s.V1PodSpec(containers=[BASE], volumes=[SMALL]))
+        }}
+    )
+    def talkative() -> None:
+        for number in range(20_000):
+            print("line", number, "x" * 100, flush=True)
+
+    talkative()
+'''
