@@ -11,7 +11,7 @@ import pulumi_kubernetes as kubernetes
 from infra.address import Address, sqlalchemy_url
 from infra.celery import celery_secret
 from infra.content import PROJECT_ROOT, content_hash
-from infra.contract.secret_contents import airflow_secrets
+from infra.contract.secret_contents import airflow_secrets, async_url
 from infra.dag_source import dags_values, git_secret
 from infra.declared import config_keys
 from infra.image import Image
@@ -125,7 +125,13 @@ class Airflow(pulumi.ComponentResource):
         """What the Secrets hold, by their keys in SECRET_NAMES."""
         stack = self._args.stack
         contents: dict[str, Mapping[str, pulumi.Input[str]]] = {
-            **airflow_secrets(stack.settings, stack.secrets, stack.names, self._connection())
+            **airflow_secrets(
+                stack.settings,
+                stack.secrets,
+                stack.names,
+                connection := self._connection(),
+                connection.apply(async_url),
+            )
         }
         if stack.executor.needs_redis:
             contents["celery"] = celery_secret(stack, pooled(stack, self._args.database))

@@ -33,7 +33,8 @@ def readable(text: str) -> Iterator[str]:
 def _entry(entry: Mapping[str, Any]) -> Iterator[str]:
     parts = (str(entry.get(key) or "") for key in ("timestamp", "level", "event"))
     yield " ".join(part for part in parts if part)
-    detail = entry.get("error_detail")
+    # The second where a process of Airflow's prints its log, and no task writes it.
+    detail = entry.get("error_detail") or entry.get("exception")
     for error in detail if isinstance(detail, list) else [detail] if detail else []:
         if not isinstance(error, dict):
             yield f"  {error}"

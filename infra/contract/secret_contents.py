@@ -28,16 +28,25 @@ def sqlalchemy_url(
     return f"postgresql+psycopg2://{login}@{host}:{port}/{name}{options}"
 
 
+def async_url(url: str) -> str:
+    """The same database for Airflow's asynchronous engine.
+
+    Airflow would only exchange the driver; asyncpg calls the option of TLS `ssl`, and refuses psycopg2's name.
+    """
+    return url.replace("+psycopg2:", "+asyncpg:", 1).replace("?sslmode=", "?ssl=")
+
+
 def airflow_secrets(
-    settings: Settings, secrets: Secrets, names: Names, connection: T
+    settings: Settings, secrets: Secrets, names: Names, connection: T, async_connection: T
 ) -> dict[str, Mapping[str, str | T]]:
-    """Those that every executor needs; `connection` leads to Airflow's database."""
+    """Those that every executor needs; the connections lead to Airflow's database."""
     return {
         "fernet": {"fernet-key": secrets.fernet_key},
         "jwt": {"jwt-secret": secrets.jwt_secret},
         "api": {"api-secret-key": secrets.api_secret_key},
         "database": {
             "connection": connection,
+            "async-connection": async_connection,
             "username": names.database,
             "password": secrets.database_password,
             "database": names.database,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.charts.rendering import Object, Rendered, merge, render
-from tests.charts.test_secrets import PRIVATE, from_secrets, references
+from tests.charts.test_secrets import ASYNC, PRIVATE, from_secrets, references
 
 CELERY: Object = {"executor": "CeleryExecutor"}
 FENCED: Object = {**CELERY, "networkPolicies": {"enabled": True}}
@@ -35,7 +35,8 @@ class TestSecrets:
         }
 
     def test_the_scheduler_reaches_the_queue(self) -> None:
-        assert from_secrets(main(render(CELERY), "scheduler")) == {**PRIVATE, **BROKER, **RESULTS}
+        expected = {**PRIVATE, **ASYNC, **BROKER, **RESULTS}
+        assert from_secrets(main(render(CELERY), "scheduler")) == expected
 
     def test_flower_has_a_login_and_no_database(self) -> None:
         assert from_secrets(main(render(CELERY), "flower")) == {

@@ -12,6 +12,7 @@ PRIVATE = {
     "AIRFLOW__API_AUTH__JWT_SECRET": ("my-jwt", "jwt-secret"),
     "AIRFLOW__API__SECRET_KEY": ("my-api", "api-secret-key"),
 }
+ASYNC = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": ("my-database", "async-connection")}
 SECRETS = {"my-fernet", "my-jwt", "my-api", "my-database", "my-admin"}
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 
@@ -48,7 +49,7 @@ def test_the_chart_makes_no_secret() -> None:
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_components_read_the_four_secrets_by_name(component: str) -> None:
     container = containers(render())[f"airflow-{component}/{component}"]
-    assert from_secrets(container) == PRIVATE
+    assert from_secrets(container) == PRIVATE | ASYNC
 
 
 def test_a_task_gets_no_secret_at_all() -> None:

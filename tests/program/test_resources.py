@@ -263,6 +263,8 @@ def test_the_database_may_be_on_rds() -> None:
     assert secret["connection"].endswith(
         "@aerodrome-test-database.rds.example.com:5432/airflow?sslmode=require"
     )
+    assert secret["async-connection"].startswith("postgresql+asyncpg://")
+    assert secret["async-connection"].endswith(":5432/airflow?ssl=require")
 
 
 def test_the_databases_disk_grows_by_its_claim(program: Program) -> None:

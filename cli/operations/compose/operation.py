@@ -20,6 +20,7 @@ from infra.contract.image_builds import build_arguments
 from infra.contract.naming import Names
 from infra.contract.secret_contents import (
     airflow_secrets,
+    async_url,
     celery_secret,
     result_backend,
     sqlalchemy_url,
@@ -170,7 +171,7 @@ def _contents(settings: Settings, secrets: Secrets) -> Contents:
     connection = sqlalchemy_url(chart.DATABASE, names.database, secrets.database_password)
     results = sqlalchemy_url(chart.DATABASE, names.results_database, secrets.celery_password)
     return {
-        **airflow_secrets(settings, secrets, names, connection),
+        **airflow_secrets(settings, secrets, names, connection, async_url(connection)),
         "celery": celery_secret(secrets, names, chart.REDIS, result_backend(results)),
     }
 

@@ -157,17 +157,30 @@ def unsaved(printed: str, saved: str) -> str:
         if time := _time(line):
             new = time > last
         if new:
-            found.append(f"{line}\n")
+            found.append(f"{_as_in_a_log(line)}\n")
     return "".join(found)
+
+
+def _as_in_a_log(line: str) -> str:
+    """The line with its exception under the name that the UI knows; the supervisor prints it under another."""
+    entry = _entry(line)
+    if isinstance(entry.get("exception"), list):
+        entry["error_detail"] = entry.pop("exception")
+        return json.dumps(entry)
+    return line
 
 
 def _time(line: str) -> str:
     """When a line of structured log was written: all are in UTC, of one form."""
+    return str(_entry(line).get("timestamp", ""))
+
+
+def _entry(line: str) -> dict[str, Any]:
     try:
         entry = json.loads(line)
     except ValueError:
-        return ""
-    return str(entry.get("timestamp", "")) if isinstance(entry, dict) else ""
+        return {}
+    return entry if isinstance(entry, dict) else {}
 
 
 def _condition(pod: Mapping[str, Any], kind: str) -> Mapping[str, Any]:

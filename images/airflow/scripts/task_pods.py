@@ -9,6 +9,7 @@
   the task itself uploads, which Airflow's log reader takes for a part of it. What a killed task printed
   and nobody uploaded goes there, too.
 - A pod that is deleted before it has started is started again, without using up a try.
+- A pod that no node takes goes when its task is no longer to run: somebody has marked its run, or has deleted it.
 - With a warm pool (`warm_pool.py`), a task gets a pod that waits for it, where one fits.
 - While the API server does not answer, the scheduler goes on. Airflow's own ends, or asks without a pause.
 """
@@ -23,6 +24,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -58,6 +60,9 @@ UNSCHEDULED, SCHEDULED, STOPPING = "unscheduled", "scheduled", "stopping"
 
 PATIENCE = 30.0
 """Seconds that a pod may wait for a node before its task's log says so: a new node takes a minute."""
+
+WAITING_STATES = (TaskInstanceState.SCHEDULED, TaskInstanceState.QUEUED)
+"""Of a task instance that has a pod, or is to get one, and does not run yet."""
 
 PRINTED_LINES = 10_000
 """The most that is kept of what a killed task printed."""
@@ -180,6 +185,33 @@ class PodMaker(kubernetes_executor_utils.AirflowKubernetesScheduler):
             )
 
 
+@dataclass
+class Unscheduled:
+    """A pod that no node takes; its task's author is still to be told why, unless that is empty."""
+
+    name: str
+    namespace: str
+    why: str
+    next_look: float
+
+
+def is_queued(key: Any) -> bool:
+    """Whether a task's try still waits for its pod."""
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    found = select(TaskInstance.state).where(
+        TaskInstance.dag_id == key.dag_id,
+        TaskInstance.task_id == key.task_id,
+        TaskInstance.run_id == key.run_id,
+        TaskInstance.map_index == key.map_index,
+        TaskInstance.try_number == key.try_number,
+    )
+    with create_session() as session:
+        return session.scalar(found) in WAITING_STATES
+
+
 class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
     """Starts each task in a pod. Its name is what configuration and history know it by."""
 
@@ -188,7 +220,7 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
         self._refusals = 0
         self._not_before = 0.0
         self._told: set[Any] = set()
-        self._unscheduled: dict[Any, tuple[float, str]] = {}
+        self._unscheduled: dict[Any, Unscheduled] = {}
         self._unsettled: list[KubernetesResults] = []
         self._failures = 0
         self._settle_after = 0.0
@@ -238,10 +270,29 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
             # It looks for pods of schedulers that are gone; the next look is a minute later.
             self.log.warning("Kubernetes does not answer (%s); the scheduler goes on", _what(error))
         now = time.monotonic()
-        for key, (since, why) in list(self._unscheduled.items()):
-            if now - since >= PATIENCE:
-                del self._unscheduled[key]
-                self._tell(key, why, level=logging.WARNING)
+        for key, pod in list(self._unscheduled.items()):
+            if now >= pod.next_look:
+                pod.next_look = now + PATIENCE
+                self._look_after(key, pod)
+
+    def _look_after(self, key: Any, pod: Unscheduled) -> None:
+        """Tell why a pod waits, once; remove it if nobody waits for its task."""
+        if pod.why:
+            self._tell(key, pod.why, level=logging.WARNING)
+            pod.why = ""
+        try:
+            if is_queued(key):
+                return
+            self.log.info("%s is not to run any more: its pod %s goes", key, pod.name)
+            self.kube_scheduler.patch_pod_revoked(pod_name=pod.name, namespace=pod.namespace)
+            self.kube_scheduler.delete_pod(pod_name=pod.name, namespace=pod.namespace)
+        except Exception as error:
+            self.log.warning("The pod %s waits; next look later: %s", pod.name, _what(error))
+            return
+        self._unscheduled.pop(key, None)
+        self.kube_scheduler.forget(key)
+        self.running.discard(key)
+        self.pod_launch_attempts.pop(key, None)
 
     def _settle(self) -> None:
         """Once more the ends of pods that could not be settled, after a pause."""
@@ -330,7 +381,12 @@ class KubernetesExecutor(kubernetes_executor.KubernetesExecutor):
         key, details = results.key, results.failure_details or {}
         self._told.discard(key)
         if results.state == UNSCHEDULED:
-            self._unscheduled[key] = (time.monotonic(), str(details.get("pod_message")))
+            self._unscheduled[key] = Unscheduled(
+                results.pod_name,
+                results.namespace,
+                str(details.get("pod_message")),
+                time.monotonic() + PATIENCE,
+            )
             self.kube_scheduler.make_room()
             return
         self._unscheduled.pop(key, None)

@@ -66,6 +66,7 @@ class PodMaker(Logged):
     def __init__(self, answers: list[Exception | None]) -> None:
         self.answers = answers
         self.asked_for: list[str] = []
+        self.deleted: list[str] = []
 
     def _build_pod_request(self, job: Job) -> Any:
         name = f"pod-{len(self.asked_for)}"
@@ -75,6 +76,13 @@ class PodMaker(Logged):
         self.asked_for.append(self._build_pod_request(job).metadata.name)
         if answer := self.answers.pop(0):
             raise answer
+
+    def patch_pod_revoked(self, *, pod_name: str, namespace: str) -> None:
+        self.revoked = pod_name
+
+    def delete_pod(self, *, pod_name: str, namespace: str) -> None:
+        assert self.revoked == pod_name, "else its end would be its task's"
+        self.deleted.append(pod_name)
 
 
 class Executor(Logged):
@@ -135,6 +143,9 @@ class ReconciliationError(Exception):
     pass
 
 
+TASK_STATES = types.SimpleNamespace(FAILED="failed", SCHEDULED="scheduled", QUEUED="queued")
+
+
 def modules() -> dict[str, ModuleType]:
     """By the names under which the kit's script imports them."""
     upstream = "airflow.providers.cncf.kubernetes"
@@ -162,7 +173,7 @@ def modules() -> dict[str, ModuleType]:
             "KubernetesWatch": Watch,
         },
         "airflow.utils.log.logging_mixin": {"LoggingMixin": Logged},
-        "airflow.utils.state": {"TaskInstanceState": types.SimpleNamespace(FAILED="failed")},
+        "airflow.utils.state": {"TaskInstanceState": TASK_STATES},
     }
     made: dict[str, ModuleType] = {}
     for name, content in contents.items():

@@ -182,6 +182,13 @@ class TestUnsavedLines:
     def test_nothing_if_all_of_it_was(self) -> None:
         assert self.kept(f"{line(1, 'one')}\n{line(2, 'two')}") == []
 
+    def test_an_exception_has_the_name_that_the_ui_shows(self) -> None:
+        detail = [{"exc_type": "OSError", "exc_value": "No space left on device", "frames": []}]
+        printed = json.dumps({"timestamp": "2026", "event": "failed", "exception": detail})
+        (kept,) = reasons.unsaved(printed, "").splitlines()
+        assert json.loads(kept)["error_detail"] == detail
+        assert "exception" not in json.loads(kept)
+
     def kept(self, saved: str) -> list[str]:
         text: str = reasons.unsaved(self.PRINTED, saved)
         return text.splitlines()

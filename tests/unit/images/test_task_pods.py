@@ -211,8 +211,21 @@ class TestEnds:
         ((_, lines, _, _),) = it._logs.lines
         assert lines[-1] == "The pod is made again; this is no try"
 
+    @pytest.fixture
+    def queued(self, monkeypatch: pytest.MonkeyPatch) -> list[str | Exception]:
+        """Tasks that still wait for their pods, or why nobody can tell."""
+        found: list[str | Exception] = ["a"]
+
+        def is_queued(key: str) -> bool:
+            if found and isinstance(found[0], Exception):
+                raise found[0]
+            return key in found
+
+        monkeypatch.setattr(task_pods, "is_queued", is_queued)
+        return found
+
     def test_a_pod_that_waits_for_a_node_is_spoken_of_after_a_while(
-        self, clock: list[float]
+        self, clock: list[float], queued: list[str | Exception]
     ) -> None:
         it = executor()
         it._change_state(result("unscheduled", "No node takes the pod"))
@@ -222,6 +235,28 @@ class TestEnds:
         it.sync()
         it.sync()
         assert it._logs.lines == [("a", ["No node takes the pod"], "warning", "")]
+        clock[0] += task_pods.PATIENCE
+        it.sync()
+        assert len(it._logs.lines) == 1
+        assert it.kube_scheduler.deleted == []
+
+    def test_a_pod_that_waits_for_a_node_goes_when_nobody_waits_for_it(
+        self, clock: list[float], queued: list[str | Exception]
+    ) -> None:
+        it = executor()
+        it.running.add("a")
+        it._change_state(result("unscheduled", "No node takes the pod"))
+        for found in ([OSError("the database is away")], ["a"], []):
+            assert it.kube_scheduler.deleted == []
+            queued[:] = found
+            clock[0] += task_pods.PATIENCE
+            it.sync()
+        assert it.kube_scheduler.deleted == ["pod"]
+        assert not it.running
+        assert not it.event_buffer
+        clock[0] += task_pods.PATIENCE
+        it.sync()
+        assert it.kube_scheduler.deleted == ["pod"]
 
     def test_a_pod_that_found_a_node_is_not(self, clock: list[float]) -> None:
         it = executor()

@@ -24,6 +24,13 @@ lent for one transaction only, so what keeps anything in its session goes straig
 {{- end }}
 {{- else -}}
 {{ include "airflow.directConnection" . }}
+- name: AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.secrets.database }}
+      key: async-connection
+      # Without it Airflow derives the address from the other one, which is right where that has no options.
+      optional: true
 {{- end -}}
 {{- end }}
 

@@ -19,3 +19,5 @@ def test_lines_of_a_file() -> None:
 def test_exceptions() -> None:
     content = [{"event": "e", "error_detail": [ERROR]}, {"event": "e", "error_detail": "odd"}]
     assert list(lines(content)) == ["e", "  f:1 in None", "  ValueError: no", "e", "  odd"]
+    content = [{"event": "e", "exception": [ERROR]}]
+    assert list(lines(content)) == ["e", "  f:1 in None", "  ValueError: no"]
