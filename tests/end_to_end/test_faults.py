@@ -93,25 +93,28 @@ def _evict(kit: Kit, pod: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+FAILING: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("fault_memory", "hungry", (faulty_dags.BEGIN, "out of memory")),
+    ("fault_image", "after", ("ErrImagePull", "The pod is made again; this is no try")),
+    ("fault_airflow", "after", ("there is no Airflow here", "exit code 3")),
+    ("fault_volume", "talkative", ("No space left on device", "exit code 1")),
+    ("fault_evicted", "work", (faulty_dags.BEGIN, "EvictionByEvictionAPI")),
+)
+"""DAG, task, and what its log must say."""
+
+
+@pytest.fixture(scope="module")
+def runs(kit: Kit, api: Api) -> dict[str, str]:
+    """A run of each DAG, all at once."""
+    runs = {dag: _start(api, dag) for dag, _, _ in FAILING}
+    says = _says(api, "fault_evicted", runs["fault_evicted"], "work", "second 1")
+    _until(says, "the task to evict does not begin")
+    _evict(kit, _pod(kit, "fault_evicted"))
+    return runs
+
+
 class TestPods:
-    EXPECTED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-        ("fault_memory", "hungry", (faulty_dags.BEGIN, "out of memory")),
-        ("fault_image", "after", ("ErrImagePull", "The pod is made again; this is no try")),
-        ("fault_airflow", "after", ("there is no Airflow here", "exit code 3")),
-        ("fault_volume", "talkative", ("No space left on device", "exit code 1")),
-        ("fault_evicted", "work", (faulty_dags.BEGIN, "EvictionByEvictionAPI")),
-    )
-
-    @pytest.fixture(scope="class")
-    def runs(self, kit: Kit, api: Api) -> dict[str, str]:
-        """A run of each DAG, all at once."""
-        runs = {dag: _start(api, dag) for dag, _, _ in self.EXPECTED}
-        says = _says(api, "fault_evicted", runs["fault_evicted"], "work", "second 1")
-        _until(says, "the task to evict does not begin")
-        _evict(kit, _pod(kit, "fault_evicted"))
-        return runs
-
-    @pytest.mark.parametrize(("dag", "task", "texts"), EXPECTED)
+    @pytest.mark.parametrize(("dag", "task", "texts"), FAILING)
     def test_the_task_fails_and_its_log_says_why(
         self, api: Api, runs: dict[str, str], dag: str, task: str, texts: tuple[str, ...]
     ) -> None:
