@@ -3,7 +3,7 @@
 The one process that writes schema, roles and the first account: the migration Job runs it at
 every install and upgrade. Doing both in one process saves loading Airflow twice. It may run
 again at any time, also after it was killed, and two that start together run one after the other. A database of
-a newer Airflow is left as it is. The password comes from the environment, so it is in no process list;
+a newer Airflow, or one whose connections this Fernet key cannot read, is left as it is. The password comes from the environment, so it is in no process list;
 nothing here writes it.
 """
 
@@ -12,9 +12,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import fernet_rows
 import maintenance
 import schema_versions
 import sync_declared
@@ -63,6 +64,40 @@ def wait_for_database() -> None:
         time.sleep(INTERVAL)
     if reason:
         raise SystemExit(f"the database does not answer: {reason}")
+
+
+class WrongKeyError(Exception):
+    """The database is encrypted with another Fernet key."""
+
+
+def check_fernet_key() -> None:
+    """WrongKeyError if nothing that is encrypted can be read: Airflow would run, and each task that asks would fail."""
+    connection = connect()
+    try:
+        counts = fernet_rows.count(connection, os.environ[fernet_rows.FERNET_KEY])
+    finally:
+        connection.close()
+    if wrong := fernet_rows.wrong_key(counts):
+        raise WrongKeyError(
+            f"nothing was changed: {wrong}. Set the key that the database was encrypted with: "
+            "./aerodrome config set fernetKey (docs/secrets.md)"
+        )
+    for table, one in counts.items():
+        if left := one.encrypted - one.own:
+            which = f"{left} of {one.encrypted} {fernet_rows.CALLED[table]}"
+            say(f"warning: this Fernet key cannot read {which}: {', '.join(one.unreadable)}")
+
+
+def encrypt_clear_text() -> None:
+    """Rows of an installation that had no key; others are not touched."""
+    connection = connect()
+    try:
+        work = fernet_rows.encrypt(connection, os.environ[fernet_rows.FERNET_KEY], clear_only=True)
+    finally:
+        connection.close()
+    if work.encrypted:
+        say(work.text())
+        say(f"{fernet_rows.MARK}{json.dumps(asdict(work))}")
 
 
 def migrate() -> None:
@@ -233,11 +268,16 @@ def main() -> int:
         except schema_versions.NewerSchemaError as error:
             say(str(error))
             return schema_versions.EXIT_CODE
+        except WrongKeyError as error:
+            say(str(error))
+            return schema_versions.EXIT_CODE
 
 
 def prepare(account: Account) -> int:
-    """Schema, account and results, while no cleaning is under way."""
+    """Schema, encryption, account and results, while no cleaning is under way."""
+    check_fernet_key()
     bring_up_to_date()
+    encrypt_clear_text()
     say(f"account {account.username}: {ensure_account(account)}")
     if sync_declared.FILE in os.environ:
         report = sync_declared.sync(os.environ)
