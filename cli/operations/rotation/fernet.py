@@ -26,7 +26,7 @@ STEPS = ("the new key for reading", "the new key for writing", "without the old 
 class Installation(Protocol):
     """The environment whose key is rotated. Each method may be interrupted, and called again."""
 
-    def keys(self) -> str:
+    def configured(self) -> str:
         """As configured."""
 
     def deployed(self) -> str:
@@ -79,13 +79,13 @@ def rotate(installation: Installation, report: Report) -> Rotated:
     found = _unfinished(installation)
     if found is None:
         _require_readable(installation.count())
-        rotation = Rotation.begin(installation.keys(), installation.make())
+        rotation = Rotation.begin(installation.configured(), installation.make())
         installation.begin(rotation)
     else:
         rotation = found
         report(f"the rotation that began {rotation.began} is continued")
     stages = stages_of(rotation)
-    at, encrypted = _stage(installation.keys(), stages), {}
+    at, encrypted = _stage(installation.configured(), stages), {}
     for number, keys in enumerate(stages[1:], start=1):
         if at > number:
             continue
@@ -115,7 +115,7 @@ def _unfinished(installation: Installation) -> Rotation | None:
     rotation = installation.under_way()
     if rotation is None or rotation.began.startswith(installation.today().isoformat()):
         return rotation
-    if installation.keys() == installation.deployed() == rotation.new:
+    if installation.configured() == installation.deployed() == rotation.new:
         counts = installation.count(rotation.old)
         if not any(one["other"] or one["encrypted"] != one["own"] for one in counts.values()):
             return None

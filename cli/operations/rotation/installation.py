@@ -38,7 +38,7 @@ class DeployedInstallation:
     planned: DeploymentPlan
     phases: Phases
 
-    def keys(self) -> str:
+    def configured(self) -> str:
         return need(self.live.backend.config(), encryption.KEY)
 
     def deployed(self) -> str:
