@@ -99,7 +99,7 @@ def _readers(live: Live) -> dict[str, set[str]]:
         return readers
     for item in items:
         component = item["metadata"].get("labels", {}).get(COMPONENT_LABEL, "")
-        for name in _referred(item["spec"]):
+        for name in _referred(item):
             readers.setdefault(name, set()).add(str(component))
     return readers
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-from wait_for_schema import connect
+from wait_for_schema import await_database, connect
 
 FERNET_KEY = "AIRFLOW__CORE__FERNET_KEY"
 OTHER_KEY = "OTHER_FERNET_KEY"
@@ -301,6 +301,7 @@ def encrypt_all(connection: Any, keys: str, say: Callable[[str], None] = lambda 
 
 def main() -> int:
     """No arguments: everything comes from the environment."""
+    await_database()
     connection = connect()
     try:
         own = os.environ[FERNET_KEY]

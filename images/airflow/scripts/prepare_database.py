@@ -19,7 +19,7 @@ import fernet_rows
 import maintenance
 import schema_versions
 import sync_declared
-from wait_for_schema import CONNECTION, INTERVAL, connect, libpq_url, look
+from wait_for_schema import CONNECTION, await_database, connect, libpq_url
 
 FAST_COMMITS = "-c synchronous_commit=off"
 """A thousand small commits, none of which anybody relies on before the last one is through."""
@@ -54,16 +54,6 @@ def say(text: str) -> None:
     """A line for whoever reads the Job's log."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-def wait_for_database() -> None:
-    """The Job and the database start together. After two minutes the Job starts over."""
-    url = libpq_url(os.environ[CONNECTION])
-    end = time.monotonic() + 120
-    while (reason := look(url, {})) and time.monotonic() < end:
-        time.sleep(INTERVAL)
-    if reason:
-        raise SystemExit(f"the database does not answer: {reason}")
 
 
 class WrongKeyError(Exception):
@@ -261,7 +251,7 @@ def main() -> int:
     """No arguments: everything comes from the environment."""
     account = Account.from_environment(os.environ)
     os.environ["PGOPTIONS"] = FAST_COMMITS
-    wait_for_database()
+    await_database()
     with maintenance.only_migration(say), maintenance.at_work():
         try:
             return prepare(account)
