@@ -98,6 +98,8 @@ def rotate(installation: Installation, report: Report) -> Rotated:
             work = installation.encrypt()
             encrypted = dict(work["anew"])
             report(f"encrypted anew: {_numbers(encrypted)}")
+            if work["encrypted"]:
+                report(f"was in clear text, and is encrypted now: {_numbers(work['encrypted'])}")
     rows = _proved(installation, rotation)
     installation.end()
     return Rotated(rotation.began, found is not None, encrypted, rows)

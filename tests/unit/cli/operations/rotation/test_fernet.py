@@ -244,7 +244,7 @@ def test_rows_under_the_old_key_are_no_success(installation: OnDisk) -> None:
 
     class Forgetful(OnDisk):
         def encrypt(self) -> Mapping[str, Any]:
-            return {"anew": {}}
+            return {"anew": {}, "encrypted": {}}
 
         def deploy(self, title: str) -> None:
             self._write(deployed=self.configured())
