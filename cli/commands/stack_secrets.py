@@ -38,12 +38,7 @@ def rotate_fernet(
 
     session: Session = ctx.obj
     console = session.console
-    if session.cloud(environment).asks and not yes:
-        console.agree(
-            f'Deploy "{environment.name}" three times, with another Fernet key?',
-            "Nothing was changed.",
-            f"./aerodrome secrets rotate fernet --yes{session.same}",
-        )
+    _agreed(session, environment, "fernet", "three times, with another Fernet key", yes=yes)
     phases = Phases(console, total=operation.PHASES)
     done = operation.fernet_key(session, environment, phases)
     data: dict[str, Any] = {
@@ -66,6 +61,62 @@ def rotate_fernet(
         phases.show()
 
     console.result(data, show)
+
+
+@rotations.command("admin")
+@on_environment
+def rotate_admin(
+    ctx: typer.Context, environment: Environment, yes: Yes = False, json: Json = False
+) -> None:
+    """Replace the administrator's password by a new one that is made up.
+
+    No pod is replaced. In the end a login with the new password is tried, and one with the old, which must fail.
+    Sessions that are open stay. The password is not shown: `config get adminPassword --show`.
+
+    \b
+    Example:
+      aerodrome secrets rotate admin
+    """
+    _simple(ctx.obj, environment, "admin", yes=yes)
+
+
+@rotations.command("api")
+@on_environment
+def rotate_api(
+    ctx: typer.Context, environment: Environment, yes: Yes = False, json: Json = False
+) -> None:
+    """Replace the key that signs the UI's sessions.
+
+    Airflow's pods are replaced one after the other. While two of the api-server are there, a login may have to be
+    tried again, and the log of a running task may not be shown.
+
+    \b
+    Example:
+      aerodrome secrets rotate api
+    """
+    _simple(ctx.obj, environment, "api", yes=yes)
+
+
+def _simple(session: Session, environment: Environment, name: str, *, yes: bool) -> None:
+    from cli.operations.rotation import operation
+
+    _agreed(session, environment, name, "with a new secret", yes=yes)
+    phases = Phases(session.console, total=1)
+    operation.simple(session, environment, name, phases)
+    key = operation.SIMPLE[name].key
+    data = {"environment": environment.name, "secret": key, "phases": phases.data()}
+    session.console.result(
+        data, lambda: session.console.line(f"{key} is replaced and deployed", "bold green")
+    )
+
+
+def _agreed(session: Session, environment: Environment, name: str, how: str, *, yes: bool) -> None:
+    if session.cloud(environment).asks and not yes:
+        session.console.agree(
+            f'Deploy "{environment.name}" {how}?',
+            "Nothing was changed.",
+            f"./aerodrome secrets rotate {name} --yes{session.same}",
+        )
 
 
 @app.command("status")

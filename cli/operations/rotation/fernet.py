@@ -40,8 +40,8 @@ class Installation(Protocol):
     def retire(self, old: str) -> None:
         """The new key is of today, and the old one is kept for backups alone."""
 
-    def deploy(self, title: str) -> None:
-        """Deploys what is configured, and waits until no pod has other keys."""
+    def deploy(self, number: int) -> None:
+        """Deploys what is configured, and waits until no pod has other keys. Which of STEPS it is, from 1."""
 
     def count(self, other: str = "") -> Counts:
         """The rows that are encrypted, by who reads them."""
@@ -93,7 +93,7 @@ def rotate(installation: Installation, report: Report) -> Rotated:
             if keys == rotation.new:
                 installation.retire(rotation.old)
             installation.configure(keys)
-        installation.deploy(STEPS[number - 1])
+        installation.deploy(number)
         if number == stages.index(f"{rotation.new},{rotation.old}"):
             work = installation.encrypt()
             encrypted = dict(work["anew"])

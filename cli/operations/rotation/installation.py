@@ -14,6 +14,7 @@ from cli.operations import deployment, jobs, migration_job
 from cli.operations.deployment import DeploymentPlan
 from cli.operations.live import Live
 from cli.operations.rotation import encryption
+from cli.operations.rotation.fernet import STEPS
 from cli.operations.teardown.waiting import until_none
 from cli.stack import rotation
 from cli.stack.rotation import Rotation
@@ -71,7 +72,9 @@ class DeployedInstallation:
         rotation.retire(backend, old, today, days)
         rotation.note_made(backend, [encryption.KEY.partition(":")[2]], today)
 
-    def deploy(self, title: str) -> None:
+    def deploy(self, number: int) -> None:
+        self.phases.skip_to(number)
+        title = STEPS[number - 1]
         deployment.deploy_again(self.live.session, self.planned, self.phases, title)
         settle(self.live, self.live.session.console.report)
 

@@ -1,5 +1,6 @@
 """How old secrets are, and who reads them; the record in the configuration."""
 
+import json
 from dataclasses import replace
 from datetime import date
 
@@ -36,7 +37,8 @@ class State(FakeBackend):
 def live(live: Live, cluster: Cluster) -> Live:
     backend = State(there=2, values={qualified(key): Secret("x") for key in (FERNET, JWT, ADMIN)})
     rotation.note_made(backend, [FERNET], date(2027, 2, 27))
-    cluster.workloads = render().objects
+    # The names of Secrets that the program gives.
+    cluster.workloads = json.loads(json.dumps(render().objects).replace('"my-', '"airflow-'))
     live.__dict__["backend"] = backend
     return live
 

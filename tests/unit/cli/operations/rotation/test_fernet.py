@@ -84,7 +84,7 @@ class OnDisk:
         self._called("retire")
         self._write(retired=old)
 
-    def deploy(self, title: str) -> None:
+    def deploy(self, number: int) -> None:
         self._called("deploy")
         # In a rollout there are pods of before and pods of now: both write, both read.
         pods = (self.deployed(), self.configured())
@@ -92,7 +92,7 @@ class OnDisk:
             self.write(keys)
         for keys in pods:
             for table, one in self.counted(keys).items():
-                assert one["own"] == one["encrypted"], f"{title}: {table} is not readable"
+                assert one["own"] == one["encrypted"], f"step {number}: {table} is not readable"
         self._write(deployed=self.configured())
 
     def encrypt(self) -> Mapping[str, Any]:
@@ -246,7 +246,7 @@ def test_rows_under_the_old_key_are_no_success(installation: OnDisk) -> None:
         def encrypt(self) -> Mapping[str, Any]:
             return {"anew": {}, "encrypted": {}}
 
-        def deploy(self, title: str) -> None:
+        def deploy(self, number: int) -> None:
             self._write(deployed=self.configured())
 
     forgetful = Forgetful(installation.file, installation.database)
