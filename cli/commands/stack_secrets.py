@@ -131,7 +131,7 @@ def status(
             metavar="DAYS",
             min=0,
             max=3650,
-            help="Exit code 1 if a secret is older than that, or nobody knows its age.",
+            help="Exit code 1 if a deployed secret is older than that, or nobody knows its age.",
         ),
     ] = None,
     json: Json = False,
@@ -158,7 +158,7 @@ def status(
     def age(one: ages.SecretAge) -> str:
         days = one.days(today)
         if days is None:
-            return "unknown"
+            return "unknown" if one.deployed else "not in use"
         return f"{'' if one.exact else 'at least '}{days} days"
 
     def show() -> None:

@@ -35,6 +35,9 @@ class SecretAge:
     users: tuple[str, ...]
     """Components whose pods read it."""
 
+    deployed: bool = True
+    """False: no Secret of the cluster has it. The password of Celery's queue is there for executors to come."""
+
     def days(self, today: date) -> int | None:
         return (today - self.made).days if self.made else None
 
@@ -46,6 +49,7 @@ class SecretAge:
             "exact": self.exact,
             "days": self.days(today),
             "usedBy": list(self.users),
+            "deployed": self.deployed,
         }
 
 
@@ -59,9 +63,12 @@ def of(live: Live) -> list[SecretAge]:
         if not setting.secret or qualified(key) not in configured:
             continue
         names = {SECRET_NAMES[one] for one in KEPT_IN.get(key, ())}
-        made = known.get(key) or _deployed(resources, _SECRET, names)
+        there = _deployed(resources, names)
+        made = known.get(key) or min(
+            (day for one in there if (day := _day(one.created))), default=None
+        )
         users = sorted({user for name in names for user in readers.get(name, ())})
-        found.append(SecretAge(key, made, key in known, tuple(users)))
+        found.append(SecretAge(key, made, key in known, tuple(users), bool(there) or not names))
     for one in resources:
         if one.type == ACCESS_KEY:
             found.append(SecretAge(one.name, _day(one.created), True, ("Rancher",)))
@@ -69,18 +76,17 @@ def of(live: Live) -> list[SecretAge]:
 
 
 def older(found: Iterable[SecretAge], days: int, today: date) -> list[str]:
-    """The names of those that are older than that, or of unknown age."""
-    return [one.name for one in found if (age := one.days(today)) is None or age > days]
-
-
-def _deployed(resources: Iterable[Found], type_: str, names: set[str]) -> date | None:
-    """Since when there is one of these names in the cluster."""
-    days = [
-        _day(one.created)
-        for one in resources
-        if one.type == type_ and one.id.rpartition("/")[2] in names
+    """The names of those that are deployed and older than that, or of unknown age."""
+    return [
+        one.name
+        for one in found
+        if one.deployed and ((age := one.days(today)) is None or age > days)
     ]
-    return min((day for day in days if day), default=None)
+
+
+def _deployed(resources: Iterable[Found], names: set[str]) -> list[Found]:
+    """The Secrets of these names in the cluster, as the state has them."""
+    return [one for one in resources if one.type == _SECRET and one.id.rpartition("/")[2] in names]
 
 
 def _day(text: str) -> date | None:

@@ -16,6 +16,8 @@ from cli.base.values import Secret
 from cli.cloud.kubernetes import Object
 from cli.operations.rotation import encryption, fernet
 from cli.stack import rotation
+from cli.stack.backends import Found
+from infra.contract.secret_contents import SECRET_NAMES
 from infra.contract.settings import SECRETS
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeAirflow, FakeBackend, FakeSession
@@ -24,8 +26,20 @@ from tests.unit.cli.operations.rotation.conftest import Cluster
 RunJson = Callable[..., Any]
 
 
+class WithSecrets(FakeBackend):
+    """Its state has the Secrets of the chart."""
+
+    def resources(self) -> list[Found]:
+        made = [
+            Found("kubernetes:core/v1:Secret", name, f"urn::{name}", f"airflow/{name}")
+            for name in SECRET_NAMES.values()
+        ]
+        return [*super().resources(), *made] if self.there else []
+
+
 @pytest.fixture
 def deployed(run: Run, session: FakeSession) -> FakeBackend:
+    session.fake_backend = session.fake_backends["sandbox"] = WithSecrets()
     assert run("up", "--no-proof").exit_code == 0
     session.fake_backend.calls.clear()
     return session.fake_backend

@@ -19,7 +19,7 @@ from tests.unit.cli.fakes import FakeBackend
 from tests.unit.cli.operations.rotation.conftest import Cluster
 
 TODAY = date(2027, 3, 1)
-FERNET, JWT, ADMIN = "fernetKey", "jwtSecret", "adminPassword"
+FERNET, JWT, ADMIN, CELERY = "fernetKey", "jwtSecret", "adminPassword", "celeryPassword"
 
 
 class State(FakeBackend):
@@ -29,13 +29,19 @@ class State(FakeBackend):
         secret, key = "kubernetes:core/v1:Secret", ages.ACCESS_KEY
         return [
             Found(secret, "airflow-jwt-1", "u", "airflow/airflow-jwt", "2027-02-01T10:00:00Z"),
+            Found(
+                secret, "airflow-fernet-1", "u", "airflow/airflow-fernet", "2026-02-01T10:00:00Z"
+            ),
+            Found(secret, "airflow-admin-1", "u", "airflow/airflow-admin"),
             Found(key, "dev-rancher", "u", "AKIA", "2026-12-01T10:00:00Z"),
         ]
 
 
 @pytest.fixture
 def live(live: Live, cluster: Cluster) -> Live:
-    backend = State(there=2, values={qualified(key): Secret("x") for key in (FERNET, JWT, ADMIN)})
+    backend = State(
+        there=2, values={qualified(key): Secret("x") for key in (FERNET, JWT, ADMIN, CELERY)}
+    )
     rotation.note_made(backend, [FERNET], date(2027, 2, 27))
     # The names of Secrets that the program gives.
     cluster.workloads = json.loads(json.dumps(render().objects).replace('"my-', '"airflow-'))
@@ -45,10 +51,11 @@ def live(live: Live, cluster: Cluster) -> Live:
 
 def test_each_has_an_age_and_readers(live: Live) -> None:
     found = {one.name: one for one in ages.of(live)}
-    assert list(found) == [FERNET, JWT, ADMIN, "dev-rancher"]
+    assert list(found) == [FERNET, JWT, ADMIN, CELERY, "dev-rancher"]
     assert [(one.days(TODAY), one.exact) for one in found.values()] == [
         (2, True),
         (28, False),
+        (None, False),
         (None, False),
         (90, True),
     ]
@@ -56,6 +63,7 @@ def test_each_has_an_age_and_readers(live: Live) -> None:
     assert serving | {"migration"} <= set(found[FERNET].users)
     assert set(found[ADMIN].users) == {"migration"}
     assert found[ADMIN].data(TODAY)["days"] is None
+    assert [name for name, one in found.items() if not one.deployed] == [CELERY]
 
 
 @pytest.mark.parametrize(
