@@ -39,6 +39,7 @@ from cli.commands import (
     proof,
     restore,
     sandbox,
+    stack_secrets,
     status,
     sweep,
     up,
@@ -144,6 +145,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(image.app, name="image")
 app.add_typer(dags.app, name="dags")
 app.add_typer(database.app, name="database")
+app.add_typer(stack_secrets.app, name="secrets")
 app.add_typer(sandbox.app, name="sandbox")
 
 

@@ -11,7 +11,7 @@ import pulumi_kubernetes as kubernetes
 from infra.address import Address, sqlalchemy_url
 from infra.celery import celery_secret
 from infra.content import PROJECT_ROOT, content_hash
-from infra.contract.secret_contents import airflow_secrets, async_url
+from infra.contract.secret_contents import SECRET_NAMES, airflow_secrets, async_url
 from infra.dag_source import dags_values, git_secret
 from infra.declared import config_keys
 from infra.image import Image
@@ -23,19 +23,6 @@ RELEASE = "airflow"
 SERVICE_ACCOUNT = "airflow"
 UI_SERVICE = "airflow-api-server"
 UI_PORT = 8080
-
-SECRET_NAMES = {
-    "fernet": "airflow-fernet",
-    "jwt": "airflow-jwt",
-    "api": "airflow-api",
-    "database": "airflow-database",
-    "admin": "airflow-admin",
-    "celery": "airflow-celery",
-    "pgbouncer": "airflow-pgbouncer",
-    "declared": "airflow-declared",
-    "git": "airflow-git",
-}
-"""The chart gets these names and never a secret: what makes none can lose none."""
 
 Contents = Mapping[str, Mapping[str, pulumi.Input[str]]]
 

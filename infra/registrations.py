@@ -34,6 +34,7 @@ SECRETS = {
     "databasePassword": "database/p@ss:word",
     "adminPassword": "admin-password",
     "celeryPassword": "celery/p@ss:word",
+    "checksumKey": "checksum-0123456789abcdef0123456789abcdef",
 }
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4

@@ -94,10 +94,12 @@ class Stack:
         """Changes when the content of a Secret does, so that what reads it, and nothing else, starts again.
 
         Not secret itself. Passwords that people choose can be guessed, and each guess be compared with a plain
-        hash: so the key is one that nobody guesses. Only a new Fernet key changes the checksums of all.
+        hash: so the key is one that nobody guesses. It is one of its own, because a new Fernet key shall replace
+        the pods that read it and not the database's.
         """
         text = json.dumps(content, sort_keys=True).encode()
-        return hmac.new(self.secrets.fernet_key.encode(), text, hashlib.sha256).hexdigest()
+        key = self.secrets.checksum_key or self.secrets.fernet_key
+        return hmac.new(key.encode(), text, hashlib.sha256).hexdigest()
 
     def built_tag(self, image: str) -> pulumi.Output[str]:
         """The tag of the image that the last run of this stack built, or left as it had been built."""

@@ -1,4 +1,4 @@
-"""The lease on an environment: one `up` or `down` at a time, whose holder is known by name.
+"""The lease on an environment: one `up`, `down` or `secrets rotate` at a time, whose holder is known by name.
 
 A lease names its owner, host, process and what it does, and has a heartbeat. One whose holder is
 dead is recognised, reported and taken over, never just ignored: on the same machine the process is
@@ -38,7 +38,7 @@ class LeaseHolder:
     """The holder of a lease, and its purpose."""
 
     doing: str
-    """The verb: "up" or "down"."""
+    """The verb: "up", "down" or "secrets rotate"."""
 
     owner: str
     host: str
@@ -150,7 +150,7 @@ def coming_up(base: Environment, store: Store | None = None) -> list[tuple[str, 
     return [
         (name, by)
         for name, by, age in known
-        if by is not None and (by.doing, by.base) == ("up", base.name) and by.alive(age)
+        if by is not None and by.doing != "down" and by.base == base.name and by.alive(age)
     ]
 
 
@@ -184,7 +184,7 @@ def _refuse_or_tell(
         report(f"the lease {found.place} cannot be read: it is taken over")
         return
     if not known.alive(found.age):
-        if (known.doing, wanted.doing) == ("down", "up"):
+        if known.doing == "down" != wanted.doing:
             raise UserError(
                 f'Environment "{environment.name}" is partly destroyed',
                 f"`down` did not finish: {known}.\nData may be gone already: finish the teardown first.",

@@ -14,6 +14,7 @@ from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.commands.options import Json, on_environment
 from cli.session import Session
+from cli.stack import rotation
 from cli.stack.backends import Backend, clear, masked
 from infra.contract.settings import SECRETS, SETTINGS
 
@@ -107,7 +108,10 @@ def set_value(
     if value is None:
         value = _read(key, session)
     settings.parse(full, value)
-    _backend(session, environment, writes=True).set_config(full, value, secret=hidden)
+    backend = _backend(session, environment, writes=True)
+    backend.set_config(full, value, secret=hidden)
+    if setting is not None and setting.secret:
+        rotation.note_made(backend, [setting.key], session.today())
     data = {"key": full, "secret": hidden, "environment": environment.name}
     session.console.result(data, lambda: session.console.line(f"{full} is set"))
 

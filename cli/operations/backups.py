@@ -19,6 +19,7 @@ from cli.cloud.kubernetes import Kubernetes, Object
 from cli.operations import jobs, migration_job
 from cli.operations.live import COMPONENT_LABEL, DATABASE, Live
 from cli.operations.teardown.waiting import until_none
+from cli.stack import rotation
 from infra.contract.outputs import Outputs
 
 LATEST = "latest"
@@ -148,7 +149,12 @@ def restore(
     url = source.client("s3").generate_presigned_url(
         "get_object", Params={"Bucket": backup.bucket, "Key": backup.key}, ExpiresIn=URL_SECONDS
     )
-    former = str(reveal(need(source.backend.config(), qualified("fernetKey"))))
+    former = ",".join(
+        [
+            str(reveal(need(source.backend.config(), qualified("fernetKey")))),
+            *rotation.retired(source.backend),
+        ]
+    )
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -51,7 +51,7 @@ def keep(live: Live, before: str) -> dict[str, list[str]]:
     """Brings Airflow to what is declared, unless a Job has done it since `before`. What was done, by kind of deed."""
     found: dict[str, list[str]] = {}
     if last_sync(live) != before:
-        found = _told(live.kubernetes)
+        found = migration_job.told(live.kubernetes, _MARK)
     elif of(live.kubernetes):
         pattern = migration_job.need(live, "The pod that looks after what is declared")
         spec = migration_job.spec(pattern, "sync_declared", "declared")
@@ -60,13 +60,3 @@ def keep(live: Live, before: str) -> dict[str, list[str]]:
         for name in names:
             live.session.console.report(f"{name}: {_SAID.get(deed, deed)}")
     return {deed: names for deed, names in found.items() if names}
-
-
-def _told(kubernetes: Kubernetes) -> dict[str, list[str]]:
-    """What the migration Job says that it has done; nothing if its log is gone."""
-    with suppress(KitError, ValueError):
-        if job := migration_job.newest(kubernetes):
-            lines = kubernetes.logs(f"{jobs.POD}={job['metadata']['name']}", lines=jobs.LINES)
-            said = [line.partition(_MARK)[2] for line in lines if line.startswith(_MARK)]
-            return dict(json.loads(said[-1])) if said else {}
-    return {}

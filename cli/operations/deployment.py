@@ -22,6 +22,7 @@ from cli.operations.airflow_versions import VersionChange
 from cli.operations.dags import unfinished
 from cli.operations.dags.unfinished import UnfinishedRun
 from cli.operations.live import Live
+from cli.operations.rotation import encryption
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend, Outcome
@@ -72,6 +73,9 @@ class Deployed:
     proved_now: bool = False
     declared: Mapping[str, list[str]] = field(default_factory=dict)
     """What was done to pools, variables and connections that somebody had changed."""
+
+    encrypted: Mapping[str, int] = field(default_factory=dict)
+    """Rows of the database that were in clear text, by table."""
 
     unfinished: tuple[UnfinishedRun, ...] = ()
     """Runs that had begun when their DAG's file changed."""
@@ -154,14 +158,19 @@ def deploy(
 ) -> Deployed:
     """Brings an environment up, and sees one DAG run green."""
     planned = plan(session, environment, options)
-    with _alone_at_work(session, planned):
+    with alone_at_work(session, planned):
         session.cloud(environment).begin(phases)
         return _deployed(session, planned, phases, options)
 
 
+def deploy_again(session: Session, planned: DeploymentPlan, phases: Phases, title: str) -> Deployed:
+    """Deploys what is configured now, without a proof: a part of a longer work, whose lease the caller holds."""
+    return _deployed(session, planned, phases, UpOptions(prove=False), title)
+
+
 @contextmanager
-def _alone_at_work(session: Session, planned: DeploymentPlan) -> Iterator[None]:
-    """One `up` or `down` of an environment at a time."""
+def alone_at_work(session: Session, planned: DeploymentPlan, doing: str = "up") -> Iterator[None]:
+    """One `up`, `down` or `secrets rotate` of an environment at a time."""
     store = session.cloud(planned.environment).lease_store(planned.region)
     if store is None:
         session.console.report(
@@ -171,22 +180,27 @@ def _alone_at_work(session: Session, planned: DeploymentPlan) -> Iterator[None]:
         yield
         return
     base = planned.placement.base if planned.placement.shared else ""
-    with lease.held(planned.environment, "up", session.console.report, store, base):
+    with lease.held(planned.environment, doing, session.console.report, store, base):
         if base:
             bases.stays(session, base)
         yield
 
 
 def _deployed(
-    session: Session, planned: DeploymentPlan, phases: Phases, options: UpOptions
+    session: Session,
+    planned: DeploymentPlan,
+    phases: Phases,
+    options: UpOptions,
+    title: str = "deployment",
 ) -> Deployed:
     environment = planned.environment
     backend = session.backend(environment)
     record = _current(session, environment, backend)
-    with phases.phase("deployment"):
+    with phases.phase(title):
         for loss in losses.check(environment, backend, agreed=options.discard_data):
             session.console.note(f"data goes: {loss.text}")
         airflow = version_change(session, environment, backend)
+        check_fernet_key(session, environment, backend)
         configure(session, planned, backend)
         with stack_config.values_unless_refused(backend, options.values):
             if options.agree:
@@ -202,6 +216,7 @@ def _deployed(
         live = Live(session, environment, backend, outcome.outputs)
         found = early.result() if not outcome.changed else None
         outcome = _made_good(live, outcome, found)
+        encrypted = encryption.encrypted_since(live, synced)
         kept = declared.keep(live, synced)
     version = _published(live)
     expires = backend.plain().get(stack_config.EXPIRES_KEY, lifetime.NEVER)
@@ -212,6 +227,7 @@ def _deployed(
         airflow,
         live.addresses,
         declared=kept,
+        encrypted=encrypted,
         unfinished=tuple(begun),
     )
     due = bool(outcome.changed) or (record is not None and not record.proof)
@@ -337,6 +353,12 @@ def version_change(session: Session, environment: Environment, backend: Backend)
         return VersionChange("", airflow_versions.of_checkout())
     live = Live(session, environment, backend, backend.outputs())
     return airflow_versions.check(live, session.console.report)
+
+
+def check_fernet_key(session: Session, environment: Environment, backend: Backend) -> None:
+    """UserError if the configured Fernet key does not read what the deployed one does."""
+    if backend.deployed():
+        encryption.check_key(Live(session, environment, backend, backend.outputs()))
 
 
 def touched_runs(

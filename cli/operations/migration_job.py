@@ -1,6 +1,8 @@
 """The migration Job, as a pattern for others: it has the database, the Fernet key, the administrator and what is declared."""
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from cli.base.errors import KitError
@@ -25,6 +27,16 @@ def need(found: Live, what: str) -> Object:
             f"./aerodrome up{found.session.same}",
         )
     return job
+
+
+def told(kubernetes: Kubernetes, mark: str) -> dict[str, Any]:
+    """What the newest says of one matter, in the last line that begins with `mark`; nothing if its log is gone."""
+    with suppress(KitError, ValueError):
+        if job := newest(kubernetes):
+            lines = kubernetes.logs(f"{jobs.POD}={job['metadata']['name']}", lines=jobs.LINES)
+            said = [line.partition(mark)[2] for line in lines if line.startswith(mark)]
+            return dict(json.loads(said[-1])) if said else {}
+    return {}
 
 
 def spec(

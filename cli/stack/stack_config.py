@@ -14,6 +14,7 @@ from datetime import date
 from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.base.settings import DEFAULT_REGION, REGION_KEY, qualified
+from cli.stack import rotation
 from cli.stack.backends import Backend
 from infra.contract.settings import SECRETS, SETTINGS
 from infra.contract.tenancy import Tenancy
@@ -111,6 +112,7 @@ def add(
     backend.set_plain(plain)
     for name in missing:
         backend.set_config(qualified(name), SECRETS[name](), secret=True)
+    rotation.note_made(backend, missing)
     return [*plain, *map(qualified, missing)]
 
 

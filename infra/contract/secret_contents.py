@@ -12,6 +12,33 @@ from infra.contract.settings import Secrets, Settings
 
 T = TypeVar("T")
 
+SECRET_NAMES: Final[Mapping[str, str]] = {
+    "fernet": "airflow-fernet",
+    "jwt": "airflow-jwt",
+    "api": "airflow-api",
+    "database": "airflow-database",
+    "admin": "airflow-admin",
+    "celery": "airflow-celery",
+    "pgbouncer": "airflow-pgbouncer",
+    "declared": "airflow-declared",
+    "git": "airflow-git",
+}
+"""The chart gets these names and never a secret: what makes none can lose none."""
+
+KEPT_IN: Final[Mapping[str, tuple[str, ...]]] = {
+    "fernetKey": ("fernet",),
+    "jwtSecret": ("jwt",),
+    "apiSecretKey": ("api",),
+    "databasePassword": ("database", "pgbouncer"),
+    "adminPassword": ("admin",),
+    "celeryPassword": ("celery",),
+    "gitToken": ("git",),
+    "gitKey": ("git",),
+}
+"""Which of them hold a secret of the configuration."""
+
+FERNET_ENTRY: Final = "fernet-key"
+
 POSTGRES_PORT: Final = 5432
 REDIS_PORT: Final = 6379
 
@@ -41,7 +68,7 @@ def airflow_secrets(
 ) -> dict[str, Mapping[str, str | T]]:
     """Those that every executor needs; the connections lead to Airflow's database."""
     return {
-        "fernet": {"fernet-key": secrets.fernet_key},
+        "fernet": {FERNET_ENTRY: secrets.fernet_key},
         "jwt": {"jwt-secret": secrets.jwt_secret},
         "api": {"api-secret-key": secrets.api_secret_key},
         "database": {

@@ -430,6 +430,14 @@ class Secrets:
         make=token(24),
     )
 
+    checksum_key: str = later_secret(
+        """Makes the checksums of Secrets by which pods are replaced when what they read has changed, 32 characters
+        or more. `up` makes it up for environments that were deployed without, which replaces all pods once; until
+        then the Fernet key does it.""",
+        check=at_least(32),
+        make=token(32),
+    )
+
     git_token: str = given_secret(
         """An access token that may read the repository of the DAG files, with https. Tasks can read it: let it
         read that repository and nothing else.""",

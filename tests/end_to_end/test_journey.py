@@ -11,6 +11,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +189,63 @@ def test_a_changed_setting_is_shown_and_then_done(kit: Kit) -> None:
     done = kit.json("up", seconds=UP_SECONDS)
     assert done["changes"].get("update", 0) >= 1
     assert done["provedNow"] is True
+
+
+def test_the_fernet_key_is_replaced_while_airflow_is_asked(kit: Kit, first: dict[str, Any]) -> None:
+    url, old = first["url"], kit.json("config", "get", "fernetKey", "--show")["value"]
+    password = kit.json("config", "get", "adminPassword", "--show")["value"]
+    login = {"username": kit.json("outputs")["adminUser"], "password": password}
+    token = httpx.post(f"{url}/auth/token", json=login, trust_env=False).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=f"{url}/api/v2", headers=headers, trust_env=False) as client:
+        connection = {"connection_id": "crm", "conn_type": "http", "password": "crm-Passw0rd"}
+        made = client.post("/connections", json={**connection, "extra": '{"k": "v"}'})
+        assert made.status_code == 201, made.text
+        variable = {"key": "count", "value": "0"}
+        assert client.post("/variables", json=variable).status_code == 201
+        with _asked(client) as answers:
+            done = kit.json("secrets", "rotate", "fernet", seconds=UP_SECONDS)
+    assert set(answers) == {(200, "k")}
+    assert done["rows"]["connection"] >= 1
+    assert done["rows"]["variable"] >= 1
+    assert done["readByOldKey"] == 0
+    new = kit.json("config", "get", "fernetKey", "--show")["value"]
+    assert "," not in new
+    assert new != old
+    columns = "left(password, 5), is_encrypted, left(extra, 5), is_extra_encrypted"
+    query = f"select {columns} from connection where conn_id = 'crm'"
+    psql = ("psql", "-U", "postgres", "-d", "airflow", "-Atc", query)
+    assert kit.run("exec", "database", "--", *psql).stdout.strip() == "gAAAA|t|gAAAA|t"
+    secrets = kit.json("secrets", "status")
+    assert secrets["fernetRotationUnderWay"] is False
+    assert (
+        "scheduler" in next(s for s in secrets["secrets"] if s["secret"] == "fernetKey")["usedBy"]
+    )
+
+
+@contextmanager
+def _asked(client: httpx.Client) -> Iterator[list[tuple[int, str]]]:
+    """Each second, while the block lasts, a connection is read and a variable written: what was answered."""
+    answers: list[tuple[int, str]] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.wait(1.0):
+            try:
+                client.patch("/variables/count", json={"key": "count", "value": str(len(answers))})
+                found = client.get("/connections/crm")
+                keys = json.loads(found.json()["extra"] or "{}") if found.is_success else {}
+                answers.append((found.status_code, "".join(keys)))
+            except (httpx.HTTPError, ValueError) as error:
+                answers.append((0, repr(error)))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield answers
+    finally:
+        over.set()
+        thread.join()
 
 
 def _resources(checkpoint: Path) -> dict[str, Any]:

@@ -152,7 +152,8 @@ def _loaded(
     full[f"{NAMESPACE}:environment"] = environment.name
     files = _files_of_secrets()
     for key, one in SETTINGS.items():
-        if one.make is None or full.get(f"{NAMESPACE}:{key}"):
+        # Checksums of Secrets replace pods, and here are none.
+        if one.make is None or one.field not in files or full.get(f"{NAMESPACE}:{key}"):
             continue
         full[f"{NAMESPACE}:{key}"] = folder.secret(files[one.field]) or one.make()
     try:

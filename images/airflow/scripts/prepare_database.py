@@ -3,7 +3,7 @@
 The one process that writes schema, roles and the first account: the migration Job runs it at
 every install and upgrade. Doing both in one process saves loading Airflow twice. It may run
 again at any time, also after it was killed, and two that start together run one after the other. A database of
-a newer Airflow is left as it is. The password comes from the environment, so it is in no process list;
+a newer Airflow, or one whose connections this Fernet key cannot read, is left as it is. The password comes from the environment, so it is in no process list;
 nothing here writes it.
 """
 
@@ -12,13 +12,14 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import fernet_rows
 import maintenance
 import schema_versions
 import sync_declared
-from wait_for_schema import CONNECTION, INTERVAL, connect, libpq_url, look
+from wait_for_schema import CONNECTION, await_database, connect, libpq_url
 
 FAST_COMMITS = "-c synchronous_commit=off"
 """A thousand small commits, none of which anybody relies on before the last one is through."""
@@ -55,14 +56,38 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def wait_for_database() -> None:
-    """The Job and the database start together. After two minutes the Job starts over."""
-    url = libpq_url(os.environ[CONNECTION])
-    end = time.monotonic() + 120
-    while (reason := look(url, {})) and time.monotonic() < end:
-        time.sleep(INTERVAL)
-    if reason:
-        raise SystemExit(f"the database does not answer: {reason}")
+class WrongKeyError(Exception):
+    """The database is encrypted with another Fernet key."""
+
+
+def check_fernet_key() -> None:
+    """WrongKeyError if nothing that is encrypted can be read: Airflow would run, and each task that asks would fail."""
+    connection = connect()
+    try:
+        counts = fernet_rows.count(connection, os.environ[fernet_rows.FERNET_KEY])
+    finally:
+        connection.close()
+    if wrong := fernet_rows.wrong_key(counts):
+        raise WrongKeyError(
+            f"nothing was changed: {wrong}. Set the key that the database was encrypted with: "
+            "./aerodrome config set fernetKey (docs/secrets.md)"
+        )
+    for table, one in counts.items():
+        if left := one.encrypted - one.own:
+            which = f"{left} of {one.encrypted} {fernet_rows.CALLED[table]}"
+            say(f"warning: this Fernet key cannot read {which}: {', '.join(one.unreadable)}")
+
+
+def encrypt_clear_text() -> None:
+    """Rows of an installation that had no key; others are not touched."""
+    connection = connect()
+    try:
+        work = fernet_rows.encrypt(connection, os.environ[fernet_rows.FERNET_KEY], clear_only=True)
+    finally:
+        connection.close()
+    if work.encrypted:
+        say(work.text())
+        say(f"{fernet_rows.MARK}{json.dumps(asdict(work))}")
 
 
 def migrate() -> None:
@@ -226,18 +251,23 @@ def main() -> int:
     """No arguments: everything comes from the environment."""
     account = Account.from_environment(os.environ)
     os.environ["PGOPTIONS"] = FAST_COMMITS
-    wait_for_database()
+    await_database()
     with maintenance.only_migration(say), maintenance.at_work():
         try:
             return prepare(account)
         except schema_versions.NewerSchemaError as error:
             say(str(error))
             return schema_versions.EXIT_CODE
+        except WrongKeyError as error:
+            say(str(error))
+            return schema_versions.EXIT_CODE
 
 
 def prepare(account: Account) -> int:
-    """Schema, account and results, while no cleaning is under way."""
+    """Schema, encryption, account and results, while no cleaning is under way."""
+    check_fernet_key()
     bring_up_to_date()
+    encrypt_clear_text()
     say(f"account {account.username}: {ensure_account(account)}")
     if sync_declared.FILE in os.environ:
         report = sync_declared.sync(os.environ)

@@ -9,13 +9,13 @@ Fernet key encrypted are encrypted with this one's. The last line of the output 
 
 import json
 import os
-import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import fernet_rows
 import maintenance
 import prepare_database
 import schema_versions
@@ -28,50 +28,43 @@ URL = "BACKUP_URL"
 FORMER_KEY = "FORMER_FERNET_KEY"
 MIGRATE = "RESTORE_MIGRATE"
 
-# Which columns Airflow encrypts, and what says whether a row is.
-ENCRYPTED = (
-    ("connection", "password", "is_encrypted"),
-    ("connection", "extra", "is_extra_encrypted"),
-    ("variable", "val", "is_encrypted"),
-    ("trigger", "kwargs", "true"),
-)
-
 
 def keys(backup: Backup, own: str, former: str) -> list[str]:
-    """The keys that read the backup, this environment's first; BackupError if none of them does."""
-    found = {fingerprint(key): key for key in (newest(own), *former.split(",")) if key}
+    """The keys that read the backup, this environment's first; BackupError if none of them does.
+
+    Those that a rotation has taken away are among `former`. Of a backup that was made during one, some rows are
+    under the key of before.
+    """
+    known = [key.strip() for key in (*own.split(","), *former.split(",")) if key]
+    found = {fingerprint(key): key for key in known}
     wanted = str(backup.manifest["fernet"])
     if wanted not in found:
         raise BackupError(
             f"environment {backup.manifest['environment']} encrypted its connections with another Fernet key, "
             "and it was not given: --fernet-key-of ENVIRONMENT"
         )
-    return list(dict.fromkeys([newest(own), found[wanted]]))
+    return list(dict.fromkeys([newest(own), found[wanted], *known]))
 
 
-def check_readable(connection: Any, fernet_keys: Iterable[str]) -> None:
-    """BackupError if a row that is said to be encrypted cannot be decrypted: nothing is lost silently."""
-    from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+def check_readable(connection: Any, fernet_keys: Sequence[str]) -> bool:
+    """Whether the first key reads all that is encrypted.
 
-    fernet = MultiFernet([Fernet(key) for key in fernet_keys])
-    with connection.cursor() as cursor:
-        for table, column, flag in ENCRYPTED:
-            cursor.execute(
-                f"select id, {column} from {table} where {flag} and coalesce({column}, '') != ''"
-            )
-            for identifier, value in cursor.fetchall():
-                try:
-                    fernet.decrypt(value.encode())
-                except InvalidToken:
-                    raise BackupError(
-                        f"{table} {identifier}: {column} is encrypted with a key that is not known"
-                    ) from None
+    BackupError if a row that is said to be encrypted cannot be decrypted: nothing is lost silently.
+    """
+    counts = fernet_rows.count(connection, ",".join(fernet_keys), fernet_keys[0])
+    for table, one in counts.items():
+        for number in one.unreadable:
+            raise BackupError(f"{table} {number} is encrypted with a key that is not known")
+    return not any(one.lost for one in counts.values())
 
 
-def encrypt_anew(fernet_keys: list[str]) -> None:
-    """What `airflow rotate-fernet-key` does, with this environment's key in front."""
-    os.environ[FERNET_KEY] = ",".join(fernet_keys)
-    subprocess.run(["airflow", "rotate-fernet-key"], check=True)
+def encrypt_anew(fernet_keys: Sequence[str]) -> None:
+    """Brings all rows under this environment's key, which is the first."""
+    connection = connect()
+    try:
+        fernet_rows.encrypt_all(connection, ",".join(fernet_keys))
+    finally:
+        connection.close()
 
 
 def check_known(backup: Backup) -> None:
@@ -125,13 +118,14 @@ def load(
     former: str,
     verify: Callable[[], None] = lambda: None,
 ) -> tuple[dict[str, int], list[str]]:
-    """Loads the backup and commits it, if all of it can be read. The rows, and the keys that read it.
+    """Loads the backup and commits it, if all of it can be read. The rows, and the keys that read it: one, if that is enough.
 
     `verify` is called before what is there is dropped because its schema is another.
     """
     fernet_keys = keys(backup, own, former)
     check_known(backup)
-    if len(fernet_keys) > 1 and not _migrates():
+    foreign = str(backup.manifest["fernet"]) != fingerprint(newest(own))
+    if foreign and not _migrates():
         raise BackupError(
             "it is encrypted with another environment's Fernet key, and only a database of this image's schema can be "
             "encrypted anew: restore it without --no-migrate"
@@ -146,9 +140,9 @@ def load(
         # Not of Airflow's migrations, and in the backup: what was declared where it comes from.
         cursor.execute(MAKE_RECORD)
     rows = backup.load(connection)
-    check_readable(connection, fernet_keys)
+    enough = check_readable(connection, fernet_keys)
     connection.commit()
-    return rows, fernet_keys
+    return rows, fernet_keys[:1] if enough else fernet_keys
 
 
 def _migrates() -> bool:
@@ -189,10 +183,11 @@ def restore() -> int:
     finally:
         connection.close()
     if _migrates():
+        if len(fernet_keys) > 1:
+            # First: the migration refuses what this environment's key cannot read.
+            encrypt_anew(fernet_keys)
         if code := prepare_database.main():
             return code
-        if len(fernet_keys) > 1:
-            encrypt_anew(fernet_keys)
     manifest = {key: backup.manifest[key] for key in ("environment", "airflow", "made")}
     done = {**manifest, "rows": sum(rows.values()), "tables": rows}
     sys.stdout.write(json.dumps(done) + "\n")

@@ -14,7 +14,7 @@ AIRFLOWS = "alembic_version"
 """The version table of Airflow's own migrations."""
 
 EXIT_CODE = 3
-"""The migration Job's where its image is too old for the database: it ends the Job's tries, for none will mend that."""
+"""The migration Job's where image or Fernet key do not fit the database: it ends the Job's tries, for none will mend that."""
 
 _READ_NOTE = f"select obj_description(to_regclass('{AIRFLOWS}'), 'pg_class')"
 _WRITE_NOTE = f"comment on table {AIRFLOWS} is %s"

@@ -71,6 +71,19 @@ def look(url: str, needed: dict[str, list[str]]) -> str:
         connection.close()
 
 
+def await_database(seconds: float = 120.0) -> None:
+    """Waits until the database answers; SystemExit if it does not.
+
+    A Job and its database may start together, and a network lets a new pod through a moment after its start.
+    """
+    url = libpq_url(os.environ[CONNECTION])
+    end = time.monotonic() + seconds
+    while (reason := look(url, {})) and time.monotonic() < end:
+        time.sleep(INTERVAL)
+    if reason:
+        raise SystemExit(f"the database does not answer: {reason}")
+
+
 def main(arguments: list[str]) -> int:
     """`wait_for_schema.py SECONDS`."""
     needed = json.loads(SCHEMA_FILE.read_text())

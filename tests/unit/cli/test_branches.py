@@ -14,6 +14,7 @@ from cli.base import lease, passphrase
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.git import NoBranch
+from cli.stack import rotation
 from infra.contract.naming import branch_environment
 from infra.contract.outputs import CONTRACT, Outputs
 from infra.contract.settings import SECRETS
@@ -56,6 +57,7 @@ def test_up_on_a_branch_makes_its_environment_on_the_base(
     assert data["url"] == "http://10.213.3.2:31234"
     assert data["provedNow"] is True
     plain = base.fake_backends[NAME].plain()
+    assert "fernetKey" in plain.pop(rotation.MADE)
     assert plain == {
         "aerodrome:tenancy": "shared",
         "aerodrome:base": "sandbox",

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from cli.base.values import Secret
+from cli.stack import rotation
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeSession
 
@@ -20,7 +21,10 @@ def test_a_secret_key_is_always_secret_and_comes_by_standard_input(
 ) -> None:
     result = run("config", "set", "adminPassword", stdin="a long password\n")
     assert result.exit_code == 0, result.output
-    assert session.fake_backend.values == {"aerodrome:adminPassword": Secret("a long password")}
+    assert session.fake_backend.values == {
+        "aerodrome:adminPassword": Secret("a long password"),
+        rotation.MADE: '{"adminPassword": "2027-03-01"}',
+    }
     assert "a long password" not in result.output
 
 

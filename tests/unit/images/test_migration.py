@@ -155,10 +155,10 @@ def revision(database: Database) -> str:
     return str(database.ask("select version_num from alembic_version")[0][0])
 
 
-def read(database: Database, interpreter: str) -> object:
+def read(database: Database, interpreter: str, **more: str) -> object:
     done = subprocess.run(
         [interpreter, "-c", READ],
-        env=database.settings,
+        env={**database.settings, **more},
         capture_output=True,
         text=True,
         check=False,
@@ -394,8 +394,8 @@ class TestInterrupted:
         assert database.ask("select count(*) from ab_user") == [(1,)]
 
 
-def dumped(database: Database, airflow: str) -> Path:
-    """A backup, as a file."""
+def dumped(database: Database, airflow: str, key: str = airflow_database.FERNET_KEY) -> Path:
+    """A backup, as a file. `key`: the newest when it was made."""
     copy = script("database_copy")
     script("wait_for_schema")
     script("maintenance")
@@ -405,7 +405,7 @@ def dumped(database: Database, airflow: str) -> Path:
         "environment": "dev",
         "airflow": airflow,
         "made": "2027-01-31T02:17:00Z",
-        "fernet": fingerprint(airflow_database.FERNET_KEY),
+        "fernet": fingerprint(key),
     }
     path = database.home / f"{database.name}.tar.gz"
     connection = psycopg2.connect(database.url.replace("+psycopg2", ""))
@@ -466,6 +466,20 @@ class TestRestore:
         assert read(newer, airflow_database.python()) == KEPT
         # People's accounts get numbers that are free.
         assert newer.ask("select nextval('ab_user_id_seq') > max(id) from ab_user") == [(True,)]
+
+    @pytest.mark.parametrize("moment", ["before", "in the middle"])
+    def test_one_of_another_fernet_key_comes_under_the_new_one(
+        self, databases: Databases, upgraded: Database, moment: str
+    ) -> None:
+        """Of before a rotation; or of its middle, with a new key and rows that are still under the old one."""
+        old, new = airflow_database.FERNET_KEY, "YW5vdGhlciBmZXJuZXQga2V5IG9mIDMyIGJ5dGVzISE="
+        backup = dumped(databases.new("rotating"), OLD, new if moment != "before" else old)
+        rotated = copied(databases, upgraded, "rotated")
+        key = {"AIRFLOW__CORE__FERNET_KEY": new}
+        settings = {"BACKUP_URL": backup.as_uri(), "FORMER_FERNET_KEY": f"{new},{old}", **ACCOUNT}
+        done = rotated.run("restore_database", **settings, **key)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert read(rotated, airflow_database.python(), **key) == KEPT
 
     def test_a_damaged_one_is_refused_before_anything_is_dropped(
         self, databases: Databases, upgraded: Database, backup: Path, tmp_path: Path

@@ -1,6 +1,6 @@
 {{/*
-What is no failed try (a node that goes), and what another try will not mend: a database of a newer Airflow
-(EXIT_CODE of images/airflow/scripts/schema_versions.py).
+What is no failed try (a node that goes), and what another try will not mend: a database of a newer Airflow, or one
+that another Fernet key encrypted (EXIT_CODE of images/airflow/scripts/schema_versions.py).
 */}}
 {{- define "airflow.migration.failures" -}}
 podFailurePolicy:

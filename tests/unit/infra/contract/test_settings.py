@@ -21,6 +21,7 @@ SECRETS = {
     "databasePassword": "d" * 12,
     "adminPassword": "p" * 8,
     "celeryPassword": "celery-password",
+    "checksumKey": "c" * 32,
 }
 MINIMAL = {"environment": "dev", **SECRETS}
 

@@ -1,0 +1,1 @@
+"""Secrets that are replaced while Airflow works, and how old they are."""

@@ -1,0 +1,83 @@
+"""`secrets rotate`: what must be so before, the lease, and the rotation itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from cli.base.airflow import PATIENCE
+from cli.base.environments import Environment
+from cli.base.errors import KitError
+from cli.base.phases import Phases
+from cli.base.settings import qualified
+from cli.base.values import need
+from cli.operations import deployment, live
+from cli.operations.deployment import UpOptions
+from cli.operations.live import Live
+from cli.operations.rotation import fernet
+from cli.operations.rotation.fernet import Rotated
+from cli.operations.rotation.installation import DeployedInstallation
+from cli.session import Session
+from cli.stack import rotation
+from infra.contract.outputs import Outputs
+from infra.contract.settings import SECRETS
+
+DOING = "secrets rotate"
+PHASES = len(fernet.STEPS)
+
+ADMIN_PASSWORD: Final = "adminPassword"
+
+
+@dataclass(frozen=True)
+class SimpleRotation:
+    """A secret that one deployment replaces."""
+
+    key: str
+    doing: str
+    """What the phase is called."""
+
+
+SIMPLE: Final[Mapping[str, SimpleRotation]] = {
+    "admin": SimpleRotation(ADMIN_PASSWORD, "the administrator's new password"),
+    "api": SimpleRotation("apiSecretKey", "the new key of the UI's sessions"),
+}
+
+
+def fernet_key(session: Session, environment: Environment, phases: Phases) -> Rotated:
+    """A new Fernet key for a deployed environment. UserError if somebody is at work on it."""
+    found = live.of(session, environment)
+    planned = deployment.plan(session, environment, UpOptions())
+    with deployment.alone_at_work(session, planned, DOING):
+        installation = DeployedInstallation(found, planned, phases)
+        return fernet.rotate(installation, session.console.report)
+
+
+def simple(session: Session, environment: Environment, name: str, phases: Phases) -> None:
+    """A new value for a secret of SIMPLE. Interrupted, it is begun again: nothing depends on the value in between."""
+    which = SIMPLE[name]
+    found = live.of(session, environment)
+    planned = deployment.plan(session, environment, UpOptions())
+    with deployment.alone_at_work(session, planned, DOING):
+        full = qualified(which.key)
+        old = need(found.backend.config(), full)
+        found.backend.set_config(full, SECRETS[which.key](), secret=True)
+        rotation.note_made(found.backend, [which.key], session.today())
+        deployment.deploy_again(session, planned, phases, which.doing)
+        if which.key == ADMIN_PASSWORD:
+            _prove_login(found, old)
+
+
+def _prove_login(found: Live, old: str) -> None:
+    """KitError unless the new password opens Airflow, and the old one does not."""
+    with found.airflow(PATIENCE) as airflow:
+        airflow.dags()
+    user = need(found.outputs, Outputs.admin_user)
+    try:
+        with found.ui() as url, found.session.airflow(url, user, old, 0.0) as airflow:
+            airflow.dags()
+    except KitError:
+        return
+    raise KitError(
+        f'The old password of "{user}" still opens Airflow',
+        "The migration Job has not brought the account to what its Secret says.",
+        f"./aerodrome secrets rotate admin{found.session.same}",
+    )

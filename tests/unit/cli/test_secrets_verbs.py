@@ -1,0 +1,249 @@
+"""`secrets rotate` and `secrets status`, as they are typed."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.base import lease
+from cli.base.environments import Environment
+from cli.base.errors import KitError
+from cli.base.values import Secret
+from cli.cloud.kubernetes import Object
+from cli.operations.rotation import encryption, fernet
+from cli.stack import rotation
+from cli.stack.backends import Found
+from infra.contract.secret_contents import SECRET_NAMES
+from infra.contract.settings import SECRETS
+from tests.unit.cli.conftest import Run
+from tests.unit.cli.fakes import FakeAirflow, FakeBackend, FakeSession
+from tests.unit.cli.operations.rotation.conftest import Cluster
+
+RunJson = Callable[..., Any]
+
+
+class WithSecrets(FakeBackend):
+    """Its state has the Secrets of the chart."""
+
+    def resources(self) -> list[Found]:
+        made = [
+            Found("kubernetes:core/v1:Secret", name, f"urn::{name}", f"airflow/{name}")
+            for name in SECRET_NAMES.values()
+        ]
+        return [*super().resources(), *made] if self.there else []
+
+
+@pytest.fixture
+def deployed(run: Run, session: FakeSession) -> FakeBackend:
+    session.fake_backend = session.fake_backends["sandbox"] = WithSecrets()
+    assert run("up", "--no-proof").exit_code == 0
+    session.fake_backend.calls.clear()
+    return session.fake_backend
+
+
+class TestStatus:
+    """Ages."""
+
+    def test_what_up_makes_is_of_that_day(self, run_json: RunJson, deployed: FakeBackend) -> None:
+        found = {one["secret"]: one for one in run_json("secrets", "status")["secrets"]}
+        assert {"fernetKey", "jwtSecret", "checksumKey"} <= found.keys()
+        assert all(one["exact"] for one in found.values())
+
+    def test_no_secret_is_shown(self, run: Run, deployed: FakeBackend) -> None:
+        shown = run("secrets", "status", "--older-than", "0").output
+        values = [str(one.value) for one in deployed.values.values() if isinstance(one, Secret)]
+        assert len(values) >= 6
+        assert not [value for value in values if value in shown]
+
+    def test_old_ones_are_named_by_exit_code_1(
+        self, run_json: RunJson, deployed: FakeBackend, session: FakeSession
+    ) -> None:
+        rotation.note_made(deployed, rotation.made(deployed), date(2027, 2, 1))
+        rotation.note_made(deployed, ["fernetKey"], date(2026, 11, 1))
+        session.day = date(2027, 3, 1)
+        found = run_json("secrets", "status", "--older-than", "90", exit_code=1)
+        assert found["old"] == ["fernetKey"]
+        assert run_json("secrets", "status", "--older-than", "200")["old"] == []
+
+    def test_a_new_value_is_of_today(
+        self, run: Run, deployed: FakeBackend, session: FakeSession
+    ) -> None:
+        session.day = date(2027, 3, 9)
+        assert run("config", "set", "adminPassword", stdin="another-password\n").exit_code == 0
+        assert rotation.made(deployed)["adminPassword"] == date(2027, 3, 9)
+
+    def test_an_unfinished_rotation_is_told(self, run: Run, deployed: FakeBackend) -> None:
+        rotation.remember(deployed, rotation.Rotation.begin("old", "new"))
+        shown = run("secrets", "status").output
+        assert "not finished" in shown
+        assert "./aerodrome secrets rotate fernet" in shown
+
+
+class Installed(Cluster):
+    """A cluster that has what is configured, and a database with one row."""
+
+    def __init__(self, backend: FakeBackend) -> None:
+        super().__init__("")
+        self.backend = backend
+        one = {"encrypted": 1, "clear": 0, "own": 1, "other": 0, "lost": 0, "unreadable": []}
+        self.answer = json.dumps({"connection": one, "anew": {"connection": 1}, "encrypted": {}})
+
+    def find(self, kind: str, name: str) -> Object | None:
+        self.key = str(self.backend.values[encryption.KEY].value)
+        return super().find(kind, name) if kind == "secret" else self.service
+
+    def logs(self, selector: str, *, lines: int) -> list[str]:
+        encrypts = self.made and "FERNET_TASK" in str(self.made[-1])
+        found = json.loads(self.answer)
+        wanted = ("anew", "encrypted") if encrypts else ("connection",)
+        return [json.dumps({key: found[key] for key in wanted})]
+
+
+class TestFernet:
+    """From the command to the proof."""
+
+    @pytest.fixture
+    def installed(self, deployed: FakeBackend, session: FakeSession) -> FakeBackend:
+        session.fake_kubernetes = Installed(deployed)
+        return deployed
+
+    def test_three_deployments_and_a_proof(self, run: Run, installed: FakeBackend) -> None:
+        old = installed.values[encryption.KEY].value
+        done = run("secrets", "rotate", "fernet")
+        assert done.exit_code == 0, done.output
+        assert installed.calls == ["up"] * 3
+        for number, title in enumerate(fernet.STEPS, start=1):
+            assert f"[{number}/3] {title}" in done.stderr
+        assert "encrypted anew: 1 connections" in done.stderr
+        assert "proof: the new Fernet key reads 1 connections" in done.stdout
+        new = installed.values[encryption.KEY].value
+        assert new != old
+        assert not [key for key in (new, old) if key in done.output]
+        assert rotation.UNDER_WAY not in installed.values
+        assert rotation.retired(installed) == [old]
+
+    def test_as_json(self, run_json: RunJson, installed: FakeBackend) -> None:
+        found = run_json("secrets", "rotate", "fernet")
+        assert (found["rows"], found["readByOldKey"]) == ({"connection": 1}, 0)
+        assert [phase["name"] for phase in found["phases"]] == list(fernet.STEPS)
+
+    def test_it_goes_on_at_its_last_step(
+        self, run: Run, installed: FakeBackend, session: FakeSession
+    ) -> None:
+        session.day = datetime.now(UTC).date()
+        old, new = str(installed.values[encryption.KEY].value), SECRETS["fernetKey"]()
+        rotation.remember(installed, rotation.Rotation.begin(old, new))
+        installed.set_config(encryption.KEY, new, secret=True)
+        done = run("secrets", "rotate", "fernet")
+        assert done.exit_code == 0, done.output
+        assert "[3/3] without the old key" in done.stderr
+        assert installed.calls == ["up"]
+        assert installed.values[encryption.KEY].value == new
+
+    def test_without_a_key_of_checksums_nothing_is_changed(
+        self, run: Run, installed: FakeBackend, session: FakeSession
+    ) -> None:
+        del installed.values["aerodrome:checksumKey"]
+        before = dict(installed.values)
+        done = run("secrets", "rotate", "fernet")
+        assert done.exit_code == 2
+        assert "./aerodrome config set checksumKey" in done.stderr
+        assert installed.values == before
+        assert installed.calls == []
+
+
+@dataclass
+class Account(FakeAirflow):
+    """An Airflow that knows one password."""
+
+    given: str = ""
+    right: str = ""
+
+    def dags(self) -> list[dict[str, Any]]:
+        if self.given != self.right:
+            raise KitError("wrong password")
+        return []
+
+
+class LoginSession(FakeSession):
+    """Its Airflow has the password that is configured, or one that does not change."""
+
+    stuck = ""
+
+    def airflow(self, url: str, username: str, password: str, patience: float) -> Any:
+        configured = str(self.fake_backend.values["aerodrome:adminPassword"].value)
+        return Account(given=password, right=self.stuck or configured)
+
+
+class TestSimple:
+    """Secrets that one deployment replaces."""
+
+    @pytest.fixture
+    def session(self, folders: Path) -> LoginSession:
+        return LoginSession(folders)
+
+    @pytest.mark.parametrize(("name", "key"), [("admin", "adminPassword"), ("api", "apiSecretKey")])
+    def test_it_is_made_up_deployed_and_not_shown(
+        self, run: Run, deployed: FakeBackend, session: LoginSession, name: str, key: str
+    ) -> None:
+        old, session.day = deployed.values[f"aerodrome:{key}"].value, date(2027, 3, 9)
+        done = run("secrets", "rotate", name)
+        assert done.exit_code == 0, done.output
+        new = deployed.values[f"aerodrome:{key}"].value
+        assert new != old
+        assert new not in done.output
+        assert deployed.calls == ["up"]
+        assert rotation.made(deployed)[key] == session.day
+
+    def test_a_password_that_did_not_change_is_no_success(
+        self, run: Run, deployed: FakeBackend, session: LoginSession
+    ) -> None:
+        session.stuck = str(deployed.values["aerodrome:adminPassword"].value)
+        done = run("secrets", "rotate", "admin")
+        assert done.exit_code == 1
+        assert "wrong password" in done.stderr
+
+
+class TestRefused:
+    """Wrong moments."""
+
+    def test_while_an_up_is_at_work(self, run: Run, deployed: FakeBackend) -> None:
+        with lease.held(Environment("sandbox"), "up", lambda _: None):
+            done = run("secrets", "rotate", "fernet")
+        assert done.exit_code == 2
+        assert '`up` is running on environment "sandbox"' in done.stderr
+        assert deployed.calls == []
+
+    def test_an_up_while_it_is_at_work(self, run: Run, deployed: FakeBackend) -> None:
+        with lease.held(Environment("sandbox"), "secrets rotate", lambda _: None):
+            done = run("up", "--no-proof")
+        assert done.exit_code == 2
+        assert '`secrets rotate` is running on environment "sandbox"' in done.stderr
+
+    def test_after_half_a_down(self, run: Run, deployed: FakeBackend) -> None:
+        with (
+            pytest.raises(KeyError),
+            lease.held(Environment("sandbox"), "down", lambda _: None) as holding,
+        ):
+            holding.begun = True
+            raise KeyError
+        done = run("secrets", "rotate", "fernet")
+        assert done.exit_code == 2
+        assert "partly destroyed" in done.stderr
+
+    def test_of_what_is_not_deployed(self, run: Run, session: FakeSession) -> None:
+        assert run("up", "--no-proof").exit_code == 0
+        session.fake_backend.there = 0
+        done = run("secrets", "rotate", "fernet")
+        assert done.exit_code == 2
+        assert "is not deployed" in done.stderr
+
+    def test_on_aws_without_an_answer(self, run: Run, session: FakeSession) -> None:
+        session.fake_backends["dev"] = FakeBackend(there=5)
+        done = run("secrets", "rotate", "fernet", "--env", "dev")
+        assert done.exit_code == 2
+        assert "./aerodrome secrets rotate fernet --yes" in done.stderr
