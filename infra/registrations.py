@@ -34,6 +34,9 @@ SECRETS = {
     "databasePassword": "database/p@ss:word",
     "adminPassword": "admin-password",
     "celeryPassword": "celery/p@ss:word",
+    "metricsAdminPassword": "metrics/admin/p@ss",
+    "metricsWriterPassword": "metrics/writer/p@ss",
+    "metricsReaderPassword": "metrics/reader/p@ss",
 }
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4

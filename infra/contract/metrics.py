@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 
-class Monitoring(StrEnum):
+class MonitoringScope(StrEnum):
     """The setting `monitoring`."""
 
     none = "none"

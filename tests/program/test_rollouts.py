@@ -69,6 +69,10 @@ CHANGES = {
     "databaseInstanceClass": Change("db.t4g.large", NOBODY),
     # PostgreSQL stays, and so does the migration, which goes straight to it.
     "pgbouncer": Change("true", (AIRFLOW - {"migration"}) | {"pgbouncer"}),
+    "monitoring": Change("metrics", AIRFLOW),
+    "metricsAdminPassword": Change("another-admin-password", NOBODY),
+    "metricsWriterPassword": Change("another-writer-password", NOBODY),
+    "metricsReaderPassword": Change("another-reader-password", NOBODY),
     "uiServiceType": Change("NodePort", NOBODY),
     "uiNodePort": Change("30080", NOBODY),
     "adminUser": Change("alice", {"migration"}),
@@ -87,8 +91,8 @@ CHANGES = {
 PLACE = {"tenancy", "base"}
 """What an environment stands on: nothing of it is left in place when that changes (cli.operations.losses)."""
 
-NOT_OF_A_BRANCH = {"database"}
-"""Its base runs the database."""
+NOT_OF_A_BRANCH = {"database", "monitoring"}
+"""Its base runs the database, and takes its metrics in."""
 
 
 class Deployed(NamedTuple):

@@ -21,6 +21,9 @@ SECRETS = {
     "databasePassword": "d" * 12,
     "adminPassword": "p" * 8,
     "celeryPassword": "celery-password",
+    "metricsAdminPassword": "metrics-admin-password",
+    "metricsWriterPassword": "metrics-writer-password",
+    "metricsReaderPassword": "metrics-reader-password",
 }
 MINIMAL = {"environment": "dev", **SECRETS}
 
