@@ -80,7 +80,7 @@ def tasks(*, for_tests: bool = False) -> list[Task]:
         found.append(Task("compose", compose, built, go_tools.build_compose, needed))
         telegraf = "Telegraf, for the tests (a minute, once)"
         there = tools.telegraf_dir().is_dir
-        found.append(Task("telegraf", telegraf, there, go_tools.build_telegraf, ["compose"]))
+        found.append(Task("telegraf", telegraf, there, go_tools.build_telegraf, needed))
     return found
 
 
