@@ -64,6 +64,7 @@ class Measurement:
 
 
 _TASK = ("dag_id", "task_id")
+_EXECUTOR = ("executor_class_name",)
 
 AIRFLOW: Final = (
     Measurement(
@@ -74,8 +75,9 @@ AIRFLOW: Final = (
     Measurement("airflow_ti_start", "counter", _TASK, "Tries of tasks that began."),
     Measurement("airflow_ti_finish", "counter", (*_TASK, "state"), "Tries of tasks that ended."),
     Measurement("airflow_task_duration", "timing", _TASK, "How long a try ran."),
-    Measurement("airflow_task_queued_duration", "timing", _TASK, "From queued to started."),
-    Measurement("airflow_task_scheduled_duration", "timing", _TASK, "From scheduled to queued."),
+    Measurement(
+        "airflow_task_scheduled_duration", "timing", (*_TASK, "queue"), "From scheduled to queued."
+    ),
     Measurement(
         "airflow_dagrun_duration_success", "timing", ("dag_id", "run_type"), "Runs that succeeded."
     ),
@@ -89,9 +91,11 @@ AIRFLOW: Final = (
         "airflow_dag_processing_import_errors", "gauge", (), "DAG files that cannot be imported."
     ),
     Measurement("airflow_dagbag_size", "gauge", (), "DAGs that were found."),
-    Measurement("airflow_executor_queued_tasks", "gauge", (), "Tasks that wait for the executor."),
-    Measurement("airflow_executor_running_tasks", "gauge", (), "Tasks that it runs."),
-    Measurement("airflow_executor_open_slots", "gauge", (), "How many more it could run."),
+    Measurement(
+        "airflow_executor_queued_tasks", "gauge", _EXECUTOR, "Tasks that wait for the executor."
+    ),
+    Measurement("airflow_executor_running_tasks", "gauge", _EXECUTOR, "Tasks that it runs."),
+    Measurement("airflow_executor_open_slots", "gauge", _EXECUTOR, "How many more it could run."),
     Measurement("airflow_pool_open_slots", "gauge", ("pool_name",), "Free slots of a pool."),
     Measurement("airflow_pool_queued_slots", "gauge", ("pool_name",), "Queued tasks of a pool."),
     Measurement("airflow_pool_running_slots", "gauge", ("pool_name",), "Running tasks of a pool."),

@@ -110,6 +110,8 @@ a series for ever: they are dropped before anything is counted. Call with (dict 
 {{- $_ := set $.settings "AIRFLOW__METRICS__STATSD_DISABLED_TAGS" "job_id,run_id" }}
 {{- $_ := set $.settings "AIRFLOW__METRICS__STATSD_CUSTOM_CLIENT_PATH" "aerodrome_metrics.Client" }}
 {{- $_ := set $.settings "AIRFLOW__METRICS__STAT_NAME_HANDLER" "aerodrome_metrics.stat_name" }}
+{{- /* These have names of DAGs and files in their own names, whatever the next setting says: a measurement for each. */}}
+{{- $_ := set $.settings "AIRFLOW__METRICS__METRICS_BLOCK_LIST" "^dagrun\\..+\\.first_task_scheduling_delay,^dag_processing\\.last_num_of_db_queries\\." }}
 {{- /* The same once more, with names of DAGs and tasks in the names of metrics. */}}
 {{- $_ := set $.settings "AIRFLOW__METRICS__LEGACY_NAMES_ON" "False" }}
 {{- $_ := set $.settings "AERODROME_ENVIRONMENT" $.root.Values.environment }}

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cli.base.errors import UserError
+from cli.base.influxdb import InfluxDB
+from cli.operations import health_figures
 from infra.contract import metrics
 from tests.unit.images import airflow_database, metrics_pipeline, real_airflow
 from tests.unit.images.airflow_database import Databases
@@ -23,6 +26,13 @@ NAMES = [
 ]
 
 FINISHED = "airflow_ti_finish"
+
+ALWAYS_SENT = [
+    one
+    for one in metrics.AIRFLOW
+    # A triggerer, a scheduled run and one that succeeds are not among what these tests start.
+    if not one.name.endswith(("triggerer_heartbeat", "schedule_delay", "duration_success"))
+]
 
 
 @pytest.fixture(scope="module")
@@ -203,8 +213,44 @@ def test_a_dag_runs_success_failure_retry_and_mapped_task(
         ("mapped", "success"): 3,
     }
     assert pipeline.sum("airflow_ti_start", dag_id="measured") == 7
+    # A name of a DAG in the name of a measurement would make one for each.
+    names = [str(row["name"]) for row in pipeline.ask("SHOW MEASUREMENTS")]
+    assert not [name for name in names if "measured" in name]
+    assert {one.name for one in ALWAYS_SENT} <= set(names)
     (run_row,) = pipeline.ask(
         'SELECT sum("count") AS n FROM "airflow_dagrun_duration_failed" WHERE "dag_id" = \'measured\''
     )
     assert run_row["n"] == 1
     assert pipeline.sum("airflow_scheduler_heartbeat") > 0
+
+
+def test_the_command_line_reads_the_health_figures(pipeline: Pipeline) -> None:
+    pipeline.send(
+        finished("success", 4, "shown")
+        + finished("failed", 2, "shown")
+        + "stats.gauge('dag_processing.import_errors', 3)\n"
+    )
+    until(lambda: pipeline.sum(FINISHED, dag_id="shown") == 6)
+    until(lambda: pipeline.ask('SELECT * FROM "airflow_dag_processing_import_errors"'))
+    with _reader(pipeline, PASSWORDS[metrics.READER]) as influxdb:
+        found = {one.key: one for one in health_figures.figures(influxdb, "dev", 1)}
+        elsewhere = health_figures.figures(influxdb, "another", 1)
+    assert found["succeeded"].value == pipeline.sum(FINISHED, state="success")
+    assert found["failed"].value is not None
+    assert found["failed"].value >= 2
+    assert found["importErrors"].value is not None
+    assert "█" in found["succeeded"].plot
+    assert len(found["succeeded"].plot) <= health_figures.POINTS
+    assert {one.value for one in elsewhere} == {None}
+    data = health_figures.as_data("dev", 1, list(found.values()))
+    assert data["figures"]["succeeded"]["value"] == found["succeeded"].value
+    with (
+        _reader(pipeline, "wrong") as influxdb,
+        pytest.raises(UserError, match="refuses the login"),
+    ):
+        influxdb.rows("SHOW DATABASES")
+
+
+def _reader(pipeline: Pipeline, password: str) -> InfluxDB:
+    url = f"http://127.0.0.1:{pipeline.influxdb_port}"
+    return InfluxDB(url, metrics.DATABASE, metrics.READER, password)
