@@ -41,6 +41,8 @@ Counters and timings are those since the point before: a sum over time is exact,
   percentiles = [90.0, 99.0]
   percentile_limit = 1000
   allowed_pending_messages = 100000
+  # Some thousand packets that come at once; the node's net.core.rmem_max may allow fewer.
+  read_buffer_size = 4194304
 
 [[inputs.kubernetes]]
   interval = "{{ int .Values.telegraf.nodeSeconds }}s"
