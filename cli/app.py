@@ -33,6 +33,7 @@ from cli.commands import (
     inventory,
     list_environments,
     logs,
+    metrics,
     open_ui,
     outputs,
     preview,
@@ -129,6 +130,7 @@ app.command("list", short_help="List every environment.")(list_environments.list
 app.command("status")(status.status)
 app.command("open")(open_ui.open_ui)
 app.command("logs")(logs.logs)
+app.command("metrics")(metrics.metrics)
 app.command("exec", short_help="Run a command in a pod of Airflow.")(execute.execute)
 app.command("extend")(extend.extend)
 app.command("backup", short_help="Back up Airflow's database, or list the backups.")(backup.backup)

@@ -8,6 +8,7 @@ from infra.backup import Backup, BackupArgs
 from infra.celery import celery_values
 from infra.cluster import STORAGE_CLASS, Cluster, ClusterArgs
 from infra.contract.executors import REDIS
+from infra.contract.metrics import STATSD_HOST
 from infra.contract.pooling import PGBOUNCER
 from infra.contract.sizes import images as images_of
 from infra.database import Database, DatabaseArgs
@@ -15,6 +16,7 @@ from infra.database_clean import DatabaseClean, DatabaseCleanArgs
 from infra.flow_log import FlowLog, FlowLogArgs
 from infra.image import Image, ImageArgs
 from infra.log_bucket import LogBucket, LogBucketArgs
+from infra.monitoring import deploy_monitoring, monitoring_images
 from infra.network import Network, NetworkArgs
 from infra.pgbouncer import pgbouncer_values
 from infra.postgres import grow_disk, postgres_values
@@ -26,8 +28,8 @@ from infra.stack import Stack
 def deploy(stack: Stack) -> None:
     settings = stack.settings
     network = Network("network", NetworkArgs(stack))
-    # These two have a place in any case: branches choose their own, and run from it when this one changes.
-    kept = (*images_of(settings.database), REDIS, PGBOUNCER)
+    # The first two have a place in any case: branches choose their own, and run from it when this one changes.
+    kept = (*images_of(settings.database), REDIS, PGBOUNCER, *monitoring_images(settings))
     registry = Registry("registry", RegistryArgs(stack, images=kept))
     bucket = LogBucket("logs", LogBucketArgs(stack, network if settings.flow_logs else None))
     if settings.flow_logs:
@@ -48,6 +50,7 @@ def deploy(stack: Stack) -> None:
         if settings.database_keep_days
         else None
     )
+    monitoring = deploy_monitoring(stack, cluster, registry)
     address = database.address if database else in_cluster(stack)
     airflow = Airflow(
         "airflow",
@@ -62,6 +65,7 @@ def deploy(stack: Stack) -> None:
             after=[
                 cluster.storage_class,
                 *(one.association for one in (backup, clean) if one),
+                *([monitoring.release] if monitoring else []),
             ],
             values={
                 **postgres_values(stack, images.get("postgres")),
@@ -69,6 +73,7 @@ def deploy(stack: Stack) -> None:
                 **pgbouncer_values(stack, registry.repositories[PGBOUNCER], address),
                 **(backup.values if backup else {}),
                 **(clean.values if clean else {}),
+                **(monitoring.values if monitoring else {}),
             },
         ),
     )
@@ -88,6 +93,7 @@ def deploy(stack: Stack) -> None:
             address,
             airflow.database_secret_name,
             STORAGE_CLASS,
+            STATSD_HOST if monitoring else "",
         )
     )
     outputs.export_rancher(rancher.address if rancher else None, access.rancher_key)

@@ -12,6 +12,8 @@ from pulumi_kubernetes.meta import v1 as meta
 from pulumi_kubernetes.networking import v1 as networking
 
 from infra.address import PORT
+from infra.contract.metrics import NAMESPACE as MONITORING
+from infra.contract.metrics import STATSD_PORT
 from infra.stack import Stack
 
 NAMESPACE_LABELS = {
@@ -100,11 +102,17 @@ def _ways_out() -> list[networking.NetworkPolicyEgressRuleArgs]:
             match_labels={"kubernetes.io/metadata.name": "kube-system"}
         )
     )
+    monitoring = peer(
+        namespace_selector=meta.LabelSelectorArgs(
+            match_labels={"kubernetes.io/metadata.name": MONITORING}
+        )
+    )
     identities = peer(ip_block=networking.IPBlockArgs(cidr=POD_IDENTITY_AGENT))
     return [
         rule(to=[own]),
         rule(to=[dns], ports=[_port(53, "UDP"), _port(53)]),
         rule(to=[identities], ports=[_port(80)]),
+        rule(to=[monitoring], ports=[_port(STATSD_PORT, "UDP")]),
         # Whom the database lets in is decided by its own policy or security group, and by the password.
         rule(ports=[_port(PORT)]),
         # Kubernetes, AWS and what DAGs call outside. Other environments do not listen there.

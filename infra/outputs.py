@@ -44,6 +44,7 @@ class Foundation:
     database: Address
     database_secret: str
     storage_class: str
+    metrics_host: str
 
 
 def _export(output: Output[Any], value: Any) -> None:
@@ -100,6 +101,7 @@ def export_foundation(foundation: Foundation) -> None:
     _export(Outputs.database_tls, foundation.database.tls)
     _export(Outputs.database_admin_secret_name, foundation.database_secret)
     _export(Outputs.storage_class, foundation.storage_class)
+    _export(Outputs.metrics_host, foundation.metrics_host)
     if foundation.branch_boundary:
         _export(Outputs.branch_boundary, foundation.branch_boundary)
 

@@ -35,6 +35,9 @@ SECRETS = {
     "adminPassword": "admin-password",
     "celeryPassword": "celery/p@ss:word",
     "checksumKey": "checksum-0123456789abcdef0123456789abcdef",
+    "metricsAdminPassword": "metrics/admin/p@ss",
+    "metricsWriterPassword": "metrics/writer/p@ss",
+    "metricsReaderPassword": "metrics/reader/p@ss",
 }
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4

@@ -16,6 +16,7 @@ from infra.contract.outputs import Outputs
 from infra.contract.pooling import PGBOUNCER
 from infra.image import Image, ImageArgs
 from infra.isolation import NAMESPACE_LABELS, NamespaceIsolation, NamespaceIsolationArgs
+from infra.monitoring import statsd_values
 from infra.pgbouncer import pgbouncer_values
 from infra.stack import Stack
 
@@ -68,6 +69,7 @@ def deploy(stack: Stack) -> None:
                 **_values(stack),
                 **celery_values(stack, base.repository(REDIS), base.output(Outputs.storage_class)),
                 **pgbouncer_values(stack, base.repository(PGBOUNCER), server),
+                **statsd_values(base.output(Outputs.metrics_host).apply(lambda host: host or "")),
             },
         ),
     )

@@ -20,6 +20,7 @@ GO_MODULE = ROOT / "sandbox" / "cluster" / "gomodule"
 LANGUAGE_HOST = GO_MODULE / "language-host"
 PROVIDER_MODULE = ROOT / "sandbox" / "pulumi" / "kubernetes_provider"
 CHECKERS_MODULE = ROOT / "sandbox" / "setup" / "gomodule"
+TELEGRAF_MODULE = ROOT / "images" / "telegraf" / "source"
 COMPOSE_MODULE = ROOT / "sandbox" / "setup" / "compose_module"
 REQUIREMENTS = ROOT / "requirements"
 
@@ -50,7 +51,7 @@ start services of their own, or take the place of Docker's."""
 
 CHECKER_PACKAGES = (
     *("cloud-init", "postgresql-15", "redis-tools", "libjemalloc2", "liblzf1"),
-    *("pgbouncer", "libc-ares2", "libevent-2.1-7"),
+    *("pgbouncer", "libc-ares2", "libevent-2.1-7", "influxdb"),
     *("podman", "conmon", "netavark", "aardvark-dns"),
 )
 """Unpacked for the tests. Installed, cloud-init would configure the machine at its next start, PostgreSQL would
@@ -190,6 +191,12 @@ def compose_dir() -> Path:
 
 
 @cache
+def telegraf_dir() -> Path:
+    """Telegraf, as its image's build makes it."""
+    return cache_dir() / "telegraf" / digest(TELEGRAF_MODULE, platform.machine())
+
+
+@cache
 def base_image_dir() -> Path:
     """Holds rootfs.tar, the Debian base of the images."""
     inputs = digest(BASE_SUITE, *BASE_PACKAGES, platform.machine())
@@ -214,6 +221,11 @@ def actionlint() -> Path:
 def docker_compose() -> Path:
     """Docker's compose, for the tests of compose files."""
     return _existing(compose_dir() / "docker-compose", "python3 -m sandbox.setup --for-tests")
+
+
+def telegraf() -> Path:
+    """Telegraf, for the tests of its chart's settings."""
+    return _existing(telegraf_dir() / "telegraf", "python3 -m sandbox.setup --for-tests")
 
 
 def cni_plugins() -> Path:

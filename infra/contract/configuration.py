@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
 
 from infra.contract import dag_sources, executors
+from infra.contract.metrics import MonitoringScope
 from infra.contract.settings import FORMER_KEYS, NAMESPACE, SETTINGS, Secrets, Settings
 from infra.contract.tenancy import Tenancy
 
@@ -85,6 +86,7 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
         *_check_together(settings),
         *_check_executor(settings, secrets),
         *_check_dags(settings, secrets),
+        *_check_monitoring(settings, secrets),
     ]
     if crossed:
         raise SettingsError(crossed)
@@ -118,6 +120,27 @@ def _check_executor(settings: Settings, secrets: Secrets) -> list[str]:
             f"./aerodrome up makes it up, or {_set_command('celeryPassword')}"
         ]
     return []
+
+
+def _check_monitoring(settings: Settings, secrets: Secrets) -> list[str]:
+    if settings.monitoring == MonitoringScope.none:
+        return []
+    if settings.tenancy == Tenancy.shared:
+        return [
+            f"{NAMESPACE}:monitoring is {settings.monitoring!r}: a shared environment sends its metrics to its base's "
+            f"InfluxDB: ./aerodrome config set monitoring {settings.monitoring} --env {settings.base}"
+        ]
+    needed = {
+        "metricsAdminPassword": secrets.metrics_admin_password,
+        "metricsWriterPassword": secrets.metrics_writer_password,
+        "metricsReaderPassword": secrets.metrics_reader_password,
+    }
+    return [
+        f"{NAMESPACE}:{key} is not set, and monitoring needs it: "
+        f"./aerodrome up makes it up, or {_set_command(key)}"
+        for key, value in needed.items()
+        if not value
+    ]
 
 
 def _check_dags(settings: Settings, secrets: Secrets) -> list[str]:

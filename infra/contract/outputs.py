@@ -87,6 +87,12 @@ class Outputs(Mapping[str, Any]):
     flower_service = Output("flowerService", "", "The Service of Flower, where Celery runs tasks.")
     flower_port = Output("flowerPort", 0, "The port of that Service.")
 
+    metrics_host = Output(
+        "metricsHost",
+        "",
+        "Where Airflow's metrics are taken in, its branches' as well; empty without monitoring.",
+    )
+
     contract = Output("contract", 0, "What it offers to branches: the program's CONTRACT.")
     log_bucket_arn = Output("logBucketArn", "", "The bucket, for the roles of branches.")
     repositories: Output[Mapping[str, Any]] = Output(

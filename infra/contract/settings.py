@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from infra.contract import dag_sources, executors, task_policies
+from infra.contract.metrics import MonitoringScope
 from infra.contract.naming import ENVIRONMENT_MAX_LENGTH, ENVIRONMENT_PATTERN
 from infra.contract.rules import (
     Make,
@@ -332,6 +333,14 @@ class Settings:
         connections of a few processes. `docs/database.md` says when it is worth it.""",
     )
 
+    monitoring: str = setting(
+        MonitoringScope.none,
+        """Whether the environment has an InfluxDB with metrics: Airflow's, of its branches as well, and the
+        nodes'. Default none: it is two more pods and two disks. A shared environment sends its metrics to its base's,
+        where that has one. `docs/monitoring.md` says what is measured.""",
+        choices=tuple(MonitoringScope),
+    )
+
     ui_service_type: str = setting(
         "ClusterIP",
         """How Airflow's UI is reached. Default ClusterIP (`kubectl port-forward`): a public UI
@@ -436,6 +445,25 @@ class Secrets:
         then the Fernet key does it.""",
         check=at_least(32),
         make=token(32),
+    )
+
+    metrics_admin_password: str = later_secret(
+        """The password of InfluxDB's administrator, 12 characters or more. Needed with monitoring metrics, as the two
+        that follow; `up` makes them up for environments that were deployed without.""",
+        check=at_least(12),
+        make=token(24),
+    )
+
+    metrics_writer_password: str = later_secret(
+        "The password with which Telegraf writes to InfluxDB, and cannot read.",
+        check=at_least(12),
+        make=token(24),
+    )
+
+    metrics_reader_password: str = later_secret(
+        "The password with which metrics are read from InfluxDB, those of branches as well.",
+        check=at_least(12),
+        make=token(24),
     )
 
     git_token: str = given_secret(

@@ -14,6 +14,13 @@ REDIS_DISK_GB: Final = 1
 """A queued task is some kilobytes; the log of changes is rewritten when it has doubled."""
 
 
+INFLUXDB_DISK_GB: Final = 10
+"""`docs/monitoring.md` has what points take of it."""
+
+TELEGRAF_DISK_GB: Final = 1
+"""What waits for InfluxDB: a million points."""
+
+
 def zones(available: Iterable[str]) -> list[str]:
     """The zones that are used, of those in the region that need no opt-in."""
     return sorted(available)[:ZONES]

@@ -78,6 +78,9 @@ def tasks(*, for_tests: bool = False) -> list[Task]:
         compose = "Docker's compose, for the tests (4 minutes, once)"
         built = tools.compose_dir().is_dir
         found.append(Task("compose", compose, built, go_tools.build_compose, needed))
+        telegraf = "Telegraf, for the tests (a minute, once)"
+        there = tools.telegraf_dir().is_dir
+        found.append(Task("telegraf", telegraf, there, go_tools.build_telegraf, needed))
     return found
 
 
@@ -102,7 +105,7 @@ def _has_kubernetes_plugin() -> bool:
 def _go_ready(for_tests: bool) -> bool:
     own = [tools.tools_dir(), tools.actionlint_dir()]
     if for_tests:
-        own.append(tools.compose_dir())
+        own += [tools.compose_dir(), tools.telegraf_dir()]
     built = all(folder.is_dir() for folder in own)
     if built and _has_pulumi() and _has_kubernetes_plugin():
         return True

@@ -133,6 +133,15 @@ def build_compose(log: Log) -> None:
         _compile(log, str(folder / "docker-compose"), (package,), module=tools.COMPOSE_MODULE)
 
 
+def build_telegraf(log: Log) -> None:
+    """Telegraf, by the script with which its image's build makes it."""
+    with made_whole(tools.telegraf_dir()) as folder:
+        log.run(
+            ["sh", tools.TELEGRAF_MODULE / "build", folder],
+            env={"GO": go_program(), **_collector(Path("/proc/meminfo"))},
+        )
+
+
 def _compile(
     log: Log,
     output: str,

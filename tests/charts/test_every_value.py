@@ -123,6 +123,8 @@ AROUND: dict[str, Node] = {
     "backup": {"backup": {"enabled": True, "bucket": "my-bucket"}},
     "databaseClean.enabled": {"databaseClean": {"bucket": "my-logs"}},
     "databaseClean": {"databaseClean": {"enabled": True, "bucket": "my-bucket"}},
+    "metrics": {"metrics": {"enabled": True, "host": "telegraf"}},
+    "metrics.enabled": {"metrics": {"host": "telegraf"}},
     "xcom": {"logs": {"bucket": "my-logs"}},
     "celery": CELERY,
     "redis": CELERY,

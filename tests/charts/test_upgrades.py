@@ -92,6 +92,8 @@ def placed(path: str, value: Any) -> dict[str, Any]:
 
 
 AROUND: dict[str, dict[str, Any]] = {
+    "metrics.enabled": {"metrics": {"host": "telegraf"}},
+    "metrics": {"metrics": {"enabled": True, "host": "telegraf"}},
     "backup": {"backup": {"bucket": "my-bucket"}},
     "databaseClean": {"databaseClean": {"bucket": "my-bucket"}},
     "secretsChecksums.declared": {

@@ -238,6 +238,7 @@ def test_it_tells_what_every_environment_tells(program: Program, shared: Program
         "repositories",
         "postgresImageRef",
         "databaseHost",
+        "metricsHost",
         "databaseTls",
         "databaseAdminSecretName",
         "storageClass",

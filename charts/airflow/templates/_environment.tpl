@@ -83,6 +83,7 @@ values end after ten seconds, and with them tasks that start, hand on a value or
 {{- $_ := set $settings "AERODROME_RESTRICTED_PODS" "true" }}
 {{- end }}
 {{- include "airflow.celery.settings" (dict "root" . "settings" $settings) }}
+{{- include "airflow.metrics.settings" (dict "root" . "settings" $settings) }}
 {{- range $section, $keys := .Values.config }}
 {{- range $key, $value := $keys }}
 {{- $_ := set $settings (printf "AIRFLOW__%s__%s" (upper $section | replace "." "_") (upper $key)) $value }}
@@ -92,6 +93,30 @@ values end after ten seconds, and with them tasks that start, hand on a value or
 {{- $_ := set $settings $name (toString $value) }}
 {{- end }}
 {{- toJson $settings }}
+{{- end }}
+
+{{/*
+StatsD with tags, as InfluxDB has them, by the image's aerodrome_metrics.py. Tags that have one value for each run would each be
+a series for ever: they are dropped before anything is counted. Call with (dict "root" $ "settings" $settings).
+*/}}
+{{- define "airflow.metrics.settings" -}}
+{{- with .root.Values.metrics }}
+{{- if .enabled }}
+{{- $_ := set $.settings "AIRFLOW__METRICS__STATSD_ON" "True" }}
+{{- $_ := set $.settings "AIRFLOW__METRICS__STATSD_HOST" (required "metrics.host: where Telegraf listens" .host) }}
+{{- $_ := set $.settings "AIRFLOW__METRICS__STATSD_PORT" (int .port) }}
+{{- $_ := set $.settings "AIRFLOW__METRICS__STATSD_PREFIX" "airflow" }}
+{{- $_ := set $.settings "AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED" "True" }}
+{{- $_ := set $.settings "AIRFLOW__METRICS__STATSD_DISABLED_TAGS" "job_id,run_id" }}
+{{- $_ := set $.settings "AIRFLOW__METRICS__STATSD_CUSTOM_CLIENT_PATH" "aerodrome_metrics.Client" }}
+{{- $_ := set $.settings "AIRFLOW__METRICS__STAT_NAME_HANDLER" "aerodrome_metrics.stat_name" }}
+{{- /* These have names of DAGs and files in their own names, whatever the next setting says: a measurement for each. */}}
+{{- $_ := set $.settings "AIRFLOW__METRICS__METRICS_BLOCK_LIST" "^dagrun\\..+\\.first_task_scheduling_delay,^dag_processing\\.last_num_of_db_queries\\." }}
+{{- /* The same once more, with names of DAGs and tasks in the names of metrics. */}}
+{{- $_ := set $.settings "AIRFLOW__METRICS__LEGACY_NAMES_ON" "False" }}
+{{- $_ := set $.settings "AERODROME_ENVIRONMENT" $.root.Values.environment }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/*

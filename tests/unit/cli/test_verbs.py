@@ -277,6 +277,17 @@ def test_open_flower_says_what_is_missing(run: Run, run_json: Callable[..., Any]
     assert "./aerodrome config set executor CeleryExecutor" in refused.stderr
 
 
+def test_metrics_say_what_is_missing(run: Run, run_json: Callable[..., Any]) -> None:
+    run_json("up")
+    refused = run("metrics")
+    assert refused.exit_code == 2
+    assert 'error: "sandbox" has no metrics' in refused.stderr
+    assert "./aerodrome config set monitoring metrics --env sandbox" in refused.stderr
+    both = run("metrics", "--watch", "--json")
+    assert both.exit_code == 2
+    assert "exclude each other" in both.stdout + both.stderr
+
+
 def test_proof_runs_the_dag(run_json: Callable[..., Any]) -> None:
     run_json("up")
     data = run_json("proof")

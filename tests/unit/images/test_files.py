@@ -88,6 +88,12 @@ def test_the_image_and_the_kit_use_the_same_installer() -> None:
     assert (AIRFLOW / "uv.txt").read_text() == (ROOT / "requirements" / "uv.txt").read_text()
 
 
+@pytest.mark.parametrize("name", ["go.in", "go.txt"])
+def test_telegraf_and_the_kit_are_built_by_the_same_go(name: str) -> None:
+    image, kit = AIRFLOW.parent / "telegraf" / name, ROOT / "requirements" / name
+    assert image.read_text() == kit.read_text()
+
+
 def test_chart_and_image_are_of_the_same_airflow() -> None:
     chart = (ROOT / "charts" / "airflow" / "Chart.yaml").read_text()
     found = re.search(r'^appVersion: "(.+)"$', chart, re.MULTILINE)

@@ -22,6 +22,9 @@ SECRETS = {
     "adminPassword": "p" * 8,
     "celeryPassword": "celery-password",
     "checksumKey": "c" * 32,
+    "metricsAdminPassword": "metrics-admin-password",
+    "metricsWriterPassword": "metrics-writer-password",
+    "metricsReaderPassword": "metrics-reader-password",
 }
 MINIMAL = {"environment": "dev", **SECRETS}
 

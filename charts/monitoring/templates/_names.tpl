@@ -1,0 +1,11 @@
+{{/* Every name of an object is made here and nowhere else. */}}
+
+{{- define "monitoring.name" -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- end }}
+
+{{- define "monitoring.name.influxdb" -}}{{ include "monitoring.name" . }}-influxdb{{- end }}
+{{- define "monitoring.name.telegraf" -}}{{ include "monitoring.name" . }}-telegraf{{- end }}
+
+{{/* Not in a namespace: two releases of one name in one cluster must not meet. */}}
+{{- define "monitoring.name.clusterRole" -}}{{ .Release.Namespace }}-{{ include "monitoring.name.telegraf" . }}{{- end }}

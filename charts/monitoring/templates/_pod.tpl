@@ -1,0 +1,65 @@
+{{/* The parts that the pods share. */}}
+
+{{/* An image by its digest, or else by its tag. Call with (dict "name" "influxdb" "image" .Values.influxdb.image). */}}
+{{- define "monitoring.image" -}}
+{{- $_ := required (printf "%s.image.repository: the image is built from images/%s" .name .name) .image.repository -}}
+{{- $_ = required (printf "%s.image: digest or tag" .name) (.image.digest | default .image.tag) -}}
+{{ .image.repository }}{{ if .image.digest }}@{{ .image.digest }}{{ else }}:{{ .image.tag }}{{ end }}
+{{- end }}
+
+{{- define "monitoring.confinement" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{/* Whom a pod runs as: the image's user, whose files are on the volume. Call with the number. */}}
+{{- define "monitoring.user" -}}
+runAsNonRoot: true
+runAsUser: {{ . }}
+runAsGroup: {{ . }}
+fsGroup: {{ . }}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "monitoring.placement" -}}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* The one volume of a StatefulSet. Call with root, component and storage. */}}
+{{- define "monitoring.volume" -}}
+- metadata:
+    name: data
+    labels:
+      {{- include "monitoring.selector" . | nindent 6 }}
+  spec:
+    accessModes: [ReadWriteOnce]
+    {{- with .storage.storageClass }}
+    storageClassName: {{ . }}
+    {{- end }}
+    resources:
+      requests:
+        storage: {{ .storage.size }}
+{{- end }}
+
+{{/* Passwords as files, of these users alone. Call with root and users. */}}
+{{- define "monitoring.passwords" -}}
+- name: passwords
+  secret:
+    secretName: {{ .root.Values.secret }}
+    defaultMode: 0440
+    items:
+      {{- range .users }}
+      - {key: {{ . }}, path: {{ . }}}
+      {{- end }}
+{{- end }}

@@ -1,0 +1,106 @@
+"""Metrics: what is measured, how it is called, where it lies. Dashboards, alerts and `aerodrome metrics` query by it.
+
+Airflow's StatsD, with tags, goes to Telegraf, and from there to InfluxDB: `charts/monitoring`.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class MonitoringScope(StrEnum):
+    """The setting `monitoring`."""
+
+    none = "none"
+    metrics = "metrics"
+
+
+INFLUXDB, TELEGRAF = "influxdb", "telegraf"
+"""The folders of the images, and the chart's groups of values."""
+
+NAMESPACE: Final = "monitoring"
+"""In the cluster; a base's is its branches', too."""
+
+RELEASE: Final = "monitoring"
+
+STATSD_SERVICE: Final = f"{RELEASE}-telegraf"
+STATSD_HOST: Final = f"{STATSD_SERVICE}.{NAMESPACE}.svc.cluster.local"
+STATSD_PORT: Final = 8125
+
+INFLUXDB_SERVICE: Final = f"{RELEASE}-influxdb"
+INFLUXDB_PORT: Final = 8086
+
+SECRET: Final = "monitoring-influxdb"
+"""The Secret with one password for each of `USERS`."""
+
+DATABASE: Final = "metrics"
+
+RAW: Final = "raw"
+"""The retention policy of points as they came; the default of queries that name none."""
+
+DOWNSAMPLED: Final = "downsampled"
+"""The retention policy of what the continuous queries make of them."""
+
+ADMIN, WRITER, READER = "admin", "writer", "reader"
+USERS: Final = (ADMIN, WRITER, READER)
+
+ENVIRONMENT_TAG: Final = "environment"
+"""On every point of an Airflow: a base's InfluxDB has those of its branches, too. Points of the cluster have none."""
+
+DROPPED_TAGS: Final = ("job_id", "run_id")
+"""Never stored: each value is there once, and would be a series of its own for ever."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One measurement in InfluxDB."""
+
+    name: str
+    kind: str
+    """`counter`: field `value`, the number of events since the point before. `gauge`: field `value`. `timing`: fields
+    `count`, `sum`, `mean`, `median`, `lower`, `upper`, `stddev` and `90_percentile`, `99_percentile`, in milliseconds."""
+    tags: tuple[str, ...]
+    doc: str
+
+
+_TASK = ("dag_id", "task_id")
+_EXECUTOR = ("executor_class_name",)
+
+AIRFLOW: Final = (
+    Measurement(
+        "airflow_scheduler_heartbeat", "counter", (), "Every 5 s while the scheduler lives."
+    ),
+    Measurement("airflow_dag_processor_heartbeat", "counter", (), "While the DAG processor lives."),
+    Measurement("airflow_triggerer_heartbeat", "counter", (), "While the triggerer lives."),
+    Measurement("airflow_ti_start", "counter", _TASK, "Tries of tasks that began."),
+    Measurement("airflow_ti_finish", "counter", (*_TASK, "state"), "Tries of tasks that ended."),
+    Measurement("airflow_task_duration", "timing", _TASK, "How long a try ran."),
+    Measurement(
+        "airflow_task_scheduled_duration", "timing", (*_TASK, "queue"), "From scheduled to queued."
+    ),
+    Measurement(
+        "airflow_dagrun_duration_success", "timing", ("dag_id", "run_type"), "Runs that succeeded."
+    ),
+    Measurement(
+        "airflow_dagrun_duration_failed", "timing", ("dag_id", "run_type"), "Runs that failed."
+    ),
+    Measurement(
+        "airflow_dagrun_schedule_delay", "timing", ("dag_id", "run_type"), "How late a run began."
+    ),
+    Measurement(
+        "airflow_dag_processing_import_errors", "gauge", (), "DAG files that cannot be imported."
+    ),
+    Measurement("airflow_dagbag_size", "gauge", (), "DAGs that were found."),
+    Measurement(
+        "airflow_executor_queued_tasks", "gauge", _EXECUTOR, "Tasks that wait for the executor."
+    ),
+    Measurement("airflow_executor_running_tasks", "gauge", _EXECUTOR, "Tasks that it runs."),
+    Measurement("airflow_executor_open_slots", "gauge", _EXECUTOR, "How many more it could run."),
+    Measurement("airflow_pool_open_slots", "gauge", ("pool_name",), "Free slots of a pool."),
+    Measurement("airflow_pool_queued_slots", "gauge", ("pool_name",), "Queued tasks of a pool."),
+    Measurement("airflow_pool_running_slots", "gauge", ("pool_name",), "Running tasks of a pool."),
+    Measurement(
+        "airflow_scheduler_tasks_starving", "gauge", (), "Tasks for which no pool has a slot."
+    ),
+)
+"""What dashboards and alerts go by. Airflow sends more, named alike: `airflow_` and Airflow's own name with `_` for `.`."""

@@ -1,0 +1,143 @@
+"""What the program makes for monitoring, on both tenancies, and that it makes nothing of it otherwise."""
+
+from typing import Any
+
+import pytest
+
+from cli.cloud.catalogue import BY_TYPE
+from infra.contract import metrics
+from tests.charts.rendering import ROOT, Rendered, render_exactly
+from tests.charts.rollouts import replaced
+from tests.program.conftest import BASE, BRANCH, BRANCH_SECRETS
+from tests.program.recording import SECRETS, Program, run_program
+from tests.program.test_rollouts import AIRFLOW, deployed
+
+CONFIG = {"environment": "test", "monitoring": "metrics"}
+RELEASE = "kubernetes:helm.sh/v3:Release"
+NAMESPACE = "kubernetes:core/v1:Namespace"
+PASSWORDS = {
+    user: SECRETS[f"metrics{user.capitalize()}Password"]
+    for user in (metrics.ADMIN, metrics.WRITER, metrics.READER)
+}
+
+
+@pytest.fixture(scope="module")
+def monitored() -> Program:
+    return run_program(CONFIG, SECRETS)
+
+
+@pytest.fixture(scope="module")
+def branch(monitored: Program) -> Program:
+    return run_program(BRANCH, BRANCH_SECRETS, {BASE: monitored})
+
+
+def values(program: Program, release: str = "-airflow") -> dict[str, Any]:
+    found: dict[str, Any] = program.one(RELEASE, release).inputs["values"]
+    return found
+
+
+def rendered(program: Program) -> Rendered:
+    release = program.one(RELEASE, "-monitoring").inputs
+    found = render_exactly(
+        dict(release["values"]),
+        release["name"],
+        metrics.NAMESPACE,
+        ROOT / "charts" / "monitoring",
+    )
+    assert not found.error
+    return found
+
+
+def test_its_users_passwords_are_in_one_secret_and_in_no_value(monitored: Program) -> None:
+    secret = monitored.one("kubernetes:core/v1:Secret", f"-{metrics.SECRET}")
+    assert secret.inputs["stringData"] == PASSWORDS
+    assert "stringData" in secret.secret_inputs
+    for word in PASSWORDS.values():
+        assert word not in str(values(monitored, "-monitoring"))
+        assert word not in str(values(monitored))
+        assert word not in str(monitored.outputs)
+
+
+def test_airflow_sends_to_where_the_chart_listens(monitored: Program) -> None:
+    told = values(monitored)["metrics"]
+    assert told == {"enabled": True, "host": metrics.STATSD_HOST, "port": metrics.STATSD_PORT}
+    service = rendered(monitored).find("Service", metrics.STATSD_SERVICE)
+    assert service["spec"]["ports"][0]["port"] == told["port"]
+    assert told["host"].split(".")[:2] == [metrics.STATSD_SERVICE, metrics.NAMESPACE]
+    settings = deployed(monitored).rendered.environment()
+    assert settings["AIRFLOW__METRICS__STATSD_ON"] == "True"
+    assert settings["AERODROME_ENVIRONMENT"] == "test"
+
+
+def test_environments_of_the_cluster_may_send_and_nobody_else(
+    monitored: Program, branch: Program
+) -> None:
+    policy = rendered(monitored).find("NetworkPolicy", metrics.STATSD_SERVICE)
+    peers = [
+        peer["namespaceSelector"]["matchLabels"] for peer in policy["spec"]["ingress"][0]["from"]
+    ]
+    for program, name in ((monitored, "-namespace"), (branch, "-namespace")):
+        labels = program.one(NAMESPACE, name).inputs["metadata"]["labels"]
+        assert [peer for peer in peers if peer.items() <= labels.items()]
+    assert all(peer for peer in peers)
+
+
+def test_a_branch_sends_to_its_base_and_has_none_of_its_own(branch: Program) -> None:
+    assert values(branch)["metrics"]["host"] == metrics.STATSD_HOST
+    assert values(branch)["metrics"]["enabled"] is True
+    assert len(branch.of_type(RELEASE)) == 2
+    settings = deployed(branch).rendered.environment()
+    assert settings["AERODROME_ENVIRONMENT"] == BRANCH["environment"]
+    (policy,) = branch.of_type("kubernetes:networking.k8s.io/v1:NetworkPolicy")
+    ways = [rule for rule in policy.inputs["spec"]["egress"] if "8125" in str(rule.get("ports"))]
+    assert [port["protocol"] for rule in ways for port in rule["ports"]] == ["UDP"]
+    assert metrics.NAMESPACE in str(ways)
+
+
+def test_a_branch_of_a_base_without_sends_none(shared: Program) -> None:
+    assert values(shared)["metrics"]["enabled"] is False
+    assert "AIRFLOW__METRICS__STATSD_ON" not in deployed(shared).rendered.environment()
+
+
+def test_metrics_come_before_who_sends_them(monitored: Program) -> None:
+    """A process that finds no address sends nothing at first; and it goes after them."""
+    airflow = monitored.one(RELEASE, "-airflow")
+    assert monitored.depends_on(airflow, monitored.one(RELEASE, "-monitoring"))
+
+
+def test_without_it_there_is_nothing(program: Program) -> None:
+    assert "metrics" not in values(program)
+    assert not [one for one in program.resources if "monitoring" in one.name]
+    assert not [one for one in program.resources if one.name.endswith(("influxdb", "telegraf"))]
+    assert program.outputs["metricsHost"] == ""
+
+
+def test_airflows_pods_are_replaced_and_those_of_the_database_stay(
+    monitored: Program, program: Program
+) -> None:
+    assert replaced(deployed(program).rendered, deployed(monitored).rendered) == AIRFLOW
+
+
+def test_a_new_password_starts_both_again(monitored: Program) -> None:
+    after = run_program(CONFIG, {**SECRETS, "metricsWriterPassword": "another-writer-password"})
+    before_sum = values(monitored, "-monitoring")["secretChecksum"]
+    assert values(after, "-monitoring")["secretChecksum"] != before_sum
+
+
+def test_its_volumes_have_a_price(monitored: Program) -> None:
+    release = monitored.one(RELEASE, "-monitoring")
+    charges = list(BY_TYPE[RELEASE].price(release.inputs))
+    assert {charge.what: charge.amount for charge in charges} == {
+        "metrics' volume": 10,
+        "metrics' buffer": 1,
+    }
+
+
+def test_what_is_missing_or_impossible_is_refused() -> None:
+    without = {key: word for key, word in SECRETS.items() if key != "metricsWriterPassword"}
+    with pytest.raises(Exception, match="metricsWriterPassword is not set, and monitoring needs"):
+        run_program(CONFIG, without)
+    with pytest.raises(Exception, match="must be one of none, metrics"):
+        run_program({**CONFIG, "monitoring": "all"}, SECRETS)
+    with pytest.raises(Exception, match="sends its metrics to its base's"):
+        run_program({**BRANCH, "monitoring": "metrics"}, BRANCH_SECRETS)
