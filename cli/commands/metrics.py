@@ -3,16 +3,18 @@
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.commands.options import Json, on_environment
-from cli.operations import health_figures, live
-from cli.operations.health_figures import Figure
+from cli.operations import live
 from cli.session import Session
+
+if TYPE_CHECKING:
+    from cli.operations.health_figures import Figure
 
 WATCH_SECONDS = 10.0
 
@@ -39,6 +41,8 @@ def metrics(
       aerodrome metrics --hours 24 --json
       aerodrome metrics --watch
     """
+    from cli.operations import health_figures
+
     session: Session = ctx.obj
     if watch and json:
         raise UserError(
@@ -57,7 +61,7 @@ def metrics(
             time.sleep(WATCH_SECONDS)
 
 
-def _show(session: Session, figures: Sequence[Figure], hours: int) -> None:
+def _show(session: Session, figures: "Sequence[Figure]", hours: int) -> None:
     rows = [(one.title, _number(one.value), one.plot) for one in figures]
     session.console.table(("figure", "value", f"the last {hours} h"), rows)
 

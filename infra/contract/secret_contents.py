@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final, TypeVar
 from urllib.parse import quote
 
+from infra.contract import metrics
 from infra.contract.naming import Names
 from infra.contract.settings import Secrets, Settings
 
@@ -26,16 +27,19 @@ SECRET_NAMES: Final[Mapping[str, str]] = {
 """The chart gets these names and never a secret: what makes none can lose none."""
 
 KEPT_IN: Final[Mapping[str, tuple[str, ...]]] = {
-    "fernetKey": ("fernet",),
-    "jwtSecret": ("jwt",),
-    "apiSecretKey": ("api",),
-    "databasePassword": ("database", "pgbouncer"),
-    "adminPassword": ("admin",),
-    "celeryPassword": ("celery",),
-    "gitToken": ("git",),
-    "gitKey": ("git",),
+    "fernetKey": (SECRET_NAMES["fernet"],),
+    "jwtSecret": (SECRET_NAMES["jwt"],),
+    "apiSecretKey": (SECRET_NAMES["api"],),
+    "databasePassword": (SECRET_NAMES["database"], SECRET_NAMES["pgbouncer"]),
+    "adminPassword": (SECRET_NAMES["admin"],),
+    "celeryPassword": (SECRET_NAMES["celery"],),
+    "gitToken": (SECRET_NAMES["git"],),
+    "gitKey": (SECRET_NAMES["git"],),
+    "metricsAdminPassword": (metrics.SECRET,),
+    "metricsWriterPassword": (metrics.SECRET,),
+    "metricsReaderPassword": (metrics.SECRET,),
 }
-"""Which of them hold a secret of the configuration."""
+"""The Secrets that hold a secret of the configuration."""
 
 FERNET_ENTRY: Final = "fernet-key"
 

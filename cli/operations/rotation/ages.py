@@ -1,17 +1,19 @@
 """How old the secrets of an environment are, and which of its components read them."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
 from cli.base.errors import KitError
 from cli.base.settings import qualified
-from cli.cloud.kubernetes import Object
+from cli.cloud.kubernetes import Kubernetes, Object
 from cli.operations.live import COMPONENT_LABEL, Live
 from cli.stack import rotation
 from cli.stack.backends import Found
-from infra.contract.secret_contents import KEPT_IN, SECRET_NAMES
+from infra.contract import metrics
+from infra.contract.secret_contents import KEPT_IN
 from infra.contract.settings import SETTINGS
 
 ACCESS_KEY: Final = "aws:iam/accessKey:AccessKey"
@@ -57,12 +59,15 @@ def of(live: Live) -> list[SecretAge]:
     """Those that are configured, then the access keys."""
     backend = live.backend
     configured, known, resources = backend.configured(), rotation.made(backend), backend.resources()
-    readers = _readers(live)
+    clusters = [live.kubernetes]
+    if _deployed(resources, {metrics.SECRET}):
+        clusters.append(live.cloud.kubernetes(metrics.NAMESPACE, live.outputs))
+    readers = _readers(clusters)
     found = []
     for key, setting in SETTINGS.items():
         if not setting.secret or qualified(key) not in configured:
             continue
-        names = {SECRET_NAMES[one] for one in KEPT_IN.get(key, ())}
+        names = set(KEPT_IN.get(key, ()))
         there = _deployed(resources, names)
         made = known.get(key) or min(
             (day for one in there if (day := _day(one.created))), default=None
@@ -96,13 +101,13 @@ def _day(text: str) -> date | None:
         return None
 
 
-def _readers(live: Live) -> dict[str, set[str]]:
+def _readers(namespaces: Iterable[Kubernetes]) -> dict[str, set[str]]:
     """Components by the name of a Secret that their pods refer to; nothing if the cluster cannot be asked."""
     readers: dict[str, set[str]] = {}
-    try:
-        items = live.kubernetes.objects(_WORKLOADS, selector="app.kubernetes.io/part-of=aerodrome")
-    except KitError:
-        return readers
+    items: list[Object] = []
+    for namespace in namespaces:
+        with suppress(KitError):
+            items += namespace.objects(_WORKLOADS, selector="app.kubernetes.io/part-of=aerodrome")
     for item in items:
         component = item["metadata"].get("labels", {}).get(COMPONENT_LABEL, "")
         for name in _referred(item):

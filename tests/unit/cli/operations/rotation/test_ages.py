@@ -12,6 +12,7 @@ from cli.operations.live import Live
 from cli.operations.rotation import ages
 from cli.stack import rotation
 from cli.stack.backends import Found
+from infra.contract import metrics
 from infra.contract.secret_contents import KEPT_IN, SECRET_NAMES
 from infra.contract.settings import SETTINGS
 from tests.charts.rendering import render
@@ -87,7 +88,8 @@ def test_a_cluster_that_is_away_has_no_readers(live: Live, cluster: Cluster) -> 
 def test_every_secret_that_a_pod_reads_has_a_place() -> None:
     kept = {key for key, setting in SETTINGS.items() if setting.secret}
     assert kept - KEPT_IN.keys() == {"checksumKey"}
-    assert {name for names in KEPT_IN.values() for name in names} <= SECRET_NAMES.keys()
+    known = {*SECRET_NAMES.values(), metrics.SECRET}
+    assert {name for names in KEPT_IN.values() for name in names} <= known
 
 
 class TestRetired:
