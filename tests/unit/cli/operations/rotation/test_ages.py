@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import date
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,7 @@ from infra.contract import metrics
 from infra.contract.secret_contents import KEPT_IN, SECRET_NAMES
 from infra.contract.settings import SETTINGS
 from tests.charts.rendering import render
+from tests.charts.test_monitoring import rendered
 from tests.unit.cli.fakes import FakeBackend
 from tests.unit.cli.operations.rotation.conftest import Cluster
 
@@ -83,6 +85,22 @@ def test_unknown_counts_as_old(live: Live, days: int, old: list[str]) -> None:
 def test_a_cluster_that_is_away_has_no_readers(live: Live, cluster: Cluster) -> None:
     cluster.workloads = []
     assert [one.users for one in ages.of(live)][:3] == [(), (), ()]
+
+
+def test_those_of_monitoring_are_read_in_its_own_namespace(live: Live) -> None:
+    deployed = Found(
+        "kubernetes:core/v1:Secret", "x", "u", f"{metrics.NAMESPACE}/{metrics.SECRET}", "2027-02-27"
+    )
+    backend = State(there=2, values={qualified("metricsReaderPassword"): Secret("x")})
+    backend.resources = lambda: [deployed]  # type: ignore[method-assign]
+    monitoring = Cluster("")
+    monitoring.workloads = rendered().objects
+    clusters = {metrics.NAMESPACE: monitoring}
+    live.__dict__["backend"] = backend
+    live.__dict__["cloud"] = SimpleNamespace(kubernetes=lambda name, _: clusters[name])
+    (found,) = ages.of(live)
+    assert (found.days(TODAY), found.deployed) == (2, True)
+    assert set(found.users) == {"influxdb", "telegraf"}
 
 
 def test_every_secret_that_a_pod_reads_has_a_place() -> None:
