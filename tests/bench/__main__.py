@@ -41,7 +41,8 @@ def _measure(options: argparse.Namespace, folder: Path) -> Iterator[Figure]:
         yield from kit.measure(folder / "kit", runs, cold=options.cold)
     if options.only != "kit":
         chart = Chart(options.peer_chart, options.peer_values) if options.peer_chart else None
-        yield from speed.measure(folder / "airflow", runs, chart, options.warm_pool)
+        setup = speed.Setup(options.executor, options.warm_pool, options.dag_files)
+        yield from speed.measure(folder / "airflow", runs, chart, setup)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,6 +63,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--warm-pool", type=int, default=0, metavar="N", help="the kit's workers.warmPool"
+    )
+    parser.add_argument(
+        "--executor", default="KubernetesExecutor", metavar="NAME", help="of both charts"
+    )
+    parser.add_argument(
+        "--dag-files",
+        type=int,
+        default=0,
+        metavar="N",
+        help="measure how N DAG files are parsed, instead of tasks",
     )
     parser.add_argument("--peer-values", type=Path, metavar="FILE", help="values for that chart")
     return parser

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cli.base.airflow import Airflow
+from cli.base import airflow
 
 DAGS = Path(__file__).parent / "dags"
 CHAIN, MAPPED, ONE = "bench_chain", "bench_mapped", "bench_one"
@@ -20,6 +20,15 @@ _RUN_SECONDS = 600
 _IDLE_SECONDS = 20
 _AFTERWARDS_SECONDS = 3
 """A task's pod still uploads its log when its run has ended: that is part of what the task costs."""
+
+
+class Airflow(airflow.Airflow):
+    """An Airflow that is measured."""
+
+    def newest_version(self) -> datetime:
+        """When the last version of any DAG was recorded. Their ids are in the order of time."""
+        answer = self._send("GET", "/api/v2/dags/~/dagVersions?order_by=-id&limit=1")
+        return _time(answer["dag_versions"][0]["created_at"])
 
 
 @dataclass(frozen=True)
@@ -67,11 +76,29 @@ class Node:
         ]
         return found[0]
 
-    def working_set(self, namespace: str) -> float:
-        """MiB that the pods of a namespace hold, as the kubelet counts it."""
-        summary = self.kubectl("get", "--raw", f"/api/v1/nodes/{self.name}/proxy/stats/summary")
-        pods = [pod for pod in summary["pods"] if pod["podRef"]["namespace"] == namespace]
+    def working_set(self, namespace: str, part: str = "") -> float:
+        """MiB that the pods of a namespace hold, as the kubelet counts it; of those with `part` in their name."""
+        pods = self._summary(namespace, part)
         return sum(pod.get("memory", {}).get("workingSetBytes", 0) for pod in pods) / 1024**2
+
+    def processor_seconds(self, namespace: str, part: str) -> float:
+        """What the pods with `part` in their name have used since they began."""
+        return sum(pod["cpu"]["usageCoreNanoSeconds"] for pod in self._summary(namespace, part)) / 1e9
+
+    def _summary(self, namespace: str, part: str) -> list[dict[str, Any]]:
+        summary = self.kubectl("get", "--raw", f"/api/v1/nodes/{self.name}/proxy/stats/summary")
+        return [
+            pod
+            for pod in summary["pods"]
+            if pod["podRef"]["namespace"] == namespace and part in pod["podRef"]["name"]
+        ]
+
+    def stop(self, namespace: str, part: str) -> None:
+        """No pod any more of the deployments with `part` in their name."""
+        for one in self.kubectl("-n", namespace, "get", "deployments", "-o", "json")["items"]:
+            if part in (name := one["metadata"]["name"]):
+                scale = ("scale", f"deployment/{name}", "--replicas=0", "-o", "json")
+                self.kubectl("-n", namespace, *scale)
 
     def first_start(self, namespace: str) -> float:
         """Seconds from the first pod of a namespace to the last that got ready; call it before any task has run."""
@@ -113,7 +140,8 @@ def run(airflow: Airflow, dag: str, counter: Path, at_rest: float) -> Run:
         time.sleep(_POLL_SECONDS)
     tasks = airflow.tasks(dag, name)
     if state != "success":
-        raise RuntimeError(f"{dag} failed: {[(each['task_id'], each['state']) for each in tasks]}")
+        states = [(each["task_id"], each["state"]) for each in tasks]
+        raise RuntimeError(f"{dag} failed at {airflow.url}: {states}")
     time.sleep(_AFTERWARDS_SECONDS)
     spent = processor_seconds(counter) - cpu - at_rest * (time.monotonic() - begun)
     waits = [

@@ -20,7 +20,12 @@ LOGIN = ("admin", "admin")
 """What the official chart makes."""
 
 _PASSWORD = "peer"
+_BROKER = "redis://peer-redis:6379/0"
 _INSTALL_SECONDS = 600
+_CELERY_PING = (
+    "CONNECTION_CHECK_MAX_COUNT=0 exec python -m celery"
+    " --app airflow.providers.celery.executors.celery_executor inspect ping -d celery@$(hostname)"
+)
 
 
 @dataclass(frozen=True)
@@ -30,37 +35,57 @@ class Chart:
     folder: Path
     values: Path | None
 
-    def values_for(self, image: str) -> dict[str, Any]:
+    def values_for(self, image: str, executor: str) -> dict[str, Any]:
         """To run that image, `repository@digest` or `repository:tag`."""
         repository, at, digest = image.partition("@")
         tag = None
         if not at:
             repository, _, tag = image.rpartition(":")
         return {
-            "images": {"airflow": {"repository": repository, "tag": tag, "digest": digest or None}},
-            "executor": "KubernetesExecutor",
-            "data": {"metadataSecretName": "peer-metadata"},
+            "images": {
+                "airflow": {"repository": repository, "tag": tag, "digest": digest or None},
+                # This one has no digest of its own, and joins the two by a colon.
+                "pod_template": dict(zip(("repository", "tag"), image.rsplit(":", 1), strict=True)),
+            },
+            "executor": executor,
+            "data": {"metadataSecretName": "peer-metadata", "brokerUrl": _BROKER},
             "postgresql": {"enabled": False},
+            "redis": {"enabled": False},
+            "workers": {
+                "persistence": {"enabled": False},
+                "logGroomerSidecar": {"enabled": False},
+                "livenessProbe": {"command": ["sh", "-c", _CELERY_PING]},
+            },
             "statsd": {"enabled": False},
-            "scheduler": _probes("SchedulerJob"),
-            "dagProcessor": _probes("DagProcessorJob"),
-            "triggerer": {"persistence": {"enabled": False}, **_probes("TriggererJob")},
+            "scheduler": _component("SchedulerJob"),
+            "dagProcessor": _component("DagProcessorJob"),
+            "triggerer": {"persistence": {"enabled": False}, **_component("TriggererJob")},
+            # Tasks in the image of the pod template.
+            "config": {
+                "kubernetes_executor": {
+                    "worker_container_repository": "",
+                    "worker_container_tag": "",
+                }
+            },
             # As hooks they would wait for an installation that waits for them.
             "createUserJob": {"useHelmHooks": False, "applyCustomEnv": False},
             "migrateDatabaseJob": {"useHelmHooks": False, "applyCustomEnv": False},
         }
 
 
-def _probes(job: str) -> dict[str, Any]:
-    """The official chart's, but for the path of the official image's entrypoint."""
+def _component(job: str) -> dict[str, Any]:
+    """The official chart's, without what only the official image has: its entrypoint's path, `/clean-logs`."""
     check = f"CONNECTION_CHECK_MAX_COUNT=0 exec airflow jobs check --job-type {job} --local"
     probe = {"command": ["sh", "-c", check]}
-    return {"livenessProbe": probe, "startupProbe": probe}
+    return {
+        "livenessProbe": probe,
+        "startupProbe": probe,
+        "logGroomerSidecar": {"enabled": False},
+    }
 
 
 def _database(image: str) -> list[dict[str, Any]]:
     """A PostgreSQL from the kit's image, and the address for the chart."""
-    labels = {"app": "peer-database"}
     url = f"postgresql://peer:{_PASSWORD}@peer-database:5432/peer"
     container = {
         "name": "postgresql",
@@ -93,17 +118,31 @@ def _database(image: str) -> list[dict[str, Any]]:
         _object("v1", "Namespace", NAMESPACE),
         _object("v1", "Secret", "peer-metadata", stringData={"connection": url}),
         _object("v1", "Secret", "peer-database", stringData={"password": _PASSWORD}),
-        _object(
-            "v1", "Service", "peer-database", spec={"selector": labels, "ports": [{"port": 5432}]}
-        ),
+        *_served("peer-database", 5432, pod),
+    ]
+
+
+def _redis(image: str) -> list[dict[str, Any]]:
+    """A queue from the kit's image, without its password and its volume."""
+    container = {
+        "name": "redis",
+        "image": image,
+        "command": ["redis-server", "--save", "", "--protected-mode", "no"],
+    }
+    return _served("peer-redis", 6379, {"containers": [container]})
+
+
+def _served(name: str, port: int, pod: dict[str, Any]) -> list[dict[str, Any]]:
+    """One pod behind a Service."""
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    return [
+        _object("v1", "Service", name, spec={"selector": labels, "ports": [{"port": port}]}),
         _object(
             "apps/v1",
             "Deployment",
-            "peer-database",
-            spec={
-                "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": pod},
-            },
+            name,
+            spec={"selector": {"matchLabels": labels}, "template": template},
         ),
     ]
 
@@ -118,23 +157,24 @@ def _object(version: str, kind: str, name: str, **content: Any) -> dict[str, Any
     }
 
 
-def install(chart: Chart, node: Node, folder: Path) -> None:
-    """Its database first, then the chart; returns when all of it is ready."""
+def install(chart: Chart, node: Node, folder: Path, executor: str) -> None:
+    """Its database and its queue first, then the chart; returns when all of it is ready."""
     spec = node.kubectl("-n", "airflow", "get", "pods", "-o", "json")["items"]
     images = {
         container["name"]: container["image"]
         for pod in spec
         for container in pod["spec"]["containers"]
     }
-    manifest = folder / "database.json"
-    manifest.write_text(
-        json.dumps({"apiVersion": "v1", "kind": "List", "items": _database(images["postgresql"])})
-    )
+    needed = _database(images["postgresql"])
+    if "redis" in images:
+        needed += _redis(images["redis"])
+    manifest = folder / "needed.json"
+    manifest.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": needed}))
     _call(node.environment, "kubectl", "apply", "-f", str(manifest))
-    rollout = ("rollout", "status", "deployment/peer-database", "--timeout=120s")
+    rollout = ("wait", "--all", "--for=condition=available", "--timeout=120s", "deployment")
     _call(node.environment, "kubectl", "-n", NAMESPACE, *rollout)
     computed = folder / "values.json"
-    computed.write_text(json.dumps(chart.values_for(images["scheduler"])))
+    computed.write_text(json.dumps(chart.values_for(images["scheduler"], executor)))
     files = [str(path) for path in (computed, chart.values) if path]
     _call(
         node.environment,

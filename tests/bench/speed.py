@@ -10,14 +10,26 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.base.airflow import Airflow
-from tests.bench import airflow, peer
-from tests.bench.airflow import Node, Run
+from tests.bench import airflow, parsing, peer
+from tests.bench.airflow import Airflow, Node, Run
 from tests.bench.figures import Figure, median
 from tests.bench.kit import Kit
 from tests.bench.measuring import ROOT
 
+_SANDBOX = ("--env", "sandbox")
 _SETTLED_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is measured."""
+
+    executor: str = "KubernetesExecutor"
+    warm_pool: int = 0
+    """The kit's `workers.warmPool`."""
+
+    dag_files: int = 0
+    """So many files with a DAG of two tasks each, beside the benchmark's own."""
 
 
 @dataclass
@@ -27,41 +39,47 @@ class _Installation:
     namespace: str
     api: Airflow
     start: float = 0.0
+    parsed: parsing.Parsing | None = None
     memory: float = 0.0
     runs: dict[str, list[Run]] | None = None
 
 
-def measure(
-    folder: Path, runs: int, chart: peer.Chart | None, warm_pool: int = 0
-) -> Iterator[Figure]:
+def measure(folder: Path, runs: int, chart: peer.Chart | None, setup: Setup) -> Iterator[Figure]:
     """Install, run the DAGs `runs` times in each installation by turns, and take the medians."""
-    checkout = _checkout(folder / "checkout", warm_pool)
-    kit = Kit(folder, runs, checkout)
+    kit = Kit(folder, runs, _checkout(folder / "checkout", setup))
     try:
         with ExitStack() as stack:
-            kit.seconds("./aerodrome", "up", "--env", "sandbox", "--no-proof")
+            kit.seconds("./aerodrome", "config", "set", "executor", setup.executor, *_SANDBOX)
+            kit.seconds("./aerodrome", "up", "--no-proof", *_SANDBOX)
             node = Node(kit.by_hand())
-            installations = [_Installation("airflow", stack.enter_context(_login(kit)))]
-            installations[0].start = node.first_start("airflow")
+            ours = _Installation("airflow", stack.enter_context(_login(kit)))
+            ours.start = node.first_start(ours.namespace)
+            _parse(ours, node, setup)
+            theirs = None
             if chart:
-                peer.install(chart, node, folder)
+                peer.install(chart, node, folder, setup.executor)
                 url = stack.enter_context(peer.address(node))
-                api = stack.enter_context(Airflow(url, *peer.LOGIN))
-                installations.append(_Installation(peer.NAMESPACE, api))
-                installations[1].start = node.first_start(peer.NAMESPACE)
-            _run(installations, node, runs)
-            yield from _figures(*installations)
+                theirs = _Installation(peer.NAMESPACE, stack.enter_context(Airflow(url, *peer.LOGIN)))
+                theirs.start = node.first_start(theirs.namespace)
+                _parse(theirs, node, setup)
+            if setup.dag_files:
+                yield from _parsing_figures(setup.dag_files, ours, theirs)
+            else:
+                _run([ours, theirs] if theirs else [ours], node, runs)
+                yield from _figures(ours, theirs)
     finally:
         kit.down()
 
 
-def _checkout(folder: Path, warm_pool: int) -> Path:
+def _checkout(folder: Path, setup: Setup) -> Path:
     """A clone whose image has the DAGs of the benchmark, too, and whose executor has so many pods that wait."""
     subprocess.run(["git", "clone", "--quiet", "--local", str(ROOT), str(folder)], check=True)
     (folder / ".venv").symlink_to((ROOT / ".venv").resolve())
     for file in airflow.DAGS.glob("*.py"):
         shutil.copy(file, folder / "images" / "airflow" / "dags")
-    (folder / "values" / "sandbox.yaml").write_text(f"workers:\n  warmPool: {warm_pool}\n")
+    if setup.dag_files:
+        parsing.write(folder / "images" / "airflow" / "dags" / "many", setup.dag_files)
+    (folder / "values" / "sandbox.yaml").write_text(f"workers:\n  warmPool: {setup.warm_pool}\n")
     return folder
 
 
@@ -76,6 +94,27 @@ def _login(kit: Kit) -> Airflow:
     ).stdout.split()[-1]
     port = kit.environment["AERODROME_UI_PORT"]
     return Airflow(f"http://127.0.0.1:{port}", "admin", password)
+
+
+def _parse(one: _Installation, node: Node, setup: Setup) -> None:
+    """With no other dag-processor at work, neither before nor afterwards."""
+    if setup.dag_files:
+        one.parsed = parsing.measure(node, one.namespace, one.api, setup.dag_files)
+        node.stop(one.namespace, "dag-processor")
+
+
+def _parsing_figures(
+    files: int, ours: _Installation, theirs: _Installation | None
+) -> Iterator[Figure]:
+    def figure(what: str, unit: str, part: str) -> Figure:
+        mine = getattr(ours.parsed, part)
+        beside = getattr(theirs.parsed, part) if theirs else None
+        goal = math.inf if beside is None else beside / 2
+        return median(what, round(goal, 2), [mine], unit, beside=beside)
+
+    yield figure(f"{files} DAG files: dag-processor's start to the last DAG", "s", "first")
+    yield figure(f"{files} DAG files: processors of the dag-processor at rest", "", "rest")
+    yield figure(f"{files} DAG files: memory of the dag-processor", "MiB", "memory")
 
 
 def _run(installations: list[_Installation], node: Node, runs: int) -> None:

@@ -5,10 +5,12 @@ SECONDS = 50
 
 BEGIN, END = "aerodrome: at work", "aerodrome: worked to the end"
 
+LAKE, SECRET_LAKE = "lake-of-the-team", "lake-of-others"
+
 DAGS = f'''"""Tasks that ask Airflow for things during an outage, and pods of every faulty kind."""
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, Variable, task
 from kubernetes.client import models as k8s
@@ -48,6 +50,42 @@ def after(seconds: int) -> int:
 
 with on_its_own("fault_outage"):
     after(work({SECONDS}))
+
+with on_its_own("fault_celery"):
+    after(work.override(executor="CeleryExecutor", retries=1, retry_delay=timedelta(0))({SECONDS}))
+
+with on_its_own("fault_quota"):
+    after(1)
+
+with on_its_own("fault_policy"):
+
+    @task
+    def buckets() -> dict[str, str]:
+        """What S3 answers for a bucket that `taskPolicies` names, and for one that it does not."""
+        import boto3
+        from botocore.exceptions import ClientError
+
+        answers = {{}}
+        for bucket in ("{LAKE}", "{SECRET_LAKE}"):
+            try:
+                boto3.client("s3").list_objects_v2(Bucket=bucket)
+                answers[bucket] = "listed"
+            except ClientError as error:
+                answers[bucket] = error.response["Error"]["Code"]
+        return answers
+
+    buckets()
+
+with on_its_own("fault_virtualenv"):
+
+    @task.virtualenv(requirements=[], system_site_packages=False)
+    def alone() -> str:
+        import importlib.util
+        import sys
+
+        return f"{{sys.prefix != sys.base_prefix}}, {{importlib.util.find_spec('airflow')}}"
+
+    alone()
 
 with on_its_own("fault_memory"):
 

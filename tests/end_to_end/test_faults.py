@@ -18,11 +18,40 @@ from tests.end_to_end.example_runs import OVER, Api
 from tests.end_to_end.kit import UP_SECONDS, Kit
 
 OUTAGE_SECONDS = 30
+SCHEDULER = "app.kubernetes.io/component=scheduler"
+
+
+SETTINGS = {
+    "dags": ("s3", "image"),
+    "executor": ("KubernetesExecutor,CeleryExecutor", "KubernetesExecutor"),
+    "taskPolicies": (
+        json.dumps(
+            [
+                {
+                    "Effect": "Allow",
+                    "Action": "s3:ListBucket",
+                    "Resource": f"arn:aws:s3:::{faulty_dags.LAKE}",
+                }
+            ]
+        ),
+        "[]",
+    ),
+}
+"""What these tests set, and what they leave."""
+
+VALUES = {
+    "scheduler": {"replicas": 2},
+    "celery": {"concurrency": 1, "workers": {"most": 2, "scaleInDelaySeconds": 10}},
+}
 
 
 @pytest.fixture(scope="module")
 def api(kit: Kit, first: dict[str, Any]) -> Iterator[Api]:
-    _take_dags_from(kit, "s3")
+    for bucket in (faulty_dags.LAKE, faulty_dags.SECRET_LAKE):
+        kit.client("s3").create_bucket(Bucket=bucket)
+    values = kit.folder / "two-schedulers.yaml"
+    values.write_text(json.dumps(VALUES))
+    _change(kit, 0, "--values", str(values))
     folder = kit.folder / "faulty"
     folder.mkdir()
     (folder / "faulty.py").write_text(faulty_dags.DAGS)
@@ -30,12 +59,16 @@ def api(kit: Kit, first: dict[str, Any]) -> Iterator[Api]:
     password = kit.json("config", "get", "adminPassword", "--show")["value"]
     with Api(first["url"], kit.json("outputs")["adminUser"], password) as api:
         yield api
-    _take_dags_from(kit, "image")
+    _change(kit, 1)
+    for bucket in (faulty_dags.LAKE, faulty_dags.SECRET_LAKE):
+        kit.client("s3").delete_bucket(Bucket=bucket)
 
 
-def _take_dags_from(kit: Kit, source: str) -> None:
-    assert kit.run("config", "set", "dags", source).returncode == 0
-    kit.json("up", seconds=UP_SECONDS)
+def _change(kit: Kit, which: int, *options: str) -> None:
+    for name, values in SETTINGS.items():
+        done = kit.run("config", "set", name, values[which])
+        assert done.returncode == 0, done.stderr
+    kit.json("up", *options, seconds=UP_SECONDS)
 
 
 def _start(api: Api, dag: str) -> str:
@@ -68,10 +101,28 @@ def _state(api: Api, dag: str, run: str) -> str:
 
 
 def _pod(kit: Kit, dag: str) -> str:
+    return _named(kit, f"dag_id={dag}")
+
+
+def _named(kit: Kit, labels: str) -> str:
     return kit.kubectl(
-        *("-n", "airflow", "get", "pods", "-l", f"dag_id={dag}"),
+        *("-n", "airflow", "get", "pods", "-l", labels),
         *("-o", "jsonpath={.items[*].metadata.name}"),
     )
+
+
+def _ready(kit: Kit, labels: str) -> int:
+    """How many pods with those labels are ready."""
+    words = kit.kubectl(
+        *("-n", "airflow", "get", "pods", "-l", labels, "-o"),
+        'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}',
+    )
+    return words.split().count("True")
+
+
+def _kill(kit: Kit, *pods: str) -> None:
+    """At once, as when their node is lost."""
+    kit.kubectl("-n", "airflow", "delete", "pod", "--force", "--grace-period=0", *pods)
 
 
 def _evict(kit: Kit, pod: str) -> None:
@@ -93,6 +144,8 @@ def _evict(kit: Kit, pod: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+CELERY = "app.kubernetes.io/component=celery-worker"
+
 FAILING: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("fault_memory", "hungry", (faulty_dags.BEGIN, "out of memory")),
     ("fault_image", "after", ("ErrImagePull", "The pod is made again; this is no try")),
@@ -104,7 +157,16 @@ FAILING: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 
 @pytest.fixture(scope="module")
-def runs(kit: Kit, api: Api) -> dict[str, str]:
+def lost(kit: Kit, api: Api) -> str:
+    """A run whose worker is killed. It takes Airflow five minutes to miss its task: the other tests go on meanwhile."""
+    run = _start(api, "fault_celery")
+    _until(_says(api, "fault_celery", run, "work", "second 1"), "no worker begins")
+    _kill(kit, *_named(kit, CELERY).split())
+    return run
+
+
+@pytest.fixture(scope="module")
+def runs(kit: Kit, api: Api, lost: str) -> dict[str, str]:
     """A run of each DAG, all at once."""
     runs = {dag: _start(api, dag) for dag, _, _ in FAILING}
     says = _says(api, "fault_evicted", runs["fault_evicted"], "work", "second 1")
@@ -135,6 +197,55 @@ class TestPods:
         _until(lambda: not _pod(kit, "fault_room"), "its pod stays")
 
 
+    def test_a_task_waits_for_a_quota_that_is_used_up(self, kit: Kit, api: Api) -> None:
+        kit.kubectl("-n", "airflow", "create", "quota", "full", "--hard=count/pods=1")
+        try:
+            used = "jsonpath={.status.used.count/pods}"
+            get = ("-n", "airflow", "get", "quota", "full", "-o", used)
+            _until(lambda: kit.kubectl(*get) not in ("", "0"), "Kubernetes does not count")
+            run = _start(api, "fault_quota")
+            says = _says(api, "fault_quota", run, "after", "exceeded quota: full")
+            _until(says, "no reason in the log")
+        finally:
+            kit.kubectl("-n", "airflow", "delete", "quota", "full")
+        assert _state(api, "fault_quota", run) == "success"
+        (ended,) = api.tasks("fault_quota", run)
+        assert ended["try_number"] == 1
+
+
+def test_a_task_may_do_what_task_policies_say_and_no_more(api: Api) -> None:
+    run = _start(api, "fault_policy")
+    assert _state(api, "fault_policy", run) == "success"
+    answers = {faulty_dags.LAKE: "listed", faulty_dags.SECRET_LAKE: "AccessDenied"}
+    assert api.result("fault_policy", run, "buckets") == answers
+
+
+def test_a_task_runs_in_a_virtual_environment_of_its_own(api: Api) -> None:
+    run = _start(api, "fault_virtualenv")
+    assert _state(api, "fault_virtualenv", run) == "success"
+    assert api.result("fault_virtualenv", run, "alone") == "True, None"
+
+
+class TestCelery:
+    def test_more_tasks_make_more_workers_and_redis_may_be_killed(self, kit: Kit, api: Api) -> None:
+        runs = [_start(api, "fault_celery") for _ in range(3)]
+        _until(lambda: len(_named(kit, CELERY).split()) == 2, "no second worker")
+        begins = [_says(api, "fault_celery", run, "work", "second 1") for run in runs]
+        _until(lambda: sum(begun() for begun in begins) == 2, "two workers, and not two tasks")
+        _kill(kit, *_named(kit, "app.kubernetes.io/component=redis").split())
+        for run in runs:
+            assert _state(api, "fault_celery", run) == "success"
+            tries = {each["task_id"]: each["try_number"] for each in api.tasks("fault_celery", run)}
+            assert tries == {"work": 1, "after": 1}
+        _until(lambda: len(_named(kit, CELERY).split()) == 1, "idle workers stay")
+
+    def test_the_task_of_a_killed_worker_runs_again(self, api: Api, lost: str) -> None:
+        _until(lambda: api.run_state("fault_celery", lost) in OVER, "it is not missed", 600)
+        assert api.run_state("fault_celery", lost) == "success"
+        tries = {each["task_id"]: each["try_number"] for each in api.tasks("fault_celery", lost)}
+        assert tries == {"work": 2, "after": 1}
+
+
 class TestOutages:
     def test_a_minute_without_database_api_server_and_s3(self, kit: Kit, api: Api) -> None:
         run = self.at_work(api)
@@ -147,9 +258,18 @@ class TestOutages:
         run = self.at_work(api)
         with outages.stopped(kit, "kube-apiserver"):
             time.sleep(OUTAGE_SECONDS)
-        scheduler = "app.kubernetes.io/component=scheduler"
-        kit.kubectl("-n", "airflow", "delete", "pod", "-l", scheduler, "--grace-period=0")
+        _kill(kit, *_named(kit, SCHEDULER).split())
         self.nothing_is_lost(api, run)
+
+    def test_one_scheduler_of_two_killed(self, kit: Kit, api: Api) -> None:
+        """Whichever made the pod: one of the two is killed, and then the other one."""
+        run = self.at_work(api)
+        one, other = _named(kit, SCHEDULER).split()
+        _kill(kit, one)
+        _until(lambda: _ready(kit, SCHEDULER) == 2, "no other scheduler comes")
+        _kill(kit, other)
+        self.nothing_is_lost(api, run)
+        _until(lambda: not _pod(kit, "fault_outage"), "a pod is left behind")
 
     def at_work(self, api: Api) -> str:
         """A run whose first task works already."""

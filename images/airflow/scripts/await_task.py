@@ -13,6 +13,7 @@ import time
 from http import HTTPStatus
 from typing import Any
 
+import lean_start
 import run_task
 from pod_server import PodServer, QuietHandler
 
@@ -78,15 +79,14 @@ class _Handler(QuietHandler):
 
 def import_everything() -> None:
     """What the supervisor and the task import otherwise while somebody waits for them."""
-    from airflow.dag_processing import dagbag
     from airflow.executors import base_executor, workloads
     from airflow.providers.standard.operators import python
     from airflow.sdk.execution_time import execute_workload, task_runner
-    from airflow.sdk.log import load_remote_log_handler
     from pydantic import TypeAdapter
 
-    del dagbag, base_executor, python, execute_workload, task_runner
-    load_remote_log_handler()
+    del base_executor, python, execute_workload, task_runner
+    lean_start.import_dagbag()
+    lean_start.storage()
     TypeAdapter(workloads.All)
 
 

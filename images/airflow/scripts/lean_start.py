@@ -11,13 +11,16 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import ModuleType, SimpleNamespace
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 NO_DATABASE = "PYTHON_OPERATORS_VIRTUAL_ENV_MODE"
 """With it Airflow sets up no engine for the metadata database, which a task cannot reach, and masks no configuration."""
+
+
+REMOTE_LOGGING = "AIRFLOW__LOGGING__REMOTE_LOGGING"
 
 
 class Postponed(ModuleType):
@@ -56,6 +59,26 @@ class Accepting:
         """No error."""
 
 
+class LaterStorage:
+    """Where the supervisor uploads a log to, found out when there is a log to upload.
+
+    Its import (boto3, Airflow's hooks) takes a seventh of the time until a task starts. The lines of a log do not pass through
+    it, as they do not with Airflow's own for S3.
+    """
+
+    processors: tuple[Any, ...] = ()
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self.real(), attribute)
+
+    def real(self) -> Any:
+        """Airflow's own, or nothing if it cannot be had; from now on Airflow has it, too."""
+        from airflow.sdk import log
+
+        log._load_logging_config()
+        return log.load_remote_log_handler()
+
+
 def import_airflow() -> None:
     """Import Airflow without its database, a parser of Python source (libcst) and a validator of JSON (jsonschema)."""
 
@@ -69,12 +92,32 @@ def import_airflow() -> None:
     validators = SimpleNamespace(validator_for=lambda schema: Accepting)
     # Both providers' managers, Airflow's own and the SDK's, check what providers say of themselves; the first their forms, too.
     schemas = Postponed("jsonschema", validators=[validators] * 3)
-    with _set(NO_DATABASE), _in_place(syntax), _in_place(schemas):
+    later = _is_s3()
+    # Airflow's logging settings import where logs go to, for those of its commands that know no providers.
+    remote = _set(REMOTE_LOGGING, "False") if later else nullcontext()
+    with _set(NO_DATABASE), remote, _in_place(syntax), _in_place(schemas):
         from airflow.configuration import conf
         from airflow.sdk.definitions._internal import decorators
+
+        conf.mask_secrets()
     assert decorators.cst is syntax
-    conf.mask_secrets()
+    if later:
+        _postpone_storage()
     _complete_models()
+
+
+def import_dagbag() -> None:
+    """Import what parses DAG files, without a library of calendars that one format of params needs."""
+    with _in_place(Postponed("arrow")):
+        importlib.import_module("airflow.dag_processing.dagbag")
+
+
+def storage() -> Any:
+    """Airflow's own object for where logs are uploaded to; nothing if there is none."""
+    from airflow.sdk.log import load_remote_log_handler
+
+    found = load_remote_log_handler()
+    return found.real() if isinstance(found, LaterStorage) else found
 
 
 def trim_supervisor() -> None:
@@ -85,6 +128,24 @@ def trim_supervisor() -> None:
     manager = runtime.ProvidersManagerTaskRuntime
     manager._discover_remote_logging = _of_one_scheme(manager._discover_remote_logging, runtime)
     ActivitySubprocess._upload_logs = _by_nobody(ActivitySubprocess._upload_logs)
+
+
+def _is_s3() -> bool:
+    """Whether logs go to S3 by Airflow's own settings, which a pod has in its environment."""
+    environment = os.environ.get
+    return (
+        environment(REMOTE_LOGGING, "").lower() in ("t", "true", "1")
+        and urlsplit(environment("AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER", "")).scheme == "s3"
+        and not environment("AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS")
+    )
+
+
+def _postpone_storage() -> None:
+    from airflow.sdk import log
+    from airflow.sdk.configuration import conf
+
+    connection = conf.get("logging", "remote_log_conn_id", fallback=None)
+    log._ActiveLoggingConfig.set(LaterStorage(), connection)
 
 
 def _complete_models() -> None:
@@ -144,9 +205,9 @@ def _by_nobody(upload: Callable[[Any], None]) -> Callable[[Any], None]:
 
 
 @contextmanager
-def _set(variable: str) -> Iterator[None]:
+def _set(variable: str, value: str = "1") -> Iterator[None]:
     before = os.environ.get(variable)
-    os.environ[variable] = "1"
+    os.environ[variable] = value
     try:
         yield
     finally:
