@@ -7,6 +7,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,19 +40,14 @@ SETTINGS = {
 }
 """What these tests set, and what they leave."""
 
-VALUES = {
-    "scheduler": {"replicas": 2},
-    "celery": {"concurrency": 1, "workers": {"most": 2, "scaleInDelaySeconds": 10}},
-}
+VALUES = Path(__file__).with_name("two-schedulers.yaml")
 
 
 @pytest.fixture(scope="module")
 def api(kit: Kit, first: dict[str, Any]) -> Iterator[Api]:
     for bucket in (faulty_dags.LAKE, faulty_dags.SECRET_LAKE):
         kit.client("s3").create_bucket(Bucket=bucket)
-    values = kit.folder / "two-schedulers.yaml"
-    values.write_text(json.dumps(VALUES))
-    _change(kit, 0, "--values", str(values))
+    _change(kit, 0, "--values", str(VALUES))
     folder = kit.folder / "faulty"
     folder.mkdir()
     (folder / "faulty.py").write_text(faulty_dags.DAGS)
