@@ -1,16 +1,42 @@
 """DAGs whose tasks live through an outage, or whose pod cannot start or does not live to its end."""
 
+import ensurepip
+import shutil
+import zipfile
+from pathlib import Path
+
 SECONDS = 50
 """For which the task `work` works: longer than an outage of the tests."""
 
 BEGIN, END = "aerodrome: at work", "aerodrome: worked to the end"
 
+
+def seeds(folder: Path) -> None:
+    """The three packages that Airflow has uv put into every environment of Python 3.11: two that come with Python, and `wheel`,
+    which nothing uses here, without content.
+    """
+    folder.mkdir()
+    for bundled in (Path(ensurepip.__file__).parent / "_bundled").glob("*.whl"):
+        shutil.copy(bundled, folder)
+    with zipfile.ZipFile(folder / "wheel-0.45.1-py3-none-any.whl", "w") as package:
+        about = "wheel-0.45.1.dist-info"
+        files = {
+            f"{about}/METADATA": "Metadata-Version: 2.1\nName: wheel\nVersion: 0.45.1\n",
+            f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        }
+        record = "".join(f"{name},,\n" for name in (*files, f"{about}/RECORD"))
+        for name, content in (files | {f"{about}/RECORD": record}).items():
+            package.writestr(name, content)
+
+
 LAKE, SECRET_LAKE = "lake-of-the-team", "lake-of-others"
 
 DAGS = f'''"""Tasks that ask Airflow for things during an outage, and pods of every faulty kind."""
 
+import os
 import time
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from airflow.sdk import DAG, Variable, task
 from kubernetes.client import models as k8s
@@ -77,6 +103,8 @@ with on_its_own("fault_policy"):
     buckets()
 
 with on_its_own("fault_virtualenv"):
+    # Nothing of the internet reaches a pod of the tests: the packages of an empty environment come with the DAG.
+    os.environ |= {{"UV_OFFLINE": "1", "UV_FIND_LINKS": str(Path(__file__).parent / "wheels")}}
 
     @task.virtualenv(requirements=[], system_site_packages=False)
     def alone() -> str:

@@ -51,6 +51,7 @@ def api(kit: Kit, first: dict[str, Any]) -> Iterator[Api]:
     folder = kit.folder / "faulty"
     folder.mkdir()
     (folder / "faulty.py").write_text(faulty_dags.DAGS)
+    faulty_dags.seeds(folder / "wheels")
     kit.json("dags", "push", str(folder))
     password = kit.json("config", "get", "adminPassword", "--show")["value"]
     with Api(first["url"], kit.json("outputs")["adminUser"], password) as api:
@@ -191,7 +192,6 @@ class TestPods:
         assert api.run_state("fault_room", run) == "running"
         api.change_run("fault_room", run, {"state": "failed"})
         _until(lambda: not _pod(kit, "fault_room"), "its pod stays")
-
 
     def test_a_task_waits_for_a_quota_that_is_used_up(self, kit: Kit, api: Api) -> None:
         kit.kubectl("-n", "airflow", "create", "quota", "full", "--hard=count/pods=1")
