@@ -68,8 +68,10 @@ def test_no_heartbeats_at_all_alert(pipeline: Pipeline) -> None:
 
 
 def ended(points: Points, dag: str, outcomes: str, environment: str = "runs") -> None:
-    """A run every ten minutes: `+` succeeded, `-` failed."""
+    """A run every ten minutes: `+` succeeded, `-` failed, and a blank is none."""
     for number, one in enumerate(outcomes, start=1):
+        if one == " ":
+            continue
         kind = "success" if one == "+" else "failed"
         points.add(
             f"airflow_dagrun_duration_{kind}",
@@ -102,6 +104,16 @@ def test_a_dag_that_fails_in_a_row(
         rule("dag-fails-in-a-row"), pipeline, times.values(), dag_id=dag, environment="runs"
     )
     assert [number for number, when in times.items() if found[when]] == firing
+
+
+def test_a_success_in_the_same_minute_counts_more_than_a_failure(pipeline: Pipeline) -> None:
+    points = Points()
+    ended(points, "mixed", "----")
+    ended(points, "mixed", "   +")
+    points.write(pipeline)
+    fails = rule("dag-fails-in-a-row")
+    found = history(fails, pipeline, minutes(35, 45), dag_id="mixed", environment="runs")
+    assert list(found.values()) == [True, False]
 
 
 def test_the_same_dag_of_another_environment_is_another(pipeline: Pipeline) -> None:
