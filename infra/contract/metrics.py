@@ -57,11 +57,36 @@ class Measurement:
 
     name: str
     kind: str
-    """`counter`: field `value`, the number of events since the point before. `gauge`: field `value`. `timing`: fields
-    `count`, `sum`, `mean`, `median`, `lower`, `upper`, `stddev` and `90_percentile`, `99_percentile`, in milliseconds."""
+    """`counter`: the number of events since the point before. `gauge`: a level. `timing`: in milliseconds. `runs`: of a
+    minute. `node`: of a node's kubelet. Their fields: `FIELDS`."""
     tags: tuple[str, ...]
     doc: str
 
+
+FIELDS: Final = {
+    "counter": ("value",),
+    "gauge": ("value",),
+    "timing": (
+        "count",
+        "sum",
+        "mean",
+        "median",
+        "lower",
+        "upper",
+        "stddev",
+        "90_percentile",
+        "99_percentile",
+    ),
+    "runs": ("success", "failed"),
+    "node": (
+        "cpu_usage_nanocores",
+        "memory_working_set_bytes",
+        "memory_available_bytes",
+        "fs_used_bytes",
+        "fs_capacity_bytes",
+    ),
+}
+"""What points of a kind have; a node's have more, which nothing asks for."""
 
 _TASK = ("dag_id", "task_id")
 _EXECUTOR = ("executor_class_name",)
@@ -104,3 +129,13 @@ AIRFLOW: Final = (
     ),
 )
 """What dashboards and alerts go by. Airflow sends more, named alike: `airflow_` and Airflow's own name with `_` for `.`."""
+
+RUNS_ENDED: Final = Measurement(
+    "airflow_dagrun_ended", "runs", ("dag_id",), "Runs that ended in a minute."
+)
+"""Made by continuous queries of `airflow_dagrun_duration_*`: InfluxQL cannot ask two measurements for one answer."""
+
+NODE: Final = Measurement("kubernetes_node", "node", ("node_name",), "A node's figures.")
+"""The kubelets'. Without `ENVIRONMENT_TAG`."""
+
+ALL: Final = (*AIRFLOW, RUNS_ENDED, NODE)

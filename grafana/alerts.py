@@ -1,0 +1,163 @@
+"""The alerts: the one table from which Grafana's file of rules and the links to the runbooks are made."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from grafana.boards.dags import ENDED
+from grafana.boards.infrastructure import DISK_USED
+from grafana.influxql import outer, select
+from infra.contract import metrics
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+FAILED_RUNS: Final = 3
+"""In a row."""
+
+_ENVIRONMENT = metrics.ENVIRONMENT_TAG
+_DAG = (_ENVIRONMENT, "dag_id")
+
+
+class Severity(StrEnum):
+    """A label of the alert, for whoever routes notifications."""
+
+    critical = "critical"
+    warning = "warning"
+
+
+class NoData(StrEnum):
+    """What it means that the query finds nothing."""
+
+    alerting = "Alerting"
+    fine = "OK"
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One rule: it fires for each series whose value is beyond the threshold for long enough."""
+
+    name: str
+    """Of the rule, and of its page in docs/runbooks."""
+
+    title: str
+    summary: str
+    """With Grafana's templates: `$labels` are the tags of the series, `$values.B.Value` its value."""
+
+    severity: Severity
+    query: str
+    """Grafana takes the last value of each series."""
+
+    seconds: int
+    """How far back it looks."""
+
+    beyond: str
+    """`gt` or `lt`."""
+
+    threshold: float
+    lasting: str
+    """How long it must be so until the alert fires."""
+
+    no_data: NoData = NoData.fine
+
+
+def _heartbeats() -> str:
+    # A series that ends would be gone from the answer, and the alert with it: the zeroes of an hour keep it there.
+    # Two steps of time, because the last one has only begun.
+    return select(
+        'moving_average(sum("value"), 2) AS "heartbeats"',
+        "airflow_scheduler_heartbeat",
+        by=[_ENVIRONMENT],
+        every="2m",
+    )
+
+
+def _failed_in_a_row() -> str:
+    # 1 for a minute in which runs only failed, 0 for one in which one succeeded: the mean of the last ones is 1 if all failed.
+    outcomes = [
+        select('"failed" * 0 + 1 AS "bad"', ENDED),
+        select('"success" * 0 AS "bad"', ENDED),
+    ]
+    fields = f'moving_average(min("bad"), {FAILED_RUNS}) AS "streak"'
+    return outer(fields, outcomes, by=_DAG, every="1m")
+
+
+ALERTS: Final = (
+    Alert(
+        "no-scheduler-heartbeat",
+        "No scheduler heartbeat",
+        "The scheduler of {{ $labels.environment }} sends no heartbeat: no task is started.",
+        Severity.critical,
+        _heartbeats(),
+        HOUR,
+        "lt",
+        0.5,
+        "1m",
+        NoData.alerting,
+    ),
+    Alert(
+        "dag-fails-in-a-row",
+        "DAG fails again and again",
+        f"The last {FAILED_RUNS} runs of {{{{ $labels.dag_id }}}} in {{{{ $labels.environment }}}} failed.",
+        Severity.warning,
+        _failed_in_a_row(),
+        7 * DAY,
+        "gt",
+        0.99,
+        "0s",
+    ),
+    Alert(
+        "import-errors",
+        "DAG files cannot be imported",
+        "{{ $values.B.Value }} DAG files of {{ $labels.environment }} cannot be imported.",
+        Severity.warning,
+        select(
+            'last("value") AS "files"',
+            "airflow_dag_processing_import_errors",
+            by=[_ENVIRONMENT],
+        ),
+        15 * MINUTE,
+        "gt",
+        0,
+        "5m",
+    ),
+    Alert(
+        "tasks-queued-too-long",
+        "Tasks are queued for too long",
+        "The pool {{ $labels.pool_name }} of {{ $labels.environment }} has had queued tasks for half an hour.",
+        Severity.warning,
+        select(
+            'min("value") AS "tasks"',
+            "airflow_pool_queued_slots",
+            by=[_ENVIRONMENT, "pool_name"],
+        ),
+        15 * MINUTE,
+        "gt",
+        0,
+        "15m",
+    ),
+    Alert(
+        "schedule-delay",
+        "Runs begin late",
+        "Runs of {{ $labels.dag_id }} in {{ $labels.environment }} begin more than five minutes late.",
+        Severity.warning,
+        select(
+            'sum("sum") / sum("count") AS "delay"',
+            "airflow_dagrun_schedule_delay",
+            by=_DAG,
+        ),
+        30 * MINUTE,
+        "gt",
+        5 * MINUTE * 1000,
+        "5m",
+    ),
+    Alert(
+        "disk-filling",
+        "A node's disk is filling",
+        'The disk of {{ $labels.node_name }} is {{ printf "%.0f" $values.B.Value }} % full.',
+        Severity.critical,
+        select(DISK_USED, metrics.NODE.name, by=metrics.NODE.tags),
+        10 * MINUTE,
+        "gt",
+        80,
+        "10m",
+    ),
+)

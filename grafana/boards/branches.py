@@ -1,0 +1,46 @@
+"""The environments of a base beside each other: what each uses."""
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+from grafana.influxql import INTERVAL, select
+from grafana.panels import MILLISECONDS, Line, board, graph, rows
+from infra.contract.metrics import ENVIRONMENT_TAG
+
+_BY = (ENVIRONMENT_TAG,)
+
+
+def _over_time(fields: str, name: str) -> list[Line]:
+    return [Line(select(fields, name, by=_BY, every=INTERVAL), f"$tag_{ENVIRONMENT_TAG}")]
+
+
+def dashboard() -> Dashboard:
+    """The whole of it."""
+    used = select('sum("count") AS "tries", sum("sum") AS "time"', "airflow_task_duration", by=_BY)
+    failed = select('sum("count") AS "failed"', "airflow_dagrun_duration_failed", by=_BY)
+    return (
+        board("aerodrome-branches", "Branches", "Environments beside each other.")
+        .with_panel(
+            graph("Tries that ended", _over_time('sum("value") AS "tries"', "airflow_ti_finish"))
+        )
+        .with_panel(
+            graph(
+                "Time that tasks ran",
+                _over_time('sum("sum") AS "time"', "airflow_task_duration"),
+                unit=MILLISECONDS,
+            )
+        )
+        .with_panel(
+            graph(
+                "Running tasks, the most",
+                _over_time('max("value") AS "tasks"', "airflow_executor_running_tasks"),
+            )
+        )
+        .with_panel(
+            graph(
+                "Scheduler's heartbeats",
+                _over_time('sum("value") AS "heartbeats"', "airflow_scheduler_heartbeat"),
+            )
+        )
+        .with_panel(rows("Tries, and the time that they ran (ms)", used))
+        .with_panel(rows("Runs that failed", failed))
+    )

@@ -1,0 +1,33 @@
+"""The cluster's nodes. Other figures of it have no source yet."""
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+from grafana.influxql import INTERVAL, select
+from grafana.panels import BYTES, PERCENT, Line, bars, board, graph
+from infra.contract import metrics
+
+_NODE = metrics.NODE.name
+_BY = ("node_name",)
+DISK_USED = 'last("fs_used_bytes") / last("fs_capacity_bytes") * 100 AS "used"'
+"""Percent."""
+
+
+def dashboard() -> Dashboard:
+    """The whole of it."""
+    name = "$tag_node_name"
+    processors = select(
+        'mean("cpu_usage_nanocores") / 1000000000 AS "cores"', _NODE, by=_BY, every=INTERVAL
+    )
+    memory = select('mean("memory_working_set_bytes") AS "used"', _NODE, by=_BY, every=INTERVAL)
+    free = select('min("memory_available_bytes") AS "free"', _NODE, by=_BY, every=INTERVAL)
+    disk = select(DISK_USED, _NODE, by=_BY, every=INTERVAL)
+    return (
+        board("aerodrome-infrastructure", "Infrastructure", "The nodes of the cluster.")
+        .with_panel(graph("Processors in use", [Line(processors, name)]))
+        .with_panel(graph("Memory in use", [Line(memory, name)], unit=BYTES))
+        .with_panel(graph("Memory available, the least", [Line(free, name)], unit=BYTES))
+        .with_panel(graph("Disk in use", [Line(disk, name)], unit=PERCENT))
+        .with_panel(
+            bars("Disk in use now", select(DISK_USED, _NODE, by=_BY), name, unit=PERCENT, most=100)
+        )
+    )

@@ -1,0 +1,222 @@
+"""Each alert fires and resolves, by the rule of the committed file, on a real InfluxDB."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from grafana.alerts import ALERTS
+from grafana.boards.dags import ENDED
+from infra.contract import metrics
+from tests.unit.grafana import evaluation
+from tests.unit.grafana.evaluation import history, rule
+from tests.unit.grafana.points import Points
+from tests.unit.images.metrics_pipeline import Pipeline
+
+MINUTE, HOUR = 60, 3600
+START = int(time.time()) // HOUR * HOUR - 12 * HOUR
+"""Long enough ago that the server's own continuous queries do not look at it."""
+
+
+def minutes(*numbers: int) -> list[int]:
+    """A minute's evaluations come some seconds after it has begun, as Grafana's do."""
+    return [START + number * MINUTE + 7 for number in numbers]
+
+
+def states(
+    name: str, pipeline: Pipeline, points: Points, last: int, **labels: str
+) -> Callable[[int], bool]:
+    """Whether the alert fires in a minute, evaluated in each up to the last."""
+    points.write(pipeline)
+    found = history(rule(name), pipeline, minutes(*range(last + 1)), **labels)
+    return lambda minute: found[minutes(minute)[0]]
+
+
+def test_no_scheduler_heartbeat(pipeline: Pipeline) -> None:
+    points = Points()
+    for first, last in ((0, 20), (70, 90)):
+        span = range(START + first * MINUTE, START + last * MINUTE)
+        points.every(5, "airflow_scheduler_heartbeat", span, 1, environment="beats")
+    other = range(START, START + 90 * MINUTE)
+    points.every(5, "airflow_scheduler_heartbeat", other, 1, environment="lives")
+    fires = states("no-scheduler-heartbeat", pipeline, points, 89, environment="beats")
+    # The first minutes are an environment's that is new.
+    assert not any(fires(minute) for minute in range(21))
+    assert all(fires(minute) for minute in range(26, 70))
+    assert not any(fires(minute) for minute in range(73, 90))
+    lives = history(
+        rule("no-scheduler-heartbeat"), pipeline, minutes(*range(5, 90, 4)), environment="lives"
+    )
+    assert not any(lives.values())
+
+
+def test_an_environment_that_is_gone_alerts_for_an_hour_only(pipeline: Pipeline) -> None:
+    points = Points()
+    span = range(START, START + 10 * MINUTE)
+    points.every(5, "airflow_scheduler_heartbeat", span, 1, environment="gone")
+    points.write(pipeline)
+    found = history(
+        rule("no-scheduler-heartbeat"), pipeline, minutes(20, 22, 60, 75), environment="gone"
+    )
+    assert list(found.values()) == [False, True, True, False]
+
+
+def test_no_heartbeats_at_all_alert(pipeline: Pipeline) -> None:
+    long_ago = START - 5 * 24 * HOUR
+    found = history(rule("no-scheduler-heartbeat"), pipeline, [long_ago, long_ago + MINUTE])
+    assert list(found.values()) == [False, True]
+
+
+def ended(points: Points, dag: str, outcomes: str, environment: str = "runs") -> None:
+    """A run every ten minutes: `+` succeeded, `-` failed, and a blank is none."""
+    for number, one in enumerate(outcomes, start=1):
+        if one == " ":
+            continue
+        kind = "success" if one == "+" else "failed"
+        points.add(
+            f"airflow_dagrun_duration_{kind}",
+            START + number * 10 * MINUTE,
+            4000,
+            dag_id=dag,
+            run_type="scheduled",
+            environment=environment,
+        )
+
+
+@pytest.mark.parametrize(
+    ("dag", "outcomes", "firing"),
+    [
+        ("in a row", "+---+", [4]),
+        ("never.succeeded", "----", [3, 4]),
+        ("now and then", "--+--+-", []),
+        ("größe/数据", "-+---", [5]),
+        ("twice", "--", []),
+    ],
+)
+def test_a_dag_that_fails_in_a_row(
+    pipeline: Pipeline, dag: str, outcomes: str, firing: list[int]
+) -> None:
+    points = Points()
+    ended(points, dag, outcomes)
+    points.write(pipeline)
+    times = {number: minutes(number * 10 + 5)[0] for number in range(1, len(outcomes) + 1)}
+    found = history(
+        rule("dag-fails-in-a-row"), pipeline, times.values(), dag_id=dag, environment="runs"
+    )
+    assert [number for number, when in times.items() if found[when]] == firing
+
+
+def test_a_success_in_the_same_minute_counts_more_than_a_failure(pipeline: Pipeline) -> None:
+    points = Points()
+    ended(points, "mixed", "----")
+    ended(points, "mixed", "   +")
+    points.write(pipeline)
+    fails = rule("dag-fails-in-a-row")
+    found = history(fails, pipeline, minutes(35, 45), dag_id="mixed", environment="runs")
+    assert list(found.values()) == [True, False]
+
+
+def test_the_same_dag_of_another_environment_is_another(pipeline: Pipeline) -> None:
+    points = Points()
+    ended(points, "shared", "---", "one")
+    ended(points, "shared", "+++", "two")
+    points.write(pipeline)
+    firing = rule("dag-fails-in-a-row").firing(pipeline, minutes(35)[0])
+    found = {dict(one)["environment"] for one in firing if ("dag_id", "shared") in one}
+    assert found == {"one"}
+
+
+def test_the_summary_of_both_outcomes_is_one_measurement(pipeline: Pipeline) -> None:
+    points = Points()
+    ended(points, "both", "+-")
+    points.write(pipeline)
+    rows = pipeline.ask(f'SELECT * FROM "{ENDED}" WHERE "dag_id" = \'both\'')
+    assert [(row["success"], row["failed"]) for row in rows] == [(1, None), (None, 1)]
+    assert {row[metrics.ENVIRONMENT_TAG] for row in rows} == {"runs"}
+
+
+def test_import_errors(pipeline: Pipeline) -> None:
+    points = Points()
+    name = "airflow_dag_processing_import_errors"
+    for minute in range(60):
+        files = 2 if 10 <= minute < 30 else 0
+        points.add(name, START + minute * MINUTE, files, environment="files")
+    fires = states("import-errors", pipeline, points, 59, environment="files")
+    assert [minute for minute in range(60) if fires(minute)] == list(range(15, 30))
+
+
+def test_tasks_queued_too_long(pipeline: Pipeline) -> None:
+    points = Points()
+    for minute in range(100):
+        # The queue of one is full from the 10th to the 60th minute; the other's is emptied now and then.
+        full = 4 if 10 <= minute < 60 else 0
+        busy = 30 if minute % 10 else 0
+        for pool, value in (("full pool", full), ("busy", busy)):
+            points.add(
+                "airflow_pool_queued_slots",
+                START + minute * MINUTE,
+                value,
+                pool_name=pool,
+                environment="queue",
+            )
+    fires = states(
+        "tasks-queued-too-long", pipeline, points, 99, pool_name="full pool", environment="queue"
+    )
+    firing = [minute for minute in range(100) if fires(minute)]
+    assert firing == list(range(firing[0], 60))
+    assert 38 <= firing[0] <= 41
+    times = minutes(*range(100))
+    busy_ones = history(rule("tasks-queued-too-long"), pipeline, times, pool_name="busy")
+    assert not any(busy_ones.values())
+
+
+def test_schedule_delay(pipeline: Pipeline) -> None:
+    points = Points()
+    for minute in range(0, 120, 10):
+        late = 400_000 if 30 <= minute < 60 else 2_000
+        points.add(
+            "airflow_dagrun_schedule_delay",
+            START + minute * MINUTE,
+            late,
+            dag_id="late",
+            run_type="scheduled",
+            environment="delay",
+        )
+    fires = states("schedule-delay", pipeline, points, 119, dag_id="late", environment="delay")
+    firing = [minute for minute in range(120) if fires(minute)]
+    assert firing, "it never fires"
+    assert firing[0] > 30
+    assert firing[-1] < 90
+    assert firing == list(range(firing[0], firing[-1] + 1))
+
+
+def test_disk_filling(pipeline: Pipeline) -> None:
+    points = Points()
+    size = 50 * 10**9
+    for minute in range(60):
+        full = 41 * 10**9 if 10 <= minute < 40 else 20 * 10**9
+        for node, used in (("10.0.0.1", full), ("10.0.0.2", 39 * 10**9)):
+            values = (10**9, 10**9, 10**9, used, size)
+            points.add("kubernetes_node", START + minute * MINUTE, *values, node_name=node)
+    fires = states("disk-filling", pipeline, points, 59, node_name="10.0.0.1")
+    assert [minute for minute in range(60) if fires(minute)] == list(range(20, 40))
+    other = history(rule("disk-filling"), pipeline, minutes(*range(60)), node_name="10.0.0.2")
+    assert not any(other.values())
+
+
+def test_every_alert_is_tested_here() -> None:
+    names = {name for name in globals() if name.startswith("test_")}
+    tested = {"dag-fails-in-a-row": "test_a_dag_that_fails_in_a_row"}
+    for alert in ALERTS:
+        assert tested.get(alert.name, f"test_{alert.name.replace('-', '_')}") in names
+
+
+def test_rules_are_what_grafana_takes() -> None:
+    group = evaluation.group()
+    assert evaluation.seconds(group["interval"]) == MINUTE
+    assert len({one["uid"] for one in group["rules"]}) == len(ALERTS)
+    for one in group["rules"]:
+        # Grafana's limit.
+        assert len(one["uid"]) <= 40
+        assert evaluation.seconds(one["for"]) % MINUTE == 0
+        assert one["labels"]["severity"] in ("critical", "warning")
