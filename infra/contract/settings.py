@@ -164,8 +164,9 @@ class Settings:
 
     node_desired: int = setting(
         2,
-        """The workers to start with; later an autoscaler may change it. Default 2, one in each
-        zone.""",
+        """The workers to start with. Once the group is there, its size belongs to an autoscaler, or to whoever
+        changes it in AWS: `up` keeps the size that it finds, between nodeMin and nodeMax. Default 2, one in
+        each zone.""",
         minimum=0,
         maximum=450,
     )
