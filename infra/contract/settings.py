@@ -148,7 +148,8 @@ class Settings:
 
     kubernetes_version: str = setting(
         "1.36",
-        "The version of EKS's control plane and nodes. Pinned: an upgrade is a decision.",
+        """The version of EKS's control plane and nodes. Pinned: an upgrade is a decision. With Rancher it must be
+        one that this Rancher was validated with, 1.34 to 1.36 (`infra/contract/versions.py`).""",
         pattern=r"1\.\d\d",
         allowed="a version such as 1.36",
     )
