@@ -15,14 +15,9 @@ import pulumi_kubernetes as kubernetes
 from infra import policies
 from infra.network import Network
 from infra.stack import Stack
+from infra.workers import make_workers
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
-
-NODE_POLICIES = (
-    "AmazonEKSWorkerNodePolicy",
-    "AmazonEKS_CNI_Policy",
-    "AmazonEC2ContainerRegistryPullOnly",
-)
 
 STORAGE_CLASS = "gp3"
 
@@ -64,7 +59,7 @@ class Cluster(pulumi.ComponentResource):
         self.arn = self._eks.eks_cluster.arn
         # It holds no key. A branch reads it, whose secrets are encrypted with another one (ADR 10).
         self.kubeconfig = self._eks.kubeconfig_json
-        workers = self._workers()
+        workers = make_workers(args.stack, self._eks, args.network, parent=self)
         addons = self._addons(workers)
         self.provider = kubernetes.Provider(
             self._names.cluster,
@@ -117,41 +112,6 @@ class Cluster(pulumi.ComponentResource):
                 parent=self,
                 depends_on=[log_group, self._network],
             ),
-        )
-
-    def _workers(self) -> eks.ManagedNodeGroup:
-        settings = self._stack.settings
-        role = aws.iam.Role(
-            self._names.of("node"),
-            path=self._names.iam_path,
-            assume_role_policy=policies.assumed_by_service("ec2.amazonaws.com"),
-            opts=self._child,
-        )
-        attachments = [
-            aws.iam.RolePolicyAttachment(
-                self._names.of("node", policy),
-                role=role.name,
-                policy_arn=f"arn:{self._stack.place.partition}:iam::aws:policy/{policy}",
-                opts=self._child,
-            )
-            for policy in NODE_POLICIES
-        ]
-        return eks.ManagedNodeGroup(
-            self._names.of("workers"),
-            cluster=self._eks,
-            node_role=role,
-            subnet_ids=self._network.private_subnet_ids,
-            instance_types=list(settings.node_instance_types),
-            capacity_type="SPOT" if settings.spot else "ON_DEMAND",
-            disk_size=settings.node_disk_gb,
-            scaling_config=aws.eks.NodeGroupScalingConfigArgs(
-                min_size=settings.node_min,
-                desired_size=settings.node_desired,
-                max_size=settings.node_max,
-            ),
-            # Without these permissions, or without the way out over NAT, a worker can not join; nor can it
-            # take its network interfaces down when it leaves.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*attachments, self._network]),
         )
 
     def _addons(self, workers: eks.ManagedNodeGroup) -> list[pulumi.Resource]:

@@ -8,9 +8,7 @@ be read by whoever may describe the instance, so Rancher makes one up and keeps 
 import json
 from typing import Any
 
-K3S_VERSION = "v1.33.4+k3s1"
-CERT_MANAGER_VERSION = "v1.18.2"
-RANCHER_VERSION = "2.12.1"
+from infra.contract.versions import PINNED
 
 _MANIFESTS = "/var/lib/rancher/k3s/server/manifests"
 _INSTALLER = "/usr/local/sbin/install-k3s"
@@ -37,7 +35,7 @@ def user_data(hostname: str) -> str:
             ["curl", "-fsSL", "--retry", "5", "-o", _INSTALLER, "https://get.k3s.io"],
             [
                 "env",
-                f"INSTALL_K3S_VERSION={K3S_VERSION}",
+                f"INSTALL_K3S_VERSION={PINNED.k3s}",
                 # Amazon Linux only warns (permissive), and k3s's policy package is not in its repositories.
                 "INSTALL_K3S_SKIP_SELINUX_RPM=true",
                 "sh",
@@ -52,7 +50,7 @@ def _cert_manager() -> dict[str, Any]:
     return _helm_chart(
         "cert-manager",
         repo="https://charts.jetstack.io",
-        version=CERT_MANAGER_VERSION,
+        version=PINNED.cert_manager,
         namespace="cert-manager",
         values={"crds": {"enabled": True}},
     )
@@ -62,7 +60,7 @@ def _rancher(hostname: str) -> dict[str, Any]:
     return _helm_chart(
         "rancher",
         repo="https://releases.rancher.com/server-charts/stable",
-        version=RANCHER_VERSION,
+        version=PINNED.rancher,
         namespace="cattle-system",
         # One node runs one copy.
         values={"hostname": hostname, "replicas": 1},

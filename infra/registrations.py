@@ -78,6 +78,8 @@ class Aws(pulumi_mocks.Mocks):
         self.invoke_transforms: list[Any] = []
         self.images: list[Mapping[str, str]] = []
         """What every image repository holds: `imageTag` and `imageDigest`."""
+        self.node_groups: list[Mapping[str, Any]] = []
+        """What EKS has of them, in the words of the provider's function."""
 
     def call(self, args: pulumi_mocks.MockCallArgs) -> dict[str, Any]:  # type: ignore[override]
         match args.token:
@@ -89,6 +91,13 @@ class Aws(pulumi_mocks.Mocks):
                 return {"partition": "aws"}
             case "aws:ec2/getAmi:getAmi":
                 return {"id": "ami-1"}
+            case "aws:eks/getClusters:getClusters":
+                return {"names": [one["clusterName"] for one in self.node_groups]}
+            case "aws:eks/getNodeGroups:getNodeGroups":
+                return {"names": [one["nodeGroupName"] for one in self.node_groups]}
+            case "aws:eks/getNodeGroup:getNodeGroup":
+                (group,) = (one for one in self.node_groups if args.args.items() <= one.items())
+                return dict(group)
             case "aws:ecr/getAuthorizationToken:getAuthorizationToken":
                 return {"userName": "AWS", "password": "registry-token"}
             case "aws:ecr/getImages:getImages":
@@ -251,6 +260,7 @@ def run_program(
     secrets: Mapping[str, str] = SECRETS,
     stacks: Mapping[str, Program] = {},
     images: Sequence[Mapping[str, str]] = (),
+    node_groups: Sequence[Mapping[str, Any]] = (),
 ) -> Program:
     """Runs `infra/` as Pulumi's language host does, with this configuration, beside these stacks.
 
@@ -262,7 +272,7 @@ def run_program(
         "PULUMI_CONFIG_SECRET_KEYS": json.dumps([_full(key) for key in secrets]),
     }
     with _surroundings(variables):
-        return _run(stacks, images)
+        return _run(stacks, images, node_groups)
 
 
 def _full(key: str) -> str:
@@ -285,11 +295,16 @@ def _surroundings(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _run(stacks: Mapping[str, Program], images: Sequence[Mapping[str, str]]) -> Program:
+def _run(
+    stacks: Mapping[str, Program],
+    images: Sequence[Mapping[str, str]],
+    node_groups: Sequence[Mapping[str, Any]],
+) -> Program:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     aws = Aws()
     aws.images = [*images]
+    aws.node_groups = [*node_groups]
     monitor = Monitor(aws, stacks)
     pulumi_mocks.set_mocks(
         aws, project="aerodrome", stack="test", monitor=monitor, organization="organization"

@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
 
-from infra.contract import dag_sources, executors
+from infra.contract import dag_sources, executors, versions
 from infra.contract.metrics import MonitoringScope
 from infra.contract.settings import FORMER_KEYS, NAMESPACE, SETTINGS, Secrets, Settings
 from infra.contract.tenancy import Tenancy
@@ -87,6 +87,7 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
         *_check_executor(settings, secrets),
         *_check_dags(settings, secrets),
         *_check_monitoring(settings, secrets),
+        *_check_versions(settings),
     ]
     if crossed:
         raise SettingsError(crossed)
@@ -141,6 +142,22 @@ def _check_monitoring(settings: Settings, secrets: Secrets) -> list[str]:
         for key, value in needed.items()
         if not value
     ]
+
+
+def _check_versions(settings: Settings) -> list[str]:
+    """Rancher's server and the cluster that it is to manage. A shared environment has neither."""
+    if settings.tenancy == Tenancy.shared or not settings.rancher_enabled:
+        return []
+    problems = [
+        f"the versions of infra/contract/versions.py do not fit each other: {misfit}"
+        for misfit in versions.misfits(versions.PINNED)
+    ]
+    if reason := versions.unmanaged(settings.kubernetes_version):
+        problems.append(
+            f"{NAMESPACE}:kubernetesVersion is {settings.kubernetes_version!r}: {reason}: choose one of "
+            f"{', '.join(versions.managed())}, or pulumi config set {NAMESPACE}:rancherEnabled false"
+        )
+    return problems
 
 
 def _check_dags(settings: Settings, secrets: Secrets) -> list[str]:

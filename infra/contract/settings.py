@@ -148,7 +148,8 @@ class Settings:
 
     kubernetes_version: str = setting(
         "1.36",
-        "The version of EKS's control plane and nodes. Pinned: an upgrade is a decision.",
+        """The version of EKS's control plane and nodes. Pinned: an upgrade is a decision. With Rancher it must be
+        one that this Rancher was validated with, 1.34 to 1.36 (`infra/contract/versions.py`).""",
         pattern=r"1\.\d\d",
         allowed="a version such as 1.36",
     )
@@ -164,8 +165,9 @@ class Settings:
 
     node_desired: int = setting(
         2,
-        """The workers to start with; later an autoscaler may change it. Default 2, one in each
-        zone.""",
+        """The workers to start with. Once the group is there, its size belongs to an autoscaler, or to whoever
+        changes it in AWS: `up` keeps the size that it finds, between nodeMin and nodeMax. Default 2, one in
+        each zone.""",
         minimum=0,
         maximum=450,
     )

@@ -50,3 +50,15 @@ def test_a_wrong_field_is_named(api_server: str, workers: dict[str, Any], named:
     check = render({"workers": workers}).find("PodTemplate", "airflow-worker")
     told = ask(api_server, check)
     assert (named in told) if named else told == ""
+
+
+def test_an_autoscaler_takes_no_node_from_under_a_task() -> None:
+    def annotations(**workers: Any) -> dict[str, str]:
+        found: dict[str, str] = render({"workers": workers}).worker()["metadata"]["annotations"]
+        return found
+
+    evict = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+    kept = {"karpenter.sh/do-not-disrupt": "true", evict: "false"}
+    assert annotations() == kept
+    assert annotations(podAnnotations={"team": "a"}) == {**kept, "team": "a"}
+    assert annotations(podAnnotations={evict: "true"}) == {**kept, evict: "true"}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from infra import registrations
 from infra.registrations import BRANCH_DIGEST, DIGEST, ROOT, SECRETS, Registration
@@ -43,6 +44,8 @@ def run_program(
     secrets: Mapping[str, str],
     stacks: Mapping[str, Program] = {},
     images: Sequence[Mapping[str, str]] = (),
+    node_groups: Sequence[Mapping[str, Any]] = (),
 ) -> Program:
-    """One run with this configuration, beside these stacks, on repositories that hold these images."""
-    return Program(**vars(registrations.run_program(config, secrets, stacks, images)))
+    """One run with this configuration, beside these stacks, in an account with these images and node groups."""
+    ran = registrations.run_program(config, secrets, stacks, images, node_groups)
+    return Program(**vars(ran))

@@ -36,7 +36,7 @@ CHANGES = {
     "publicAccessCidrs": Change('["192.0.2.0/24"]', NOBODY),
     "deployRole": Change("arn:aws:iam::123456789012:role/deploy", NOBODY),
     "previewRole": Change("arn:aws:iam::123456789012:role/preview", NOBODY),
-    "kubernetesVersion": Change("1.37", NOBODY),
+    "kubernetesVersion": Change("1.35", NOBODY),
     "nodeInstanceTypes": Change('["m6i.large"]', NOBODY),
     "nodeMin": Change("2", NOBODY),
     "nodeDesired": Change("3", NOBODY),

@@ -29,7 +29,9 @@ from cli.stack.found import looker
 from cli.stack.place import BACKEND, QUIET, Place, backend_url
 from sandbox import pulumi, tools
 from sandbox.aws.processes import prepare, stand_in, stand_in_process
+from sandbox.cluster import pki
 from sandbox.instance import Instance
+from sandbox.layout import Layout
 
 REGION = "us-east-1"
 HEAD = "import json\nimport pulumi\nimport pulumi_aws as aws\nfrom pulumi import ResourceOptions as O\n"
@@ -55,8 +57,8 @@ def running_emulator(folder: Path) -> Iterator[Emulator]:
     """One for the tests of a module; it makes its state below `folder`."""
     instance = Instance("promises", 62, folder)
     prepare(instance)
-    instance.pki.mkdir()
-    (instance.pki / "ca.crt").write_text("-----BEGIN CERTIFICATE-----\n")
+    # The kubernetes plugin reads the authority of a cluster even where nothing is made in it.
+    pki.ensure(Layout(instance))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])

@@ -38,6 +38,10 @@ SCRIPT = "/opt/airflow/scripts/await_task.py"
 TASK = frozenset(("dag_id", "task_id", "run_id", "try_number", "map_index", "logical_date"))
 """Annotations by which Airflow knows the pod of a task again."""
 
+KEPT = "karpenter.sh/do-not-disrupt"
+EVICTABLE = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+"""Annotations by which autoscalers know whether a node may go from under a pod: the chart says no for tasks' pods."""
+
 TASK_LABELS = TASK | {"airflow-worker", "airflow_version", "kubernetes_executor"}
 
 TURN = 1.0
@@ -153,8 +157,15 @@ class WarmPool:
         pod = deepcopy(self._model)
         token = secrets.token_urlsafe(32)
         name = f"warm-{secrets.token_hex(5)}"
+        annotations = pod["metadata"].get("annotations", {})
         pod["metadata"] |= {
             "name": name,
+            # A pod without a task holds no node. Without a word from it the Cluster Autoscaler would leave it where it is,
+            # because no controller makes it anew.
+            "annotations": {
+                **{key: value for key, value in annotations.items() if key != KEPT},
+                EVICTABLE: "true",
+            },
             "labels": {**pod["metadata"].get("labels", {}), LABEL: self._scheduler["name"]},
             "ownerReferences": [
                 {
@@ -193,7 +204,8 @@ class WarmPool:
             "metadata": {
                 "uid": found["metadata"]["uid"],
                 "labels": {**pod["metadata"]["labels"], LABEL: None},
-                "annotations": pod["metadata"]["annotations"],
+                # From here on what the chart says for a task's pod holds: its node stays.
+                "annotations": {EVICTABLE: None, **pod["metadata"]["annotations"]},
                 "ownerReferences": None,
             }
         }

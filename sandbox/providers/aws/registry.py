@@ -25,7 +25,7 @@ from sandbox.providers.aws.eks.addon import Addon
 from sandbox.providers.aws.eks.cluster import Cluster
 from sandbox.providers.aws.eks.node_group import NodeGroup
 from sandbox.providers.aws.eks.pod_identity_association import PodIdentityAssociation
-from sandbox.providers.aws.functions import account, compute, images
+from sandbox.providers.aws.functions import account, clusters, compute, images
 from sandbox.providers.aws.iam.access_key import AccessKey
 from sandbox.providers.aws.iam.group import Group
 from sandbox.providers.aws.iam.instance_profile import InstanceProfile
@@ -111,6 +111,9 @@ _FUNCTIONS: dict[str, Function] = {
     "aws:index/getAvailabilityZones:getAvailabilityZones": account.get_availability_zones,
     "aws:ec2/getAmi:getAmi": compute.get_ami,
     "aws:eks/getAddonVersion:getAddonVersion": compute.get_addon_version,
+    "aws:eks/getClusters:getClusters": clusters.get_clusters,
+    "aws:eks/getNodeGroup:getNodeGroup": clusters.get_node_group,
+    "aws:eks/getNodeGroups:getNodeGroups": clusters.get_node_groups,
     "aws:ecr/getAuthorizationToken:getAuthorizationToken": images.get_authorization_token,
     "aws:ecr/getImages:getImages": images.get_images,
 }

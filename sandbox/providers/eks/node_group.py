@@ -23,7 +23,16 @@ _PASSED_ON = (
     "taints",
     "version",
 )
-SUPPORTED = frozenset({*_PASSED_ON, "cluster", "nodeRole", "nodeRoleArn", "scalingConfig"})
+SUPPORTED = frozenset(
+    {
+        *_PASSED_ON,
+        "cluster",
+        "ignoreScalingChanges",
+        "nodeRole",
+        "nodeRoleArn",
+        "scalingConfig",
+    }
+)
 
 _SCALING = {"desiredSize": 2, "minSize": 1, "maxSize": 2}
 
@@ -36,6 +45,7 @@ def construct(request: Request) -> ConstructResult:
     given = pulumi.Output.from_input(request.require("cluster"))
     cluster = given.apply(_cluster)
     component = request.component(TYPE)
+    ignored = ["scalingConfig.desiredSize"] if request.flag("ignoreScalingChanges") else None
     group = AwsResource(
         "aws:eks/nodeGroup:NodeGroup",
         request.name,
@@ -49,6 +59,7 @@ def construct(request: Request) -> ConstructResult:
         },
         component,
         depends_on=request.options.depends_on,
+        ignore_changes=ignored,
     )
     outputs: dict[str, Any] = {"nodeGroup": group}
     component.register_outputs(outputs)

@@ -452,6 +452,28 @@ def test_doctor_changes_nothing_and_names_fixes(run: Run, run_json: Callable[...
     assert all(check["fix"] for check in checks if not check["ok"])
 
 
+def test_doctor_names_a_kubernetes_that_rancher_does_not_manage(run: Run) -> None:
+    def versions() -> Any:
+        result = run("doctor", "--json")
+        (found,) = (one for one in json.loads(result.stdout) if one["name"] == "versions")
+        return found, result.exit_code
+
+    assert versions()[0]["ok"]
+    file = Environment("sandbox").config_file
+    file.parent.mkdir(parents=True)
+    file.write_text('config:\n  aerodrome:kubernetesVersion: "1.33"\n')
+    found, code = versions()
+    assert code == 2
+    assert (
+        "sandbox has Kubernetes 1.33: Rancher 2.15 takes Kubernetes 1.34 to 1.36" in found["found"]
+    )
+    assert found["fix"] == "./aerodrome config set kubernetesVersion 1.36 --env sandbox"
+    file.write_text(
+        'config:\n  aerodrome:kubernetesVersion: "1.33"\n  aerodrome:rancherEnabled: false\n'
+    )
+    assert versions()[0]["ok"]
+
+
 def test_outputs_of_what_is_not_deployed(run: Run, run_json: Callable[..., Any]) -> None:
     assert run("outputs").stdout == 'environment "sandbox" is not deployed\n'
     assert run_json("outputs") == {}

@@ -97,7 +97,14 @@ def task_pod(task: str, **spec: Any) -> dict[str, Any]:
             "name": f"dag-{task}-x1",
             "namespace": NAMESPACE,
             "labels": {"app": "worker", "dag_id": "dag", "task_id": task, "airflow-worker": "7"},
-            "annotations": {"dag_id": "dag", "task_id": task, "run_id": "r", "note": "all"},
+            "annotations": {
+                "dag_id": "dag",
+                "task_id": task,
+                "run_id": "r",
+                "note": "all",
+                warm_pool.KEPT: "true",
+                warm_pool.EVICTABLE: "false",
+            },
         },
         "spec": {
             "containers": [
@@ -198,7 +205,7 @@ class TestPool:
         pool.turn()
         pool.turn()
         first, second = pool.pods()
-        assert first["metadata"]["annotations"] == {"note": "all"}
+        assert first["metadata"]["annotations"] == {"note": "all", warm_pool.EVICTABLE: "true"}
         scheduler = pool.scheduler["metadata"]
         assert first["metadata"]["labels"] == {"app": "worker", warm_pool.LABEL: scheduler["name"]}
         assert [one["uid"] for one in first["metadata"]["ownerReferences"]] == [scheduler["uid"]]
@@ -222,6 +229,23 @@ class TestPool:
         pool.pool.end()
         assert pool.pods() == []
         assert pool.api.read_namespaced_pod(name, NAMESPACE), "a task's pod is none of the pool's"
+        pool.api.delete_namespaced_pod(name, NAMESPACE, grace_period_seconds=0)
+
+    def test_whose_tasks_pods_may_be_moved_keeps_them_so(self, pool: Pool) -> None:
+        def movable(task: str) -> dict[str, Any]:
+            pod = task_pod(task)
+            for key in (warm_pool.KEPT, warm_pool.EVICTABLE):
+                del pod["metadata"]["annotations"][key]
+            return pod
+
+        pool.pool.learn(movable("first"))
+        name, token = pool.ready()
+        waiting = Waiting(pool.port, token)
+        pool.turn()
+        assert pool.pool.hand_over(movable("second"))
+        assert waiting.end()
+        metadata = pool.api.read_namespaced_pod(name, NAMESPACE).metadata
+        assert metadata.annotations == movable("second")["metadata"]["annotations"]
         pool.api.delete_namespaced_pod(name, NAMESPACE, grace_period_seconds=0)
 
     def test_a_pod_that_has_just_got_its_task_is_left_alone(self, pool: Pool) -> None:

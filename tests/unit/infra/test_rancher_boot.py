@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from infra.rancher_boot import K3S_VERSION, user_data
+from infra.contract.versions import PINNED
+from infra.rancher_boot import user_data
 from sandbox import tools
 
 HOSTNAME = "192.0.2.7.sslip.io"
@@ -58,7 +59,7 @@ def test_the_server_answers_to_its_name() -> None:
 
 
 def test_versions_are_pinned() -> None:
-    assert f"INSTALL_K3S_VERSION={K3S_VERSION}" in config()["runcmd"][1]
+    assert f"INSTALL_K3S_VERSION={PINNED.k3s}" in config()["runcmd"][1]
     charts = [content for path, content in files().items() if "manifests" in path]
     assert len(charts) == 2
     assert all(chart["spec"]["version"] for chart in charts)

@@ -11,10 +11,10 @@ metadata:
   labels:
     {{- include "airflow.labels" (dict "root" . "component" "worker") | nindent 4 }}
     {{- with include "airflow.extraLabels" .Values.workers }}{{ . | nindent 4 }}{{ end }}
-  {{- with .Values.workers.podAnnotations }}
   annotations:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
+    {{- /* Karpenter's and the Cluster Autoscaler's word: they move no node away from under a task. */}}
+    {{- $kept := dict "karpenter.sh/do-not-disrupt" "true" "cluster-autoscaler.kubernetes.io/safe-to-evict" "false" }}
+    {{- toYaml (merge (deepCopy .Values.workers.podAnnotations) $kept) | nindent 4 }}
 spec:
   restartPolicy: Never
   automountServiceAccountToken: {{ .Values.workers.startPods }}

@@ -95,7 +95,8 @@ class NodeGroup(PartOfCluster):
             )
             self._finished(known, answer)
         if changes & {"labels", "scalingConfig", "taints"}:
-            config = pick(inputs, "scalingConfig")
+            # Only where it was changed, as the real provider does: it has a size in it that may be another by now.
+            config = pick(inputs, "scalingConfig") if "scalingConfig" in changes else {}
             old, new = (side.get("labels") or {} for side in (known.inputs, inputs))
             if old != new:
                 gone = sorted(old.keys() - new.keys())

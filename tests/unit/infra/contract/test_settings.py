@@ -294,3 +294,14 @@ def test_an_executor_with_redis_needs_its_password() -> None:
     ]
     given["aerodrome:executor"] = "KubernetesExecutor"
     assert load(given, list(given))[1].celery_password == ""
+
+
+def test_a_kubernetes_that_rancher_does_not_manage_is_refused() -> None:
+    for version in ("1.33", "1.37"):
+        assert problem(kubernetesVersion=version) == (
+            f"aerodrome:kubernetesVersion is '{version}': Rancher 2.15 takes Kubernetes 1.34 to 1.36 "
+            "(rancher/rancher #55306 and #54374): choose one of 1.34, 1.35, 1.36, or "
+            "pulumi config set aerodrome:rancherEnabled false"
+        )
+    assert load_with(kubernetesVersion="1.37", rancherEnabled="false")
+    assert load_with(kubernetesVersion="1.37", tenancy="shared", base="base")

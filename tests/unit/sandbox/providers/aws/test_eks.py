@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from sandbox.providers import contract
+
 ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 VIEW = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
 
@@ -102,6 +104,34 @@ def test_a_node_group(engine, cluster, parts):
     engine.update(made, labels={"pool": "others"})
     engine.update(made, tags={"aerodrome:environment": "test", "a": "b"})
     assert engine.replaces(made, instanceTypes=["t3.small"]) == ["instanceTypes"]
+    engine.delete(made)
+
+
+def test_a_node_group_that_somebody_scaled(engine, cluster, parts):
+    """What an update does not change, it does not send."""
+    made = engine.create(
+        "aws:eks/nodeGroup:NodeGroup",
+        "scaled",
+        clusterName=cluster["name"],
+        nodeRoleArn=parts["role"]["arn"],
+        subnetIds=[subnet.id for subnet in parts["subnets"]],
+        scalingConfig={"desiredSize": 2, "minSize": 1, "maxSize": 4},
+    )
+    name, scaled = made["nodeGroupName"], {"desiredSize": 4, "minSize": 1, "maxSize": 4}
+    engine.provider._aws.client("eks").update_nodegroup_config(
+        clusterName=cluster["name"], nodegroupName=name, scalingConfig=scaled
+    )
+    news = made.inputs | {"labels": {"pool": "others"}}
+    engine.provider.update(
+        contract.UpdateRequest(made.urn, made.type, made.id, made.inputs, made.outputs, news)
+    )
+    asked = {"clusterName": cluster["name"], "nodeGroupName": name}
+    found = engine.invoke("aws:eks/getNodeGroup:getNodeGroup", **asked)
+    assert found["labels"] == {"pool": "others"}
+    assert found["scalingConfigs"] == [scaled]
+    assert engine.invoke("aws:eks/getClusters:getClusters")["names"] == [cluster["name"]]
+    groups = engine.invoke("aws:eks/getNodeGroups:getNodeGroups", clusterName=cluster["name"])
+    assert groups["names"] == [name]
     engine.delete(made)
 
 

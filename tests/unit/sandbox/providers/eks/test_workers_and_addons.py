@@ -145,3 +145,17 @@ def test_several_at_once_do_not_meet(bench: Any) -> None:
         addon = bench.engine.one(name, "addon:Addon")
         assert (addon.inputs["addonName"], addon.inputs["addonVersion"]) == (name, f"v-{name}")
         assert addon.parent == component
+
+
+def test_whose_the_size_is_becomes_an_ignored_property(bench: Any, role: ResourceReference) -> None:
+    bench.cluster()
+    for number, (given, ignored) in enumerate(
+        [(True, ["scalingConfig.desiredSize"]), (False, [])], start=1
+    ):
+        bench.construct(
+            "eks:index:ManagedNodeGroup",
+            f"workers-{number}",
+            inputs={"cluster": CLUSTER, "nodeRole": role, "ignoreScalingChanges": given},
+        )
+        group = bench.engine.one(f"workers-{number}", "nodeGroup:NodeGroup")
+        assert group.ignore_changes == ignored
