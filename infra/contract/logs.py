@@ -1,4 +1,4 @@
-"""Logs in Elasticsearch: how its parts are called, who reads what.
+"""Logs in Elasticsearch: how its parts are called, who reads what. `aerodrome logs --search` asks by it.
 
 The shipper on each node brings the lines of Airflow's containers there: `charts/monitoring`, ADR 28.
 """

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from cli.base.elasticsearch import Elasticsearch
+from cli.base.errors import UserError
+from cli.operations import log_search
 from infra.contract import logs
-from tests.unit.images.log_pipeline import Container, Pipeline, Refused, event, running
+from tests.unit.images.log_pipeline import PASSWORDS, Container, Pipeline, Refused, event, running
 
 _UIDS = count(1)
 TASK = {
@@ -51,6 +54,35 @@ def test_a_tasks_lines_are_found_by_dag_run_task_and_try_in_order(pipeline: Pipe
     assert [one["message"] for one in found] == [f"line {n}" for n in range(50)]
     assert found[0]["level"] == "info"
     assert found[0]["container"] == "base"
+
+
+def test_a_search_of_the_command_line_finds_what_it_is_asked_for(pipeline: Pipeline) -> None:
+    pod = container(pipeline)
+    pod.write(*(event(f"axolotl no. {n}", **{**TASK, "run_id": f"run{n % 2}"}) for n in range(6)))
+    of_pod(pipeline, pod, 6)
+    authority = (pipeline.path("data") / "authority" / "ca.crt").read_text()
+    server = Elasticsearch(
+        f"https://127.0.0.1:{pipeline.port}", authority, logs.READER, PASSWORDS[logs.READER]
+    )
+
+    def found(environment: str = "test", **wanted: Any) -> list[str]:
+        search = log_search.LogQuery("axolotl", **wanted)
+        return [one["message"] for one in log_search.lines(server, environment, search)]
+
+    with server:
+        assert found() == [f"axolotl no. {n}" for n in range(6)]
+        assert found(lines=2) == ["axolotl no. 4", "axolotl no. 5"]
+        assert found(run="run1", dag=TASK["dag_id"], task="load", since="1h") == [
+            f"axolotl no. {n}" for n in (1, 3, 5)
+        ]
+        assert found(container="scheduler") == []
+        assert found("nobody") == []
+        (line,) = log_search.lines(server, "test", log_search.LogQuery("axolotl 3"))
+        assert log_search.shown(line).endswith("run1/load info axolotl no. 3")
+    stranger = Elasticsearch(server.url, authority, logs.READER, "wrong")
+    with stranger, pytest.raises(UserError, match="refuses the login of reader"):
+        found_by = log_search.lines(stranger, "test", log_search.LogQuery("x"))
+        assert not found_by
 
 
 def test_what_is_not_airflows_is_a_message_as_it_is(pipeline: Pipeline) -> None:
