@@ -83,7 +83,9 @@ class Node:
 
     def processor_seconds(self, namespace: str, part: str) -> float:
         """What the pods with `part` in their name have used since they began."""
-        return sum(pod["cpu"]["usageCoreNanoSeconds"] for pod in self._summary(namespace, part)) / 1e9
+        return (
+            sum(pod["cpu"]["usageCoreNanoSeconds"] for pod in self._summary(namespace, part)) / 1e9
+        )
 
     def _summary(self, namespace: str, part: str) -> list[dict[str, Any]]:
         summary = self.kubectl("get", "--raw", f"/api/v1/nodes/{self.name}/proxy/stats/summary")

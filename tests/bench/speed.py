@@ -59,7 +59,9 @@ def measure(folder: Path, runs: int, chart: peer.Chart | None, setup: Setup) -> 
             if chart:
                 peer.install(chart, node, folder, setup.executor)
                 url = stack.enter_context(peer.address(node))
-                theirs = _Installation(peer.NAMESPACE, stack.enter_context(Airflow(url, *peer.LOGIN)))
+                theirs = _Installation(
+                    peer.NAMESPACE, stack.enter_context(Airflow(url, *peer.LOGIN))
+                )
                 theirs.start = node.first_start(theirs.namespace)
                 _parse(theirs, node, setup)
             if setup.dag_files:

@@ -192,7 +192,6 @@ class TestPods:
         api.change_run("fault_room", run, {"state": "failed"})
         _until(lambda: not _pod(kit, "fault_room"), "its pod stays")
 
-
     def test_a_task_waits_for_a_quota_that_is_used_up(self, kit: Kit, api: Api) -> None:
         kit.kubectl("-n", "airflow", "create", "quota", "full", "--hard=count/pods=1")
         try:
