@@ -8,7 +8,6 @@ from infra.backup import Backup, BackupArgs
 from infra.celery import celery_values
 from infra.cluster import STORAGE_CLASS, Cluster, ClusterArgs
 from infra.contract.executors import REDIS
-from infra.contract.metrics import STATSD_HOST
 from infra.contract.pooling import PGBOUNCER
 from infra.contract.sizes import images as images_of
 from infra.database import Database, DatabaseArgs
@@ -93,7 +92,7 @@ def deploy(stack: Stack) -> None:
             address,
             airflow.database_secret_name,
             STORAGE_CLASS,
-            STATSD_HOST if monitoring else "",
+            monitoring.statsd_host if monitoring else "",
         )
     )
     outputs.export_rancher(rancher.address if rancher else None, access.rancher_key)

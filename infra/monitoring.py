@@ -1,6 +1,7 @@
-"""Monitoring of an environment and of its branches: a namespace, the Secret of InfluxDB's users, and charts/monitoring.
+"""Monitoring of an environment and of its branches: namespaces, the Secrets of its users, and charts/monitoring.
 
-A branch has none of its own: it sends its metrics to its base's, which `statsd_values` names.
+A branch has none of its own: it sends its metrics to its base's, which `statsd_values` names, and the shipper of its
+base's nodes finds its logs. What belongs to metrics and what to logs is in a function for each.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,11 +13,11 @@ import pulumi_kubernetes as kubernetes
 
 from infra.cluster import STORAGE_CLASS, Cluster
 from infra.content import PROJECT_ROOT, content_hash
-from infra.contract import metrics
-from infra.contract.metrics import INFLUXDB, TELEGRAF, MonitoringScope
-from infra.contract.naming import LABEL_BASE, LABEL_ENVIRONMENT
+from infra.contract import logs, metrics
+from infra.contract.metrics import MonitoringScope
+from infra.contract.naming import AIRFLOW, LABEL_BASE, LABEL_ENVIRONMENT
 from infra.contract.settings import Settings
-from infra.contract.sizes import INFLUXDB_DISK_GB, TELEGRAF_DISK_GB
+from infra.contract.sizes import ELASTICSEARCH_DISK_GB, INFLUXDB_DISK_GB, TELEGRAF_DISK_GB
 from infra.image import Image, ImageArgs
 from infra.isolation import NAMESPACE_LABELS
 from infra.registry import Registry, Repository
@@ -24,6 +25,12 @@ from infra.stack import Stack
 
 TIMEOUT_SECONDS = 600
 """Room for new nodes and the first image pull."""
+
+NODE_ACCESS_LABELS = {
+    "pod-security.kubernetes.io/enforce": "privileged",
+    "pod-security.kubernetes.io/enforce-version": "latest",
+}
+"""A lesser level admits no folder of the node, not even to read. Nothing but the shipper is there."""
 
 
 def statsd_values(host: pulumi.Input[str]) -> dict[str, Any]:
@@ -44,10 +51,13 @@ class MonitoringArgs:
 
 
 class Monitoring(pulumi.ComponentResource):
-    """Telegraf and InfluxDB."""
+    """Telegraf and InfluxDB, the shipper and Elasticsearch: as the setting asks."""
 
     values: dict[str, Any]
     """What Airflow's chart must be told."""
+
+    statsd_host: str
+    """Where metrics are sent to; empty without."""
 
     release: kubernetes.helm.v3.Release
     """Once it is there, Telegraf has an address: a process that does not find one asks again only after a while."""
@@ -56,53 +66,92 @@ class Monitoring(pulumi.ComponentResource):
         self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("aerodrome:index:Monitoring", name, {}, opts)
-        stack = args.stack
-        child = pulumi.ResourceOptions(parent=self, provider=args.provider)
-        namespace = kubernetes.core.v1.Namespace(
-            stack.names.of("monitoring"),
-            metadata={
-                "name": metrics.NAMESPACE,
-                "labels": {**stack.labels, **NAMESPACE_LABELS},
-            },
-            opts=child,
-        )
-        passwords = {
-            metrics.ADMIN: stack.secrets.metrics_admin_password,
-            metrics.WRITER: stack.secrets.metrics_writer_password,
-            metrics.READER: stack.secrets.metrics_reader_password,
-        }
-        secret = kubernetes.core.v1.Secret(
-            stack.names.of(metrics.SECRET),
-            metadata={"name": metrics.SECRET, "namespace": namespace.metadata.name},
-            string_data=pulumi.Output.secret(passwords),
-            opts=child,
-        )
+        self._args, stack = args, args.stack
+        self._namespaces: dict[str, kubernetes.core.v1.Namespace] = {}
+        scope = MonitoringScope(stack.settings.monitoring)
+        self._namespace(metrics.NAMESPACE, "monitoring", NAMESPACE_LABELS)
         images = {
-            image: Image(image, ImageArgs(stack, image, args.repositories[image]))
-            for image in (INFLUXDB, TELEGRAF)
+            image: Image(image, ImageArgs(stack, image, args.repositories[image])).values
+            for image in monitoring_images(stack.settings)
         }
-        self.release = kubernetes.helm.v3.Release(
-            stack.names.of(metrics.RELEASE),
+        environment = stack.settings.environment
+        values: dict[str, Any] = {
+            "admittedNamespaces": {LABEL_ENVIRONMENT: environment, LABEL_BASE: environment},
+            "metrics": {"enabled": scope.with_metrics},
+            "logs": {"enabled": scope.with_logs},
+        }
+        needed: list[pulumi.Resource] = []
+        if scope.with_metrics:
+            passwords = {
+                metrics.ADMIN: stack.secrets.metrics_admin_password,
+                metrics.WRITER: stack.secrets.metrics_writer_password,
+                metrics.READER: stack.secrets.metrics_reader_password,
+            }
+            needed.append(self._secret(metrics.NAMESPACE, metrics.SECRET, passwords))
+            values |= _metrics_values(images, stack.checksum(passwords))
+        if scope.with_logs:
+            passwords = {
+                logs.WRITER: stack.secrets.logs_writer_password,
+                logs.READER: stack.secrets.logs_reader_password,
+            }
+            self._namespace(logs.SHIPPER_NAMESPACE, logs.SHIPPER_NAMESPACE, NODE_ACCESS_LABELS)
+            writer = {logs.WRITER: passwords[logs.WRITER]}
+            needed += [
+                self._secret(metrics.NAMESPACE, logs.SECRET, passwords),
+                self._secret(logs.SHIPPER_NAMESPACE, logs.SECRET, writer, "writer"),
+            ]
+            values |= _logs_values(stack.settings, images, stack.checksum(passwords))
+        self.release = self._release(values, needed)
+        self.statsd_host = metrics.STATSD_HOST if scope.with_metrics else ""
+        self.values = statsd_values(self.statsd_host) if scope.with_metrics else {}
+        self.register_outputs({})
+
+    def _namespace(self, name: str, logical: str, labels: Mapping[str, str]) -> None:
+        stack = self._args.stack
+        self._namespaces[name] = kubernetes.core.v1.Namespace(
+            stack.names.of(logical),
+            metadata={"name": name, "labels": {**stack.labels, **labels}},
+            opts=pulumi.ResourceOptions(parent=self, provider=self._args.provider),
+        )
+
+    def _secret(
+        self, namespace: str, name: str, passwords: Mapping[str, str], part: str = ""
+    ) -> kubernetes.core.v1.Secret:
+        logical = f"{name}-{part}" if part else name
+        return kubernetes.core.v1.Secret(
+            self._args.stack.names.of(logical),
+            metadata={"name": name, "namespace": self._namespaces[namespace].metadata.name},
+            string_data=pulumi.Output.secret(dict(passwords)),
+            opts=pulumi.ResourceOptions(parent=self, provider=self._args.provider),
+        )
+
+    def _release(
+        self, values: Mapping[str, Any], needed: Sequence[pulumi.Resource]
+    ) -> kubernetes.helm.v3.Release:
+        return kubernetes.helm.v3.Release(
+            self._args.stack.names.of(metrics.RELEASE),
             name=metrics.RELEASE,
-            namespace=namespace.metadata.name,
+            namespace=self._namespaces[metrics.NAMESPACE].metadata.name,
             chart="../charts/monitoring",
             # As in airflow.py: a change of the chart's files is a change of the release.
             description=f"charts/monitoring {content_hash(PROJECT_ROOT / 'charts' / 'monitoring')}",
-            values=_values(stack, images, stack.checksum(passwords)),
+            values=values,
             timeout=TIMEOUT_SECONDS,
             atomic=False,
             cleanup_on_fail=True,
             opts=pulumi.ResourceOptions(
-                parent=self, provider=args.provider, depends_on=[secret, *args.after]
+                parent=self, provider=self._args.provider, depends_on=[*needed, *self._args.after]
             ),
         )
-        self.values = statsd_values(metrics.STATSD_HOST)
-        self.register_outputs({})
 
 
 def monitoring_images(settings: Settings) -> tuple[str, ...]:
     """Those that the environment builds for it."""
-    return (INFLUXDB, TELEGRAF) if settings.monitoring != MonitoringScope.none else ()
+    scope = MonitoringScope(settings.monitoring)
+    return (
+        *((metrics.INFLUXDB, metrics.TELEGRAF) if scope.with_metrics else ()),
+        *((logs.ELASTICSEARCH, logs.SHIPPER) if scope.with_logs else ()),
+    )
 
 
 def deploy_monitoring(stack: Stack, cluster: Cluster, registry: Registry) -> Monitoring | None:
@@ -115,22 +164,40 @@ def deploy_monitoring(stack: Stack, cluster: Cluster, registry: Registry) -> Mon
     return Monitoring("monitoring", args)
 
 
-def _values(stack: Stack, images: Mapping[str, Image], checksum: str) -> dict[str, Any]:
+def _metrics_values(images: Mapping[str, Any], checksum: str) -> dict[str, Any]:
     """The chart's values: its values.schema.json is the contract."""
-    environment = stack.settings.environment
     return {
         "secret": metrics.SECRET,
         "secretChecksum": checksum,
-        "admittedNamespaces": {LABEL_ENVIRONMENT: environment, LABEL_BASE: environment},
-        INFLUXDB: {
-            "image": images[INFLUXDB].values,
-            "storage": {
-                "size": f"{INFLUXDB_DISK_GB}Gi",
-                "storageClass": STORAGE_CLASS,
-            },
+        metrics.INFLUXDB: {
+            "image": images[metrics.INFLUXDB],
+            "storage": _storage(INFLUXDB_DISK_GB),
         },
-        TELEGRAF: {
-            "image": images[TELEGRAF].values,
-            "storage": {"size": f"{TELEGRAF_DISK_GB}Gi", "storageClass": STORAGE_CLASS},
+        metrics.TELEGRAF: {
+            "image": images[metrics.TELEGRAF],
+            "storage": _storage(TELEGRAF_DISK_GB),
         },
     }
+
+
+def _logs_values(settings: Settings, images: Mapping[str, Any], checksum: str) -> dict[str, Any]:
+    return {
+        logs.ELASTICSEARCH: {
+            "image": images[logs.ELASTICSEARCH],
+            "secret": logs.SECRET,
+            "secretChecksum": checksum,
+            "storage": _storage(ELASTICSEARCH_DISK_GB),
+            "days": settings.task_log_days,
+        },
+        logs.SHIPPER: {
+            "image": images[logs.SHIPPER],
+            "namespace": logs.SHIPPER_NAMESPACE,
+            "secret": logs.SECRET,
+            "environment": settings.environment,
+            "baseNamespace": AIRFLOW,
+        },
+    }
+
+
+def _storage(gigabytes: int) -> dict[str, str]:
+    return {"size": f"{gigabytes}Gi", "storageClass": STORAGE_CLASS}

@@ -38,6 +38,8 @@ SECRETS = {
     "metricsAdminPassword": "metrics/admin/p@ss",
     "metricsWriterPassword": "metrics/writer/p@ss",
     "metricsReaderPassword": "metrics/reader/p@ss",
+    "logsWriterPassword": "logs/writer/p@ss",
+    "logsReaderPassword": "logs/reader/p@ss",
 }
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4

@@ -21,6 +21,8 @@ LANGUAGE_HOST = GO_MODULE / "language-host"
 PROVIDER_MODULE = ROOT / "sandbox" / "pulumi" / "kubernetes_provider"
 CHECKERS_MODULE = ROOT / "sandbox" / "setup" / "gomodule"
 TELEGRAF_MODULE = ROOT / "images" / "telegraf" / "source"
+SHIPPER_MODULE = ROOT / "images" / "shipper" / "source"
+ELASTICSEARCH_IMAGE = ROOT / "images" / "elasticsearch"
 COMPOSE_MODULE = ROOT / "sandbox" / "setup" / "compose_module"
 REQUIREMENTS = ROOT / "requirements"
 
@@ -197,6 +199,21 @@ def telegraf_dir() -> Path:
 
 
 @cache
+def shipper_dir() -> Path:
+    """The log shipper, as its image's build makes it."""
+    return cache_dir() / "shipper" / digest(SHIPPER_MODULE, platform.machine())
+
+
+@cache
+def elasticsearch_dir() -> Path:
+    """Elasticsearch, as its image's build fetches it."""
+    script, checksum = (
+        ELASTICSEARCH_IMAGE / name for name in ("fetch-distribution", "distribution.sha256")
+    )
+    return cache_dir() / "elasticsearch" / digest(script, checksum)
+
+
+@cache
 def base_image_dir() -> Path:
     """Holds rootfs.tar, the Debian base of the images."""
     inputs = digest(BASE_SUITE, *BASE_PACKAGES, platform.machine())
@@ -226,6 +243,16 @@ def docker_compose() -> Path:
 def telegraf() -> Path:
     """Telegraf, for the tests of its chart's settings."""
     return _existing(telegraf_dir() / "telegraf", "python3 -m sandbox.setup --for-tests")
+
+
+def shipper() -> Path:
+    """The log shipper, for the tests of its chart's settings."""
+    return _existing(shipper_dir() / "shipper", "python3 -m sandbox.setup --for-tests")
+
+
+def elasticsearch() -> Path:
+    """The folder of Elasticsearch, for the tests of its chart's settings."""
+    return _existing(elasticsearch_dir() / "elasticsearch", "python3 -m sandbox.setup --for-tests")
 
 
 def cni_plugins() -> Path:

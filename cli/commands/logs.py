@@ -1,4 +1,4 @@
-"""`aerodrome logs`: of a component, a process of the sandbox, or a task."""
+"""`aerodrome logs`: of a component, a process of the sandbox, or a task; or what is found in all of them."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.values import need
 from cli.commands.options import Json, on_environment
-from cli.operations import live, task_logs, usage
+from cli.operations import live, log_search, task_logs, usage
 from cli.operations.live import COMPONENT_LABEL, COMPONENTS, DATABASE, Live
 from cli.operations.proof import DAG
 from cli.session import Session
@@ -21,7 +21,7 @@ def _complete_component(incomplete: str) -> list[str]:
 
 
 @on_environment
-def logs(
+def logs(  # noqa: PLR0913 - one parameter for each option
     ctx: typer.Context,
     environment: Environment,
     component: Annotated[
@@ -38,42 +38,61 @@ def logs(
     run: Annotated[
         str | None, typer.Option("--run", help="The run of --task [default: the newest].")
     ] = None,
-    dag: Annotated[str, typer.Option("--dag", help="The DAG of --task.")] = DAG,
+    dag: Annotated[
+        str | None,
+        typer.Option("--dag", help=f"The DAG of --task [default: {DAG}], or of what is searched."),
+    ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            "--search",
+            metavar="TEXT",
+            help="Search for these words: everywhere, or in COMPONENT, --dag, --task, --run.",
+        ),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="How far --search looks back: 30m, 12h, 7d."),
+    ] = None,
     lines: Annotated[
         int, typer.Option("--lines", min=1, help="Print at most this many lines, the last ones.")
     ] = 200,
     json: Json = False,
 ) -> None:
-    """Print the log of a component, a process or a task.
+    """Print the log of a component, a process or a task, or search all of them.
+
+    --search asks the environment's Elasticsearch, or its base's: the setting `monitoring`.
 
     \b
     Example:
       aerodrome logs scheduler
       aerodrome logs kubelet --lines 50
       aerodrome logs --task summarise
+      aerodrome logs --search "connection refused" --since 12h
     """
     session: Session = ctx.obj
+    if search is not None:
+        query = log_search.LogQuery(search, dag, task, run, component, since, lines)
+        _search(session, environment, query)
+        return
+    if since is not None:
+        raise UserError("--since is for --search", "", "./aerodrome logs --search TEXT --since 12h")
     if (component is None) == (task is None):
         raise UserError(
             "Name a component, or a task with --task NAME",
             f"Components: {', '.join(COMPONENTS)}; and the sandbox's processes.",
             "./aerodrome logs scheduler",
         )
-    process = component not in (None, *COMPONENTS)
     data: dict[str, Any]
-    if process:
+    if component not in (None, *COMPONENTS):
         folder = session.cloud(environment).process_logs()
-        if folder is None:
-            raise _unknown(str(component))
         data = {"component": component, "lines": _of_process(folder, str(component))}
     else:
         found = live.of(session, environment)
         usage.used(found)
         if task is not None:
-            data = _of_task(found, dag, run, task)
+            data = _of_task(found, dag or DAG, run, task)
         else:
-            if component == DATABASE:
-                found.require_own_database("logs")
             data = {"component": component, "lines": _of_pods(found, str(component), lines)}
     data["lines"] = data["lines"][-lines:]
 
@@ -84,6 +103,19 @@ def logs(
     session.console.result(data, show)
 
 
+def _search(session: Session, environment: Environment, query: log_search.LogQuery) -> None:
+    found = live.of(session, environment)
+    usage.used(found)
+    with log_search.elasticsearch_of(found) as server:
+        lines = log_search.lines(server, environment.name, query)
+
+    def show() -> None:
+        for line in lines:
+            session.console.line(log_search.shown(line))
+
+    session.console.result({"lines": lines}, show)
+
+
 def _of_task(found: Live, dag: str, run: str | None, task: str) -> dict[str, Any]:
     need(found.outputs, Outputs.log_bucket)
     bucket = task_logs.from_outputs(found.client("s3"), found.outputs)
@@ -91,7 +123,9 @@ def _of_task(found: Live, dag: str, run: str | None, task: str) -> dict[str, Any
     return {"task": task, "uri": log.uri, "lines": bucket.read(log)}
 
 
-def _of_process(folder: Path, name: str) -> list[str]:
+def _of_process(folder: Path | None, name: str) -> list[str]:
+    if folder is None:
+        raise _unknown(name)
     processes = sorted(path.stem for path in folder.glob("*.log"))
     if name not in processes:
         raise _unknown(name, f"Processes: {', '.join(processes)}.")
@@ -106,6 +140,8 @@ def _unknown(name: str, more: str = "") -> UserError:
 
 
 def _of_pods(found: Live, component: str, lines: int) -> list[str]:
+    if component == DATABASE:
+        found.require_own_database("logs")
     try:
         return found.kubernetes.logs(f"{COMPONENT_LABEL}={component}", lines=lines)
     except KitError as error:

@@ -128,14 +128,22 @@ def _check_monitoring(settings: Settings, secrets: Secrets) -> list[str]:
         return []
     if settings.tenancy == Tenancy.shared:
         return [
-            f"{NAMESPACE}:monitoring is {settings.monitoring!r}: a shared environment sends its metrics to its base's "
-            f"InfluxDB: ./aerodrome config set monitoring {settings.monitoring} --env {settings.base}"
+            f"{NAMESPACE}:monitoring is {settings.monitoring!r}: the metrics and logs of a shared environment are in its "
+            f"base's: ./aerodrome config set monitoring {settings.monitoring} --env {settings.base}"
         ]
-    needed = {
-        "metricsAdminPassword": secrets.metrics_admin_password,
-        "metricsWriterPassword": secrets.metrics_writer_password,
-        "metricsReaderPassword": secrets.metrics_reader_password,
-    }
+    scope = MonitoringScope(settings.monitoring)
+    needed: dict[str, str] = {}
+    if scope.with_metrics:
+        needed |= {
+            "metricsAdminPassword": secrets.metrics_admin_password,
+            "metricsWriterPassword": secrets.metrics_writer_password,
+            "metricsReaderPassword": secrets.metrics_reader_password,
+        }
+    if scope.with_logs:
+        needed |= {
+            "logsWriterPassword": secrets.logs_writer_password,
+            "logsReaderPassword": secrets.logs_reader_password,
+        }
     return [
         f"{NAMESPACE}:{key} is not set, and monitoring needs it: "
         f"./aerodrome up makes it up, or {_set_command(key)}"

@@ -13,6 +13,16 @@ class MonitoringScope(StrEnum):
 
     none = "none"
     metrics = "metrics"
+    logs = "logs"
+    all = "all"
+
+    @property
+    def with_metrics(self) -> bool:
+        return self in (MonitoringScope.metrics, MonitoringScope.all)
+
+    @property
+    def with_logs(self) -> bool:
+        return self in (MonitoringScope.logs, MonitoringScope.all)
 
 
 INFLUXDB, TELEGRAF = "influxdb", "telegraf"

@@ -337,9 +337,9 @@ class Settings:
 
     monitoring: str = setting(
         MonitoringScope.none,
-        """Whether the environment has an InfluxDB with metrics: Airflow's, of its branches as well, and the
-        nodes'. Default none: it is two more pods and two disks. A shared environment sends its metrics to its base's,
-        where that has one. `docs/monitoring.md` says what is measured.""",
+        """What of its own and its branches the environment keeps: metrics, in an InfluxDB; logs, in an
+        Elasticsearch, beside those in S3; all, or none. Default none: each is two more pods and a disk or two. A shared
+        environment's are in its base's, where that has them. `docs/monitoring.md`, `docs/logs.md`.""",
         choices=tuple(MonitoringScope),
     )
 
@@ -464,6 +464,20 @@ class Secrets:
 
     metrics_reader_password: str = later_secret(
         "The password with which metrics are read from InfluxDB, those of branches as well.",
+        check=at_least(12),
+        make=token(24),
+    )
+
+    logs_writer_password: str = later_secret(
+        """The password with which lines of logs are added to Elasticsearch, 12 characters or more. Needed with
+        monitoring logs, as the next one; `up` makes them up for environments that were deployed without.""",
+        check=at_least(12),
+        make=token(24),
+    )
+
+    logs_reader_password: str = later_secret(
+        """The password with which lines of logs are read from Elasticsearch, those of branches as well. The
+        passwords of the readers of one environment follow from it.""",
         check=at_least(12),
         make=token(24),
     )

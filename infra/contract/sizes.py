@@ -20,6 +20,9 @@ INFLUXDB_DISK_GB: Final = 10
 TELEGRAF_DISK_GB: Final = 1
 """What waits for InfluxDB: a million points."""
 
+ELASTICSEARCH_DISK_GB: Final = 20
+"""`docs/logs.md` has what lines take of it."""
+
 
 def zones(available: Iterable[str]) -> list[str]:
     """The zones that are used, of those in the region that need no opt-in."""

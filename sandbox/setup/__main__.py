@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from sandbox import pulumi, tools
 from sandbox.errors import KitError, UserError
 from sandbox.instance import cache_dir
-from sandbox.setup import base_image, debian, go_tools, python_env, runner
+from sandbox.setup import base_image, debian, elasticsearch, go_tools, python_env, runner
 from sandbox.setup.task import Log, Task, made_whole
 
 _NEEDED_BYTES = 10 * 1024**3
@@ -81,6 +81,15 @@ def tasks(*, for_tests: bool = False) -> list[Task]:
         telegraf = "Telegraf, for the tests (a minute, once)"
         there = tools.telegraf_dir().is_dir
         found.append(Task("telegraf", telegraf, there, go_tools.build_telegraf, needed))
+        shipper = "Log shipper, for the tests (a minute, once)"
+        made = tools.shipper_dir().is_dir
+        found.append(Task("shipper", shipper, made, go_tools.build_shipper, needed))
+        java = "Java and Maven, for the tests"
+        found.append(
+            Task("java", java, elasticsearch.has_java, elasticsearch.install_java, ["packages"])
+        )
+        searched, fetched = "Elasticsearch, for the tests", tools.elasticsearch_dir().is_dir
+        found.append(Task("elasticsearch", searched, fetched, elasticsearch.fetch, ["java"]))
     return found
 
 
@@ -105,7 +114,7 @@ def _has_kubernetes_plugin() -> bool:
 def _go_ready(for_tests: bool) -> bool:
     own = [tools.tools_dir(), tools.actionlint_dir()]
     if for_tests:
-        own += [tools.compose_dir(), tools.telegraf_dir()]
+        own += [tools.compose_dir(), tools.telegraf_dir(), tools.shipper_dir()]
     built = all(folder.is_dir() for folder in own)
     if built and _has_pulumi() and _has_kubernetes_plugin():
         return True

@@ -135,9 +135,18 @@ def build_compose(log: Log) -> None:
 
 def build_telegraf(log: Log) -> None:
     """Telegraf, by the script with which its image's build makes it."""
-    with made_whole(tools.telegraf_dir()) as folder:
+    _build_as_image(log, tools.TELEGRAF_MODULE, tools.telegraf_dir())
+
+
+def build_shipper(log: Log) -> None:
+    """The log shipper, in the same way."""
+    _build_as_image(log, tools.SHIPPER_MODULE, tools.shipper_dir())
+
+
+def _build_as_image(log: Log, module: Path, target: Path) -> None:
+    with made_whole(target) as folder:
         log.run(
-            ["sh", tools.TELEGRAF_MODULE / "build", folder],
+            ["sh", module / "build", folder],
             env={"GO": go_program(), **_collector(Path("/proc/meminfo"))},
         )
 

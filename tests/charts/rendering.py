@@ -79,7 +79,7 @@ class Rendered:
     def pod_specs(self) -> Iterator[tuple[str, Object]]:
         """Every pod there will be, by the name of what makes it; the tasks' too."""
         for item in self.objects:
-            if item["kind"] in ("Deployment", "StatefulSet", "Job"):
+            if item["kind"] in ("Deployment", "StatefulSet", "DaemonSet", "Job"):
                 yield item["metadata"]["name"], item["spec"]["template"]["spec"]
             if item["kind"] == "CronJob":
                 job = item["spec"]["jobTemplate"]["spec"]

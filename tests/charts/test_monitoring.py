@@ -7,20 +7,39 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.contract import metrics
+from infra.contract import logs, metrics
 from tests.charts.rendering import DIGEST, ROOT, Object, Rendered, merge, render_exactly
 
 CHART = ROOT / "charts" / "monitoring"
+SHIPPER = f"{metrics.RELEASE}-shipper"
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 EVERYTHING: Object = yaml.safe_load((CHART / "tests" / "lint-values.yaml").read_text())
 
 LEAST: Object = {
+    "metrics": {"enabled": True},
     "secret": metrics.SECRET,
     "influxdb": {"image": {"repository": "registry.example/influxdb", "digest": DIGEST}},
     "telegraf": {"image": {"repository": "registry.example/telegraf", "digest": DIGEST}},
 }
 """The least that the chart can be installed with."""
+
+
+LOGS: Object = {
+    "metrics": {"enabled": False},
+    "logs": {"enabled": True},
+    "elasticsearch": {
+        "image": {"repository": "registry.example/elasticsearch", "digest": DIGEST},
+        "secret": logs.SECRET,
+    },
+    "shipper": {
+        "image": {"repository": "registry.example/shipper", "digest": DIGEST},
+        "namespace": logs.SHIPPER_NAMESPACE,
+        "secret": logs.SECRET,
+        "environment": "test",
+    },
+}
+"""The same for logs alone."""
 
 
 def rendered(values: Object = LEAST) -> Rendered:
@@ -50,11 +69,12 @@ def test_names_are_those_that_the_program_knows() -> None:
 @pytest.mark.parametrize("values", [LEAST, EVERYTHING], ids=["least", "everything"])
 def test_pods_are_confined(values: Object) -> None:
     found = rendered(values)
-    for _, spec in found.pod_specs():
-        assert spec["securityContext"]["runAsNonRoot"] is True
+    for name, spec in found.pod_specs():
+        if name != SHIPPER:
+            assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     containers = dict(found.containers())
-    assert len(containers) == 3
+    assert len(containers) == (7 if values is EVERYTHING else 3)
     for container in containers.values():
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,
@@ -67,7 +87,7 @@ def test_pods_are_confined(values: Object) -> None:
 
 def test_passwords_are_files_and_only_of_who_needs_them() -> None:
     found = rendered(EVERYTHING)
-    users = {}
+    users: dict[str, list[str]] = {}
     for name, spec in found.pod_specs():
         assert not [
             one for c in spec["containers"] for one in c.get("env", ()) if "valueFrom" in one
@@ -77,6 +97,8 @@ def test_passwords_are_files_and_only_of_who_needs_them() -> None:
     assert users == {
         metrics.INFLUXDB_SERVICE: list(metrics.USERS),
         metrics.STATSD_SERVICE: [metrics.WRITER],
+        logs.ELASTICSEARCH_SERVICE: list(logs.USERS),
+        SHIPPER: [logs.WRITER],
     }
     # The server itself has them no more, once it is set up.
     (server,) = [c for name, c in found.containers() if name.endswith("/influxdb")]
@@ -148,16 +170,18 @@ def with_value(values: Object, path: tuple[str, ...], value: Any) -> Object:
 
 @pytest.mark.parametrize("path", LEAVES, ids=".".join)
 def test_every_value_changes_what_is_rendered(path: tuple[str, ...]) -> None:
-    least = LEAST
+    least = LOGS if path[0] in ("logs", "elasticsearch", "shipper") else LEAST
     if path[-1] == "tag":
         least = with_value(least, (*path[:-1], "digest"), "")
         least = with_value(least, path, "v0")
     other = f"sha256:{'2' * 64}" if path[-1] == "digest" else value_at(EVERYTHING, path)
-    if path == ("secret",):
+    if path[-1] == "secret":
         other = "another"
+    if path == ("shipper", "namespace"):
+        other = "nodes"
     if path[-1] == "repository":
         other = "registry.example/another"
-    if path == ("networkPolicies", "enabled"):
+    if path[-1] == "enabled":
         other = False
     assert rendered(with_value(least, path, other)).objects != rendered(least).objects
 

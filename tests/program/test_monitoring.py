@@ -137,7 +137,9 @@ def test_what_is_missing_or_impossible_is_refused() -> None:
     without = {key: word for key, word in SECRETS.items() if key != "metricsWriterPassword"}
     with pytest.raises(Exception, match="metricsWriterPassword is not set, and monitoring needs"):
         run_program(CONFIG, without)
-    with pytest.raises(Exception, match="must be one of none, metrics"):
-        run_program({**CONFIG, "monitoring": "all"}, SECRETS)
-    with pytest.raises(Exception, match="sends its metrics to its base's"):
+    with pytest.raises(Exception, match="must be one of none, metrics, logs, all"):
+        run_program({**CONFIG, "monitoring": "everything"}, SECRETS)
+    with pytest.raises(
+        Exception, match="metrics and logs of a shared environment are in its base's"
+    ):
         run_program({**BRANCH, "monitoring": "metrics"}, BRANCH_SECRETS)

@@ -19,3 +19,8 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- define "monitoring.labels.readsMetrics" -}}
 aerodrome/reads-metrics: "true"
 {{- end }}
+
+{{/* Searches Elasticsearch: what its NetworkPolicy lets in, beside the shipper. */}}
+{{- define "monitoring.labels.readsLogs" -}}
+aerodrome/reads-logs: "true"
+{{- end }}

@@ -6,6 +6,10 @@
 
 {{- define "monitoring.name.influxdb" -}}{{ include "monitoring.name" . }}-influxdb{{- end }}
 {{- define "monitoring.name.telegraf" -}}{{ include "monitoring.name" . }}-telegraf{{- end }}
+{{- define "monitoring.name.elasticsearch" -}}{{ include "monitoring.name" . }}-elasticsearch{{- end }}
+{{- define "monitoring.name.shipper" -}}{{ include "monitoring.name" . }}-shipper{{- end }}
+{{/* In the shipper's namespace: what the certificate of Elasticsearch is proved by. */}}
+{{- define "monitoring.name.authority" -}}{{ include "monitoring.name.elasticsearch" . }}-authority{{- end }}
 
 {{/* Not in a namespace: two releases of one name in one cluster must not meet. */}}
 {{- define "monitoring.name.clusterRole" -}}{{ .Release.Namespace }}-{{ include "monitoring.name.telegraf" . }}{{- end }}

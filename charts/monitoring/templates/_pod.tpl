@@ -52,11 +52,11 @@ tolerations:
         storage: {{ .storage.size }}
 {{- end }}
 
-{{/* Passwords as files, of these users alone. Call with root and users. */}}
+{{/* Passwords as files, of these users of a Secret alone. Call with secret and users. */}}
 {{- define "monitoring.passwords" -}}
 - name: passwords
   secret:
-    secretName: {{ .root.Values.secret }}
+    secretName: {{ required "secret: the name of a Secret with the users' passwords" .secret }}
     defaultMode: 0440
     items:
       {{- range .users }}

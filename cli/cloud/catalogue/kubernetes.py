@@ -10,6 +10,7 @@ from typing import Any
 
 from cli.cloud.catalogue.ec2 import disk
 from cli.cloud.catalogue.kind import Charge, Facts, Kind, repeat
+from infra.contract.logs import ELASTICSEARCH
 from infra.contract.metrics import INFLUXDB, TELEGRAF
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -18,9 +19,13 @@ RELEASE = "kubernetes:helm.sh/v3:Release"
 def _release(facts: Facts) -> Iterable[Charge]:
     """What a chart makes that AWS bills: volumes and load balancers. Pods run on workers."""
     values = facts.get("values")
-    if influxdb := _part(values, INFLUXDB):
+    influxdb, elasticsearch = _part(values, INFLUXDB), _part(values, ELASTICSEARCH)
+    if influxdb:
         yield _volume("metrics' volume", influxdb)
         yield _volume("metrics' buffer", _part(values, TELEGRAF) or {})
+    if elasticsearch:
+        yield _volume("logs' volume", elasticsearch)
+    if influxdb or elasticsearch:
         return
     postgres, ui = _part(values, "postgres"), _part(values, "ui")
     if postgres is None or ui is None:

@@ -12,7 +12,7 @@ from cli.cloud.kubernetes import Kubernetes, Object
 from cli.operations.live import COMPONENT_LABEL, Live
 from cli.stack import rotation
 from cli.stack.backends import Found
-from infra.contract import metrics
+from infra.contract import logs, metrics
 from infra.contract.secret_contents import KEPT_IN
 from infra.contract.settings import SETTINGS
 
@@ -60,7 +60,7 @@ def of(live: Live) -> list[SecretAge]:
     backend = live.backend
     configured, known, resources = backend.configured(), rotation.made(backend), backend.resources()
     clusters = [live.kubernetes]
-    if _deployed(resources, {metrics.SECRET}):
+    if _deployed(resources, {metrics.SECRET, logs.SECRET}):
         clusters.append(live.cloud.kubernetes(metrics.NAMESPACE, live.outputs))
     readers = _readers(clusters)
     found = []

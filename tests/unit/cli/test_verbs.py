@@ -369,6 +369,16 @@ def test_logs_of_a_task(run_json: Callable[..., Any]) -> None:
     assert data["lines"] == ["one", "two"]
 
 
+def test_a_search_of_logs_says_what_is_missing(run: Run, run_json: Callable[..., Any]) -> None:
+    run_json("up")
+    refused = run("logs", "--search", "timeout")
+    assert refused.exit_code == 2
+    assert 'error: The logs of "sandbox" cannot be searched' in refused.stderr
+    assert "./aerodrome config set monitoring logs --env sandbox" in refused.stderr
+    assert '"yesterday" is no time' in run("logs", "--search", "x", "--since", "yesterday").stderr
+    assert run("logs", "scheduler", "--since", "1h").exit_code == 2
+
+
 def test_logs_wants_one_thing(run: Run) -> None:
     assert run("logs").exit_code == 2
     assert run("logs", "scheduler", "--task", "x").exit_code == 2

@@ -89,9 +89,14 @@ def test_the_image_and_the_kit_use_the_same_installer() -> None:
 
 
 @pytest.mark.parametrize("name", ["go.in", "go.txt"])
-def test_telegraf_and_the_kit_are_built_by_the_same_go(name: str) -> None:
-    image, kit = AIRFLOW.parent / "telegraf" / name, ROOT / "requirements" / name
-    assert image.read_text() == kit.read_text()
+@pytest.mark.parametrize("image", ["telegraf", "shipper"])
+def test_images_and_the_kit_are_built_by_the_same_go(image: str, name: str) -> None:
+    assert (IMAGES / image / name).read_text() == (ROOT / "requirements" / name).read_text()
+
+
+def test_go_is_installed_alike_wherever_it_is() -> None:
+    first, second = (IMAGES / name / "install-go" for name in ("telegraf", "shipper"))
+    assert first.read_text() == second.read_text()
 
 
 def test_chart_and_image_are_of_the_same_airflow() -> None:

@@ -171,3 +171,39 @@ def test_the_folder_of_scripts_is_no_place_for_a_tasks_imports(tmp_path: Path) -
     )
     assert str(SCRIPTS) not in done.stdout
     assert str(tmp_path) in done.stdout
+
+
+NAMED = """
+import sys
+from types import SimpleNamespace
+sys.path.insert(0, SCRIPTS)
+import run_task
+
+class Log:
+    def __init__(self, **bound):
+        self.bound = bound
+
+    def bind(self, **more):
+        return Log(**self.bound, **more)
+
+module = SimpleNamespace(log=Log(logger="supervisor"))
+task = SimpleNamespace(id=7, dag_id="d", task_id="t", run_id="r", try_number=2, map_index=-1)
+
+def supervise_task(*, ti, token):
+    print(ti is task, token, sorted(module.log.bound.items()))
+    return 3
+
+print(run_task.named(supervise_task, module)(ti=task, token="x"))
+"""
+
+
+def test_every_line_on_standard_output_tells_whose_it_is() -> None:
+    code = NAMED.replace("SCRIPTS", repr(str(SCRIPTS)), 1)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    bound = [
+        *[("dag_id", "d"), ("logger", "supervisor"), ("map_index", -1), ("run_id", "r")],
+        *[("task_id", "t"), ("ti_id", "7"), ("try_number", 2)],
+    ]
+    assert done.stdout == f"True x {bound}\n3\n"

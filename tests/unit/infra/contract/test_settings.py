@@ -25,6 +25,8 @@ SECRETS = {
     "metricsAdminPassword": "metrics-admin-password",
     "metricsWriterPassword": "metrics-writer-password",
     "metricsReaderPassword": "metrics-reader-password",
+    "logsWriterPassword": "logs-writer-password",
+    "logsReaderPassword": "logs-reader-password",
 }
 MINIMAL = {"environment": "dev", **SECRETS}
 

@@ -13,7 +13,7 @@ from cli.operations.live import Live
 from cli.operations.rotation import ages
 from cli.stack import rotation
 from cli.stack.backends import Found
-from infra.contract import metrics
+from infra.contract import logs, metrics
 from infra.contract.secret_contents import KEPT_IN, SECRET_NAMES
 from infra.contract.settings import SETTINGS
 from tests.charts.rendering import render
@@ -106,7 +106,7 @@ def test_those_of_monitoring_are_read_in_its_own_namespace(live: Live) -> None:
 def test_every_secret_that_a_pod_reads_has_a_place() -> None:
     kept = {key for key, setting in SETTINGS.items() if setting.secret}
     assert kept - KEPT_IN.keys() == {"checksumKey"}
-    known = {*SECRET_NAMES.values(), metrics.SECRET}
+    known = {*SECRET_NAMES.values(), metrics.SECRET, logs.SECRET}
     assert {name for names in KEPT_IN.values() for name in names} <= known
 
 

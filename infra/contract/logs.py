@@ -1,0 +1,47 @@
+"""Logs in Elasticsearch: how its parts are called, who reads what. `aerodrome logs --search` asks by it.
+
+The shipper on each node brings the lines of Airflow's containers there: `charts/monitoring`, ADR 28.
+"""
+
+import hashlib
+import hmac
+from typing import Final
+
+from infra.contract.metrics import RELEASE
+
+ELASTICSEARCH, SHIPPER = "elasticsearch", "shipper"
+"""The folders of the images, and the chart's groups of values."""
+
+SHIPPER_NAMESPACE: Final = "monitoring-nodes"
+"""The shipper's pods mount a folder of the node: no namespace with anything else in it should admit that."""
+
+ELASTICSEARCH_SERVICE: Final = f"{RELEASE}-elasticsearch"
+ELASTICSEARCH_PORT: Final = 9200
+
+SECRET: Final = "monitoring-elasticsearch"
+"""The Secret with one password for each of `USERS`; the shipper's namespace has one of this name with the writer's."""
+
+AUTHORITY: Final = f"{ELASTICSEARCH_SERVICE}-authority"
+"""The ConfigMap in the shipper's namespace with the certificate, `ca.crt`, by which Elasticsearch is known."""
+
+WRITER, READER = "writer", "reader"
+USERS: Final = (WRITER, READER)
+
+INDEX: Final = "airflow"
+"""What indices begin with: `airflow.ENVIRONMENT.YYYY.MM.DD`."""
+
+
+def indices_of(environment: str) -> str:
+    """The pattern of one environment's indices. No environment's name has a dot in it."""
+    return f"{INDEX}.{environment}.*"
+
+
+def reader_of(environment: str) -> str:
+    """The user who reads the lines of one environment and of no other."""
+    return f"{READER}-{environment}"
+
+
+def reader_password(environment: str, reader_password: str) -> str:
+    """That user's password, which follows from the one of `READER` and does not tell it."""
+    user = reader_of(environment)
+    return hmac.new(reader_password.encode(), user.encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,112 @@
+"""What the program makes for logs: alone, beside metrics, and nothing of it otherwise."""
+
+from typing import Any
+
+import pytest
+
+from cli.cloud.catalogue import BY_TYPE
+from infra.contract import logs, metrics
+from tests.program.conftest import BASE, BRANCH, BRANCH_SECRETS
+from tests.program.recording import SECRETS, Program, run_program
+from tests.program.test_monitoring import NAMESPACE, RELEASE, rendered, values
+
+CONFIG = {"environment": "test", "monitoring": "logs", "taskLogDays": "14"}
+SECRET = "kubernetes:core/v1:Secret"
+
+
+@pytest.fixture(scope="module")
+def logged() -> Program:
+    return run_program(CONFIG, SECRETS)
+
+
+def secrets(program: Program) -> dict[str, dict[str, Any]]:
+    return {
+        one.inputs["metadata"]["namespace"]: one.inputs["stringData"]
+        for one in program.of_type(SECRET)
+        if one.inputs["metadata"]["name"] == logs.SECRET
+    }
+
+
+def test_the_shipper_gets_the_writers_password_alone(logged: Program) -> None:
+    found = secrets(logged)
+    writer, reader = SECRETS["logsWriterPassword"], SECRETS["logsReaderPassword"]
+    assert found == {
+        metrics.NAMESPACE: {logs.WRITER: writer, logs.READER: reader},
+        logs.SHIPPER_NAMESPACE: {logs.WRITER: writer},
+    }
+    for word in (writer, reader):
+        assert word not in str(values(logged, "-monitoring"))
+        assert word not in str(logged.outputs)
+
+
+def test_only_the_shippers_namespace_lets_pods_see_the_node(logged: Program) -> None:
+    levels = {
+        one.inputs["metadata"]["name"]: one.inputs["metadata"]["labels"].get(
+            "pod-security.kubernetes.io/enforce"
+        )
+        for one in logged.of_type(NAMESPACE)
+    }
+    assert levels[logs.SHIPPER_NAMESPACE] == "privileged"
+    assert [name for name, level in levels.items() if level == "privileged"] == [
+        logs.SHIPPER_NAMESPACE
+    ]
+    # Nobody's tasks are there: the label is one for the names of environments.
+    assert levels[metrics.NAMESPACE] == "restricted"
+
+
+def test_the_chart_gets_what_it_needs_for_logs_alone(logged: Program) -> None:
+    told = values(logged, "-monitoring")
+    assert told["metrics"] == {"enabled": False}
+    assert told["elasticsearch"]["days"] == 14
+    assert told["shipper"]["environment"] == "test"
+    assert {name for name, _ in rendered(logged).pod_specs()} == {
+        logs.ELASTICSEARCH_SERVICE,
+        f"{metrics.RELEASE}-shipper",
+    }
+    # And Airflow is told nothing: it writes to its standard output as ever.
+    assert "metrics" not in values(logged)
+    assert logged.outputs["metricsHost"] == ""
+
+
+def test_both_are_one_release() -> None:
+    both = run_program({**CONFIG, "monitoring": "all"}, SECRETS)
+    assert len(list(rendered(both).pod_specs())) == 4
+    release = both.one(RELEASE, "-monitoring")
+    assert {charge.what: charge.amount for charge in BY_TYPE[RELEASE].price(release.inputs)} == {
+        "metrics' volume": 10,
+        "metrics' buffer": 1,
+        "logs' volume": 20,
+    }
+
+
+def test_a_branch_has_none_of_its_own(logged: Program) -> None:
+    branch = run_program(BRANCH, BRANCH_SECRETS, {BASE: logged})
+    assert not secrets(branch)
+    assert values(branch)["metrics"]["enabled"] is False
+    # By its namespace the shipper knows whose lines they are.
+    (namespace,) = [
+        one.inputs["metadata"]["name"]
+        for one in branch.of_type(NAMESPACE)
+        if one.inputs["metadata"]["name"].startswith("airflow")
+    ]
+    told = values(logged, "-monitoring")["shipper"]["baseNamespace"]
+    assert namespace == f"{told}-{BRANCH['environment']}"
+
+
+def test_without_it_there_is_nothing(program: Program) -> None:
+    assert not secrets(program)
+    assert not [one for one in program.resources if one.name.endswith(("elasticsearch", "shipper"))]
+
+
+def test_a_new_password_makes_elasticsearch_start_again(logged: Program) -> None:
+    after = run_program(CONFIG, {**SECRETS, "logsReaderPassword": "another-reader-password"})
+    before, then = (values(one, "-monitoring")["elasticsearch"] for one in (logged, after))
+    assert before["secretChecksum"] != then["secretChecksum"]
+
+
+def test_a_password_that_is_missing_is_named() -> None:
+    without = {key: word for key, word in SECRETS.items() if key != "logsReaderPassword"}
+    with pytest.raises(Exception, match="logsReaderPassword is not set, and monitoring needs"):
+        run_program(CONFIG, without)
+    # Those of metrics are not asked for.
+    run_program(CONFIG, {key: word for key, word in SECRETS.items() if "metrics" not in key})
