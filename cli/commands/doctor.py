@@ -10,9 +10,10 @@ from cli.session import Session
 
 
 def doctor(ctx: typer.Context, json: Json = False) -> None:
-    """Check what `up` needs of this machine, and whether the versions of Rancher and Kubernetes fit each other.
+    """Check what `up` needs of this machine.
 
-    Each finding comes with its fix; nothing is changed. The exit code is 2 if something is wrong.
+    Also whether the versions of Rancher and Kubernetes fit each other. Each finding comes with its fix; nothing is
+    changed. The exit code is 2 if something is wrong.
 
     \b
     Example:
