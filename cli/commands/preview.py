@@ -19,6 +19,7 @@ from cli.commands.options import (
 )
 from cli.operations import deployment, losses
 from cli.operations.deployment import UpOptions
+from cli.operations.preflight import checks as preflight
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Outcome
@@ -62,6 +63,8 @@ def preview(
         lost = [loss.text for loss in losses.of(there)] if there else []
         if there:
             losses.refuse_impossible(environment, there)
+        if not planned.placement.shared:
+            preflight.check(session, environment, backend, planned.region, refresh=refresh)
         airflow = deployment.version_change(session, environment, backend)
         deployment.configure(session, planned, backend)
         stack.enter_context(stack_config.values_unless_refused(backend, options.values))
