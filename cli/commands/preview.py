@@ -59,12 +59,12 @@ def preview(
         backend = stack.enter_context(session.backend(environment).dry_run())
         planned = deployment.plan(session, environment, options)
         session.cloud(environment).require()
+        if not planned.placement.shared:
+            preflight.check(session, environment, backend, planned.region, refresh=refresh)
         there = losses.deployed(backend)
         lost = [loss.text for loss in losses.of(there)] if there else []
         if there:
             losses.refuse_impossible(environment, there)
-        if not planned.placement.shared:
-            preflight.check(session, environment, backend, planned.region, refresh=refresh)
         airflow = deployment.version_change(session, environment, backend)
         deployment.configure(session, planned, backend)
         stack.enter_context(stack_config.values_unless_refused(backend, options.values))

@@ -198,10 +198,10 @@ def _deployed(
     backend = session.backend(environment)
     record = _current(session, environment, backend)
     with phases.phase(title):
-        for loss in losses.check(environment, backend, agreed=options.discard_data):
-            session.console.note(f"data goes: {loss.text}")
         if not planned.placement.shared:
             preflight.check(session, environment, backend, planned.region, refresh=options.refresh)
+        for loss in losses.check(environment, backend, agreed=options.discard_data):
+            session.console.note(f"data goes: {loss.text}")
         airflow = version_change(session, environment, backend)
         check_fernet_key(session, environment, backend)
         configure(session, planned, backend)

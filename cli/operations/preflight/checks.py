@@ -11,8 +11,9 @@ from cli.base.environments import Environment
 from cli.base.errors import CloudError
 from cli.base.settings import DEFAULT_REGION, REGION_KEY
 from cli.cloud.errors import translated
+from cli.operations import losses
 from cli.operations.bootstrap.requested_settings import RequestedSettings
-from cli.operations.preflight import instance_types, kubernetes_version
+from cli.operations.preflight import instance_types, kubernetes_version, network
 from cli.operations.preflight.instance_types import TypeRequest
 from cli.operations.preflight.kubernetes_version import VersionRequest
 from cli.operations.preflight.refusal import Refusal
@@ -22,7 +23,6 @@ from infra.contract.naming import Names
 
 CLUSTER = "aws:eks/cluster:Cluster"
 NODES = "aws:eks/nodeGroup:NodeGroup"
-SERVER = "aws:ec2/instance:Instance"
 
 
 def check(
@@ -30,21 +30,26 @@ def check(
 ) -> None:
     """UserError for the first setting that AWS does not take. What AWS may not be asked is reported, and no reason to
     stop: AWS has the last word."""
-    requested, client = _requested(backend), session.cloud(environment).client(region)
-    # With a look at what is really there, Pulumi compares with that, and not with the state.
-    resources = [] if refresh else backend.resources()
+    requested, cloud = RequestedSettings(backend.plain(), {}), session.cloud(environment)
+    there = backend.resources()
+    deployed = next(iter(_inputs(there, losses.NETWORK, "cidrBlock")), "")
+    if refusal := network.check(requested, deployed):
+        raise refusal.error(environment)
     version = str(requested.value(kubernetes_version.SETTING))
     report = session.console.report
+    # With a look at what is really there, Pulumi compares with that, and not with the state.
+    resources = [] if refresh else there
     if version not in _inputs(resources, CLUSTER, "version"):
         asked = version_request(environment, requested, region)
-        _raise(environment, report, lambda: kubernetes_version.check(client, asked))
+        _raise(environment, report, lambda: kubernetes_version.check(cloud.client(region), asked))
     wanted = _wanted(requested, resources)
 
     def types() -> Refusal | None:
         with translated("list the instance types of the region"):
-            return instance_types.check(client, region, wanted)
+            return instance_types.check(cloud.client(region), region, wanted)
 
-    _raise(environment, report, types)
+    if wanted:
+        _raise(environment, report, types)
 
 
 def of_configuration(
@@ -76,10 +81,6 @@ def version_request(
     )
 
 
-def _requested(backend: Backend) -> RequestedSettings:
-    return RequestedSettings(backend.plain(), {})
-
-
 def _wanted(requested: RequestedSettings, resources: Sequence[Found]) -> list[TypeRequest]:
     """The instance types that are not deployed as they are configured."""
     types = tuple(requested.value(instance_types.NODES))
@@ -88,7 +89,7 @@ def _wanted(requested: RequestedSettings, resources: Sequence[Found]) -> list[Ty
         wanted.append(TypeRequest(instance_types.NODES, types))
     server = str(requested.value(instance_types.RANCHER))
     if requested.value("rancherEnabled") and server not in _inputs(
-        resources, SERVER, "instanceType"
+        resources, losses.SERVER, "instanceType"
     ):
         wanted.append(TypeRequest(instance_types.RANCHER, [server], first_zone_only=True))
     return wanted

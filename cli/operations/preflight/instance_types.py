@@ -29,8 +29,6 @@ class TypeRequest:
 
 def check(client: Client, region: str, requests: Sequence[TypeRequest]) -> Refusal | None:
     """Why the first of the requests that will not do does not. UserError if the region has too few zones."""
-    if not requests:
-        return None
     used = _zones(client, region)
     for request in requests:
         places = used[:1] if request.first_zone_only else used
