@@ -10,7 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
-from infra.contract.sizes import RANCHER_DISK_GB
+from infra.contract.sizes import ARCHITECTURE, RANCHER_DISK_GB
 from infra.network import Network
 from infra.rancher_boot import user_data
 from infra.stack import Stack
@@ -87,8 +87,8 @@ class Rancher(pulumi.ComponentResource):
             most_recent=True,
             owners=["amazon"],
             filters=[
-                {"name": "name", "values": ["al2023-ami-2023.*-kernel-6.1-x86_64"]},
-                {"name": "architecture", "values": ["x86_64"]},
+                {"name": "name", "values": [f"al2023-ami-2023.*-kernel-6.1-{ARCHITECTURE}"]},
+                {"name": "architecture", "values": [ARCHITECTURE]},
             ],
             opts=pulumi.InvokeOutputOptions(parent=self),
         ).id

@@ -4,8 +4,8 @@ import json
 
 from botocore.exceptions import ClientError
 
-from cli.cloud.errors import is_gone, translated
-from cli.cloud.resource import Client
+from cli.cloud.errors import is_gone, translated, unless_gone
+from cli.cloud.resource import Client, everything
 
 SERVICE = "eks"
 
@@ -44,3 +44,19 @@ def kubeconfig(client: Client, cluster: str, region: str) -> str:
             "users": [{"name": cluster, "user": {"exec": login}}],
         }
     )
+
+
+def version(client: Client, cluster: str) -> str:
+    """A cluster's version of Kubernetes; empty if there is no such cluster, or it is being deleted."""
+    with translated(f"show the cluster {cluster}"):
+        answer = unless_gone(client(SERVICE).describe_cluster, name=cluster)
+    found = answer["cluster"] if answer else {}
+    return "" if found.get("status") == "DELETING" else str(found.get("version", ""))
+
+
+def offered_versions(client: Client) -> list[str]:
+    """The versions of Kubernetes with which EKS makes clusters now, in standard and extended support."""
+    with translated("list the versions of Kubernetes that EKS offers"):
+        # Those whose support has ended are not in the answer, unless somebody asks for them.
+        found = everything(client(SERVICE), "describe_cluster_versions", "clusterVersions")
+        return [str(item["clusterVersion"]) for item in found]

@@ -6,14 +6,15 @@ from cli.base import environments
 from cli.base.environments import DEFAULT, Environment
 from cli.commands.options import Json
 from cli.operations import version_check
+from cli.operations.preflight import checks
 from cli.session import Session
 
 
 def doctor(ctx: typer.Context, json: Json = False) -> None:
     """Check what `up` needs of this machine.
 
-    Also whether the versions of Rancher and Kubernetes fit each other. Each finding comes with its fix; nothing is
-    changed. The exit code is 2 if something is wrong.
+    Also whether the versions of Rancher, Kubernetes and EKS fit each other. Each finding comes with its fix; nothing
+    is changed. The exit code is 2 if something is wrong.
 
     \b
     Example:
@@ -23,7 +24,10 @@ def doctor(ctx: typer.Context, json: Json = False) -> None:
     up = session.cloud(Environment(DEFAULT)).is_up()
     found = [
         *session.machine().checks(session.ui_port, sandbox_up=up),
-        version_check.check([Environment(name) for name in environments.known()]),
+        version_check.check(
+            [Environment(name) for name in environments.known()],
+            judge=checks.of_configuration(session),
+        ),
     ]
     console = session.console
 

@@ -147,6 +147,11 @@ def token(size: int) -> Make:
     return partial(secrets.token_urlsafe, size)
 
 
+_RFC_1918 = [
+    ipaddress.IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+]
+
+
 def check_network(value: str) -> str | None:
     """A private network that four subnets fit into."""
 
@@ -154,7 +159,8 @@ def check_network(value: str) -> str | None:
         network = ipaddress.IPv4Network(value)
     except ValueError as error:
         return f"must be an IPv4 network such as 10.20.0.0/16 ({error})"
-    if not network.is_private:
+    # Not `is_private`: that holds for loopback, link-local and test networks, which AWS gives to no VPC.
+    if not any(network.subnet_of(private) for private in _RFC_1918):
         return "must be a private network (RFC 1918)"
     if not 16 <= network.prefixlen <= 22:
         return "must be between /16 and /22, so that four subnets of a useful size fit"

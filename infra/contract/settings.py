@@ -148,7 +148,8 @@ class Settings:
 
     kubernetes_version: str = setting(
         "1.36",
-        """The version of EKS's control plane and nodes. Pinned: an upgrade is a decision. With Rancher it must be
+        """The version of EKS's control plane and nodes. Pinned: an upgrade is a decision. One that EKS offers, none
+        older than the cluster's, and one minor version at a time. With Rancher it must be
         one that this Rancher was validated with, 1.34 to 1.36 (`infra/contract/versions.py`).""",
         pattern=r"1\.\d\d",
         allowed="a version such as 1.36",
@@ -157,7 +158,8 @@ class Settings:
     node_instance_types: tuple[str, ...] = setting(
         ("m7i.large",),
         """The workers' instance types, a JSON list; with spot several are better. Default: 2
-        vCPU, 8 GiB, which holds Airflow's own pods and a handful of tasks.""",
+        vCPU, 8 GiB, which holds Airflow's own pods and a handful of tasks. Their processor must be that of the
+        images, x86_64.""",
         check=check_instance_types,
     )
 

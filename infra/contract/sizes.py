@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from typing import Final
 
+ARCHITECTURE: Final = "x86_64"
+"""The processor that the images are built for, as EC2 calls it."""
+
 ZONES: Final = 2
 """EKS asks for subnets in two zones at least; a third would cost transfer and bring little."""
 

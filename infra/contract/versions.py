@@ -21,7 +21,7 @@ class Support:
     source: str
 
     def takes(self, kubernetes: str) -> bool:
-        return _minor(self.first) <= _minor(kubernetes) <= _minor(self.last)
+        return minor(self.first) <= minor(kubernetes) <= minor(self.last)
 
     def __str__(self) -> str:
         return f"{self.program} {self.line} takes Kubernetes {self.first} to {self.last} ({self.source})"
@@ -69,7 +69,7 @@ def misfits(versions: VersionSet) -> list[str]:
             (RANCHER, versions.rancher),
             (CERT_MANAGER, versions.cert_manager),
         )
-        if _minor(version) != _minor(support.line)
+        if minor(version) != minor(support.line)
     ]
     return wrong + [
         f"k3s is {versions.k3s}: {support}"
@@ -85,10 +85,11 @@ def unmanaged(kubernetes: str) -> str:
 
 def managed() -> Iterable[str]:
     """The versions of clusters that it does manage, the oldest first."""
-    (major, first), (_, last) = _minor(RANCHER.first), _minor(RANCHER.last)
-    return [f"{major}.{minor}" for minor in range(first, last + 1)]
+    (major, first), (_, last) = minor(RANCHER.first), minor(RANCHER.last)
+    return [f"{major}.{number}" for number in range(first, last + 1)]
 
 
-def _minor(version: str) -> tuple[int, int]:
-    major, minor = version.removeprefix("v").split(".")[:2]
-    return int(major), int(minor)
+def minor(version: str) -> tuple[int, int]:
+    """The minor version of any version, to compare it with others."""
+    major, number = version.removeprefix("v").split(".")[:2]
+    return int(major), int(number)

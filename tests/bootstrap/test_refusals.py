@@ -53,6 +53,13 @@ def test_a_region_without_the_instance_type_names_others(account: Account) -> No
     assert "--set 'nodeInstanceTypes=[" in said
 
 
+def test_an_instance_type_with_another_processor_than_the_images(account: Account) -> None:
+    said = _refused(account, "--set", 'nodeInstanceTypes=["m7g.large"]')
+    assert "m7g.large has another processor (arm64) than the images (x86_64)" in said
+    assert "m7i.large" in said
+    assert "--set 'nodeInstanceTypes=[" in said
+
+
 def test_a_region_that_does_not_exist(account: Account) -> None:
     done = account.run(account.environment, "--region", "eu-north1", "--yes")
     assert done.returncode == 2

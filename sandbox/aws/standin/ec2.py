@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
-from sandbox.aws.standin import dependencies, filters
+from sandbox.aws.standin import dependencies, filters, instance_types
 from sandbox.aws.standin.call import Call, Handler
 from sandbox.aws.standin.emulator import Answer
 from sandbox.aws.standin.internals import records
@@ -39,7 +39,12 @@ def handler(inner: Handler) -> Handler:
     tokens = Tokens()
 
     async def answer(call: Call) -> Answer:
-        early = tokens.answer(call) or dependencies.check(call) or filters.refusal(call)
+        early = (
+            tokens.answer(call)
+            or dependencies.check(call)
+            or filters.refusal(call)
+            or instance_types.answer(call)
+        )
         if early:
             return early
         ec2 = records("ec2")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.aws import access_policies
-from sandbox.aws.standin import addons, eks_updates, emulator
+from sandbox.aws.standin import addons, cluster_versions, eks_updates, emulator
 from sandbox.aws.standin.call import Call, Handler, json_answer
 from sandbox.aws.standin.emulator import Answer
 from sandbox.aws.standin.internals import records
@@ -54,6 +54,10 @@ def handler(inner: Handler, settings: EmulatorSettings) -> Handler:
 
 def _supported_versions(call: Call, _found: re.Match[str]) -> Answer:
     return addons.supported_versions(call)
+
+
+def _cluster_versions(call: Call, _found: re.Match[str]) -> Answer:
+    return cluster_versions.described(call)
 
 
 def _new_cluster(call: Call, _found: re.Match[str]) -> Call | Answer:
@@ -143,6 +147,7 @@ def _tags(call: Call, found: re.Match[str]) -> Call | Answer:
 
 BEFORE: tuple[tuple[str, str, Check], ...] = (
     ("GET", "/addons/supported-versions", _supported_versions),
+    ("GET", "/cluster-versions", _cluster_versions),
     ("POST", "/clusters", _new_cluster),
     ("DELETE", f"/clusters/{NAME}", _deleted_cluster),
     ("POST", f"/clusters/{NAME}/node-groups", _new_nodegroup),

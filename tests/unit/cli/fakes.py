@@ -334,9 +334,37 @@ class FakeCloud:
         self.answers = answers or {}
         self.tagged: list[dict[str, Any]] = []
         self.denied = False
+        self.kubernetes = ""
+        """The version of every cluster; not told if it is empty."""
 
     def __call__(self, service: str) -> Any:
         return FakeS3() if service == "s3" else _FakeService(self)
+
+
+KINDS = ("m7i.large", "t3.large")
+ZONES = ("us-east-1a", "us-east-1b")
+OFFERED: Mapping[str, list[dict[str, Any]]] = {
+    "describe_cluster_versions": [
+        {"clusterVersions": [{"clusterVersion": f"1.{minor}"} for minor in range(33, 37)]}
+    ],
+    "describe_availability_zones": [{"AvailabilityZones": [{"ZoneName": zone} for zone in ZONES]}],
+    "describe_instance_type_offerings": [
+        {
+            "InstanceTypeOfferings": [
+                {"InstanceType": kind, "Location": zone} for kind in KINDS for zone in ZONES
+            ]
+        }
+    ],
+    "describe_instance_types": [
+        {
+            "InstanceTypes": [
+                {"InstanceType": kind, "ProcessorInfo": {"SupportedArchitectures": ["x86_64"]}}
+                for kind in KINDS
+            ]
+        }
+    ],
+}
+"""What a region offers, as far as a test says nothing else."""
 
 
 class _Empty(dict[str, Any]):
@@ -347,7 +375,7 @@ class _Empty(dict[str, Any]):
 class _FakeService:
     def __init__(self, cloud: FakeCloud) -> None:
         self._cloud = cloud
-        self._answers = cloud.answers
+        self._answers = {**OFFERED, **cloud.answers}
 
     meta = SimpleNamespace(partition="aws", region_name="us-east-1")
 
@@ -370,7 +398,7 @@ class _FakeService:
     tag_role = tag_resources = _tag
 
     def describe_cluster(self, **_: Any) -> dict[str, Any]:
-        return {"cluster": {"status": "ACTIVE"}}
+        return {"cluster": {"status": "ACTIVE", "version": self._cloud.kubernetes}}
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         return lambda **_: _Empty(self._answers.get(operation, [{}])[0])

@@ -484,6 +484,31 @@ def test_doctor_names_a_kubernetes_that_rancher_does_not_manage(run: Run) -> Non
     assert versions()[0]["ok"]
 
 
+def test_doctor_asks_eks_whether_it_takes_the_version(run: Run, session: FakeSession) -> None:
+    run("up")
+    assert session.cloud(Environment("sandbox")).is_up()
+    file = Environment("sandbox").config_file
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text('config:\n  aerodrome:kubernetesVersion: "1.34"\n')
+    session.fake_cloud.kubernetes = "1.36"
+    result = run("doctor", "--json")
+    (found,) = (one for one in json.loads(result.stdout) if one["name"] == "versions")
+    assert result.exit_code == 2
+    assert '"sandbox" runs Kubernetes 1.36, and kubernetesVersion is 1.34' in found["found"]
+    assert found["fix"] == "./aerodrome config set kubernetesVersion 1.36 --env sandbox"
+
+
+def test_only_a_dedicated_environment_is_held_against_what_aws_offers(
+    run: Run, session: FakeSession
+) -> None:
+    assert run("up").exit_code == 0
+    session.fake_cloud.answers = {"describe_instance_type_offerings": [{}]}
+    result = run("up")
+    assert result.exit_code == 2
+    assert "m7i.large cannot be had in us-east-1a" in result.stderr
+    assert run("up", "--branch", "feature").exit_code == 0
+
+
 def test_outputs_of_what_is_not_deployed(run: Run, run_json: Callable[..., Any]) -> None:
     assert run("outputs").stdout == 'environment "sandbox" is not deployed\n'
     assert run_json("outputs") == {}

@@ -143,6 +143,19 @@ def test_a_wrong_value_is_named_with_what_is_allowed(key: str, value: str, expec
     assert problem(**{key: value}) == expected
 
 
+@pytest.mark.parametrize("network", ["10.9.0.0/16", "172.31.0.0/18", "192.168.4.0/22"])
+def test_a_private_network_is_taken(network: str) -> None:
+    assert load_with(vpcCidr=network)[0].vpc_cidr == network
+
+
+@pytest.mark.parametrize(
+    "network",
+    ["127.0.0.0/16", "169.254.0.0/16", "198.18.0.0/16", "172.32.0.0/16", "240.0.0.0/16"],
+)
+def test_a_network_of_another_kind_is_not(network: str) -> None:
+    assert "must be a private network (RFC 1918)" in problem(vpcCidr=network)
+
+
 @pytest.mark.parametrize("name", ["", "Dev", "feature/x", "-dev", "dev-", "a--b", "1dev", "d" * 29])
 def test_an_environment_name_that_does_not_fit_aws_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match=r"aerodrome:environment is .*: must be 1 to 28 of a-z"):

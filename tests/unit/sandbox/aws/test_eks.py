@@ -5,6 +5,8 @@ import base64
 import pytest
 from botocore.exceptions import ClientError
 
+from sandbox.instance import KUBERNETES_VERSION
+
 CLUSTER_ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 VIEW = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
 
@@ -155,3 +157,19 @@ def test_a_deleted_cluster_takes_its_own_things_with_it(emulator, eks, subnets):
         )
     left = emulator.client("resourcegroupstaggingapi").get_resources(TagFilters=[{"Key": "gone"}])
     assert left["ResourceTagMappingList"] == []
+
+
+def test_the_versions_that_eks_offers_are_told_to_who_may_ask(emulator, eks):
+    found = eks.describe_cluster_versions()["clusterVersions"]
+    assert [each["clusterVersion"] for each in found if each["defaultVersion"]] == [
+        KUBERNETES_VERSION
+    ]
+    assert {each["versionStatus"] for each in found} == {"STANDARD_SUPPORT", "EXTENDED_SUPPORT"}
+    with pytest.raises(ClientError, match="does not have includeAll"):
+        eks.describe_cluster_versions(includeAll=True)
+    statement = {"Effect": "Allow", "Action": "eks:DescribeClusterVersions", "Resource": "*"}
+    key = emulator.user("version-reader", {"Version": "2012-10-17", "Statement": [statement]})
+    own = emulator.client("eks", **key)
+    assert own.describe_cluster_versions()["clusterVersions"] == found
+    with pytest.raises(ClientError, match="eks:ListClusters"):
+        own.list_clusters()

@@ -1,0 +1,1 @@
+"""Settings that AWS would refuse halfway through a deployment: refused before anything is changed."""

@@ -1,0 +1,112 @@
+"""Asks AWS whether it takes what the configuration of a dedicated environment says.
+
+Only what is not deployed as it is configured is asked about: most runs change nothing of it. A shared environment has
+neither nodes nor a control plane, and its pipeline's role is never asked for these permissions.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cli.base.environments import Environment
+from cli.base.errors import CloudError
+from cli.base.settings import DEFAULT_REGION, REGION_KEY
+from cli.cloud.errors import translated
+from cli.operations import losses
+from cli.operations.bootstrap.requested_settings import RequestedSettings
+from cli.operations.preflight import instance_types, kubernetes_version, network
+from cli.operations.preflight.instance_types import TypeRequest
+from cli.operations.preflight.kubernetes_version import VersionRequest
+from cli.operations.preflight.refusal import Refusal
+from cli.session import Session
+from cli.stack.backends import Backend, Found
+from infra.contract.naming import Names
+
+CLUSTER = "aws:eks/cluster:Cluster"
+NODES = "aws:eks/nodeGroup:NodeGroup"
+
+
+def check(
+    session: Session, environment: Environment, backend: Backend, region: str, *, refresh: bool
+) -> None:
+    """UserError for the first setting that AWS does not take. What AWS may not be asked is reported, and no reason to
+    stop: AWS has the last word."""
+    requested, cloud = RequestedSettings(backend.plain(), {}), session.cloud(environment)
+    there = backend.resources()
+    deployed = next(iter(_inputs(there, losses.NETWORK, "cidrBlock")), "")
+    if refusal := network.check(requested, deployed):
+        raise refusal.error(environment)
+    version = str(requested.value(kubernetes_version.SETTING))
+    report = session.console.report
+    # With a look at what is really there, Pulumi compares with that, and not with the state.
+    resources = [] if refresh else there
+    if version not in _inputs(resources, CLUSTER, "version"):
+        asked = version_request(environment, requested, region)
+        _raise(environment, report, lambda: kubernetes_version.check(cloud.client(region), asked))
+    wanted = _wanted(requested, resources)
+
+    def types() -> Refusal | None:
+        with translated("list the instance types of the region"):
+            return instance_types.check(cloud.client(region), region, wanted)
+
+    if wanted:
+        _raise(environment, report, types)
+
+
+def of_configuration(
+    session: Session,
+) -> Callable[[Environment, RequestedSettings], Refusal | None]:
+    """For `doctor`: judges the configured version of Kubernetes. KitError if AWS does not say."""
+
+    def judge(environment: Environment, requested: RequestedSettings) -> Refusal | None:
+        cloud = session.cloud(environment)
+        if not cloud.is_up():
+            return None
+        region = requested.text(REGION_KEY) or DEFAULT_REGION
+        asked = version_request(environment, requested, region)
+        with translated(f"show the cluster {asked.cluster}"):
+            return kubernetes_version.check(cloud.client(region), asked)
+
+    return judge
+
+
+def version_request(
+    environment: Environment, requested: RequestedSettings, region: str
+) -> VersionRequest:
+    return VersionRequest(
+        environment.name,
+        Names(environment.name).cluster,
+        region,
+        str(requested.value(kubernetes_version.SETTING)),
+        bool(requested.value("rancherEnabled")),
+    )
+
+
+def _wanted(requested: RequestedSettings, resources: Sequence[Found]) -> list[TypeRequest]:
+    """The instance types that are not deployed as they are configured."""
+    types = tuple(requested.value(instance_types.NODES))
+    wanted = []
+    if types not in [tuple(each) for each in _inputs(resources, NODES, "instanceTypes")]:
+        wanted.append(TypeRequest(instance_types.NODES, types))
+    server = str(requested.value(instance_types.RANCHER))
+    if requested.value("rancherEnabled") and server not in _inputs(
+        resources, losses.SERVER, "instanceType"
+    ):
+        wanted.append(TypeRequest(instance_types.RANCHER, [server], first_zone_only=True))
+    return wanted
+
+
+def _inputs(resources: Sequence[Found], type_: str, name: str) -> list[Any]:
+    """What the deployed resources of a type have as an input."""
+    return [each.inputs[name] for each in resources if each.type == type_ and each.inputs.get(name)]
+
+
+def _raise(
+    environment: Environment, report: Callable[[str], None], ask: Callable[[], Refusal | None]
+) -> None:
+    try:
+        refusal = ask()
+    except CloudError as error:
+        report(f"not checked before the deployment: {error.summary}: {error.detail}")
+        return
+    if refusal:
+        raise refusal.error(environment)
