@@ -120,6 +120,16 @@ def test_up_makes_the_secrets_once(run_json: Callable[..., Any], session: FakeSe
     assert session.fake_backend.values == before
 
 
+def test_up_refuses_what_the_sandbox_cannot_have(run: Run, session: FakeSession) -> None:
+    assert run("up").exit_code == 0
+    assert session.fake_backend.values["aerodrome:grafana"] == "false"
+    session.fake_backend.values["aerodrome:grafana"] = "true"
+    result = run("up")
+    assert result.exit_code == 2
+    assert "cannot have grafana true" in result.stderr
+    assert "./aerodrome config rm grafana --env " in result.stderr
+
+
 def test_a_failing_proof_shows_the_failing_tasks_log(run: Run, session: FakeSession) -> None:
     session.fake_airflow.end = "failed"
     result = run("up")
