@@ -5,9 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from cli.base.errors import UserError
 from cli.base.influxdb import InfluxDB
-from cli.operations import metrics_store
+from cli.operations import metrics_store, monitoring_access
 from cli.operations.live import Live
 from infra.contract import metrics
 
@@ -116,21 +115,8 @@ def influxdb_of(found: Live) -> Iterator[InfluxDB]:
 
     UserError if there is none.
     """
-    cluster = found.cloud.kubernetes(metrics.NAMESPACE, found.outputs)
-    with metrics_store.connection(cluster) as influxdb:
-        if influxdb is None:
-            raise no_metrics(found)
+    with metrics_store.connection(monitoring_access.require_metrics(found)) as influxdb:
         yield influxdb
-
-
-def no_metrics(found: Live) -> UserError:
-    """Neither the environment nor its base has an InfluxDB."""
-    name = found.outputs.base or found.environment.name
-    return UserError(
-        f'"{found.environment.name}" has no metrics',
-        f'The setting monitoring of "{name}" is none, or it was set after the last `up`.',
-        f"./aerodrome config set monitoring metrics --env {name}",
-    )
 
 
 def figures(influxdb: InfluxDB, environment: str, hours: int) -> list[Figure]:

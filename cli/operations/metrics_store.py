@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from cli.base.errors import KitError
 from cli.base.influxdb import InfluxDB
 from cli.cloud.kubernetes import Kubernetes
 from infra.contract import metrics
@@ -15,12 +16,11 @@ def exists(cluster: Kubernetes) -> bool:
 
 
 @contextmanager
-def connection(cluster: Kubernetes, user: str = metrics.READER) -> Iterator[InfluxDB | None]:
-    """The server as this user while the block lasts; None if there is none."""
+def connection(cluster: Kubernetes, user: str = metrics.READER) -> Iterator[InfluxDB]:
+    """The server as this user while the block lasts. KitError if there is none."""
     secret = cluster.find("secret", metrics.SECRET)
     if secret is None:
-        yield None
-        return
+        raise KitError(f"The namespace {metrics.NAMESPACE} has no Secret {metrics.SECRET}")
     password = base64.b64decode(secret["data"][user]).decode()
     target = f"service/{metrics.INFLUXDB_SERVICE}"
     with (

@@ -27,11 +27,13 @@ def remove(target: Target, report: Report, patience: Patience = PATIENCE) -> Non
         metrics.NAMESPACE, target.outputs, target.cluster, target.region
     )
     try:
+        if not metrics_store.exists(cluster):
+            return
         with (
             metrics_store.connection(cluster) as reader,
             metrics_store.connection(cluster, metrics.WRITER) as writer,
         ):
-            if reader and writer and drop(reader, writer, target.name, patience):
+            if drop(reader, writer, target.name, patience):
                 report.deleted(f"metrics of {target.name} in {target.base}")
     except KitError as error:
         report.note(
