@@ -46,29 +46,18 @@ MOMENTS = [
 """A step that begins, or a deletion that has just been told."""
 
 
-def _start(folder: Path, cloud: Cloud) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.teardown.down_process", str(folder), cloud.ours],
+def _down(folder: Path, cloud: Cloud, *moment: str) -> tuple[int, str, str]:
+    """Its exit code and what it says; with a moment it is killed there."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.teardown.down_process", str(folder), cloud.ours, *moment],
         cwd=ROOT,
         env=os.environ | {"AERODROME_STATE": str(folder / "state"), "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
+        check=False,
+        timeout=200,
     )
-
-
-def _kill_at(process: subprocess.Popen[str], moment: str) -> list[str]:
-    """Kills it when it says so; what it said until then."""
-    assert process.stderr is not None
-    said = []
-    for line in process.stderr:
-        said.append(line)
-        name = line.partition("] ")[2].strip() if line.startswith("[") else line.rstrip()
-        if name == moment or (moment.startswith(" ") and name.startswith(moment)):
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            return said
-    pytest.fail(f"it never came to {moment!r}:\n{''.join(said)}")
+    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.fixture
@@ -98,15 +87,15 @@ def folder(tmp_path: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Pat
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_the_next_run_finishes(moment: str, folder: Path, cloud: Cloud) -> None:
     beside = cloud.labels(cloud.theirs)
-    said = _kill_at(_start(folder, cloud), moment)
-    assert said
+    code, _, said = _down(folder, cloud, moment)
+    assert code == -signal.SIGKILL, f"it never came to {moment!r}:\n{said}"
     assert holder(Environment(cloud.ours)) is None, "a dead holder counts as living"
     left = FileStore(cloud.ours).read()
     assert left is not None
     dead = LeaseHolder.read(left.text)
     assert dead is not None
 
-    out, err = _start(folder, cloud).communicate(timeout=200)
+    _, out, err = _down(folder, cloud)
     assert f"`down` did not finish (process {dead.pid} of " in err
     assert f'inventory of "{cloud.ours}": empty' in out
     assert cloud.labels(cloud.ours) == []
