@@ -1,7 +1,7 @@
 """`aerodrome logs`: of a component, a process of the sandbox, or a task; or what is found in all of them."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,11 +9,14 @@ from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.values import need
 from cli.commands.options import Json, on_environment
-from cli.operations import live, log_search, task_logs, usage
+from cli.operations import live, task_logs, usage
 from cli.operations.live import COMPONENT_LABEL, COMPONENTS, DATABASE, Live
 from cli.operations.proof import DAG
 from cli.session import Session
 from infra.contract.outputs import Outputs
+
+if TYPE_CHECKING:
+    from cli.operations.log_search import LogQuery
 
 
 def _complete_component(incomplete: str) -> list[str]:
@@ -59,7 +62,7 @@ def logs(  # noqa: PLR0913 - one parameter for each option
     ] = 200,
     json: Json = False,
 ) -> None:
-    """Print the log of a component, a process or a task, or search all of them.
+    """Print the log of a component, process or task, or search all.
 
     --search asks the environment's Elasticsearch, or its base's: the setting `monitoring`.
 
@@ -72,6 +75,9 @@ def logs(  # noqa: PLR0913 - one parameter for each option
     """
     session: Session = ctx.obj
     if search is not None:
+        # Only this needs an HTTP client, which is long in loading.
+        from cli.operations import log_search
+
         query = log_search.LogQuery(search, dag, task, run, component, since, lines)
         _search(session, environment, query)
         return
@@ -103,7 +109,9 @@ def logs(  # noqa: PLR0913 - one parameter for each option
     session.console.result(data, show)
 
 
-def _search(session: Session, environment: Environment, query: log_search.LogQuery) -> None:
+def _search(session: Session, environment: Environment, query: "LogQuery") -> None:
+    from cli.operations import log_search
+
     found = live.of(session, environment)
     usage.used(found)
     with log_search.elasticsearch_of(found) as server:

@@ -73,6 +73,8 @@ CHANGES = {
     "metricsAdminPassword": Change("another-admin-password", NOBODY),
     "metricsWriterPassword": Change("another-writer-password", NOBODY),
     "metricsReaderPassword": Change("another-reader-password", NOBODY),
+    "logsWriterPassword": Change("another-logs-writer-password", NOBODY),
+    "logsReaderPassword": Change("another-logs-reader-password", NOBODY),
     "uiServiceType": Change("NodePort", NOBODY),
     "uiNodePort": Change("30080", NOBODY),
     "adminUser": Change("alice", {"migration"}),
