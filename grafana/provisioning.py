@@ -15,7 +15,7 @@ from infra.contract import metrics
 FOLDER: Final = "Aerodrome"
 EXPRESSION: Final = "__expr__"
 RUNBOOKS: Final = "https://aerodrome.invalid/docs/runbooks"
-"""A host that cannot exist: Grafana takes no variables in annotations, so whoever provides the file puts the repository's address there."""
+"""A host that cannot exist: Grafana takes no variables in annotations, so charts/monitoring puts there where the pages can be read."""
 
 HEADER: Final = "# Made by `python -m grafana`; grafana/alerts.py and grafana/provisioning.py say what is in it.\n"
 
@@ -81,7 +81,7 @@ def rules() -> str:
 
 
 def data_sources() -> str:
-    """InfluxDB, read as its reader; the password is in Grafana's environment."""
+    """InfluxDB, read as its reader; the password is in a file beside Grafana."""
     address = f"http://{metrics.INFLUXDB_SERVICE}.{metrics.NAMESPACE}.svc.cluster.local"
     source = {
         "name": "Aerodrome",
@@ -93,7 +93,7 @@ def data_sources() -> str:
         "isDefault": True,
         "editable": False,
         "jsonData": {"dbName": metrics.DATABASE, "httpMode": "POST", "version": "InfluxQL"},
-        "secureJsonData": {"password": "$METRICS_READER_PASSWORD"},
+        "secureJsonData": {"password": f"$__file{{/run/secrets/influxdb/{metrics.READER}}}"},
     }
     return _yaml({"apiVersion": 1, "datasources": [source]})
 

@@ -13,7 +13,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.cluster import STORAGE_CLASS, Cluster
 from infra.content import PROJECT_ROOT, content_hash
-from infra.contract import logs, metrics
+from infra.contract import grafana, logs, metrics
 from infra.contract.metrics import MonitoringScope
 from infra.contract.naming import AIRFLOW, LABEL_BASE, LABEL_ENVIRONMENT
 from infra.contract.settings import Settings
@@ -51,7 +51,7 @@ class MonitoringArgs:
 
 
 class Monitoring(pulumi.ComponentResource):
-    """Telegraf and InfluxDB, the shipper and Elasticsearch: as the setting asks."""
+    """Telegraf, InfluxDB and Grafana, the shipper and Elasticsearch: as the settings ask."""
 
     values: dict[str, Any]
     """What Airflow's chart must be told."""
@@ -89,6 +89,9 @@ class Monitoring(pulumi.ComponentResource):
             }
             needed.append(self._secret(metrics.NAMESPACE, metrics.SECRET, passwords))
             values |= _metrics_values(images, stack.checksum(passwords))
+            if stack.settings.grafana:
+                needed.append(self._grafana_secret())
+                values |= _grafana_values(stack)
         if scope.with_logs:
             passwords = {
                 logs.WRITER: stack.secrets.logs_writer_password,
@@ -124,6 +127,10 @@ class Monitoring(pulumi.ComponentResource):
             string_data=pulumi.Output.secret(dict(passwords)),
             opts=pulumi.ResourceOptions(parent=self, provider=self._args.provider),
         )
+
+    def _grafana_secret(self) -> kubernetes.core.v1.Secret:
+        password = {grafana.ADMIN: self._args.stack.secrets.grafana_admin_password}
+        return self._secret(metrics.NAMESPACE, grafana.SECRET, password)
 
     def _release(
         self, values: Mapping[str, Any], needed: Sequence[pulumi.Resource]
@@ -177,6 +184,23 @@ def _metrics_values(images: Mapping[str, Any], checksum: str) -> dict[str, Any]:
             "image": images[metrics.TELEGRAF],
             "storage": _storage(TELEGRAF_DISK_GB),
         },
+    }
+
+
+def _grafana_values(stack: Stack) -> dict[str, Any]:
+    settings, secrets = stack.settings, stack.secrets
+    read = {
+        grafana.ADMIN: secrets.grafana_admin_password,
+        metrics.READER: secrets.metrics_reader_password,
+    }
+    return {
+        grafana.GRAFANA: {
+            "enabled": True,
+            "image": grafana.IMAGE,
+            "secret": grafana.SECRET,
+            "secretChecksum": stack.checksum(read),
+            "runbookUrl": grafana.runbook_url(settings.runbook_url, settings.repository),
+        }
     }
 
 

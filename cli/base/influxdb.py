@@ -1,4 +1,4 @@
-"""InfluxDB's HTTP API, as far as reading needs it. It knows neither Kubernetes nor what is measured."""
+"""InfluxDB's HTTP API, as far as queries need it. It knows neither Kubernetes nor what is measured."""
 
 from typing import Any, Self
 
@@ -8,7 +8,7 @@ from cli.base.errors import KitError, UserError
 
 
 class InfluxDB:
-    """One database of a server, read as one user."""
+    """One database of a server, as one of its users."""
 
     def __init__(self, url: str, database: str, user: str, password: str) -> None:
         self.url = url

@@ -36,6 +36,9 @@ class AwsCloud:
     def settings(self, *, shared: bool) -> Mapping[str, str]:
         return {}
 
+    def refusal(self, key: str, value: str) -> str:
+        return ""
+
     def unlock(self, *, make: bool = False) -> None:
         """Pulumi's own secrets provider does it."""
 

@@ -47,6 +47,9 @@ class Cloud(Protocol):
     def settings(self, *, shared: bool) -> Mapping[str, str]:
         """What the environment's configuration must say because it lives here."""
 
+    def refusal(self, key: str, value: str) -> str:
+        """Why a setting cannot have this value here; empty if it can."""
+
     def unlock(self, *, make: bool = False) -> None:
         """Sees to it that what encrypts its secrets is there; UserError if it is lost.
 

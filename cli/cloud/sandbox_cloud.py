@@ -30,6 +30,9 @@ UNSET = (
 )
 """Variables of the user's own account and login, which must not reach a sandbox."""
 
+WITHOUT_GRAFANA = {"grafana": "false"}
+NO_GRAFANA = "A sandbox gets its images from its own registry, and Grafana's server can neither be built nor pulled there."
+
 
 @dataclass(frozen=True)
 class SandboxCloud:
@@ -62,7 +65,11 @@ class SandboxCloud:
     def settings(self, *, shared: bool) -> Mapping[str, str]:
         if shared:
             return {"uiServiceType": "NodePort"}
-        return {"uiServiceType": "NodePort", "uiNodePort": str(self.machine.ui_node_port())}
+        node_port = str(self.machine.ui_node_port())
+        return {"uiServiceType": "NodePort", "uiNodePort": node_port, **WITHOUT_GRAFANA}
+
+    def refusal(self, key: str, value: str) -> str:
+        return NO_GRAFANA if WITHOUT_GRAFANA.get(key, value) != value else ""
 
     def unlock(self, *, make: bool = False) -> None:
         passphrase.provide(self.environment, make=make)

@@ -108,6 +108,12 @@ def set_value(
     if value is None:
         value = _read(key, session)
     settings.parse(full, value)
+    if setting is not None and (reason := session.cloud(environment).refusal(setting.key, value)):
+        raise UserError(
+            f'Environment "{environment.name}" cannot have {setting.key} {value}',
+            f"{reason} Nothing was changed.",
+            f"./aerodrome metrics{session.same}",
+        )
     backend = _backend(session, environment, writes=True)
     backend.set_config(full, value, secret=hidden)
     if setting is not None and setting.secret:

@@ -1,5 +1,7 @@
 """`aerodrome logs`: of a component, a process of the sandbox, or a task; or what is found in all of them."""
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -101,12 +103,12 @@ def logs(  # noqa: PLR0913 - one parameter for each option
         else:
             data = {"component": component, "lines": _of_pods(found, str(component), lines)}
     data["lines"] = data["lines"][-lines:]
+    session.console.result(data, partial(_show, session, data["lines"]))
 
-    def show() -> None:
-        for line in data["lines"]:
-            session.console.line(line)
 
-    session.console.result(data, show)
+def _show(session: Session, lines: Sequence[str]) -> None:
+    for line in lines:
+        session.console.line(line)
 
 
 def _search(session: Session, environment: Environment, query: "LogQuery") -> None:

@@ -1,22 +1,39 @@
-"""`aerodrome open`: the UI in a browser."""
+"""`aerodrome open`: the UI, or another part of an environment, in a browser."""
 
 import shutil
 import signal
 import subprocess
+from contextlib import AbstractContextManager
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from cli.base.environments import Environment
+from cli.base.errors import UserError
 from cli.commands.options import Json, on_environment
 from cli.operations import live, usage
+from cli.operations.live import Live
 from cli.session import Session
+from infra.contract import grafana, metrics
+
+
+class Destination(StrEnum):
+    """What can be opened."""
+
+    airflow = "airflow"
+    flower = "flower"
+    grafana = "grafana"
+    influxdb = "influxdb"
 
 
 @on_environment
 def open_ui(
     ctx: typer.Context,
     environment: Environment,
+    what: Annotated[
+        Destination, typer.Argument(metavar="WHAT", help="airflow, flower, grafana or influxdb.")
+    ] = Destination.airflow,
     print_only: Annotated[
         bool, typer.Option("--print", help="Print the address, and open no browser.")
     ] = False,
@@ -25,26 +42,72 @@ def open_ui(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Open Airflow's UI in a browser, or print its address.
+    """Open Airflow's UI or Grafana, or print an address.
 
     Where it has no address of its own (on AWS, unless a load balancer is configured), a port of this
-    machine is forwarded until you end the command. Flower never has one; its login is the administrator's.
+    machine is forwarded until you end the command. Only Airflow's UI ever has one. Flower's login is
+    Airflow's administrator's. Grafana and InfluxDB are the environment's, or its base's: the setting
+    `monitoring`; InfluxDB is an API, and no browser is opened for it.
 
     \b
     Example:
       aerodrome open
+      aerodrome open grafana --env prod
+      aerodrome open influxdb
       aerodrome open --flower
       aerodrome open --branch feature/login --print
     """
     session: Session = ctx.obj
+    part = _part(what, flower)
     found = live.of(session, environment)
     usage.used(found)
-    with found.flower() if flower else found.ui() as url:
-        opened = not print_only and not json and _browse(url)
+    with _address(found, part) as url:
+        opened = not print_only and not json and part != Destination.influxdb and _browse(url)
         session.console.result({"url": url, "opened": opened}, lambda: session.console.line(url))
-        if flower or not found.addresses:
+        if login := _login(found, part):
+            session.console.note(login)
+        if part != Destination.airflow or not found.addresses:
             session.console.note("the address works until you end this command (Ctrl-C)")
             signal.pause()
+
+
+def _part(what: Destination, flower: bool) -> Destination:
+    if flower and what not in (Destination.airflow, Destination.flower):
+        raise UserError(
+            f"Either --flower or {what}",
+            "One of them is opened at a time.",
+            f"./aerodrome open {what}",
+        )
+    return Destination.flower if flower else what
+
+
+def _address(found: Live, part: Destination) -> AbstractContextManager[str]:
+    from cli.operations import monitoring_access
+
+    match part:
+        case Destination.airflow:
+            return found.ui()
+        case Destination.flower:
+            return found.flower()
+        case Destination.grafana:
+            return monitoring_access.grafana_ui(found)
+        case Destination.influxdb:
+            return monitoring_access.influxdb(found)
+
+
+def _login(found: Live, part: Destination) -> str:
+    """How to get in, where it is not with Airflow's login."""
+    logins = {
+        Destination.grafana: (grafana.ADMIN, "grafanaAdminPassword"),
+        Destination.influxdb: (metrics.READER, "metricsReaderPassword"),
+    }
+    if part not in logins:
+        return ""
+    from cli.operations import monitoring_access
+
+    user, key = logins[part]
+    owner = monitoring_access.owner_of(found)
+    return f"the user is {user}, the password: ./aerodrome config get {key} --show --env {owner}"
 
 
 def _browse(url: str) -> bool:

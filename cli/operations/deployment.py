@@ -142,6 +142,7 @@ def configure(session: Session, plan: DeploymentPlan, backend: Backend) -> None:
             # The base's key encrypts its branches' secrets too: who may deploy one may the others.
             backend.create(secrets_provider(environment.base, plan.region))
         settings = cloud.settings(shared=placement.shared)
+        stack_config.check_place(environment, cloud.refusal, backend.plain())
         stack_config.complete(environment, backend, placement, plan.region, settings)
     if placement.of_branch:
         stack_config.keep(backend, _expires(session, plan, backend), session.today())

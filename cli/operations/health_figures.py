@@ -1,13 +1,12 @@
 """The health figures of an environment, from its metrics: what `aerodrome metrics` shows."""
 
-import base64
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from cli.base.errors import UserError
 from cli.base.influxdb import InfluxDB
+from cli.operations import metrics_store, monitoring_access
 from cli.operations.live import Live
 from infra.contract import metrics
 
@@ -116,23 +115,7 @@ def influxdb_of(found: Live) -> Iterator[InfluxDB]:
 
     UserError if there is none.
     """
-    cluster = found.cloud.kubernetes(metrics.NAMESPACE, found.outputs)
-    secret = cluster.find("secret", metrics.SECRET)
-    if secret is None:
-        name = found.outputs.base or found.environment.name
-        raise UserError(
-            f'"{found.environment.name}" has no metrics',
-            f'The setting monitoring of "{name}" is none, or it was set after the last `up`.',
-            f"./aerodrome config set monitoring metrics --env {name}",
-        )
-    password = base64.b64decode(secret["data"][metrics.READER]).decode()
-    target = f"service/{metrics.INFLUXDB_SERVICE}"
-    with (
-        cluster.kubectl.forwarded(target, metrics.INFLUXDB_PORT) as port,
-        InfluxDB(
-            f"http://127.0.0.1:{port}", metrics.DATABASE, metrics.READER, password
-        ) as influxdb,
-    ):
+    with metrics_store.connection(monitoring_access.require_metrics(found)) as influxdb:
         yield influxdb
 
 

@@ -95,6 +95,20 @@ def complete(
     return add(backend, have, {key: plain[key] for key in plain if key not in have}, lost)
 
 
+def check_place(
+    environment: Environment, refusal: Callable[[str, str], str], plain: Mapping[str, str]
+) -> None:
+    """UserError for the first setting whose value the environment's cloud refuses."""
+    for full, value in plain.items():
+        key = full.partition(":")[2]
+        if reason := refusal(key, value):
+            raise UserError(
+                f'Environment "{environment.name}" cannot have {key} {value}',
+                reason,
+                f"./aerodrome config rm {key} --env {environment.name}",
+            )
+
+
 def add(
     backend: Backend,
     have: Collection[str],

@@ -139,16 +139,31 @@ def _check_monitoring(settings: Settings, secrets: Secrets) -> list[str]:
             "metricsWriterPassword": secrets.metrics_writer_password,
             "metricsReaderPassword": secrets.metrics_reader_password,
         }
+        if settings.grafana:
+            needed["grafanaAdminPassword"] = secrets.grafana_admin_password
     if scope.with_logs:
         needed |= {
             "logsWriterPassword": secrets.logs_writer_password,
             "logsReaderPassword": secrets.logs_reader_password,
         }
-    return [
+    missing = [
         f"{NAMESPACE}:{key} is not set, and monitoring needs it: "
         f"./aerodrome up makes it up, or {_set_command(key)}"
         for key, value in needed.items()
         if not value
+    ]
+    return missing + _check_grafana(settings, needed)
+
+
+def _check_grafana(settings: Settings, needed: Mapping[str, str]) -> list[str]:
+    """Grafana reads these two with what its files and variables say, where a `$` begins a name."""
+    if not settings.grafana:
+        return []
+    return [
+        f"{NAMESPACE}:{key} has a $ in it, which Grafana takes for a variable: {_set_command(key)}, "
+        f"or ./aerodrome config set grafana false"
+        for key in ("metricsReaderPassword", "grafanaAdminPassword")
+        if "$" in needed.get(key, "")
     ]
 
 

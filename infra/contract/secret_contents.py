@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final, TypeVar
 from urllib.parse import quote
 
-from infra.contract import logs, metrics
+from infra.contract import grafana, logs, metrics
 from infra.contract.naming import Names
 from infra.contract.settings import Secrets, Settings
 
@@ -38,6 +38,7 @@ KEPT_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "metricsAdminPassword": (metrics.SECRET,),
     "metricsWriterPassword": (metrics.SECRET,),
     "metricsReaderPassword": (metrics.SECRET,),
+    "grafanaAdminPassword": (grafana.SECRET,),
     "logsWriterPassword": (logs.SECRET,),
     "logsReaderPassword": (logs.SECRET,),
 }

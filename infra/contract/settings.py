@@ -345,6 +345,20 @@ class Settings:
         choices=tuple(MonitoringScope),
     )
 
+    grafana: bool = setting(
+        True,
+        """Whether metrics come with a Grafana: dashboards and alerts, with monitoring metrics or all. Default true: it is
+        one more pod without a disk. A sandbox has none: its image cannot be had there. `docs/monitoring.md`.""",
+    )
+
+    runbook_url: str = setting(
+        "",
+        """Where the pages of `docs/runbooks` can be read in a browser, for the links of alerts. Default: in the repository of
+        the environment's branch, if that is one of GitHub; otherwise alerts have no links.""",
+        pattern=r"(https?://[A-Za-z0-9._~:/?@&+=%-]+)?",
+        allowed="an address such as https://git.example.com/team/kit/docs/runbooks",
+    )
+
     ui_service_type: str = setting(
         "ClusterIP",
         """How Airflow's UI is reached. Default ClusterIP (`kubectl port-forward`): a public UI
@@ -466,6 +480,13 @@ class Secrets:
 
     metrics_reader_password: str = later_secret(
         "The password with which metrics are read from InfluxDB, those of branches as well.",
+        check=at_least(12),
+        make=token(24),
+    )
+
+    grafana_admin_password: str = later_secret(
+        """The password of Grafana's administrator, `admin`, 12 characters or more. Needed with monitoring metrics and
+        grafana; `up` makes it up for environments that were deployed without.""",
         check=at_least(12),
         make=token(24),
     )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.contract import logs, metrics
+from infra.contract import grafana, logs, metrics
 from tests.charts.rendering import DIGEST, ROOT, Object, Rendered, merge, render_exactly
 
 CHART = ROOT / "charts" / "monitoring"
@@ -40,6 +40,18 @@ LOGS: Object = {
     },
 }
 """The same for logs alone."""
+
+GRAFANA: Object = merge(
+    LEAST,
+    {
+        "grafana": {
+            "enabled": True,
+            "image": {"repository": "example/grafana", "digest": DIGEST},
+            "secret": grafana.SECRET,
+        }
+    },
+)
+"""Metrics with a Grafana."""
 
 
 def rendered(values: Object = LEAST) -> Rendered:
@@ -74,7 +86,7 @@ def test_pods_are_confined(values: Object) -> None:
             assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     containers = dict(found.containers())
-    assert len(containers) == (7 if values is EVERYTHING else 3)
+    assert len(containers) == (8 if values is EVERYTHING else 3)
     for container in containers.values():
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,
@@ -92,11 +104,16 @@ def test_passwords_are_files_and_only_of_who_needs_them() -> None:
         assert not [
             one for c in spec["containers"] for one in c.get("env", ()) if "valueFrom" in one
         ]
-        (volume,) = [one for one in spec["volumes"] if "secret" in one]
-        users[name] = [item["key"] for item in volume["secret"]["items"]]
+        users[name] = [
+            item["key"]
+            for volume in spec["volumes"]
+            if "secret" in volume
+            for item in volume["secret"]["items"]
+        ]
     assert users == {
         metrics.INFLUXDB_SERVICE: list(metrics.USERS),
         metrics.STATSD_SERVICE: [metrics.WRITER],
+        grafana.SERVICE: [metrics.READER, grafana.ADMIN],
         logs.ELASTICSEARCH_SERVICE: list(logs.USERS),
         SHIPPER: [logs.WRITER],
     }
@@ -171,6 +188,8 @@ def with_value(values: Object, path: tuple[str, ...], value: Any) -> Object:
 @pytest.mark.parametrize("path", LEAVES, ids=".".join)
 def test_every_value_changes_what_is_rendered(path: tuple[str, ...]) -> None:
     least = LOGS if path[0] in ("logs", "elasticsearch", "shipper") else LEAST
+    if path[0] == "grafana":
+        least = GRAFANA
     if path[-1] == "tag":
         least = with_value(least, (*path[:-1], "digest"), "")
         least = with_value(least, path, "v0")

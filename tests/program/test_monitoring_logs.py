@@ -70,7 +70,7 @@ def test_the_chart_gets_what_it_needs_for_logs_alone(logged: Program) -> None:
 
 def test_both_are_one_release() -> None:
     both = run_program({**CONFIG, "monitoring": "all"}, SECRETS)
-    assert len(list(rendered(both).pod_specs())) == 4
+    assert len(list(rendered(both).pod_specs())) == 5
     release = both.one(RELEASE, "-monitoring")
     assert {charge.what: charge.amount for charge in BY_TYPE[RELEASE].price(release.inputs)} == {
         "metrics' volume": 10,
@@ -109,4 +109,5 @@ def test_a_password_that_is_missing_is_named() -> None:
     with pytest.raises(Exception, match="logsReaderPassword is not set, and monitoring needs"):
         run_program(CONFIG, without)
     # Those of metrics are not asked for.
-    run_program(CONFIG, {key: word for key, word in SECRETS.items() if "metrics" not in key})
+    others = ("metrics", "grafana")
+    run_program(CONFIG, {key: word for key, word in SECRETS.items() if not key.startswith(others)})

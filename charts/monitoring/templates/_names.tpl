@@ -6,6 +6,7 @@
 
 {{- define "monitoring.name.influxdb" -}}{{ include "monitoring.name" . }}-influxdb{{- end }}
 {{- define "monitoring.name.telegraf" -}}{{ include "monitoring.name" . }}-telegraf{{- end }}
+{{- define "monitoring.name.grafana" -}}{{ include "monitoring.name" . }}-grafana{{- end }}
 {{- define "monitoring.name.elasticsearch" -}}{{ include "monitoring.name" . }}-elasticsearch{{- end }}
 {{- define "monitoring.name.shipper" -}}{{ include "monitoring.name" . }}-shipper{{- end }}
 {{/* In the shipper's namespace: what the certificate of Elasticsearch is proved by. */}}

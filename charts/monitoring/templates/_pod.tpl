@@ -2,7 +2,7 @@
 
 {{/* An image by its digest, or else by its tag. Call with (dict "name" "influxdb" "image" .Values.influxdb.image). */}}
 {{- define "monitoring.image" -}}
-{{- $_ := required (printf "%s.image.repository: the image is built from images/%s" .name .name) .image.repository -}}
+{{- $_ := required (printf "%s.image.repository: where the image lies" .name) .image.repository -}}
 {{- $_ = required (printf "%s.image: digest or tag" .name) (.image.digest | default .image.tag) -}}
 {{ .image.repository }}{{ if .image.digest }}@{{ .image.digest }}{{ else }}:{{ .image.tag }}{{ end }}
 {{- end }}
@@ -52,9 +52,9 @@ tolerations:
         storage: {{ .storage.size }}
 {{- end }}
 
-{{/* Passwords as files, of these users of a Secret alone. Call with secret and users. */}}
+{{/* Passwords as files, of these users of a Secret alone. Call with secret and users; with volume where a pod has two. */}}
 {{- define "monitoring.passwords" -}}
-- name: passwords
+- name: {{ .volume | default "passwords" }}
   secret:
     secretName: {{ required "secret: the name of a Secret with the users' passwords" .secret }}
     defaultMode: 0440

@@ -14,7 +14,15 @@ from cli.base.errors import KitError, UserError
 from cli.base.lease import coming_up, held
 from cli.base.lease_stores import Store
 from cli.base.phases import Phases
-from cli.operations.teardown import cluster, database_hook, drain, engine, leftovers, rancher
+from cli.operations.teardown import (
+    cluster,
+    database_hook,
+    drain,
+    engine,
+    leftovers,
+    metric_series,
+    rancher,
+)
 from cli.operations.teardown.branches import branches_of
 from cli.operations.teardown.custom_resources import custom_resources
 from cli.operations.teardown.report import Report, StepResult
@@ -111,7 +119,7 @@ def tear_down(
         branches = [tear_down(session, Environment(name), phases, each) for name in names]
         holding.begun = True
         report = Report(phases, environment.name if names or options.with_base else "")
-        outcome = _run(target, report)
+        outcome = _run(target, report, options)
         left = [resource.label for resource in leftovers.kept(target)] if target.protected else []
         _remove(target)
     kept_up = cloud.end(phases, keep=options.keep_sandbox)
@@ -125,7 +133,7 @@ def tear_down(
     )
 
 
-def _run(target: Target, report: Report) -> Outcome | None:
+def _run(target: Target, report: Report, options: DownOptions) -> Outcome | None:
     for step in BEFORE:
         with report.step(step.name):
             try:
@@ -145,6 +153,8 @@ def _run(target: Target, report: Report) -> Outcome | None:
             report.note(f"the engine failed: {error.summary}")
     with report.step("cluster"):
         leftovers.in_cluster(target, report)
+        if not options.with_base:
+            metric_series.remove(target, report)
     with report.step("cloud"):
         left = leftovers.in_cloud(target, report)
     with report.step("inventory"):

@@ -411,6 +411,7 @@ class FakeKubernetes:
     service: dict[str, Any] | None = field(
         default_factory=lambda: {"spec": {"ports": [{"port": 8080, "nodePort": 31234}]}}
     )
+    secrets: dict[str, dict[str, Any]] = field(default_factory=dict)
     pods: list[dict[str, Any]] = field(default_factory=list)
     error: KitError | None = None
     code: int = 0
@@ -424,6 +425,8 @@ class FakeKubernetes:
 
     def find(self, kind: str, name: str) -> dict[str, Any] | None:
         self._called("find", kind, name)
+        if kind == "secret":
+            return self.secrets.get(name)
         return self.service if kind == "service" else None
 
     def objects(

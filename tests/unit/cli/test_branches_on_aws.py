@@ -5,9 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from typer.testing import Result
 
 from cli.base import lease
 from cli.base.environments import Environment
+from infra.contract import metrics
 from infra.contract.naming import branch_environment, secrets_provider
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeBackend, FakeSession
@@ -87,31 +89,82 @@ def test_a_load_balancer_is_an_address(session: FakeSession, run_json: RunJson) 
     assert data["url"] == "http://ui.example.com:80"
 
 
-def test_open_forwards_a_port_until_it_is_ended(session: FakeSession, run: Run) -> None:
+def opened(run: Run, *arguments: str) -> Result:
+    """`open`, which waits until it is ended."""
     kept = signal.signal(signal.SIGALRM, lambda *_: None)
     # Again and again: it may come before anybody waits for it.
     signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
     try:
-        result = run("open", "--env", "dev", "--print")
+        return run("open", *arguments, "--print")
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, kept)
+
+
+def test_open_forwards_a_port_until_it_is_ended(session: FakeSession, run: Run) -> None:
+    result = opened(run, "--env", "dev")
     assert result.stdout == "http://localhost:43210\n"
     assert "until you end this command" in result.stderr
     assert session.fake_kubernetes.calls[-1] == ("no longer forwarded",)
 
 
-def test_open_flower_forwards_a_port_to_it(session: FakeSession, run: Run) -> None:
+@pytest.mark.parametrize("words", [("--flower",), ("flower",), ("flower", "--flower")])
+def test_open_flower_forwards_a_port_to_it(
+    words: tuple[str, ...], session: FakeSession, run: Run
+) -> None:
     session.fake_backends["dev"].more |= {"flowerService": "airflow-flower", "flowerPort": 5555}
-    kept = signal.signal(signal.SIGALRM, lambda *_: None)
-    signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
-    try:
-        result = run("open", "--env", "dev", "--flower", "--print")
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, kept)
-    assert result.stdout == "http://localhost:43210\n"
+    assert opened(run, *words, "--env", "dev").stdout == "http://localhost:43210\n"
     assert ("forwarded", "service/airflow-flower", "5555") in session.fake_kubernetes.calls
+
+
+@pytest.mark.parametrize(
+    ("part", "target", "login"),
+    [
+        ("grafana", ("service/monitoring-grafana", "3000"), ("admin", "grafanaAdminPassword")),
+        ("influxdb", ("service/monitoring-influxdb", "8086"), ("reader", "metricsReaderPassword")),
+    ],
+)
+def test_open_leads_to_the_monitoring_of_the_base(
+    part: str, target: tuple[str, str], login: tuple[str, str], session: FakeSession, run: Run
+) -> None:
+    session.fake_kubernetes.secrets[metrics.SECRET] = {"data": {}}
+    assert run("up", "--base", "dev", "--yes").exit_code == 0
+    for words in (("--env", "dev"), ("--base", "dev")):
+        result = opened(run, part, *words)
+        assert result.stdout == "http://localhost:43210\n", result.stderr
+        user, key = login
+        assert f"the user is {user}," in result.stderr
+        assert f"./aerodrome config get {key} --show --env dev" in result.stderr
+        assert ("forwarded", *target) in session.fake_kubernetes.calls
+        assert session.fake_kubernetes.namespaces[-1] == metrics.NAMESPACE
+        session.fake_kubernetes.calls.clear()
+
+
+def test_open_says_which_setting_is_missing(session: FakeSession, run: Run) -> None:
+    for part in ("grafana", "influxdb"):
+        refused = run("open", part, "--env", "dev")
+        assert refused.exit_code == 2
+        assert 'error: "dev" has no metrics' in refused.stderr
+        assert "./aerodrome config set monitoring metrics --env dev" in refused.stderr
+    session.fake_kubernetes.secrets[metrics.SECRET] = {"data": {}}
+    session.fake_kubernetes.service = None
+    refused = run("open", "grafana", "--env", "dev")
+    assert refused.exit_code == 2
+    assert 'The setting grafana of "dev" is false' in refused.stderr
+    assert "./aerodrome config set grafana true --env dev" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("grafana", "--flower"), "Either --flower or grafana"),
+        (("kibana",), "'kibana' is not one of"),
+    ],
+)
+def test_open_refuses_what_it_cannot_open(words: tuple[str, ...], text: str, run: Run) -> None:
+    refused = run("open", *words, "--env", "dev")
+    assert refused.exit_code == 2
+    assert text in refused.stderr
 
 
 def test_status_and_logs_are_those_of_the_cluster(session: FakeSession, run_json: RunJson) -> None:

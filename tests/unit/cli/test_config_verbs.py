@@ -46,6 +46,18 @@ def test_bad_input_is_refused_and_changes_nothing(
     assert session.fake_backend.values == {}
 
 
+def test_a_sandbox_refuses_a_grafana(run: Run, session: FakeSession) -> None:
+    result = run("config", "set", "grafana", "true", "--env", "sandbox")
+    assert result.exit_code == 2
+    assert 'Environment "sandbox" cannot have grafana true' in result.stderr
+    assert "images from its own registry" in result.stderr
+    assert "./aerodrome metrics --env sandbox" in result.stderr
+    assert session.fake_backend.values == {}
+    for value, environment in (("false", "sandbox"), ("true", "prod")):
+        result = run("config", "set", "grafana", value, "--env", environment)
+        assert result.exit_code == 0, result.output
+
+
 def test_get_masks_a_secret_unless_told(run: Run, session: FakeSession) -> None:
     session.fake_backend.values = {"aerodrome:adminPassword": Secret("hunter22")}
     assert run("config", "get", "adminPassword").stdout == "[secret]\n"

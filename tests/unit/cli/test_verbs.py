@@ -13,6 +13,7 @@ from cli.app import app
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.record import Record
+from infra.contract import metrics
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeCloud, FakeSession
 
@@ -118,6 +119,16 @@ def test_up_makes_the_secrets_once(run_json: Callable[..., Any], session: FakeSe
     assert before["aerodrome:uiServiceType"] == "NodePort"
     run_json("up")
     assert session.fake_backend.values == before
+
+
+def test_up_refuses_what_the_sandbox_cannot_have(run: Run, session: FakeSession) -> None:
+    assert run("up").exit_code == 0
+    assert session.fake_backend.values["aerodrome:grafana"] == "false"
+    session.fake_backend.values["aerodrome:grafana"] = "true"
+    result = run("up")
+    assert result.exit_code == 2
+    assert "cannot have grafana true" in result.stderr
+    assert "./aerodrome config rm grafana --env " in result.stderr
 
 
 def test_a_failing_proof_shows_the_failing_tasks_log(run: Run, session: FakeSession) -> None:
@@ -275,6 +286,20 @@ def test_open_flower_says_what_is_missing(run: Run, run_json: Callable[..., Any]
     assert refused.exit_code == 2
     assert 'error: "sandbox" has no Flower' in refused.stderr
     assert "./aerodrome config set executor CeleryExecutor" in refused.stderr
+
+
+def test_open_grafana_says_that_a_sandbox_has_none(
+    run: Run, run_json: Callable[..., Any], session: FakeSession
+) -> None:
+    run_json("up")
+    session.fake_kubernetes.secrets[metrics.SECRET] = {"data": {}}
+    session.fake_kubernetes.service = None
+    refused = run("open", "grafana")
+    assert refused.exit_code == 2
+    assert 'error: "sandbox" has no Grafana' in refused.stderr
+    assert "images from its own registry" in refused.stderr
+    assert "./aerodrome metrics" in refused.stderr
+    assert "config set grafana" not in refused.stderr
 
 
 def test_metrics_say_what_is_missing(run: Run, run_json: Callable[..., Any]) -> None:

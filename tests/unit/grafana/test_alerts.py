@@ -50,7 +50,7 @@ def test_no_scheduler_heartbeat(pipeline: Pipeline) -> None:
     assert not any(lives.values())
 
 
-def test_an_environment_that_is_gone_alerts_for_an_hour_only(pipeline: Pipeline) -> None:
+def test_an_environment_that_nobody_took_down_alerts_for_an_hour(pipeline: Pipeline) -> None:
     points = Points()
     span = range(START, START + 10 * MINUTE)
     points.every(5, "airflow_scheduler_heartbeat", span, 1, environment="gone")

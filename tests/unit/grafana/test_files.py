@@ -159,5 +159,5 @@ def test_the_data_source_is_the_one_that_queries_name() -> None:
     ]
     assert (source["uid"], source["type"]) == (datasource.UID, datasource.TYPE)
     assert source["user"] == metrics.READER
-    # A variable of Grafana's environment: no password is in a file.
-    assert source["secureJsonData"]["password"].startswith("$")
+    # It is read from a file beside Grafana: none is in this one.
+    assert source["secureJsonData"]["password"].startswith("$__file{/")

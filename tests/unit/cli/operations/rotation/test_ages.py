@@ -13,11 +13,11 @@ from cli.operations.live import Live
 from cli.operations.rotation import ages
 from cli.stack import rotation
 from cli.stack.backends import Found
-from infra.contract import logs, metrics
+from infra.contract import grafana, logs, metrics
 from infra.contract.secret_contents import KEPT_IN, SECRET_NAMES
 from infra.contract.settings import SETTINGS
 from tests.charts.rendering import render
-from tests.charts.test_monitoring import rendered
+from tests.charts.test_monitoring import GRAFANA, rendered
 from tests.unit.cli.fakes import FakeBackend
 from tests.unit.cli.operations.rotation.conftest import Cluster
 
@@ -88,25 +88,30 @@ def test_a_cluster_that_is_away_has_no_readers(live: Live, cluster: Cluster) -> 
 
 
 def test_those_of_monitoring_are_read_in_its_own_namespace(live: Live) -> None:
-    deployed = Found(
-        "kubernetes:core/v1:Secret", "x", "u", f"{metrics.NAMESPACE}/{metrics.SECRET}", "2027-02-27"
-    )
-    backend = State(there=2, values={qualified("metricsReaderPassword"): Secret("x")})
-    backend.resources = lambda: [deployed]  # type: ignore[method-assign]
+    deployed = [
+        Found("kubernetes:core/v1:Secret", "x", "u", f"{metrics.NAMESPACE}/{name}", "2027-02-27")
+        for name in (metrics.SECRET, grafana.SECRET)
+    ]
+    values = {
+        qualified(key): Secret("x") for key in ("metricsReaderPassword", "grafanaAdminPassword")
+    }
+    backend = State(there=2, values=values)
+    backend.resources = lambda: deployed  # type: ignore[method-assign]
     monitoring = Cluster("")
-    monitoring.workloads = rendered().objects
+    monitoring.workloads = rendered(GRAFANA).objects
     clusters = {metrics.NAMESPACE: monitoring}
     live.__dict__["backend"] = backend
     live.__dict__["cloud"] = SimpleNamespace(kubernetes=lambda name, _: clusters[name])
-    (found,) = ages.of(live)
-    assert (found.days(TODAY), found.deployed) == (2, True)
-    assert set(found.users) == {"influxdb", "telegraf"}
+    reader, login = ages.of(live)
+    assert (reader.days(TODAY), reader.deployed) == (2, True)
+    assert set(reader.users) == {"influxdb", "telegraf", "grafana"}
+    assert (login.name, login.users) == ("grafanaAdminPassword", ("grafana",))
 
 
 def test_every_secret_that_a_pod_reads_has_a_place() -> None:
     kept = {key for key, setting in SETTINGS.items() if setting.secret}
     assert kept - KEPT_IN.keys() == {"checksumKey"}
-    known = {*SECRET_NAMES.values(), metrics.SECRET, logs.SECRET}
+    known = {*SECRET_NAMES.values(), metrics.SECRET, grafana.SECRET, logs.SECRET}
     assert {name for names in KEPT_IN.values() for name in names} <= known
 
 

@@ -1,0 +1,56 @@
+"""How the parts of an environment's monitoring are reached from this machine: its own, or its base's, by a forwarded port."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cli.base.errors import UserError
+from cli.cloud.kubernetes import Kubernetes
+from cli.operations import metrics_store
+from cli.operations.live import Live
+from infra.contract import grafana, metrics
+
+
+def owner_of(found: Live) -> str:
+    """The environment whose monitoring it is."""
+    return found.outputs.base or found.environment.name
+
+
+def require_metrics(found: Live) -> Kubernetes:
+    """The namespace of monitoring in its cluster. UserError if there are no metrics."""
+    cluster = found.cloud.kubernetes(metrics.NAMESPACE, found.outputs)
+    if not metrics_store.exists(cluster):
+        name = owner_of(found)
+        raise UserError(
+            f'"{found.environment.name}" has no metrics',
+            f'The setting monitoring of "{name}" is none, or it was set after the last `up`.',
+            f"./aerodrome config set monitoring metrics --env {name}",
+        )
+    return cluster
+
+
+@contextmanager
+def influxdb(found: Live) -> Iterator[str]:
+    """An address of its InfluxDB that works while the block lasts. UserError if it has none."""
+    cluster = require_metrics(found)
+    target = f"service/{metrics.INFLUXDB_SERVICE}"
+    with cluster.kubectl.forwarded(target, metrics.INFLUXDB_PORT) as local:
+        yield f"http://localhost:{local}"
+
+
+@contextmanager
+def grafana_ui(found: Live) -> Iterator[str]:
+    """An address of its Grafana that works while the block lasts. UserError if it has none."""
+    cluster = require_metrics(found)
+    if cluster.find("service", grafana.SERVICE) is None:
+        name = owner_of(found)
+        refusal = found.cloud.refusal("grafana", "true")
+        raise UserError(
+            f'"{found.environment.name}" has no Grafana',
+            refusal
+            or f'The setting grafana of "{name}" is false, or it was set after the last `up`.',
+            f"./aerodrome metrics{found.session.same}"
+            if refusal
+            else f"./aerodrome config set grafana true --env {name}",
+        )
+    with cluster.kubectl.forwarded(f"service/{grafana.SERVICE}", grafana.PORT) as local:
+        yield f"http://localhost:{local}"
