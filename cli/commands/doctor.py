@@ -6,20 +6,23 @@ from cli.base import environments
 from cli.base.environments import DEFAULT, Environment
 from cli.commands.options import Json
 from cli.operations import version_check
-from cli.operations.preflight import checks
 from cli.session import Session
 
 
 def doctor(ctx: typer.Context, json: Json = False) -> None:
     """Check what `up` needs of this machine.
 
-    Also whether the versions of Rancher, Kubernetes and EKS fit each other. Each finding comes with its fix; nothing
-    is changed. The exit code is 2 if something is wrong.
+    Also whether the versions of Rancher and Kubernetes fit each other, and whether EKS takes an environment's cluster
+    to the configured one. Each finding comes with its fix; nothing is changed. The exit code is 2 if something is
+    wrong.
 
     \b
     Example:
       aerodrome doctor
     """
+    # Not earlier: `--help` loads this module.
+    from cli.operations.preflight import checks
+
     session: Session = ctx.obj
     up = session.cloud(Environment(DEFAULT)).is_up()
     found = [

@@ -19,7 +19,6 @@ from cli.commands.options import (
 )
 from cli.operations import deployment, losses
 from cli.operations.deployment import UpOptions
-from cli.operations.preflight import checks as preflight
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Outcome
@@ -60,7 +59,10 @@ def preview(
         planned = deployment.plan(session, environment, options)
         session.cloud(environment).require()
         if not planned.placement.shared:
-            preflight.check(session, environment, backend, planned.region, refresh=refresh)
+            # Not earlier: `--help` loads this module.
+            from cli.operations.preflight import checks
+
+            checks.check(session, environment, backend, planned.region, refresh=refresh)
         there = losses.deployed(backend)
         lost = [loss.text for loss in losses.of(there)] if there else []
         if there:

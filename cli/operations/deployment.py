@@ -22,7 +22,6 @@ from cli.operations.airflow_versions import VersionChange
 from cli.operations.dags import unfinished
 from cli.operations.dags.unfinished import UnfinishedRun
 from cli.operations.live import Live
-from cli.operations.preflight import checks as preflight
 from cli.operations.rotation import encryption
 from cli.session import Session
 from cli.stack import stack_config
@@ -200,7 +199,10 @@ def _deployed(
     record = _current(session, environment, backend)
     with phases.phase(title):
         if not planned.placement.shared:
-            preflight.check(session, environment, backend, planned.region, refresh=options.refresh)
+            # Not earlier: `--help` loads this module.
+            from cli.operations.preflight import checks
+
+            checks.check(session, environment, backend, planned.region, refresh=options.refresh)
         for loss in losses.check(environment, backend, agreed=options.discard_data):
             session.console.note(f"data goes: {loss.text}")
         airflow = version_change(session, environment, backend)
