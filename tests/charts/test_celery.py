@@ -101,6 +101,10 @@ class TestWorkers:
         assert settings["AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT"] == "600"
         assert "--queues=small,large" in main(rendered, "celery-worker")["args"]
 
+    def test_no_read_from_redis_waits_for_ever(self) -> None:
+        settings = render(CELERY).environment()
+        assert settings["AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__SOCKET_TIMEOUT"] == "10"
+
     def test_processes_come_and_go_only_if_asked(self) -> None:
         assert "AIRFLOW__CELERY__WORKER_AUTOSCALE" not in render(CELERY).environment()
         assert not [key for key in render().environment() if "CELERY" in key]

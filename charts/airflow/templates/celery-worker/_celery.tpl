@@ -13,6 +13,9 @@
 {{- $_ := set $.settings "AIRFLOW__CELERY__POOL" .pool -}}
 {{- $_ := set $.settings "AIRFLOW__OPERATORS__DEFAULT_QUEUE" (first .queues) -}}
 {{- $_ := set $.settings "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT" .visibilityTimeoutSeconds -}}
+{{- /* Kombu asks Redis for a second at a time. Without this, an answer that a Redis which has died owes it is waited for for ever,
+and the worker, though connected to the next one, takes no task any more. */ -}}
+{{- $_ := set $.settings "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__SOCKET_TIMEOUT" 10 -}}
 {{- /* Or Flower would show only what began after it had found a worker. */ -}}
 {{- $_ := set $.settings "AIRFLOW__CELERY__EXTRA_CELERY_CONFIG" "{\"worker_send_task_events\": true}" -}}
 {{- with .autoscale -}}
