@@ -10,6 +10,7 @@ from typing import Any
 from cli.base.elasticsearch import Elasticsearch
 from cli.base.errors import UserError
 from cli.cloud.kubernetes import Kubernetes
+from cli.operations import monitoring_access
 from cli.operations.live import Live
 from infra.contract import logs, metrics
 
@@ -70,7 +71,7 @@ def elasticsearch_of(found: Live) -> Iterator[Elasticsearch]:
     secret = cluster.find("secret", logs.SECRET)
     certificate = secret and _certificate(cluster)
     if secret is None or not certificate:
-        name = found.outputs.base or found.environment.name
+        name = monitoring_access.owner_of(found)
         raise UserError(
             f'The logs of "{found.environment.name}" cannot be searched',
             f'The setting monitoring of "{name}" has no logs, or it was set after the last `up`.',

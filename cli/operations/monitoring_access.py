@@ -31,9 +31,7 @@ def require_metrics(found: Live) -> Kubernetes:
 @contextmanager
 def influxdb(found: Live) -> Iterator[str]:
     """An address of its InfluxDB that works while the block lasts. UserError if it has none."""
-    cluster = require_metrics(found)
-    target = f"service/{metrics.INFLUXDB_SERVICE}"
-    with cluster.kubectl.forwarded(target, metrics.INFLUXDB_PORT) as local:
+    with metrics_store.forwarded(require_metrics(found)) as local:
         yield f"http://localhost:{local}"
 
 

@@ -13,7 +13,7 @@ run_dag_processor = script("run_dag_processor")
         (60, [], 60),
         (60, [0.1] * 100, 60),
         (60, [0.1] * 500, 200),
-        # Somebody's wish for longer ones counts, and nothing is parsed less often than every ten minutes.
+        # A longer setting counts; otherwise every file is parsed once in ten minutes at least.
         (900, [0.1] * 500, 900),
         (60, [0.1] * 5000, 600),
         (900, [0.1] * 5000, 900),
