@@ -26,12 +26,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _order(item: pytest.Item) -> int:
     """Branches live on the sandbox of the main job: after its first `up`, before anything is broken."""
-    if item.path.name in ("test_branches.py", "test_examples.py", "test_faults.py"):
+    if item.path.name in LATER:
         return 1
     main_job = item.path.name == "test_journey.py"
     return 2 if main_job and not item.name.startswith(FIRST) else 0
 
 
+LATER = ("test_branches.py", "test_examples.py", "test_faults.py", "test_monitoring.py")
 FIRST = ("test_up_from_nothing_ends_with_a_green_run",)
 
 

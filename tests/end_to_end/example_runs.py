@@ -52,6 +52,13 @@ class Api(Airflow):
         path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/xcomEntries/return_value"
         return self._send("GET", f"{path}?stringify=false")["value"]
 
+    def add_variable(self, key: str, value: str) -> None:
+        self._send("POST", "/api/v2/variables", {"key": key, "value": value})
+
+    def add_connection(self, name: str, password: str) -> None:
+        body = {"connection_id": name, "conn_type": "http", "login": "user", "password": password}
+        self._send("POST", "/api/v2/connections", body)
+
     def clear(self, dag: str, run: str, *tasks: str) -> None:
         """Those tasks run again, with what comes after them."""
         body = {
