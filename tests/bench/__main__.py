@@ -1,7 +1,7 @@
 """`make bench`: the figures of docs/performance.md, measured here and now.
 
 The kit in a sandbox of its own, by the command line, beside `pulumi` typed by hand; then its Airflow, beside another chart
-where one is given. Prints a table, or JSON with `--json`.
+where one is given; and monitoring. Prints a table, or JSON with `--json`.
 Nothing here fails on a figure: a benchmark is no test.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import kit, speed
+from tests.bench import kit, monitoring, speed
 from tests.bench.figures import Figure, table
 from tests.bench.peer import Chart
 
@@ -35,11 +35,13 @@ def main() -> None:
 
 def _measure(options: argparse.Namespace, folder: Path) -> Iterator[Figure]:
     runs = max(1, options.runs)
-    for name in ("kit", "airflow"):
+    for name in ("kit", "airflow", "monitoring"):
         (folder / name).mkdir()
-    if options.only != "airflow":
+    if options.only in (None, "kit"):
         yield from kit.measure(folder / "kit", runs, cold=options.cold)
-    if options.only != "kit":
+    if options.only in (None, "monitoring"):
+        yield from monitoring.measure(folder / "monitoring", runs)
+    if options.only in (None, "airflow"):
         chart = Chart(options.peer_chart, options.peer_values) if options.peer_chart else None
         setup = speed.Setup(options.executor, options.warm_pool, options.dag_files)
         yield from speed.measure(folder / "airflow", runs, chart, setup)
@@ -53,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
         "--cold", action="store_true", help="the kit also with empty caches (15 minutes)"
     )
     parser.add_argument(
-        "--only", choices=["kit", "airflow"], help="the command line, or how fast tasks start"
+        "--only",
+        choices=["kit", "airflow", "monitoring"],
+        help="the command line, how fast tasks start, or monitoring",
     )
     parser.add_argument(
         "--peer-chart",

@@ -46,13 +46,13 @@ class _Installation:
 
 def measure(folder: Path, runs: int, chart: peer.Chart | None, setup: Setup) -> Iterator[Figure]:
     """Install, run the DAGs `runs` times in each installation by turns, and take the medians."""
-    kit = Kit(folder, runs, _checkout(folder / "checkout", setup))
+    kit = Kit(folder, runs, checkout(folder / "checkout", setup))
     try:
         with ExitStack() as stack:
             kit.seconds("./aerodrome", "config", "set", "executor", setup.executor, *_SANDBOX)
             kit.seconds("./aerodrome", "up", "--no-proof", *_SANDBOX)
             node = Node(kit.by_hand())
-            ours = _Installation("airflow", stack.enter_context(_login(kit)))
+            ours = _Installation("airflow", stack.enter_context(login(kit)))
             ours.start = node.first_start(ours.namespace)
             _parse(ours, node, setup)
             theirs = None
@@ -73,7 +73,7 @@ def measure(folder: Path, runs: int, chart: peer.Chart | None, setup: Setup) -> 
         kit.down()
 
 
-def _checkout(folder: Path, setup: Setup) -> Path:
+def checkout(folder: Path, setup: Setup) -> Path:
     """A clone whose image has the DAGs of the benchmark, too, and whose executor has so many pods that wait."""
     subprocess.run(["git", "clone", "--quiet", "--local", str(ROOT), str(folder)], check=True)
     (folder / ".venv").symlink_to((ROOT / ".venv").resolve())
@@ -85,7 +85,8 @@ def _checkout(folder: Path, setup: Setup) -> Path:
     return folder
 
 
-def _login(kit: Kit) -> Airflow:
+def login(kit: Kit) -> Airflow:
+    """The Airflow of the base of its sandbox."""
     password = subprocess.run(
         ["./aerodrome", "config", "get", "adminPassword", "--show", "--env", "sandbox"],
         cwd=kit.checkout,

@@ -18,7 +18,7 @@ from infra.contract.naming import branch_environment
 from tests.end_to_end import watched_dags
 from tests.end_to_end.example_runs import OVER, Api
 from tests.end_to_end.kit import UP_SECONDS, Kit
-from tests.end_to_end.monitored import Monitoring
+from tests.monitored import Monitoring
 from tests.unit.grafana import evaluation
 from tests.unit.grafana.evaluation import Rule
 
@@ -52,7 +52,7 @@ def _change(kit: Kit, which: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def monitoring(kit: Kit, on: dict[str, Any]) -> Monitoring:
-    return Monitoring(kit)
+    return Monitoring(kit.root / "admin.kubeconfig")
 
 
 @pytest.fixture(scope="module")
@@ -305,7 +305,7 @@ class TestBranch:
 
 def test_its_series_go_with_the_branch(monitoring: Monitoring) -> None:
     own = branch_environment(BASE, BRANCH)
-    rows = monitoring.rows(f"SHOW SERIES WHERE \"environment\" = '{own}'")
+    rows = monitoring.ask(f"SHOW SERIES WHERE \"environment\" = '{own}'")
     assert rows == []
 
 

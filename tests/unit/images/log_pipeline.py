@@ -146,6 +146,17 @@ class Pipeline:
         os.killpg(process.pid, how)
         process.wait(60)
 
+    def pin(self, program: str, processor: int) -> None:
+        """All of its threads run on that processor from now on."""
+        for thread in Path(f"/proc/{self.processes[program].pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {processor})
+
+    def processor_seconds(self, program: str) -> float:
+        """What its process has used until now."""
+        fields = Path(f"/proc/{self.processes[program].pid}/stat").read_text().rpartition(")")[2]
+        user, system = fields.split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def log(self, program: str) -> str:
         return self.path(f"{program}.log").read_text(errors="replace")
 
