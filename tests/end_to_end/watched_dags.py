@@ -96,6 +96,11 @@ BROKEN = '''"""Cannot be imported where there is a Kubernetes: the check before 
 
 import os
 
+from airflow.sdk import DAG
+
 if os.environ.get("KUBERNETES_SERVICE_HOST"):
     raise RuntimeError("broken in the cluster")
+
+with DAG("broken", schedule=None):
+    pass
 '''
