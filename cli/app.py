@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from cli.base.errors import KitError
 from cli.base.paths import state_dir
 from cli.commands import (
+    access,
     backup,
     bootstrap,
     compose,
@@ -147,6 +148,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(image.app, name="image")
 app.add_typer(dags.app, name="dags")
 app.add_typer(database.app, name="database")
+app.add_typer(access.app, name="access")
 app.add_typer(stack_secrets.app, name="secrets")
 app.add_typer(sandbox.app, name="sandbox")
 

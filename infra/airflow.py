@@ -1,5 +1,6 @@
 """Airflow itself: a namespace, its Secrets, the right to write logs, and the chart."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from infra.address import Address, sqlalchemy_url
 from infra.celery import celery_secret
 from infra.content import PROJECT_ROOT, content_hash
 from infra.contract.secret_contents import SECRET_NAMES, airflow_secrets, async_url
+from infra.contract.user_access import PASSWORDS_ENTRY
 from infra.dag_source import dags_values, git_secret
 from infra.declared import config_keys
 from infra.image import Image
@@ -127,6 +129,8 @@ class Airflow(pulumi.ComponentResource):
         if config_keys(stack.values):
             # Also where none of them is set, and what names them is left out: the chart refers to it.
             contents["declared"] = stack.declared
+        if stack.passwords:
+            contents["access"] = {PASSWORDS_ENTRY: json.dumps(stack.passwords, sort_keys=True)}
         if git := git_secret(stack):
             contents["git"] = git
         return contents
@@ -175,6 +179,7 @@ class Airflow(pulumi.ComponentResource):
             },
             "xcom": {"prefix": self._names.xcom_prefix},
             **dags_values(args.stack),
+            **({"access": access.data()} if (access := args.stack.access) else {}),
             "postgres": {"enabled": False},
             "networkPolicies": {"enabled": True},
             "ui": {"serviceType": settings.ui_service_type, "port": UI_PORT, **node_port},

@@ -19,8 +19,11 @@ from infra.contract.outputs import Outputs
 from infra.contract.settings import Secrets, Settings
 from infra.contract.sizes import zones
 from infra.contract.tenancy import Tenancy
+from infra.contract.user_access import NAMESPACE as ACCESS
 from infra.declared import NAMESPACE as DECLARED
 from infra.declared import StackSecrets, config_keys
+from infra.user_access import AccessError, UserAccess
+from infra.user_access import check as check_access
 from infra.values import ValuesError, check
 
 AWS_VERSION = metadata.version("pulumi_aws")
@@ -48,6 +51,10 @@ class Stack:
     """What the user's files set of the chart's values."""
     declared: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The secrets of the configuration that those values name for what they declare, by key."""
+    access: UserAccess | None = None
+    """Roles and users of Airflow; None if people keep them in the UI."""
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The first password of each of those users."""
     built_tags: dict[str, pulumi.Output[str]] = field(default_factory=dict, compare=False)
     """By image the tag that this run has built, or left as built; each `Image` enters its own. An output."""
 
@@ -124,7 +131,9 @@ def open_stack() -> Stack:
     settings, secrets = _read_settings()
     # Before anything is registered: a fault in a file must change nothing.
     values = _read_values(settings)
-    stack = Stack(settings, secrets, _find_place(), values, _declared(values))
+    access = _read_access(settings)
+    passwords = _passwords(access)
+    stack = Stack(settings, secrets, _find_place(), values, _declared(values), access, passwords)
     adapt_everything(stack)
     return stack
 
@@ -142,9 +151,9 @@ def _read_settings() -> tuple[Settings, Secrets]:
         raise pulumi.RunError(f"The stack's configuration is not valid:\n{error}") from None
 
 
-def _own_config(keys: Mapping[str, str]) -> dict[str, str]:
-    """What the configuration has for declarations."""
-    start = f"{DECLARED}:"
+def _own_config(keys: Mapping[str, str], namespace: str = DECLARED) -> dict[str, str]:
+    """What the configuration has in another namespace than the program's: by default for declarations."""
+    start = f"{namespace}:"
     return {key.removeprefix(start): text for key, text in keys.items() if key.startswith(start)}
 
 
@@ -169,6 +178,22 @@ def _read_values(settings: Settings) -> dict[str, Any]:
     for warning in found.warnings:
         pulumi.log.warn(warning)
     return found.values
+
+
+def _read_access(settings: Settings) -> UserAccess | None:
+    """Airflow's roles and users, or one error that names everything that is wrong with their file."""
+    secret = _own_config(dict.fromkeys(pulumi.runtime.get_config_secret_keys_env(), ""), ACCESS)
+    try:
+        return check_access(
+            settings.access_file, administrator=settings.admin_user, passwords=secret
+        )
+    except AccessError as error:
+        raise pulumi.RunError(f"Who may do what is not valid:\n{error}") from None
+
+
+def _passwords(access: UserAccess | None) -> dict[str, str]:
+    there = _own_config(pulumi.runtime.get_config_env(), ACCESS)
+    return {name: there[name] for name in access.users} if access else {}
 
 
 def _find_place() -> Place:

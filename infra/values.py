@@ -70,6 +70,7 @@ OWNED: Final[Mapping[str, str]] = {
     "databaseClean.bucket": _STORED,
     "databaseClean.prefix": _STORED,
     "databaseClean.serviceAccount": "the role in AWS is for this account",
+    "access": "write access.yaml beside the program (docs/access.md)",
     "xcom.prefix": _STORED,
     "dags.source": "./aerodrome config set dags SOURCE",
     "dags.s3.bucket": _STORED,

@@ -90,6 +90,7 @@ def up(  # noqa: PLR0913 - one parameter for each option
         "proof": done.proof,
         "provedNow": done.proved_now,
         "declared": dict(done.declared),
+        "access": dict(done.access),
         "encrypted": dict(done.encrypted),
         "unfinishedRuns": [run.data() for run in done.unfinished],
         "next": _next(session),

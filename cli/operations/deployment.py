@@ -17,7 +17,7 @@ from cli.base.record import Record
 from cli.base.settings import DEFAULT_REGION, REGION_KEY
 from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.protocol import Cloud
-from cli.operations import airflow_versions, bases, declared, drift, hindrances, losses
+from cli.operations import access, airflow_versions, bases, declared, drift, hindrances, losses
 from cli.operations.airflow_versions import VersionChange
 from cli.operations.dags import unfinished
 from cli.operations.dags.unfinished import UnfinishedRun
@@ -73,6 +73,9 @@ class Deployed:
     proved_now: bool = False
     declared: Mapping[str, list[str]] = field(default_factory=dict)
     """What was done to pools, variables and connections that somebody had changed."""
+
+    access: Mapping[str, list[str]] = field(default_factory=dict)
+    """What was done to roles and users."""
 
     encrypted: Mapping[str, int] = field(default_factory=dict)
     """Rows of the database that were in clear text, by table."""
@@ -144,6 +147,8 @@ def configure(session: Session, plan: DeploymentPlan, backend: Backend) -> None:
         settings = cloud.settings(shared=placement.shared)
         stack_config.check_place(environment, cloud.refusal, backend.plain())
         stack_config.complete(environment, backend, placement, plan.region, settings)
+    if made := access.make_passwords(backend):
+        session.console.report(f"first passwords are made up for {', '.join(made)}")
     if placement.of_branch:
         stack_config.keep(backend, _expires(session, plan, backend), session.today())
 
@@ -224,6 +229,7 @@ def _deployed(
         outcome = _made_good(live, outcome, found)
         encrypted = encryption.encrypted_since(live, synced)
         kept = declared.keep(live, synced)
+        access_kept = access.keep(live, synced)
     version = _published(live)
     expires = backend.plain().get(stack_config.EXPIRES_KEY, lifetime.NEVER)
     done = Deployed(
@@ -233,6 +239,7 @@ def _deployed(
         airflow,
         live.addresses,
         declared=kept,
+        access=access_kept,
         encrypted=encrypted,
         unfinished=tuple(begun),
     )

@@ -193,14 +193,23 @@ def check_values_files(values: tuple[str, ...]) -> str | None:
     """Paths of YAML files in the project, so that every checkout finds them."""
 
     for value in values:
-        path = PurePosixPath(value)
-        if (
-            path.is_absolute()
-            or ".." in path.parts
-            or not re.fullmatch(r"[^\x00-\x1f]+\.yaml", value)
-        ):
+        if not _is_yaml_of_the_project(value):
             return f"must be paths in the project's folder that end in .yaml, not {value!r}"
     return None
+
+
+def check_yaml_file(value: str) -> str | None:
+    """One such path, or none."""
+
+    if value and not _is_yaml_of_the_project(value):
+        return "must be a path in the project's folder that ends in .yaml"
+    return None
+
+
+def _is_yaml_of_the_project(value: str) -> bool:
+    path = PurePosixPath(value)
+    inside = not path.is_absolute() and ".." not in path.parts
+    return inside and re.fullmatch(r"[^\x00-\x1f]+\.yaml", value) is not None
 
 
 def check_fernet(value: str) -> str | None:

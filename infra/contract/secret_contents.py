@@ -22,6 +22,7 @@ SECRET_NAMES: Final[Mapping[str, str]] = {
     "celery": "airflow-celery",
     "pgbouncer": "airflow-pgbouncer",
     "declared": "airflow-declared",
+    "access": "airflow-access",
     "git": "airflow-git",
 }
 """The chart gets these names and never a secret: what makes none can lose none."""

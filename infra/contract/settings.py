@@ -20,6 +20,7 @@ from infra.contract.rules import (
     check_network,
     check_networks,
     check_values_files,
+    check_yaml_file,
     fernet_key,
     given_secret,
     later_secret,
@@ -393,6 +394,13 @@ class Settings:
         """Files with values of Airflow's chart, on top of `values/common.yaml` and the one of the environment's
         name: a JSON list of paths from the project's folder, the last wins. `up --values FILE` writes it. Default none.""",
         check=check_values_files,
+    )
+
+    access_file: str = setting(
+        "",
+        """The file with Airflow's roles and users: a path from the project's folder. Default `access.yaml`, if there is
+        one; without it people keep roles and users in the UI. `docs/access.md`.""",
+        check=check_yaml_file,
     )
 
     rancher_enabled: bool = setting(

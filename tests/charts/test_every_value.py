@@ -41,6 +41,7 @@ SPECIAL: dict[str, Any] = {
     "variables": {"changed": "yes"},
     "connections": {"changed": {"type": "http"}},
     "prune": ["pools"],
+    "access": {"roles": {}, "users": {}, "prune": []},
     "image.repository": "registry.example/changed",
     "image.digest": f"sha256:{'2' * 64}",
     "image.tag": "changed",
@@ -98,6 +99,11 @@ DECLARED: Node = {
     "variables": {"token": {"config": "token"}},
 }
 
+ACCESS: Node = {
+    "secrets": {"access": "my-access"},
+    "access": {"roles": {}, "users": {}, "prune": []},
+}
+
 AROUND: dict[str, Node] = {
     # Without what is on here, these have nothing to change; a group stands for all of its values.
     "image.tag": TAGGED,
@@ -137,6 +143,8 @@ AROUND: dict[str, Node] = {
     "secretsChecksums.celery": CELERY,
     "secrets.declared": DECLARED,
     "secretsChecksums.declared": DECLARED,
+    "secrets.access": ACCESS,
+    "secretsChecksums.access": ACCESS,
     "disruptionBudgets.enabled": {"scheduler": {"replicas": 2}},
 }
 

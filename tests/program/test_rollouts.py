@@ -62,6 +62,7 @@ CHANGES = {
     "gitKey": Change("-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----\n", NOBODY),
     "taskPolicies": Change('["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]', NOBODY),
     "valuesFiles": Change('["tests/program/values.yaml"]', AIRFLOW),
+    "accessFile": Change("tests/program/roles.yaml", {"migration"}),
     "celeryPassword": Change("another-queue-password", NOBODY),
     "executor": Change("LocalExecutor", AIRFLOW),
     "database": Change("rds", AIRFLOW | {"database"}),

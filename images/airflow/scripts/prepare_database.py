@@ -1,4 +1,4 @@
-"""Bring the database to this image's schema, then to the account that the Secret names.
+"""Bring the database to this image's schema, then to the account that the Secret names, and to what is declared.
 
 The one process that writes schema, roles and the first account: the migration Job runs it at
 every install and upgrade. Doing both in one process saves loading Airflow twice. It may run
@@ -18,6 +18,7 @@ from typing import Any
 import fernet_rows
 import maintenance
 import schema_versions
+import sync_access
 import sync_declared
 from wait_for_schema import CONNECTION, await_database, connect, libpq_url
 
@@ -269,6 +270,12 @@ def prepare(account: Account) -> int:
     bring_up_to_date()
     encrypt_clear_text()
     say(f"account {account.username}: {ensure_account(account)}")
+    if sync_access.FILE in os.environ:
+        told = sync_access.sync(os.environ, account.username)
+        for line in told.lines() if told else ():
+            say(line)
+        if told:
+            say(f"{sync_access.MARK}{json.dumps(told.data())}")
     if sync_declared.FILE in os.environ:
         report = sync_declared.sync(os.environ)
         for line in report.lines():

@@ -26,7 +26,11 @@ metadata:
     {{- $reads := list "fernet" "jwt" "api" "database" "admin" }}
     {{- if include "airflow.celery.resultsDatabase" . }}{{ $reads = append $reads "celery" }}{{ end }}
     {{- if include "airflow.declared.readsConfig" . }}{{ $reads = append $reads "declared" }}{{ end }}
+    {{- if and .Values.access .Values.secrets.access }}{{ $reads = append $reads "access" }}{{ end }}
     {{- include "airflow.checksums" (dict "root" . "reads" $reads) | nindent 4 }}
+    {{- with .Values.access }}
+    checksum/access: {{ toJson . | sha256sum }}
+    {{- end }}
     checksum/declared: {{ include "airflow.declared" . | sha256sum }}
     {{- include "airflow.extraAnnotations" .Values.migration | nindent 4 }}
 spec:
@@ -52,6 +56,7 @@ spec:
         {{- include "airflow.directSecrets" . | nindent 8 }}
         {{- include "airflow.adminAccount" . | nindent 8 }}
         {{- include "airflow.declared.env" . | nindent 8 }}
+        {{- include "airflow.access.env" . | nindent 8 }}
         {{- include "airflow.extraEnv" (dict "root" . "options" .Values.migration) | nindent 8 }}
         {{- include "airflow.celery.resultsDatabase" . | nindent 8 }}
         # It writes a thousand rows of permissions, a line of log for each.

@@ -1,0 +1,45 @@
+"""Roles and users on their way to the migration Job."""
+
+import json
+
+from tests.charts.rendering import Object, Rendered, render
+from tests.charts.rollouts import replaced
+
+ACCESS: Object = {
+    "access": {
+        "roles": {"reader": {"Pools": ["can_read"]}},
+        "users": {"alice": {"email": "alice@example.org", "name": "Alice", "roles": ["reader"]}},
+        "prune": [],
+    },
+    "secrets": {"access": "my-access"},
+}
+
+
+def variables(rendered: Rendered) -> dict[str, Object]:
+    (pod,) = [one for name, one in rendered.pod_specs() if name.startswith("airflow-migrate")]
+    items = pod["containers"][0]["env"]
+    return {one["name"]: one for one in items if one["name"].startswith("ACCESS_")}
+
+
+def test_by_default_the_job_looks_at_no_roles() -> None:
+    assert variables(render()) == {}
+    assert set(render().find("ConfigMap", "airflow-declared")["data"]) == {"declared.json"}
+
+
+def test_the_job_gets_the_file_and_the_passwords_and_no_other_pod_does() -> None:
+    rendered = render(ACCESS)
+    data = rendered.find("ConfigMap", "airflow-declared")["data"]
+    assert json.loads(data["access.json"]) == ACCESS["access"]
+    there = variables(rendered)
+    assert there["ACCESS_FILE"]["value"] == "/opt/airflow/declared/access.json"
+    reference = there["ACCESS_PASSWORDS"]["valueFrom"]["secretKeyRef"]
+    assert reference == {"name": "my-access", "key": "passwords.json"}
+    for name, container in rendered.containers():
+        assert ("my-access" in json.dumps(container)) == name.startswith("airflow-migrate"), name
+
+
+def test_a_change_makes_another_job_and_replaces_no_other_pod() -> None:
+    more = {"access": {"users": {"bob": {"email": "b@x.org", "name": "Bob", "roles": ["Op"]}}}}
+    assert replaced(render(ACCESS), render(ACCESS, more)) == {"migration"}
+    checksum = {"secretsChecksums": {"access": "another"}}
+    assert replaced(render(ACCESS), render(ACCESS, checksum)) == {"migration"}

@@ -1,0 +1,149 @@
+"""The file `access.yaml`: what is refused before anything is changed, by its line, and what is made of it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.content import PROJECT_ROOT
+from infra.user_access import PERMISSIONS, AccessError, UserAccess, builtin_roles, check
+
+LOCK = PROJECT_ROOT / "images" / "airflow" / "requirements.txt"
+
+GOOD = """
+roles:
+  analyst:
+    extends: [Viewer, reader]
+    permissions:
+      Variables: [read, menu]
+  reader:
+users:
+  alice: {email: alice@example.org, name: Alice Example, roles: [analyst]}
+  bob@example.org:
+    email: bob@example.org
+    roles: [Op, Admin]
+prune: [users]
+"""
+
+
+def read(root: Path, text: str, passwords: set[str] | None = None) -> UserAccess:
+    (root / "access.yaml").write_text(text)
+    found = check(root=root, administrator="admin", passwords=passwords)
+    assert found is not None
+    return found
+
+
+def problems(root: Path, text: str, passwords: set[str] | None = None) -> list[str]:
+    with pytest.raises(AccessError) as caught:
+        read(root, text, passwords)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_without_a_file_nothing_is_declared(tmp_path: Path) -> None:
+    assert check(root=tmp_path) is None
+
+
+def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(AccessError, match=r"^other\.yaml: there is no such file$"):
+        check("other.yaml", tmp_path)
+
+
+def test_an_empty_file_declares_that_there_is_nothing(tmp_path: Path) -> None:
+    assert read(tmp_path, "# nobody yet\n") == UserAccess(prune=[])
+
+
+def test_a_role_gets_each_permission_of_all_that_it_extends(tmp_path: Path) -> None:
+    found = read(tmp_path, GOOD)
+    viewer = builtin_roles()["Viewer"]
+    assert found.roles["analyst"] == {**viewer, "Variables": ["can_read", "menu_access"]}
+    # Airflow gives every role the home page.
+    assert found.roles["reader"] == {"Website": ["can_read"]}
+    assert found.users["alice"] == {
+        "email": "alice@example.org",
+        "name": "Alice Example",
+        "roles": ["analyst"],
+    }
+    assert found.users["bob@example.org"]["name"] == "bob@example.org"
+    assert found.users["bob@example.org"]["roles"] == ["Admin", "Op"]
+    assert found.prune == ["users"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("roles: {a: {permissions: {Vriables: [read]}}}", "1:27: roles.a.permissions.Vriables: the resource 'Vriables' has no permissions in Airflow; did you mean Variables?"),
+        ("roles:\n  a:\n    permissions: {Website: [read, edit]}", "3:35: roles.a.permissions.Website[1]: Airflow has no permission to edit Website; there is read"),
+        ("roles: {a: {permissions: {Pools: [destroy]}}}", "roles.a.permissions.Pools[0]: must be one of read, create, edit, delete, menu, not 'destroy'"),
+        ("roles: {a: {permissions: {Pools: read}}}", "roles.a.permissions.Pools: must be a list, not the text 'read'"),
+        ("roles: {a: {extend: [Viewer]}}", "1:13: roles.a.extend: there is no such value; did you mean roles.a.extends?"),
+        ("roles: {a: {extends: [viewer]}}", "roles.a.extends[0]: the role 'viewer' is neither Airflow's nor another one that is declared here; did you mean Viewer?"),
+        ("roles: {a: {extends: [a]}}", "roles.a.extends[0]: the role 'a' is neither"),
+        ("roles: {a: {extends: [b]}, b: {extends: [a]}}", "1:23: roles.a.extends[0]: b extends a itself"),
+        ("roles: {a: {extends: [Admin]}}", "nothing extends Admin"),
+        ("roles: {op: {}}", "1:9: roles.op: Op is a role of Airflow's own"),
+        ("roles: {'a/b': {}}", "roles.a/b: a key here must match"),
+        ("users:\n  alice:\n    email: a@example.org\n    roles: [analyst]", "4:13: users.alice.roles[0]: the role 'analyst' is neither Airflow's nor declared here; there is Admin, Op"),
+        ("users: {alice: {email: a@example.org, roles: [Public]}}", "users.alice.roles[0]: Public is what people are who have not logged in"),
+        ("users: {alice: {email: a@example.org, roles: []}}", "users.alice.roles"),
+        ("users: {alice: {email: a@example.org}}", "users.alice.roles: is required"),
+        ("users: {alice: {roles: [Op]}}", "1:9: users.alice.email: is required"),
+        ("users: {alice: {email: nobody, roles: [Op]}}", "users.alice.email: must match"),
+        ("users:\n  a: {email: a@example.org, roles: [Op]}\n  a: {email: b@example.org, roles: [Op]}", "3:3: users.a: is there twice; line 2 has it, too"),
+        ("users:\n  a: {email: a@example.org, roles: [Op]}\n  A: {email: b@example.org, roles: [Op]}", "3:3: users.A: is there twice: a login takes a and A for one user"),
+        ("users:\n  a: {email: a@example.org, roles: [Op]}\n  b: {email: A@example.org, roles: [Op]}", "3:7: users.b.email: is a's, too"),
+        ("users: {Admin: {email: a@example.org, roles: [Op]}}", "1:9: users.Admin: admin is the administrator of the configuration (adminUser), and stays one"),
+        ("prune: [owners]", "prune[0]: must be one of roles, users"),
+        ("groups: {}", "1:1: groups: is reserved"),
+        ("owner: {}", "owner: there is no such value"),
+        ("- roles", "access.yaml:1:1: a values file holds keys and values at its top, not a list"),
+        ("roles: {", "not YAML"),
+    ],
+    ids=lambda value: value[:45] if isinstance(value, str) else "",
+)  # fmt: skip
+def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, told: str) -> None:
+    found = problems(tmp_path, text)
+    assert any(told in one for one in found), found
+    assert all(one.startswith("access.yaml") for one in found)
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    text = "roles: {a: {extends: [b]}, c: {permissions: {d: [read]}}}\nusers: {e: {email: e@example.org, roles: [f]}}"
+    assert len(problems(tmp_path, text)) == 3
+
+
+def test_a_user_without_a_first_password_is_told_how_to_get_one(tmp_path: Path) -> None:
+    (told,) = problems(tmp_path, GOOD, {"alice"})
+    assert told == (
+        "access.yaml:10:3: users.bob@example.org: has no first password: ./aerodrome up makes one, "
+        "or pulumi config set --secret access:bob@example.org"
+    )
+
+
+def test_as_a_process_it_answers_in_json() -> None:
+    command = [sys.executable, "-m", "infra.user_access", "--file", "tests/program/access.yaml"]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    assert told["problems"] == []
+    assert list(told["declared"]["users"]) == ["alice"]
+
+
+def test_the_permissions_are_those_of_the_locked_airflow() -> None:
+    locked = dict(re.findall(r"^(apache-airflow[a-z-]*)==(\S+)", LOCK.read_text(), re.MULTILINE))
+    table = json.loads(PERMISSIONS.read_text())
+    for name, version in table["versions"].items():
+        assert locked[name] == version, "run `make options`"
+
+
+@pytest.mark.skipif(
+    "AERODROME_AIRFLOW_PYTHON" not in os.environ,
+    reason="AERODROME_AIRFLOW_PYTHON names no Python that has the image's Airflow",
+)
+def test_the_permissions_are_what_airflow_says_itself() -> None:
+    python = os.environ["AERODROME_AIRFLOW_PYTHON"]
+    script = PROJECT_ROOT / ".ci" / "airflow_permissions.py"
+    done = subprocess.run([python, str(script)], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == json.loads(PERMISSIONS.read_text())
