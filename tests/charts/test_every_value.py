@@ -98,6 +98,12 @@ DECLARED: Node = {
     "variables": {"token": {"config": "token"}},
 }
 
+MONITORED: Node = {
+    "secrets": {"monitor": "my-monitor"},
+    "databaseMonitor": {"role": "my_monitor", "namespace": "my-monitoring"},
+    "networkPolicies": {"enabled": True},
+}
+
 AROUND: dict[str, Node] = {
     # Without what is on here, these have nothing to change; a group stands for all of its values.
     "image.tag": TAGGED,
@@ -137,6 +143,9 @@ AROUND: dict[str, Node] = {
     "secretsChecksums.celery": CELERY,
     "secrets.declared": DECLARED,
     "secretsChecksums.declared": DECLARED,
+    "databaseMonitor": MONITORED,
+    "secrets.monitor": MONITORED,
+    "secretsChecksums.monitor": MONITORED,
     "disruptionBudgets.enabled": {"scheduler": {"replicas": 2}},
 }
 

@@ -26,6 +26,7 @@ metadata:
     {{- $reads := list "fernet" "jwt" "api" "database" "admin" }}
     {{- if include "airflow.celery.resultsDatabase" . }}{{ $reads = append $reads "celery" }}{{ end }}
     {{- if include "airflow.declared.readsConfig" . }}{{ $reads = append $reads "declared" }}{{ end }}
+    {{- if include "airflow.monitor.reads" . }}{{ $reads = append $reads "monitor" }}{{ end }}
     {{- include "airflow.checksums" (dict "root" . "reads" $reads) | nindent 4 }}
     checksum/declared: {{ include "airflow.declared" . | sha256sum }}
     {{- include "airflow.extraAnnotations" .Values.migration | nindent 4 }}
@@ -54,6 +55,7 @@ spec:
         {{- include "airflow.declared.env" . | nindent 8 }}
         {{- include "airflow.extraEnv" (dict "root" . "options" .Values.migration) | nindent 8 }}
         {{- include "airflow.celery.resultsDatabase" . | nindent 8 }}
+        {{- include "airflow.monitor.env" . | nindent 8 }}
         # It writes a thousand rows of permissions, a line of log for each.
         - name: AIRFLOW__LOGGING__LOGGING_LEVEL
           value: WARNING
