@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from grafana.boards.dags import ENDED
-from grafana.boards.infrastructure import DISK_USED
+from grafana.boards.infrastructure import CONNECTIONS_USED, DISK_USED
 from grafana.influxql import outer, select
 from infra.contract import metrics
 
@@ -159,5 +159,29 @@ ALERTS: Final = (
         "gt",
         80,
         "10m",
+    ),
+    Alert(
+        "server-connections",
+        "PostgreSQL has few connections left",
+        'PostgreSQL has {{ printf "%.0f" $values.B.Value }} % of its connections in use, those of all environments together.',
+        Severity.critical,
+        select(CONNECTIONS_USED, metrics.POSTGRESQL.name),
+        10 * MINUTE,
+        "gt",
+        80,
+        "5m",
+    ),
+    Alert(
+        "database-connections",
+        "A database has few connections left",
+        'The owner of the database {{ $labels.database }} has {{ printf "%.0f" $values.B.Value }} % of its connections in use.',
+        Severity.warning,
+        select(
+            CONNECTIONS_USED, metrics.POSTGRESQL_DATABASE.name, by=metrics.POSTGRESQL_DATABASE.tags
+        ),
+        10 * MINUTE,
+        "gt",
+        80,
+        "5m",
     ),
 )

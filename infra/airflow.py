@@ -15,6 +15,7 @@ from infra.content import PROJECT_ROOT, content_hash
 from infra.contract.secret_contents import SECRET_NAMES, airflow_secrets, async_url
 from infra.contract.user_access import PASSWORDS_ENTRY
 from infra.dag_source import dags_values, git_secret
+from infra.database_monitor import monitor_secret
 from infra.declared import config_keys
 from infra.image import Image
 from infra.pgbouncer import pgbouncer_secret, pooled
@@ -133,6 +134,8 @@ class Airflow(pulumi.ComponentResource):
             contents["access"] = {PASSWORDS_ENTRY: json.dumps(stack.passwords, sort_keys=True)}
         if git := git_secret(stack):
             contents["git"] = git
+        if monitor := monitor_secret(stack):
+            contents["monitor"] = monitor
         return contents
 
     def _secrets(self, contents: Contents) -> list[kubernetes.core.v1.Secret]:

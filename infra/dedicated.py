@@ -12,6 +12,7 @@ from infra.contract.pooling import PGBOUNCER
 from infra.contract.sizes import images as images_of
 from infra.database import Database, DatabaseArgs
 from infra.database_clean import DatabaseClean, DatabaseCleanArgs
+from infra.database_monitor import monitor_values
 from infra.flow_log import FlowLog, FlowLogArgs
 from infra.image import Image, ImageArgs
 from infra.log_bucket import LogBucket, LogBucketArgs
@@ -49,8 +50,8 @@ def deploy(stack: Stack) -> None:
         if settings.database_keep_days
         else None
     )
-    monitoring = deploy_monitoring(stack, cluster, registry)
     address = database.address if database else in_cluster(stack)
+    monitoring = deploy_monitoring(stack, cluster, registry, address)
     airflow = Airflow(
         "airflow",
         AirflowArgs(
@@ -70,6 +71,7 @@ def deploy(stack: Stack) -> None:
                 **postgres_values(stack, images.get("postgres")),
                 **celery_values(stack, registry.repositories[REDIS], STORAGE_CLASS),
                 **pgbouncer_values(stack, registry.repositories[PGBOUNCER], address),
+                **monitor_values(),
                 **(backup.values if backup else {}),
                 **(clean.values if clean else {}),
                 **(monitoring.values if monitoring else {}),

@@ -11,6 +11,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from infra.address import Address
 from infra.cluster import STORAGE_CLASS, Cluster
 from infra.content import PROJECT_ROOT, content_hash
 from infra.contract import grafana, logs, metrics
@@ -18,6 +19,7 @@ from infra.contract.metrics import MonitoringScope
 from infra.contract.naming import AIRFLOW, LABEL_BASE, LABEL_ENVIRONMENT
 from infra.contract.settings import Settings
 from infra.contract.sizes import ELASTICSEARCH_DISK_GB, INFLUXDB_DISK_GB, TELEGRAF_DISK_GB
+from infra.database_monitor import monitor_address
 from infra.image import Image, ImageArgs
 from infra.isolation import NAMESPACE_LABELS
 from infra.registry import Registry, Repository
@@ -46,6 +48,8 @@ class MonitoringArgs:
     stack: Stack
     provider: kubernetes.Provider
     repositories: Mapping[str, Repository]
+    database: Address
+    """The server whose figures are measured."""
     after: Sequence[pulumi.Resource] = ()
     """What must be there before its volumes, and must not go before them."""
 
@@ -87,8 +91,16 @@ class Monitoring(pulumi.ComponentResource):
                 metrics.WRITER: stack.secrets.metrics_writer_password,
                 metrics.READER: stack.secrets.metrics_reader_password,
             }
-            needed.append(self._secret(metrics.NAMESPACE, metrics.SECRET, passwords))
-            values |= _metrics_values(images, stack.checksum(passwords))
+            database = {metrics.MONITOR_ADDRESS: monitor_address(stack, args.database)}
+            needed += [
+                self._secret(metrics.NAMESPACE, metrics.SECRET, passwords),
+                self._secret(metrics.NAMESPACE, metrics.MONITOR_SECRET, database),
+            ]
+            values |= _metrics_values(
+                images,
+                stack.checksum(passwords),
+                pulumi.Output.all(**database).apply(stack.checksum),
+            )
             if stack.settings.grafana:
                 needed.append(self._grafana_secret())
                 values |= _grafana_values(stack)
@@ -118,13 +130,17 @@ class Monitoring(pulumi.ComponentResource):
         )
 
     def _secret(
-        self, namespace: str, name: str, passwords: Mapping[str, str], part: str = ""
+        self,
+        namespace: str,
+        name: str,
+        content: Mapping[str, pulumi.Input[str]],
+        part: str = "",
     ) -> kubernetes.core.v1.Secret:
         logical = f"{name}-{part}" if part else name
         return kubernetes.core.v1.Secret(
             self._args.stack.names.of(logical),
             metadata={"name": name, "namespace": self._namespaces[namespace].metadata.name},
-            string_data=pulumi.Output.secret(dict(passwords)),
+            string_data=pulumi.Output.secret(dict(content)),
             opts=pulumi.ResourceOptions(parent=self, provider=self._args.provider),
         )
 
@@ -161,17 +177,21 @@ def monitoring_images(settings: Settings) -> tuple[str, ...]:
     )
 
 
-def deploy_monitoring(stack: Stack, cluster: Cluster, registry: Registry) -> Monitoring | None:
+def deploy_monitoring(
+    stack: Stack, cluster: Cluster, registry: Registry, database: Address
+) -> Monitoring | None:
     """What the setting asks for."""
     if not monitoring_images(stack.settings):
         return None
     args = MonitoringArgs(
-        stack, cluster.provider, registry.repositories, after=[cluster.storage_class]
+        stack, cluster.provider, registry.repositories, database, after=[cluster.storage_class]
     )
     return Monitoring("monitoring", args)
 
 
-def _metrics_values(images: Mapping[str, Any], checksum: str) -> dict[str, Any]:
+def _metrics_values(
+    images: Mapping[str, Any], checksum: str, database_checksum: pulumi.Output[str]
+) -> dict[str, Any]:
     """The chart's values: its values.schema.json is the contract."""
     return {
         "secret": metrics.SECRET,
@@ -183,6 +203,10 @@ def _metrics_values(images: Mapping[str, Any], checksum: str) -> dict[str, Any]:
         metrics.TELEGRAF: {
             "image": images[metrics.TELEGRAF],
             "storage": _storage(TELEGRAF_DISK_GB),
+            "postgresql": {
+                "secret": metrics.MONITOR_SECRET,
+                "secretChecksum": database_checksum,
+            },
         },
     }
 

@@ -38,6 +38,7 @@ SECRETS = {
     "metricsAdminPassword": "metrics/admin/p@ss",
     "metricsWriterPassword": "metrics/writer/p@ss",
     "metricsReaderPassword": "metrics/reader/p@ss",
+    "metricsDatabasePassword": "metrics/database/p@ss",
     "grafanaAdminPassword": "grafana/admin/p@ss",
     "logsWriterPassword": "logs/writer/p@ss",
     "logsReaderPassword": "logs/reader/p@ss",

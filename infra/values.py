@@ -57,6 +57,7 @@ OWNED: Final[Mapping[str, str]] = {
     "pgbouncer.enabled": "./aerodrome config set pgbouncer true, or false",
     "pgbouncer.image": "the program builds and pushes the image: change images/pgbouncer",
     "pgbouncer.server": "the program knows the server: ./aerodrome config set database in-cluster, or rds",
+    "databaseMonitor": "./aerodrome config set monitoring metrics, all, or none",
     "metrics": "./aerodrome config set monitoring metrics, all, or none: the base's, for a shared environment",
     "celery.createResultsDatabase": "a branch's database is made in its base's server",
     "redis.image": "the program builds and pushes the image: change images/redis",

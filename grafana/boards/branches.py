@@ -2,8 +2,9 @@
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
+from grafana.boards.infrastructure import by_database
 from grafana.influxql import INTERVAL, select
-from grafana.panels import MILLISECONDS, Line, board, graph, rows
+from grafana.panels import BYTES, MILLISECONDS, WIDTH, Line, board, graph, rows
 from infra.contract.metrics import ENVIRONMENT_TAG
 
 _BY = (ENVIRONMENT_TAG,)
@@ -39,6 +40,15 @@ def dashboard() -> Dashboard:
             graph(
                 "Scheduler's heartbeats",
                 _over_time('sum("value") AS "heartbeats"', "airflow_scheduler_heartbeat"),
+            )
+        )
+        .with_panel(
+            graph(
+                "Size of databases",
+                by_database('last("size_bytes") AS "size"'),
+                unit=BYTES,
+                span=WIDTH,
+                description="The name of a branch's database has its environment's in it.",
             )
         )
         .with_panel(rows("Tries, and the time that they ran (ms)", used))

@@ -1,15 +1,26 @@
-"""The cluster's nodes. Other figures of it have no source yet."""
+"""The cluster's nodes, and PostgreSQL."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana.influxql import INTERVAL, select
-from grafana.panels import BYTES, PERCENT, Line, bars, board, graph
+from grafana.panels import BYTES, PERCENT, WIDTH, Line, bars, board, graph
 from infra.contract import metrics
 
 _NODE = metrics.NODE.name
 _BY = ("node_name",)
 DISK_USED = 'last("fs_used_bytes") / last("fs_capacity_bytes") * 100 AS "used"'
 """Percent."""
+
+CONNECTIONS_USED = 'last("connections") / last("connection_limit") * 100 AS "used"'
+"""Percent."""
+
+_DATABASE = metrics.POSTGRESQL_DATABASE
+
+
+def by_database(fields: str) -> list[Line]:
+    """A figure of each database over time."""
+    query = select(fields, _DATABASE.name, by=_DATABASE.tags, every=INTERVAL)
+    return [Line(query, "$tag_database")]
 
 
 def dashboard() -> Dashboard:
@@ -21,12 +32,32 @@ def dashboard() -> Dashboard:
     memory = select('mean("memory_working_set_bytes") AS "used"', _NODE, by=_BY, every=INTERVAL)
     free = select('min("memory_available_bytes") AS "free"', _NODE, by=_BY, every=INTERVAL)
     disk = select(DISK_USED, _NODE, by=_BY, every=INTERVAL)
+    server = select(
+        'max("connections") AS "connections", last("connection_limit") AS "limit"',
+        metrics.POSTGRESQL.name,
+        every=INTERVAL,
+    )
     return (
-        board("aerodrome-infrastructure", "Infrastructure", "The nodes of the cluster.")
+        board("aerodrome-infrastructure", "Infrastructure", "The cluster's nodes, and PostgreSQL.")
         .with_panel(graph("Processors in use", [Line(processors, name)]))
         .with_panel(graph("Memory in use", [Line(memory, name)], unit=BYTES))
         .with_panel(graph("Memory available, the least", [Line(free, name)], unit=BYTES))
         .with_panel(graph("Disk in use", [Line(disk, name)], unit=PERCENT))
+        .with_panel(graph("PostgreSQL: connections", [Line(server, "$col")]))
+        .with_panel(
+            graph(
+                "PostgreSQL: connections by database, the most",
+                by_database('max("connections") AS "connections"'),
+            )
+        )
+        .with_panel(
+            graph(
+                "PostgreSQL: size by database",
+                by_database('last("size_bytes") AS "size"'),
+                unit=BYTES,
+                span=WIDTH,
+            )
+        )
         .with_panel(
             bars("Disk in use now", select(DISK_USED, _NODE, by=_BY), name, unit=PERCENT, most=100)
         )

@@ -138,6 +138,7 @@ def _check_monitoring(settings: Settings, secrets: Secrets) -> list[str]:
             "metricsAdminPassword": secrets.metrics_admin_password,
             "metricsWriterPassword": secrets.metrics_writer_password,
             "metricsReaderPassword": secrets.metrics_reader_password,
+            "metricsDatabasePassword": secrets.metrics_database_password,
         }
         if settings.grafana:
             needed["grafanaAdminPassword"] = secrets.grafana_admin_password

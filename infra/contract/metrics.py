@@ -43,6 +43,14 @@ INFLUXDB_PORT: Final = 8086
 SECRET: Final = "monitoring-influxdb"
 """The Secret with one password for each of `USERS`."""
 
+MONITOR: Final = "aerodrome_monitor"
+"""The user of Airflow's PostgreSQL by whom Telegraf reads its figures: a member of `pg_monitor`, and of nothing else."""
+
+MONITOR_SECRET: Final = "monitoring-postgresql"
+"""The Secret with the key `MONITOR_ADDRESS`: where PostgreSQL is, password included."""
+
+MONITOR_ADDRESS: Final = "address"
+
 DATABASE: Final = "metrics"
 
 RAW: Final = "raw"
@@ -68,7 +76,7 @@ class Measurement:
     name: str
     kind: str
     """`counter`: the number of events since the point before. `gauge`: a level. `timing`: in milliseconds. `runs`: of a
-    minute. `node`: of a node's kubelet. Their fields: `FIELDS`."""
+    minute. `node`: of a node's kubelet. `server`, `database`: of PostgreSQL. Their fields: `FIELDS`."""
     tags: tuple[str, ...]
     doc: str
 
@@ -95,6 +103,8 @@ FIELDS: Final = {
         "fs_used_bytes",
         "fs_capacity_bytes",
     ),
+    "server": ("connections", "connection_limit"),
+    "database": ("connections", "connection_limit", "size_bytes"),
 }
 """What points of a kind have; a node's have more, which nothing asks for."""
 
@@ -148,4 +158,12 @@ RUNS_ENDED: Final = Measurement(
 NODE: Final = Measurement("kubernetes_node", "node", ("node_name",), "A node's figures.")
 """The kubelets'. Without `ENVIRONMENT_TAG`."""
 
-ALL: Final = (*AIRFLOW, RUNS_ENDED, NODE)
+POSTGRESQL: Final = Measurement(
+    "postgresql_server", "server", (), "Connections, and how many there can be."
+)
+POSTGRESQL_DATABASE: Final = Measurement(
+    "postgresql_database", "database", ("database",), "Those of one database, and its size."
+)
+"""A branch's has a limit of its own. Both are without `ENVIRONMENT_TAG`."""
+
+ALL: Final = (*AIRFLOW, RUNS_ENDED, NODE, POSTGRESQL, POSTGRESQL_DATABASE)

@@ -24,6 +24,7 @@ SECRET_NAMES: Final[Mapping[str, str]] = {
     "declared": "airflow-declared",
     "access": "airflow-access",
     "git": "airflow-git",
+    "monitor": "airflow-monitor",
 }
 """The chart gets these names and never a secret: what makes none can lose none."""
 
@@ -39,6 +40,7 @@ KEPT_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "metricsAdminPassword": (metrics.SECRET,),
     "metricsWriterPassword": (metrics.SECRET,),
     "metricsReaderPassword": (metrics.SECRET,),
+    "metricsDatabasePassword": (SECRET_NAMES["monitor"], metrics.MONITOR_SECRET),
     "grafanaAdminPassword": (grafana.SECRET,),
     "logsWriterPassword": (logs.SECRET,),
     "logsReaderPassword": (logs.SECRET,),

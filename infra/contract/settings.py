@@ -492,6 +492,13 @@ class Secrets:
         make=token(24),
     )
 
+    metrics_database_password: str = later_secret(
+        """The password with which Telegraf asks Airflow's PostgreSQL for its figures, and can read no table. Needed
+        with monitoring metrics; `up` makes it up for environments that were deployed without.""",
+        check=at_least(12),
+        make=token(24),
+    )
+
     grafana_admin_password: str = later_secret(
         """The password of Grafana's administrator, `admin`, 12 characters or more. Needed with monitoring metrics and
         grafana; `up` makes it up for environments that were deployed without.""",

@@ -354,6 +354,40 @@ class TestNetworkPolicies:
         # Tasks are not let in from there either.
         assert others["podSelector"] == own["podSelector"]
 
+    def test_who_asks_for_the_servers_figures_is_let_in_where_there_is_a_user_for_it(self) -> None:
+        monitor = {"role": "my_monitor", "namespace": "my-monitoring"}
+        values = {"networkPolicies": {"enabled": True}, "databaseMonitor": monitor}
+        (rule,) = render(values).find("NetworkPolicy", "airflow-database")["spec"]["ingress"]
+        assert len(rule["from"]) == 1
+        asked = render({**values, "secrets": {"monitor": "my-monitor"}})
+        (rule,) = asked.find("NetworkPolicy", "airflow-database")["spec"]["ingress"]
+        own, other = rule["from"]
+        assert other["podSelector"] == own["podSelector"]
+        assert other["namespaceSelector"]["matchLabels"] == {
+            "kubernetes.io/metadata.name": "my-monitoring"
+        }
+
+    def test_the_user_for_figures_is_made_with_its_secret_dropped_without_and_else_left_alone(
+        self,
+    ) -> None:
+        def told(**values: Any) -> dict[str, Any]:
+            (job,) = [one for one in render(values).objects if one["kind"] == "Job"]
+            spec = job["spec"]["template"]["spec"]
+            (container,) = spec["containers"]
+            return {
+                one["name"]: one.get("value") or one["valueFrom"]["secretKeyRef"]
+                for one in container["env"]
+                if one["name"].startswith("MONITOR_")
+            }
+
+        role = {"databaseMonitor": {"role": "my_monitor"}}
+        assert told() == told(secrets={"monitor": "my-monitor"}) == {}
+        assert told(**role) == {"MONITOR_ROLE": "my_monitor"}
+        assert told(**role, secrets={"monitor": "my-monitor"}) == {
+            "MONITOR_ROLE": "my_monitor",
+            "MONITOR_PASSWORD": {"name": "my-monitor", "key": "password"},
+        }
+
     def test_nobody_calls_a_task_or_the_dag_processor(self) -> None:
         for name in ("airflow-worker", "airflow-dag-processor"):
             assert self.policies()[name]["ingress"] == []

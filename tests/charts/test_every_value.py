@@ -104,6 +104,12 @@ ACCESS: Node = {
     "access": {"roles": {}, "users": {}, "prune": []},
 }
 
+MONITORED: Node = {
+    "secrets": {"monitor": "my-monitor"},
+    "databaseMonitor": {"role": "my_monitor", "namespace": "my-monitoring"},
+    "networkPolicies": {"enabled": True},
+}
+
 AROUND: dict[str, Node] = {
     # Without what is on here, these have nothing to change; a group stands for all of its values.
     "image.tag": TAGGED,
@@ -145,6 +151,9 @@ AROUND: dict[str, Node] = {
     "secretsChecksums.declared": DECLARED,
     "secrets.access": ACCESS,
     "secretsChecksums.access": ACCESS,
+    "databaseMonitor": MONITORED,
+    "secrets.monitor": MONITORED,
+    "secretsChecksums.monitor": MONITORED,
     "disruptionBudgets.enabled": {"scheduler": {"replicas": 2}},
 }
 

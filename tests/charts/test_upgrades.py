@@ -108,6 +108,10 @@ AROUND: dict[str, dict[str, Any]] = {
     "pgbouncer.enabled": merge(POOLED, {"pgbouncer": {"enabled": False}}),
     "pgbouncer": POOLED,
     "secretsChecksums.celery": {"executor": "CeleryExecutor"},
+    "secretsChecksums.monitor": {
+        "secrets": {"monitor": "my-monitor"},
+        "databaseMonitor": {"role": "my_monitor"},
+    },
     "secretsChecksums.git": {
         "secrets": {"git": "my-git"},
         "dags": {"source": "git", "git": {"repository": "https://git.example/dags"}},

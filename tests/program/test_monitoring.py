@@ -1,11 +1,13 @@
 """What the program makes for monitoring, on both tenancies, and that it makes nothing of it otherwise."""
 
+import urllib.parse
 from typing import Any
 
 import pytest
 
 from cli.cloud.catalogue import BY_TYPE
 from infra.contract import metrics
+from infra.contract.secret_contents import SECRET_NAMES
 from tests.charts.rendering import ROOT, Rendered, render_exactly
 from tests.charts.rollouts import replaced
 from tests.program.conftest import BASE, BRANCH, BRANCH_SECRETS
@@ -122,6 +124,65 @@ def test_a_new_password_starts_both_again(monitored: Program) -> None:
     after = run_program(CONFIG, {**SECRETS, "metricsWriterPassword": "another-writer-password"})
     before_sum = values(monitored, "-monitoring")["secretChecksum"]
     assert values(after, "-monitoring")["secretChecksum"] != before_sum
+
+
+def test_telegraf_has_a_user_of_its_own_in_postgresql(monitored: Program) -> None:
+    """The migration makes it, with the password that is in both Secrets; the server's policy lets Telegraf in."""
+    password = SECRETS["metricsDatabasePassword"]
+    own = monitored.one("kubernetes:core/v1:Secret", f"-{SECRET_NAMES['monitor']}")
+    assert own.inputs["stringData"] == {"password": password}
+    other = monitored.one("kubernetes:core/v1:Secret", f"-{metrics.MONITOR_SECRET}")
+    assert monitored.depends_on(monitored.one(RELEASE, "-monitoring"), other)
+    found = urllib.parse.urlsplit(other.inputs["stringData"][metrics.MONITOR_ADDRESS])
+    assert found.password is not None
+    assert (found.username, urllib.parse.unquote(found.password)) == (metrics.MONITOR, password)
+    assert found.hostname == "airflow-database.airflow.svc.cluster.local"
+    assert found.path.removeprefix("/") in str(
+        monitored.one("kubernetes:core/v1:Secret", "-airflow-database").inputs["stringData"]
+    )
+    for one in (own, other):
+        assert "stringData" in one.secret_inputs
+    for release in ("-monitoring", "-airflow"):
+        assert password not in str(values(monitored, release))
+        assert found.password not in str(values(monitored, release))
+    database = deployed(monitored).rendered.find("NetworkPolicy", "airflow-database")
+    pod = rendered(monitored).find("StatefulSet", metrics.STATSD_SERVICE)["spec"]["template"]
+    (admitted,) = [
+        peer
+        for peer in database["spec"]["ingress"][0]["from"]
+        if metrics.NAMESPACE in str(peer.get("namespaceSelector"))
+    ]
+    assert admitted["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+
+
+def test_on_rds_telegraf_asks_the_instance_with_tls(monitored: Program) -> None:
+    rds = run_program({**CONFIG, "database": "rds"}, SECRETS)
+    secret = rds.one("kubernetes:core/v1:Secret", f"-{metrics.MONITOR_SECRET}")
+    found = urllib.parse.urlsplit(secret.inputs["stringData"][metrics.MONITOR_ADDRESS])
+    assert found.query == "sslmode=require"
+    assert found.hostname != "airflow-database.airflow.svc.cluster.local"
+    before, after = (
+        values(one, "-monitoring")["telegraf"]["postgresql"]["secretChecksum"]
+        for one in (monitored, rds)
+    )
+    assert before != after
+
+
+def test_the_user_in_postgresql_goes_with_metrics_and_a_branch_has_none(
+    program: Program, branch: Program
+) -> None:
+    assert values(program)["databaseMonitor"]["role"] == metrics.MONITOR
+    assert "monitor" not in values(program)["secrets"]
+    assert "databaseMonitor" not in values(branch)
+    assert "monitor" not in values(branch)["secrets"]
+
+
+def test_a_new_password_in_postgresql_replaces_telegraf_and_who_makes_the_user(
+    monitored: Program,
+) -> None:
+    after = run_program(CONFIG, {**SECRETS, "metricsDatabasePassword": "another-password"})
+    assert replaced(rendered(monitored), rendered(after)) == {"telegraf"}
+    assert replaced(deployed(monitored).rendered, deployed(after).rendered) == {"migration"}
 
 
 def test_its_volumes_have_a_price(monitored: Program) -> None:

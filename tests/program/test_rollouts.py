@@ -74,6 +74,7 @@ CHANGES = {
     "metricsAdminPassword": Change("another-admin-password", NOBODY),
     "metricsWriterPassword": Change("another-writer-password", NOBODY),
     "metricsReaderPassword": Change("another-reader-password", NOBODY),
+    "metricsDatabasePassword": Change("another-database-password", NOBODY),
     "logsWriterPassword": Change("another-logs-writer-password", NOBODY),
     "logsReaderPassword": Change("another-logs-reader-password", NOBODY),
     "grafana": Change("false", NOBODY),

@@ -20,6 +20,11 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 aerodrome/reads-metrics: "true"
 {{- end }}
 
+{{/* Asks PostgreSQL: what the NetworkPolicy of Airflow's lets in. */}}
+{{- define "monitoring.labels.usesDatabase" -}}
+aerodrome/uses-database: "true"
+{{- end }}
+
 {{/* Searches Elasticsearch: what its NetworkPolicy lets in, beside the shipper. */}}
 {{- define "monitoring.labels.readsLogs" -}}
 aerodrome/reads-logs: "true"

@@ -238,6 +238,22 @@ def ensure_results(name: str, password: str) -> list[str]:
         connection.close()
 
 
+def settle_monitor(name: str, password: str | None) -> str:
+    """The user of the server's figures, or none where nobody asks for them; says what it did."""
+    import database_monitor
+    from branch_database import LOCK, connect
+
+    connection = connect(libpq_url(os.environ[CONNECTION]), 10)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_advisory_lock(%s)", (LOCK,))
+        if password is None:
+            return "dropped" if database_monitor.drop(connection, name) else "none"
+        return "created" if database_monitor.ensure(connection, name, password) else "unchanged"
+    finally:
+        connection.close()
+
+
 def flush() -> None:
     """A commit that waits for the disk, and so for all those before it that did not."""
     from airflow import settings
@@ -265,7 +281,7 @@ def main() -> int:
 
 
 def prepare(account: Account) -> int:
-    """Schema, encryption, account and results, while no cleaning is under way."""
+    """Schema, encryption, account, results and monitor, while no cleaning is under way."""
     check_fernet_key()
     bring_up_to_date()
     encrypt_clear_text()
@@ -284,6 +300,8 @@ def prepare(account: Account) -> int:
     if results := os.environ.get("RESULTS_DATABASE"):
         made = ensure_results(results, os.environ["RESULTS_PASSWORD"])
         say(f"{results}: {' and '.join(made) or 'nothing'} made")
+    if monitor := os.environ.get("MONITOR_ROLE"):
+        say(f"user {monitor}: {settle_monitor(monitor, os.environ.get('MONITOR_PASSWORD'))}")
     flush()
     return 0
 

@@ -11,16 +11,17 @@ from grafana.influxql import measurement
 from infra.contract import metrics
 from tests.unit.images.metrics_pipeline import PASSWORDS, Pipeline
 
+OF_STATSD = ("counter", "gauge", "timing")
 CONTINUOUS = re.compile(r"BEGIN (?P<select>.*) (?P<groups>GROUP BY .*) END$")
 
 
 def line(name: str, when: int, tags: Mapping[str, str], *values: float) -> str:
     """One point: of a timing, `values` are the milliseconds that it was made of."""
     kind = measurement(name).kind
-    words = {**tags} if kind == "node" else {**tags, "metric_type": kind}
-    keys = ",".join(f"{tag}={_escaped(value)}" for tag, value in words.items())
+    words = {**tags, "metric_type": kind} if kind in OF_STATSD else tags
+    keys = "".join(f",{tag}={_escaped(value)}" for tag, value in words.items())
     parts = ",".join(f"{key}={value}" for key, value in _fields(kind, values).items())
-    return f"{name},{keys} {parts} {when}"
+    return f"{name}{keys} {parts} {when}"
 
 
 def _escaped(value: str) -> str:
@@ -33,9 +34,14 @@ def _fields(kind: str, values: Sequence[float]) -> dict[str, Any]:
             return {"value": f"{int(values[0])}i"}
         case "gauge":
             return {"value": float(values[0])}
-        case "node":
-            names = metrics.FIELDS["node"]
-            return {name: f"{int(value)}i" for name, value in zip(names, values, strict=True)}
+        case "timing":
+            return _timing(values)
+    return {
+        name: f"{int(value)}i" for name, value in zip(metrics.FIELDS[kind], values, strict=True)
+    }
+
+
+def _timing(values: Sequence[float]) -> dict[str, Any]:
     mean = sum(values) / len(values)
     top = max(values)
     return {

@@ -204,6 +204,30 @@ def test_disk_filling(pipeline: Pipeline) -> None:
     assert not any(other.values())
 
 
+def test_server_connections(pipeline: Pipeline) -> None:
+    points = Points()
+    for minute in range(60):
+        used = 240 if 10 <= minute < 40 else 200
+        points.add("postgresql_server", START + minute * MINUTE, used, 297)
+    fires = states("server-connections", pipeline, points, 59)
+    assert [minute for minute in range(60) if fires(minute)] == list(range(15, 40))
+
+
+def test_database_connections(pipeline: Pipeline) -> None:
+    points = Points()
+    for minute in range(60):
+        when = START + minute * MINUTE
+        # The branch's is dropped in the end.
+        if minute < 40:
+            used = 33 if minute >= 10 else 12
+            points.add("postgresql_database", when, used, 40, 10**7, database="airflow_x")
+        points.add("postgresql_database", when, 33, 297, 10**8, database="airflow")
+    fires = states("database-connections", pipeline, points, 59, database="airflow_x")
+    assert [minute for minute in range(60) if fires(minute)] == list(range(15, 49))
+    base = history(rule("database-connections"), pipeline, minutes(30, 36), database="airflow")
+    assert not any(base.values())
+
+
 def test_every_alert_is_tested_here() -> None:
     names = {name for name in globals() if name.startswith("test_")}
     tested = {"dag-fails-in-a-row": "test_a_dag_that_fails_in_a_row"}

@@ -50,6 +50,10 @@ def data() -> Points:
         for when in (BASE + 100, BASE + 200):
             values = (number * 5 * 10**8, number * GIB, 3 * GIB, number * 20 * GIB, 50 * GIB)
             points.add("kubernetes_node", when, *values, node_name=node)
+    for when, used in ((BASE + 100, 90), (BASE + 200, 60)):
+        points.add("postgresql_server", when, used, 297)
+        for name, part, most, size in (("airflow", 2, 297, GIB), ("airflow_x", 3, 40, GIB // 8)):
+            points.add("postgresql_database", when, used // part, most, size, database=name)
     return points
 
 
@@ -166,6 +170,9 @@ EXPECTED: dict[str, dict[str, Found]] = {
         "Memory in use": {"node-a": GIB, "node-b": 2 * GIB},
         "Memory available, the least": {"node-a": 3 * GIB, "node-b": 3 * GIB},
         "Disk in use": {"node-a": 40, "node-b": 80},
+        "PostgreSQL: connections": {"connections": 90, "limit": 297},
+        "PostgreSQL: connections by database, the most": {"airflow": 45, "airflow_x": 30},
+        "PostgreSQL: size by database": {"airflow": GIB, "airflow_x": GIB // 8},
         "Disk in use now": {"node-a": 40, "node-b": 80},
     },
     "branches": {
@@ -173,6 +180,7 @@ EXPECTED: dict[str, dict[str, Found]] = {
         "Time that tasks ran": {DEV: 7000, FEATURE: 180},
         "Running tasks, the most": {DEV: 10},
         "Scheduler's heartbeats": {DEV: 720, FEATURE: 360, "elsewhere": 5040},
+        "Size of databases": {"airflow": GIB, "airflow_x": GIB // 8},
         "Tries, and the time that they ran (ms)": {
             DEV: {"tries": 4, "time": 7000},
             FEATURE: {"tries": 3, "time": 180},

@@ -18,7 +18,7 @@ from typing import Any
 from infra.contract import metrics
 from sandbox import tools
 from tests.charts.rendering import merge
-from tests.charts.test_monitoring import LEAST, rendered
+from tests.charts.test_monitoring import DEFAULTS, LEAST, rendered
 from tests.ports import free_port
 from tests.unit.images.airflow_database import python
 from tests.unit.images.loading import IMAGES
@@ -29,6 +29,8 @@ PASSWORDS = {metrics.ADMIN: "adm'in", metrics.WRITER: 'wri"t\\er', metrics.READE
 PROGRAMS = tools.checkers_dir() / "debian" / "usr" / "bin"
 SECONDS = 1
 """Between two points of a series."""
+
+NODE_SECONDS = DEFAULTS["telegraf"]["nodeSeconds"]
 
 
 class Refused(Exception):
@@ -65,6 +67,7 @@ class Pipeline:
             ("/var/lib/influxdb", str(self.folder / "influxdb")),
             ("/var/lib/telegraf", str(self.folder / "telegraf")),
             ("/run/secrets/influxdb", str(self.folder / "passwords")),
+            ("/run/secrets/database", str(self.folder / "database")),
             (f'":{metrics.INFLUXDB_PORT}"', f'"127.0.0.1:{self.influxdb_port}"'),
             ("127.0.0.1:8088", "127.0.0.1:0"),
             (f"http://{metrics.INFLUXDB_SERVICE}:8086", f"http://127.0.0.1:{self.influxdb_port}"),
@@ -75,6 +78,8 @@ class Pipeline:
                 text = text.replace(ours, this)
             # There is no Kubernetes to ask.
             text = text.replace('url = ""', 'url = "http://127.0.0.1:1"')
+            # No test waits for half a minute.
+            text = text.replace(f'interval = "{NODE_SECONDS}s"', f'interval = "{SECONDS}s"')
             (self.folder / name).write_text(text)
         (self.folder / "passwords").mkdir(exist_ok=True)
         for user, password in passwords.items():
@@ -191,10 +196,10 @@ def ask(api: str, query: str, login: tuple[str, str] | None) -> list[dict[str, A
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Pipeline]:
-    """Both run, set up as in the pods."""
+def running(folder: Path, **telegraf: Any) -> Iterator[Pipeline]:
+    """Both run, set up as in the pods; with the chart's values for Telegraf."""
     pipeline = Pipeline(folder)
-    pipeline.configure()
+    pipeline.configure(**telegraf)
     pipeline.set_up()
     try:
         pipeline.start("influxd")

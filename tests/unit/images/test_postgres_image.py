@@ -100,6 +100,26 @@ def test_branches_live_in_it_apart(image: Image) -> None:
                 assert branch_database.drop(base, branch) == ["database", "user"]
 
 
+def test_telegraf_has_a_user_in_it_that_sees_figures_alone(image: Image) -> None:
+    assert script("wait_for_schema")
+    assert script("branch_database")
+    monitor = script("database_monitor")
+    login = ("aerodrome_monitor", "its password")
+    with (
+        image.started(PASSWORD),
+        contextlib.closing(image.connect("airflow", PASSWORD, "airflow")) as base,
+    ):
+        base.autocommit = True
+        assert monitor.ensure(base, *login)
+        with (
+            contextlib.closing(image.connect(*login, "airflow")) as own,
+            own.cursor() as cursor,
+        ):
+            cursor.execute("select usename, pg_database_size('airflow') from pg_stat_activity")
+            assert "airflow" in [name for name, size in cursor.fetchall() if size > 0]
+        assert monitor.drop(base, login[0])
+
+
 def test_nobody_is_the_servers_superuser_over_the_network(image: Image) -> None:
     with image.started(PASSWORD):
         for password in ("", PASSWORD, "postgres"):

@@ -51,6 +51,8 @@ Counters and timings are those since the point before: a sum over time is exact,
   # Those of pods would be new series with every task.
   namepass = ["kubernetes_node"]
 
+{{- include "monitoring.telegraf.postgresql" . }}
+
 [[inputs.internal]]
   interval = "{{ int .Values.telegraf.nodeSeconds }}s"
   collect_memstats = false

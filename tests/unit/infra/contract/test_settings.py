@@ -25,6 +25,7 @@ SECRETS = {
     "metricsAdminPassword": "metrics-admin-password",
     "metricsWriterPassword": "metrics-writer-password",
     "metricsReaderPassword": "metrics-reader-password",
+    "metricsDatabasePassword": "metrics-database-password",
     "grafanaAdminPassword": "grafana-admin-password",
     "logsWriterPassword": "logs-writer-password",
     "logsReaderPassword": "logs-reader-password",
