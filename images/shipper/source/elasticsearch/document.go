@@ -18,6 +18,7 @@ import (
 var texts = map[string]string{
 	"event": "message", "level": "level", "logger": "logger",
 	"dag_id": "dag_id", "task_id": "task_id", "run_id": "run_id", "ti_id": "ti_id",
+	"final_state": "final_state",
 }
 
 var numbers = []string{"try_number", "map_index"}
@@ -85,6 +86,8 @@ func addLine(source map[string]any, line string) {
 			if trace := traceback(value); trace != "" {
 				source["traceback"] = trace
 			}
+		case key == "duration" && isFinite(value):
+			source[key] = value
 		case isNumber(key):
 			if number, err := strconv.ParseInt(fmt.Sprint(value), 10, 32); err == nil {
 				source[key] = number
@@ -100,6 +103,16 @@ func addLine(source map[string]any, line string) {
 
 func isNumber(key string) bool {
 	return key == numbers[0] || key == numbers[1]
+}
+
+// isFinite says whether a JSON number fits Elasticsearch's double; any other value of that name is in `extra`.
+func isFinite(value any) bool {
+	number, ok := value.(json.Number)
+	if !ok {
+		return false
+	}
+	_, err := number.Float64()
+	return err == nil
 }
 
 func parse(line string) map[string]any {
