@@ -23,6 +23,7 @@ SECRET_NAMES: Final[Mapping[str, str]] = {
     "pgbouncer": "airflow-pgbouncer",
     "declared": "airflow-declared",
     "git": "airflow-git",
+    "taskLogs": "airflow-task-logs",
 }
 """The chart gets these names and never a secret: what makes none can lose none."""
 
@@ -40,7 +41,7 @@ KEPT_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "metricsReaderPassword": (metrics.SECRET,),
     "grafanaAdminPassword": (grafana.SECRET,),
     "logsWriterPassword": (logs.SECRET,),
-    "logsReaderPassword": (logs.SECRET,),
+    "logsReaderPassword": (logs.SECRET, SECRET_NAMES["taskLogs"]),
 }
 """The Secrets that hold a secret of the configuration."""
 
