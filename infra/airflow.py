@@ -20,6 +20,7 @@ from infra.declared import config_keys
 from infra.image import Image
 from infra.pgbouncer import pgbouncer_secret, pooled
 from infra.stack import Stack
+from infra.task_logs import TaskLogs
 from infra.values import over
 
 RELEASE = "airflow"
@@ -50,6 +51,8 @@ class AirflowArgs:
     """What must be there before the pods, and must not go before them."""
     values: Mapping[str, Any] = field(default_factory=dict)
     """The chart's values that belong to what Airflow stands on."""
+    task_logs: TaskLogs | None = None
+    """Where else than in S3 the UI reads logs of tasks."""
 
 
 class Airflow(pulumi.ComponentResource):
@@ -136,6 +139,8 @@ class Airflow(pulumi.ComponentResource):
             contents["git"] = git
         if monitor := monitor_secret(stack):
             contents["monitor"] = monitor
+        if self._args.task_logs:
+            contents["taskLogs"] = self._args.task_logs.secret
         return contents
 
     def _secrets(self, contents: Contents) -> list[kubernetes.core.v1.Secret]:
@@ -187,4 +192,5 @@ class Airflow(pulumi.ComponentResource):
             "networkPolicies": {"enabled": True},
             "ui": {"serviceType": settings.ui_service_type, "port": UI_PORT, **node_port},
             **args.values,
+            **(args.task_logs.values if args.task_logs else {}),
         }

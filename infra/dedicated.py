@@ -23,6 +23,7 @@ from infra.postgres import grow_disk, postgres_values
 from infra.rancher import Rancher, RancherArgs
 from infra.registry import Registry, RegistryArgs
 from infra.stack import Stack
+from infra.task_logs import own_task_logs
 
 
 def deploy(stack: Stack) -> None:
@@ -76,6 +77,7 @@ def deploy(stack: Stack) -> None:
                 **(clean.values if clean else {}),
                 **(monitoring.values if monitoring else {}),
             },
+            task_logs=own_task_logs(stack),
         ),
     )
     if not database:
@@ -95,6 +97,7 @@ def deploy(stack: Stack) -> None:
             airflow.database_secret_name,
             STORAGE_CLASS,
             monitoring.statsd_host if monitoring else "",
+            monitoring.logs_url if monitoring else "",
         )
     )
     outputs.export_rancher(rancher.address if rancher else None, access.rancher_key)

@@ -12,6 +12,7 @@ from pulumi_kubernetes.meta import v1 as meta
 from pulumi_kubernetes.networking import v1 as networking
 
 from infra.address import PORT
+from infra.contract.logs import ELASTICSEARCH_PORT
 from infra.contract.metrics import NAMESPACE as MONITORING
 from infra.contract.metrics import STATSD_PORT
 from infra.stack import Stack
@@ -113,6 +114,8 @@ def _ways_out() -> list[networking.NetworkPolicyEgressRuleArgs]:
         rule(to=[dns], ports=[_port(53, "UDP"), _port(53)]),
         rule(to=[identities], ports=[_port(80)]),
         rule(to=[monitoring], ports=[_port(STATSD_PORT, "UDP")]),
+        # Airflow's UI reads logs there, as a user of its environment.
+        rule(to=[monitoring], ports=[_port(ELASTICSEARCH_PORT)]),
         # Whom the database lets in is decided by its own policy or security group, and by the password.
         rule(ports=[_port(PORT)]),
         # Kubernetes, AWS and what DAGs call outside. Other environments do not listen there.

@@ -63,6 +63,9 @@ class Monitoring(pulumi.ComponentResource):
     statsd_host: str
     """Where metrics are sent to; empty without."""
 
+    logs_url: str
+    """Where pods find Elasticsearch; empty without logs."""
+
     release: kubernetes.helm.v3.Release
     """Once it is there, Telegraf has an address: a process that does not find one asks again only after a while."""
 
@@ -118,6 +121,7 @@ class Monitoring(pulumi.ComponentResource):
             values |= _logs_values(stack.settings, images, stack.checksum(passwords))
         self.release = self._release(values, needed)
         self.statsd_host = metrics.STATSD_HOST if scope.with_metrics else ""
+        self.logs_url = logs.ELASTICSEARCH_URL if scope.with_logs else ""
         self.values = statsd_values(self.statsd_host) if scope.with_metrics else {}
         self.register_outputs({})
 

@@ -45,6 +45,7 @@ class Foundation:
     database_secret: str
     storage_class: str
     metrics_host: str
+    logs_url: str
 
 
 def _export(output: Output[Any], value: Any) -> None:
@@ -102,6 +103,7 @@ def export_foundation(foundation: Foundation) -> None:
     _export(Outputs.database_admin_secret_name, foundation.database_secret)
     _export(Outputs.storage_class, foundation.storage_class)
     _export(Outputs.metrics_host, foundation.metrics_host)
+    _export(Outputs.logs_url, foundation.logs_url)
     if foundation.branch_boundary:
         _export(Outputs.branch_boundary, foundation.branch_boundary)
 

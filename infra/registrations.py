@@ -8,6 +8,7 @@ AWS would answer are made up. What pulumi-eks's components make beyond the progr
 """
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
@@ -24,6 +25,8 @@ from pulumi.runtime import mocks as pulumi_mocks
 from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.settings import SETTINGS, set_root_resource
 from pulumi.runtime.stack import run_in_stack
+
+from infra.contract import logs
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -169,7 +172,9 @@ class Monitor(pulumi_mocks.MockMonitor):
         return empty_pb2.Empty()
 
     def ReadResource(self, request: Any) -> Any:
-        """A StackReference: the outputs of another stack's run."""
+        """A StackReference: the outputs of another stack's run. Or the Secret with the passwords of a base's logs."""
+        if request.type == "kubernetes:core/v1:Secret":
+            return self._read_secret(request)
         assert request.type == "pulumi:pulumi:StackReference", request.type
         stack = self.stacks.get(request.name, _NEVER_RUN)
         answer = struct_pb2.Struct()
@@ -182,6 +187,17 @@ class Monitor(pulumi_mocks.MockMonitor):
             "secretOutputNames": sorted(stack.secret_outputs),
         }
         json_format.ParseDict(properties, answer)
+        urn = self.make_urn(request.parent, request.type, request.name)
+        return resource_pb2.ReadResourceResponse(urn=urn, properties=answer)
+
+    def _read_secret(self, request: Any) -> Any:
+        words = {
+            logs.WRITER: SECRETS["logsWriterPassword"],
+            logs.READER: SECRETS["logsReaderPassword"],
+        }
+        data = {key: base64.b64encode(word.encode()).decode() for key, word in words.items()}
+        answer = struct_pb2.Struct()
+        json_format.ParseDict({"data": data}, answer)
         urn = self.make_urn(request.parent, request.type, request.name)
         return resource_pb2.ReadResourceResponse(urn=urn, properties=answer)
 

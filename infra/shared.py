@@ -19,6 +19,7 @@ from infra.isolation import NAMESPACE_LABELS, NamespaceIsolation, NamespaceIsola
 from infra.monitoring import statsd_values
 from infra.pgbouncer import pgbouncer_values
 from infra.stack import Stack
+from infra.task_logs import task_logs_of_base
 
 PARALLELISM = 16
 """Tasks at once that the quota holds beside Airflow's own pods."""
@@ -71,6 +72,7 @@ def deploy(stack: Stack) -> None:
                 **pgbouncer_values(stack, base.repository(PGBOUNCER), server),
                 **statsd_values(base.output(Outputs.metrics_host).apply(lambda host: host or "")),
             },
+            task_logs=task_logs_of_base(stack, base, provider),
         ),
     )
     NamespaceIsolation("fences", NamespaceIsolationArgs(stack, provider, airflow.namespace))

@@ -59,6 +59,7 @@ OWNED: Final[Mapping[str, str]] = {
     "pgbouncer.server": "the program knows the server: ./aerodrome config set database in-cluster, or rds",
     "databaseMonitor": "./aerodrome config set monitoring metrics, all, or none",
     "metrics": "./aerodrome config set monitoring metrics, all, or none: the base's, for a shared environment",
+    "taskLogs": "./aerodrome config set taskLogs s3, or elasticsearch",
     "celery.createResultsDatabase": "a branch's database is made in its base's server",
     "redis.image": "the program builds and pushes the image: change images/redis",
     "redis.storage.storageClass": "the program makes the cluster's class",

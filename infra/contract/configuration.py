@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
 
-from infra.contract import dag_sources, executors, versions
+from infra.contract import dag_sources, executors, logs, versions
 from infra.contract.metrics import MonitoringScope
 from infra.contract.settings import FORMER_KEYS, NAMESPACE, SETTINGS, Secrets, Settings
 from infra.contract.tenancy import Tenancy
@@ -87,6 +87,7 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
         *_check_executor(settings, secrets),
         *_check_dags(settings, secrets),
         *_check_monitoring(settings, secrets),
+        *_check_task_logs(settings),
         *_check_versions(settings),
     ]
     if crossed:
@@ -154,6 +155,18 @@ def _check_monitoring(settings: Settings, secrets: Secrets) -> list[str]:
         if not value
     ]
     return missing + _check_grafana(settings, needed)
+
+
+def _check_task_logs(settings: Settings) -> list[str]:
+    """What a shared environment's base has is known when it is deployed."""
+    if settings.task_logs == logs.S3 or settings.tenancy == Tenancy.shared:
+        return []
+    if MonitoringScope(settings.monitoring).with_logs:
+        return []
+    return [
+        f"{NAMESPACE}:taskLogs is {settings.task_logs!r}, and monitoring {settings.monitoring!r} has no logs: "
+        f"./aerodrome config set monitoring logs, or ./aerodrome config set taskLogs {logs.S3}"
+    ]
 
 
 def _check_grafana(settings: Settings, needed: Mapping[str, str]) -> list[str]:

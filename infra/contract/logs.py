@@ -1,4 +1,4 @@
-"""Logs in Elasticsearch: how its parts are called, who reads what. `aerodrome logs --search` asks by it.
+"""Logs in Elasticsearch: how its parts are called, who reads what. `aerodrome logs --search` and `taskLogs` ask by it.
 
 The shipper on each node brings the lines of Airflow's containers there: `charts/monitoring`, ADR 28.
 """
@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from typing import Final
 
-from infra.contract.metrics import RELEASE
+from infra.contract.metrics import NAMESPACE, RELEASE
 
 ELASTICSEARCH, SHIPPER = "elasticsearch", "shipper"
 """The folders of the images, and the chart's groups of values."""
@@ -17,6 +17,8 @@ SHIPPER_NAMESPACE: Final = "monitoring-nodes"
 
 ELASTICSEARCH_SERVICE: Final = f"{RELEASE}-elasticsearch"
 ELASTICSEARCH_PORT: Final = 9200
+ELASTICSEARCH_URL: Final = f"https://{ELASTICSEARCH_SERVICE}.{NAMESPACE}.svc:{ELASTICSEARCH_PORT}"
+"""By a name of its certificate, from any pod."""
 
 SECRET: Final = "monitoring-elasticsearch"
 """The Secret with one password for each of `USERS`; the shipper's namespace has one of this name with the writer's."""
@@ -26,6 +28,13 @@ AUTHORITY: Final = f"{ELASTICSEARCH_SERVICE}-authority"
 
 WRITER, READER = "writer", "reader"
 USERS: Final = (WRITER, READER)
+
+S3: Final = "s3"
+TASK_LOG_SOURCES: Final = (S3, ELASTICSEARCH)
+"""The setting `taskLogs`."""
+
+DATA_VIEW: Final = "aerodrome-logs"
+"""The saved object of Kibana that leads to the indices."""
 
 INDEX: Final = "airflow"
 """What indices begin with: `airflow.ENVIRONMENT.YYYY.MM.DD`."""
@@ -45,3 +54,13 @@ def reader_password(environment: str, reader_password: str) -> str:
     """That user's password, which follows from the one of `READER` and does not tell it."""
     user = reader_of(environment)
     return hmac.new(reader_password.encode(), user.encode(), hashlib.sha256).hexdigest()
+
+
+def link_to_try(kibana_url: str) -> str:
+    """Where Kibana shows the lines of one try, with `{log_id}` where the try is named; empty without a Kibana."""
+    if not kibana_url:
+        return ""
+    query = """(language:kuery,query:'log_id:"{log_id}"')"""
+    shown = f"index:{DATA_VIEW},columns:!(level,message),query:{query},sort:!(!('@timestamp',asc))"
+    period = "(time:(from:now-10y,to:now))"
+    return f"{kibana_url.rstrip('/')}/app/discover#/?_g={period}&_a=({shown})"

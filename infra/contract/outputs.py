@@ -93,6 +93,12 @@ class Outputs(Mapping[str, Any]):
         "Where Airflow's metrics are taken in, its branches' as well; empty without monitoring.",
     )
 
+    logs_url = Output(
+        "logsUrl",
+        "",
+        "Where pods find the logs' Elasticsearch, its branches' as well; empty without.",
+    )
+
     contract = Output("contract", 0, "What it offers to branches: the program's CONTRACT.")
     log_bucket_arn = Output("logBucketArn", "", "The bucket, for the roles of branches.")
     repositories: Output[Mapping[str, Any]] = Output(

@@ -25,6 +25,7 @@ SECRET_NAMES: Final[Mapping[str, str]] = {
     "access": "airflow-access",
     "git": "airflow-git",
     "monitor": "airflow-monitor",
+    "taskLogs": "airflow-task-logs",
 }
 """The chart gets these names and never a secret: what makes none can lose none."""
 
@@ -43,7 +44,7 @@ KEPT_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "metricsDatabasePassword": (SECRET_NAMES["monitor"], metrics.MONITOR_SECRET),
     "grafanaAdminPassword": (grafana.SECRET,),
     "logsWriterPassword": (logs.SECRET,),
-    "logsReaderPassword": (logs.SECRET,),
+    "logsReaderPassword": (logs.SECRET, SECRET_NAMES["taskLogs"]),
 }
 """The Secrets that hold a secret of the configuration."""
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from infra.contract import dag_sources, executors, task_policies
+from infra.contract import dag_sources, executors, logs, task_policies
 from infra.contract.metrics import MonitoringScope
 from infra.contract.naming import ENVIRONMENT_MAX_LENGTH, ENVIRONMENT_PATTERN
 from infra.contract.rules import (
@@ -358,6 +358,22 @@ class Settings:
         the environment's branch, if that is one of GitHub; otherwise alerts have no links.""",
         pattern=r"(https?://[A-Za-z0-9._~:/?@&+=%-]+)?",
         allowed="an address such as https://git.example.com/team/kit/docs/runbooks",
+    )
+
+    task_logs: str = setting(
+        logs.S3,
+        """Where Airflow's UI and API read logs of tasks: s3, or elasticsearch, and S3 for what is not there: what has just
+        ended, or is older than the setting. Tasks write to S3 in any case. Needs monitoring logs or all, of a shared
+        environment its base's. Default s3, which has the log of every task. `docs/logs.md`.""",
+        choices=logs.TASK_LOG_SOURCES,
+    )
+
+    kibana_url: str = setting(
+        "",
+        """Where people reach a Kibana that shows the environment's logs: with taskLogs elasticsearch Airflow's UI links to
+        a task's lines there. Default: no links.""",
+        pattern=r"(https?://[A-Za-z0-9._~:/@%+-]+)?",
+        allowed="an address such as https://kibana.example.com",
     )
 
     ui_service_type: str = setting(

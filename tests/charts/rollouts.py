@@ -12,6 +12,9 @@ Secrets = Mapping[str, Mapping[str, str]]
 
 NONE: Secrets = {}
 
+KUBERNETES_OWN = "kube-root-ca.crt"
+"""The ConfigMap that Kubernetes puts into each namespace."""
+
 _WORKLOADS = ("Deployment", "StatefulSet", "Job")
 _COMPONENT = "app.kubernetes.io/component"
 
@@ -56,6 +59,8 @@ def _bare(pod: Object) -> Object:
 def _content(pod: Object, rendered: Rendered, secrets: Secrets) -> Iterator[str]:
     """Of every ConfigMap, and every key of a Secret, that a pod gets at its start."""
     for kind, name, key in _references(pod["spec"]):
+        if name == KUBERNETES_OWN:
+            continue
         of_maps = kind == "ConfigMap"
         held = rendered.find(kind, name)["data"] if of_maps else secrets.get(name, {})
         yield f"{kind} {name} {json.dumps(held if key is None else held.get(key), sort_keys=True)}"

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.charts.rendering import CHART, Rendered, merge, render
+from tests.charts.test_task_logs import SEARCHED
 
 Node = dict[str, Any]
 
@@ -54,6 +55,8 @@ SPECIAL: dict[str, Any] = {
     "ui.nodePort": 31234,
     "ui.loadBalancerSourceRanges": ["10.0.0.0/8"],
     "logs.region": "eu-west-3",
+    "taskLogs.elasticsearch.url": "https://changed.example",
+    "taskLogs.elasticsearch.indices": "changed.*",
     "executor": "LocalExecutor",
     "dags.source": "s3",
     "dags.s3.bucket": "changed",
@@ -137,6 +140,10 @@ AROUND: dict[str, Node] = {
     "databaseClean": {"databaseClean": {"enabled": True, "bucket": "my-bucket"}},
     "metrics": {"metrics": {"enabled": True, "host": "telegraf"}},
     "metrics.enabled": {"metrics": {"host": "telegraf"}},
+    "taskLogs": SEARCHED,
+    "taskLogs.source": merge(SEARCHED, {"taskLogs": {"source": "s3"}}),
+    "secrets.taskLogs": SEARCHED,
+    "secretsChecksums.taskLogs": SEARCHED,
     "xcom": {"logs": {"bucket": "my-logs"}},
     "celery": CELERY,
     "redis": CELERY,

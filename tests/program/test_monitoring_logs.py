@@ -1,5 +1,6 @@
 """What the program makes for logs: alone, beside metrics, and nothing of it otherwise."""
 
+import base64
 from typing import Any
 
 import pytest
@@ -91,6 +92,61 @@ def test_a_branch_has_none_of_its_own(logged: Program) -> None:
     ]
     told = values(logged, "-monitoring")["shipper"]["baseNamespace"]
     assert namespace == f"{told}-{BRANCH['environment']}"
+
+
+def login_of(program: Program) -> str:
+    """As whom the api-server reads logs of tasks."""
+    (content,) = [
+        one.inputs["stringData"]
+        for one in program.of_type(SECRET)
+        if one.inputs["metadata"]["name"] == "airflow-task-logs"
+    ]
+    return base64.b64decode(content["basic-auth"]).decode()
+
+
+def test_task_logs_are_read_by_the_environments_own_reader(logged: Program) -> None:
+    searched = run_program({**CONFIG, "taskLogs": "elasticsearch"}, SECRETS)
+    password = SECRETS["logsReaderPassword"]
+    assert login_of(searched) == f"reader-test:{logs.reader_password('test', password)}"
+    told = values(searched)["taskLogs"]
+    assert told["source"] == "elasticsearch"
+    assert told["elasticsearch"]["indices"] == "airflow.test.*"
+    # The password of all readers stays where it was, and is not in what the chart gets.
+    assert password not in str(values(searched))
+    assert "taskLogs" not in values(logged)
+    # Where tasks write does not change.
+    assert values(searched)["logs"] == values(logged)["logs"]
+
+
+def test_a_branch_reads_its_own_lines_from_its_bases(logged: Program) -> None:
+    branch = run_program({**BRANCH, "taskLogs": "elasticsearch"}, BRANCH_SECRETS, {BASE: logged})
+    environment = BRANCH["environment"]
+    password = logs.reader_password(environment, SECRETS["logsReaderPassword"])
+    assert login_of(branch) == f"reader-{environment}:{password}"
+    assert values(branch)["taskLogs"]["elasticsearch"]["indices"] == f"airflow.{environment}.*"
+    fences = branch.one("kubernetes:networking.k8s.io/v1:NetworkPolicy", "-network").inputs["spec"]
+    assert str(logs.ELASTICSEARCH_PORT) in str(fences["egress"])
+
+
+def test_a_branch_of_a_base_without_logs_is_told_what_to_do(program: Program) -> None:
+    with pytest.raises(Exception, match="config set monitoring logs --env test and"):
+        run_program({**BRANCH, "taskLogs": "elasticsearch"}, BRANCH_SECRETS, {BASE: program})
+
+
+def test_a_link_to_kibana_names_the_try() -> None:
+    config = {**CONFIG, "taskLogs": "elasticsearch", "kibanaUrl": "https://kibana.example/"}
+    link = values(run_program(config, SECRETS))["taskLogs"]["elasticsearch"]["frontend"]
+    # As Airflow's provider does with it.
+    assert "query:'log_id:\"a-b-c--1-1\"'" in link.format(log_id="a-b-c--1-1")
+    assert link.startswith("https://kibana.example/app/discover#/")
+
+
+def test_task_logs_need_logs() -> None:
+    config = {"environment": "test", "taskLogs": "elasticsearch", "monitoring": "metrics"}
+    with pytest.raises(
+        Exception, match=r"'metrics' has no logs: \./aerodrome config set monitoring"
+    ):
+        run_program(config, SECRETS)
 
 
 def test_without_it_there_is_nothing(program: Program) -> None:

@@ -77,6 +77,8 @@ CHANGES = {
     "metricsDatabasePassword": Change("another-database-password", NOBODY),
     "logsWriterPassword": Change("another-logs-writer-password", NOBODY),
     "logsReaderPassword": Change("another-logs-reader-password", NOBODY),
+    "taskLogs": Change("elasticsearch", {"api-server"}),
+    "kibanaUrl": Change("https://kibana.example.org", NOBODY),
     "grafana": Change("false", NOBODY),
     "runbookUrl": Change("https://git.example/docs/runbooks", NOBODY),
     "grafanaAdminPassword": Change("another-login-password", NOBODY),
@@ -95,6 +97,9 @@ CHANGES = {
     "databasePassword": Change("another/p@ssword", AIRFLOW | {"database"}),
     "adminPassword": Change("another-password", {"migration"}),
 }
+
+NEEDS = {"taskLogs": {"monitoring": "logs"}}
+"""What else must be set for a setting to be taken."""
 
 PLACE = {"tenancy", "base"}
 """What an environment stands on: nothing of it is left in place when that changes (cli.operations.losses)."""
@@ -134,15 +139,16 @@ def test_every_setting_is_gone_through() -> None:
 @pytest.mark.parametrize("key", CHANGES)
 def test_a_setting_replaces_the_pods_that_read_it(key: str, program: Program) -> None:
     change = CHANGES[key]
-    before = deployed(program)
-    after = deployed(run_program(*changed(key, change.value, {"environment": "test"}, SECRETS)))
+    config = {"environment": "test", **NEEDS.get(key, {})}
+    before = deployed(run_program(config, SECRETS) if key in NEEDS else program)
+    after = deployed(run_program(*changed(key, change.value, config, SECRETS)))
     assert replaced(before.rendered, after.rendered) == change.replaces
     anew = read_anew(before.rendered, after.rendered, before.secrets, after.secrets)
     assert anew == (NOBODY if key == "checksumKey" else change.replaces)
 
 
-REFUSED_FOR_A_BRANCH = {"environment", "monitoring"}
-"""It may not have its base's name, nor what its base does for it."""
+REFUSED_FOR_A_BRANCH = {"environment", "monitoring", "taskLogs"}
+"""It may not have its base's name, nor what its base does for it or, here, does not."""
 
 
 @pytest.mark.parametrize("key", [key for key in CHANGES if key not in REFUSED_FOR_A_BRANCH])

@@ -235,6 +235,7 @@ def test_it_tells_what_every_environment_tells(program: Program, shared: Program
     assert missing == {
         "contract",
         "logBucketArn",
+        "logsUrl",
         "repositories",
         "postgresImageRef",
         "databaseHost",

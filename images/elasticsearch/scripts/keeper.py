@@ -78,8 +78,10 @@ class Keeper:
         self._environments: list[str] = []
 
     def begin(self) -> None:
-        """The template, and with it the pod is ready."""
+        """The template, and with it the pod is ready. What an older one has not named is named where lines are, too."""
         self._server.ask("PUT", f"_index_template/{self._index}", self._template)
+        mappings = self._template["template"]["mappings"]
+        self._server.ask("PUT", f"{self._index}.*/_mapping?allow_no_indices=true", mappings)
         self._ready.touch()
 
     def tidy(self) -> None:

@@ -39,7 +39,7 @@ def roles(index: str, environments: list[str]) -> dict[str, object]:
         READER: {"indices": on(f"{index}.*", "read", "view_index_metadata")},
         KEEPER: {
             "cluster": ["monitor", "manage_index_templates"],
-            "indices": on(f"{index}.*", "view_index_metadata", "delete_index", "monitor"),
+            "indices": on(f"{index}.*", "manage"),
         },
     }
     for one in environments:

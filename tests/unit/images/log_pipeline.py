@@ -196,6 +196,14 @@ class Pipeline:
                 return self.ask(path, body, user, password, method)
             raise Refused(error.code, error.read().decode()) from error
 
+    def admits(self, user: str, password: str, indices: str) -> bool:
+        """Whether a user may read these."""
+        try:
+            self.ask(f"{indices}/_count", user=user, password=password)
+        except Refused:
+            return False
+        return True
+
     def bulk(self, text: str) -> None:
         """As the shipper does."""
         found = self.ask("_bulk", text, logs.WRITER)

@@ -184,14 +184,7 @@ def test_a_branchs_lines_carry_its_name_and_a_reader_sees_one_environment(
     password = logs.reader_password("feature", "re ader$")
     login = {"user": user, "password": password}
 
-    def let_in() -> bool:
-        try:
-            pipeline.ask(f"{logs.indices_of('feature')}/_count", **login)
-        except Refused:
-            return False
-        return True
-
-    pipeline.wait(let_in, 60)
+    pipeline.wait(lambda: pipeline.admits(user, password, logs.indices_of("feature")), 60)
     found = pipeline.documents(index="*", **login)
     assert {one["environment"] for one in found} == {"feature"}
     for other in ("test", "feature-x"):

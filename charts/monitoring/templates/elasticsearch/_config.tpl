@@ -34,8 +34,8 @@ What the indices of logs are like: one for each environment and day. What the sh
 so no line can be refused because a field of it is something else than in the line before.
 */}}
 {{- define "monitoring.elasticsearch.template" -}}
-{{- $fields := dict "@timestamp" "date_nanos" "message" "text" "traceback" "text" "sequence" "long" "try_number" "integer" "map_index" "integer" "duration" "double" -}}
-{{- range $name := list "level" "logger" "environment" "namespace" "pod" "container" "stream" "dag_id" "task_id" "run_id" "ti_id" "final_state" -}}
+{{- $fields := dict "@timestamp" "date_nanos" "message" "text" "traceback" "text" "sequence" "long" "offset" "long" "try_number" "integer" "map_index" "integer" "duration" "double" -}}
+{{- range $name := list "level" "logger" "environment" "namespace" "pod" "container" "stream" "dag_id" "task_id" "run_id" "ti_id" "log_id" "final_state" -}}
 {{- $_ := set $fields $name "keyword" -}}
 {{- end -}}
 {{- $properties := dict "extra" (dict "type" "keyword" "index" false "doc_values" false) -}}

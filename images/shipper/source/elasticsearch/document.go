@@ -18,7 +18,7 @@ import (
 var texts = map[string]string{
 	"event": "message", "level": "level", "logger": "logger",
 	"dag_id": "dag_id", "task_id": "task_id", "run_id": "run_id", "ti_id": "ti_id",
-	"final_state": "final_state",
+	"timestamp": "timestamp", "final_state": "final_state",
 }
 
 var numbers = []string{"try_number", "map_index"}
@@ -58,6 +58,7 @@ func newDocument(c *Config, resource pcommon.Resource, record plog.LogRecord) do
 		"stream":      read(record.Attributes(), "log.iostream"),
 	}
 	addLine(source, record.Body().AsString())
+	addReading(source, at)
 	// A file that the kubelet began anew has the offsets of the one before, but later times.
 	origin := fmt.Sprintf("%s/%s/%s/%d/%d", uid, container, restart, at.UnixNano(), offset)
 	sum := sha256.Sum256([]byte(origin))
@@ -85,6 +86,8 @@ func addLine(source map[string]any, line string) {
 		case key == "error_detail":
 			if trace := traceback(value); trace != "" {
 				source["traceback"] = trace
+				// What Airflow's UI makes a traceback of.
+				source[key] = value
 			}
 		case key == "duration" && isFinite(value):
 			source[key] = value
@@ -99,6 +102,25 @@ func addLine(source map[string]any, line string) {
 	if text, err := json.Marshal(extra); err == nil && len(extra) > 0 {
 		source["extra"] = string(text)
 	}
+}
+
+// addReading adds what Airflow's provider finds a try's lines by, and reads them in order by: it asks for those beyond an
+// offset, so no two lines of a try may have the same. A try may have several pods, one after the other.
+func addReading(source map[string]any, at time.Time) {
+	try, isTry := source["try_number"]
+	for _, key := range []string{"dag_id", "task_id", "run_id"} {
+		_, isThere := source[key]
+		isTry = isTry && isThere
+	}
+	if !isTry {
+		return
+	}
+	mapIndex, isMapped := source["map_index"]
+	if !isMapped {
+		mapIndex = -1
+	}
+	source["log_id"] = fmt.Sprintf("%v-%v-%v-%v-%v", source["dag_id"], source["task_id"], source["run_id"], mapIndex, try)
+	source["offset"] = at.UnixNano()
 }
 
 func isNumber(key string) bool {
