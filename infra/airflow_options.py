@@ -19,6 +19,7 @@ OWNED: Final[Mapping[str, str]] = {
     "api.port": "the value ui.port is the Service's; inside the pod it is fixed",
     "api.secret_key": "./aerodrome config set apiSecretKey --secret",
     "api.workers": "the value apiServer.workers",
+    "api_auth.jwt_kid": "it follows from the secret: ./aerodrome config set jwtSecret --secret",
     "api_auth.jwt_secret": "./aerodrome config set jwtSecret --secret",
     "core.auth_manager": "the image is built for the FAB auth manager",
     "core.dags_are_paused_at_creation": "the value dagsPausedAtCreation",

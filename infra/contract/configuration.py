@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
 
-from infra.contract import dag_sources, executors, logs, versions
+from infra.contract import dag_sources, executors, logs, token_keys, versions
 from infra.contract.metrics import MonitoringScope
 from infra.contract.settings import FORMER_KEYS, NAMESPACE, SETTINGS, Secrets, Settings
 from infra.contract.tenancy import Tenancy
@@ -86,6 +86,7 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
         *_check_together(settings),
         *_check_executor(settings, secrets),
         *_check_dags(settings, secrets),
+        *_check_token_keys(secrets),
         *_check_monitoring(settings, secrets),
         *_check_task_logs(settings),
         *_check_versions(settings),
@@ -220,6 +221,17 @@ def _check_dags(settings: Settings, secrets: Secrets) -> list[str]:
             f"does not use it: pulumi config rm {NAMESPACE}:{useless}"
         )
     return problems
+
+
+def _check_token_keys(secrets: Secrets) -> list[str]:
+    """Airflow must accept the tokens that it signs."""
+    accepted = token_keys.split(secrets.accepted_jwt_secrets)
+    if not accepted or secrets.jwt_secret in accepted:
+        return []
+    return [
+        f"{NAMESPACE}:acceptedJwtSecrets does not have the value of {NAMESPACE}:jwtSecret: no token of Airflow would be "
+        f"accepted: pulumi config rm {NAMESPACE}:acceptedJwtSecrets"
+    ]
 
 
 def _check_tenancy(settings: Settings) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final, TypeVar
 from urllib.parse import quote
 
-from infra.contract import grafana, logs, metrics
+from infra.contract import grafana, logs, metrics, token_keys
 from infra.contract.naming import Names
 from infra.contract.settings import Secrets, Settings
 
@@ -32,6 +32,7 @@ SECRET_NAMES: Final[Mapping[str, str]] = {
 KEPT_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "fernetKey": (SECRET_NAMES["fernet"],),
     "jwtSecret": (SECRET_NAMES["jwt"],),
+    "acceptedJwtSecrets": (SECRET_NAMES["jwt"],),
     "apiSecretKey": (SECRET_NAMES["api"],),
     "databasePassword": (SECRET_NAMES["database"], SECRET_NAMES["pgbouncer"]),
     "adminPassword": (SECRET_NAMES["admin"],),
@@ -80,7 +81,7 @@ def airflow_secrets(
     """Those that every executor needs; the connections lead to Airflow's database."""
     return {
         "fernet": {FERNET_ENTRY: secrets.fernet_key},
-        "jwt": {"jwt-secret": secrets.jwt_secret},
+        "jwt": _token_keys(secrets),
         "api": {"api-secret-key": secrets.api_secret_key},
         "database": {
             "connection": connection,
@@ -95,6 +96,17 @@ def airflow_secrets(
             "email": settings.admin_email,
         },
     }
+
+
+def _token_keys(secrets: Secrets) -> dict[str, str]:
+    """The key that signs tokens, and those whose tokens are accepted while it is replaced."""
+    found = {
+        token_keys.KEY_ENTRY: secrets.jwt_secret,
+        token_keys.ID_ENTRY: token_keys.key_id(secrets.jwt_secret),
+    }
+    if accepted := token_keys.split(secrets.accepted_jwt_secrets):
+        found[token_keys.SET_ENTRY] = token_keys.key_set(accepted)
+    return found
 
 
 def celery_secret(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from infra.contract import dag_sources, executors, logs, task_policies
+from infra.contract import dag_sources, executors, logs, task_policies, token_keys
 from infra.contract.metrics import MonitoringScope
 from infra.contract.naming import ENVIRONMENT_MAX_LENGTH, ENVIRONMENT_PATTERN
 from infra.contract.rules import (
@@ -453,7 +453,7 @@ class Secrets:
 
     jwt_secret: str = secret(
         "Signs the tokens between Airflow's components, 32 characters or more.",
-        check=at_least(32),
+        check=at_least(token_keys.SHORTEST),
         make=token(48),
     )
 
@@ -534,6 +534,12 @@ class Secrets:
         passwords of the readers of one environment follow from it.""",
         check=at_least(12),
         make=token(24),
+    )
+
+    accepted_jwt_secrets: str = given_secret(
+        """While `jwtSecret` is replaced: whose tokens are accepted, in place of its own, one secret a line. `secrets rotate jwt`
+        sets it, and takes it away in the end; leave it alone.""",
+        check=token_keys.check,
     )
 
     git_token: str = given_secret(

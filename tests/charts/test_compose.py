@@ -56,6 +56,10 @@ def test_the_file_runs_what_the_chart_runs(executor: str) -> None:
                 plain[item["name"]] = item["value"]
             else:
                 reference = item["valueFrom"]["secretKeyRef"]
+                if item["name"] == "AERODROME_TOKEN_KEYS":
+                    # It is there while a key is replaced, and none is here.
+                    assert reference["optional"]
+                    continue
                 secret[item["name"]] = f"{reference['name']}-{reference['key']}"
         told = {name: value.replace("$$", "$") for name, value in service["environment"].items()}
         files = {

@@ -10,9 +10,11 @@ PRIVATE = {
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": ("my-database", "connection"),
     "AIRFLOW__CORE__FERNET_KEY": ("my-fernet", "fernet-key"),
     "AIRFLOW__API_AUTH__JWT_SECRET": ("my-jwt", "jwt-secret"),
+    "AIRFLOW__API_AUTH__JWT_KID": ("my-jwt", "jwt-kid"),
     "AIRFLOW__API__SECRET_KEY": ("my-api", "api-secret-key"),
 }
 ASYNC = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": ("my-database", "async-connection")}
+ACCEPTED = {"AERODROME_TOKEN_KEYS": ("my-jwt", "jwks")}
 SECRETS = {"my-fernet", "my-jwt", "my-api", "my-database", "my-admin"}
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 
@@ -49,7 +51,8 @@ def test_the_chart_makes_no_secret() -> None:
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_components_read_the_four_secrets_by_name(component: str) -> None:
     container = containers(render())[f"airflow-{component}/{component}"]
-    assert from_secrets(container) == PRIVATE | ASYNC
+    accepted = ACCEPTED if component == "api-server" else {}
+    assert from_secrets(container) == PRIVATE | ASYNC | accepted
 
 
 def test_a_task_gets_no_secret_at_all() -> None:

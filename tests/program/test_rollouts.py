@@ -93,6 +93,8 @@ CHANGES = {
     # No pod reads it: it changes the checksums of what they read.
     "checksumKey": Change("another-key-of-checksums-32-characters", AIRFLOW | {"database"}),
     "jwtSecret": Change("another-jwt-secret-of-32-characters!", AIRFLOW),
+    # The one that signs is among them.
+    "acceptedJwtSecrets": Change(f"{SECRETS['jwtSecret']}\nanother-jwt-secret-of-32-characters!", AIRFLOW),
     "apiSecretKey": Change("another-api-key-of-16", AIRFLOW),
     "databasePassword": Change("another/p@ssword", AIRFLOW | {"database"}),
     "adminPassword": Change("another-password", {"migration"}),

@@ -112,6 +112,13 @@ capabilities:
     secretKeyRef:
       name: {{ .Values.secrets.jwt }}
       key: jwt-secret
+- name: AIRFLOW__API_AUTH__JWT_KID
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.secrets.jwt }}
+      key: jwt-kid
+      # Without it tokens do not say which key has signed them, and the key cannot be replaced while tasks run.
+      optional: true
 - name: AIRFLOW__API__SECRET_KEY
   valueFrom:
     secretKeyRef:

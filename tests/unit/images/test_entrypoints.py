@@ -76,6 +76,26 @@ class TestAirflow:
         assert done.stdout == ""
         assert "AIRFLOW__CORE__FERNET_KEY" in done.stderr
 
+    def test_keys_of_tokens_are_in_a_file_that_airflow_is_told_of(self, tmp_path: Path) -> None:
+        show = 'cat "$AIRFLOW__API_AUTH__TRUSTED_JWKS_URL"; stat -c %a "$AIRFLOW__API_AUTH__TRUSTED_JWKS_URL"; env'
+        done = subprocess.run(
+            [IMAGES / "airflow" / "entrypoint", "sh", "-c", show],
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(tmp_path),
+                "AERODROME_TOKEN_KEYS": '{"keys": []}',
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        lines = done.stdout.splitlines()
+        assert lines[:2] == ['{"keys": []}', "600"]
+        assert not [line for line in lines if line.startswith("AERODROME_TOKEN_KEYS")]
+
+    def test_without_such_keys_airflow_is_told_of_none(self, tmp_path: Path) -> None:
+        assert "TRUSTED_JWKS_URL" not in self.variables(tmp_path, "env").stdout
+
     def test_it_has_its_run_bit(self) -> None:
         """Without it a container ends with "permission denied": the report's compose file did."""
         for image in ("airflow", "postgres", "redis", "pgbouncer"):
