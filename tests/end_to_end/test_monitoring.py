@@ -8,6 +8,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -174,6 +175,9 @@ class TestLogs:
             assert secret not in everything
 
 
+BREAKS_SECONDS = 20
+"""From now on: longer than a push, which refuses what is broken already."""
+
 TRACES = "refused: "
 """Of the exception with the secrets in it."""
 
@@ -256,7 +260,7 @@ class TestAlerts:
         assert not self.beyond(heartbeat, monitoring)
         assert not self.beyond(imports, monitoring)
         folder = kit.folder / "watched"
-        (folder / "broken.py").write_text(watched_dags.BROKEN)
+        (folder / "broken.py").write_text(watched_dags.breaks_at(time.time() + BREAKS_SECONDS))
         kit.json("dags", "push", str(folder))
         kit.kubectl("-n", "airflow", "scale", "--replicas=0", "deployment/airflow-scheduler")
         try:
@@ -298,8 +302,10 @@ class TestBranch:
         password = logs.reader_password(own, monitoring.secret(logs.SECRET, logs.READER))
         with monitoring.elasticsearch(logs.reader_of(own), password) as server:
             assert server.search(logs.indices_of(own), _newest())
+            assert server.search(logs.indices_of(BASE), _newest()) == []
+            today = f"{datetime.now(UTC):%Y.%m.%d}"
             with pytest.raises(KitError, match="403"):
-                server.search(logs.indices_of(BASE), _newest())
+                server.search(f"{logs.INDEX}.{BASE}.{today}", _newest())
             assert {one["environment"] for one in server.search("airflow.*", _newest())} == {own}
 
 

@@ -92,15 +92,18 @@ with on_its_own("watched_steadily"):
     talk()
 '''
 
-BROKEN = '''"""Cannot be imported where there is a Kubernetes: the check before a push has none."""
 
-import os
+def breaks_at(when: float) -> str:
+    """A DAG file that can be imported until that time: what cannot be imported is not published."""
+    return f'''"""It stands on something that goes away."""
+
+import time
 
 from airflow.sdk import DAG
 
-if os.environ.get("KUBERNETES_SERVICE_HOST"):
-    raise RuntimeError("broken in the cluster")
-
-with DAG("broken", schedule=None):
+with DAG("watched_broken", schedule=None):
     pass
+
+if time.time() > {when}:
+    raise RuntimeError("what it stands on is gone")
 '''
