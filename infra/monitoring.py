@@ -97,6 +97,7 @@ class Monitoring(pulumi.ComponentResource):
                 self._secret(metrics.NAMESPACE, metrics.MONITOR_SECRET, database),
             ]
             values |= _metrics_values(
+                stack.settings,
                 images,
                 stack.checksum(passwords),
                 pulumi.Output.all(**database).apply(stack.checksum),
@@ -190,7 +191,10 @@ def deploy_monitoring(
 
 
 def _metrics_values(
-    images: Mapping[str, Any], checksum: str, database_checksum: pulumi.Output[str]
+    settings: Settings,
+    images: Mapping[str, Any],
+    checksum: str,
+    database_checksum: pulumi.Output[str],
 ) -> dict[str, Any]:
     """The chart's values: its values.schema.json is the contract."""
     return {
@@ -203,6 +207,7 @@ def _metrics_values(
         metrics.TELEGRAF: {
             "image": images[metrics.TELEGRAF],
             "storage": _storage(TELEGRAF_DISK_GB),
+            "certificates": list(settings.certificates),
             "postgresql": {
                 "secret": metrics.MONITOR_SECRET,
                 "secretChecksum": database_checksum,

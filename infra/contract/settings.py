@@ -19,6 +19,7 @@ from infra.contract.rules import (
     check_instance_types,
     check_network,
     check_networks,
+    check_servers,
     check_values_files,
     fernet_key,
     given_secret,
@@ -357,6 +358,13 @@ class Settings:
         the environment's branch, if that is one of GitHub; otherwise alerts have no links.""",
         pattern=r"(https?://[A-Za-z0-9._~:/?@&+=%-]+)?",
         allowed="an address such as https://git.example.com/team/kit/docs/runbooks",
+    )
+
+    certificates: tuple[str, ...] = setting(
+        (),
+        """Servers with TLS whose certificates are watched, with monitoring metrics: a JSON list of HOST:PORT, such as the
+        address of the UI. Elasticsearch's own is watched anyway. Default none.""",
+        check=check_servers,
     )
 
     ui_service_type: str = setting(

@@ -1,6 +1,7 @@
 """charts/monitoring: what pods may do and reach, what is secret, what changes with which value."""
 
 import json
+import tomllib
 from copy import deepcopy
 from typing import Any
 
@@ -133,6 +134,36 @@ def test_telegraf_may_ask_kubelets_for_figures_and_for_nothing_else() -> None:
     assert influxdb["automountServiceAccountToken"] is False
 
 
+def config(values: Object) -> Object:
+    (text,) = rendered(values).find("ConfigMap", metrics.STATSD_SERVICE)["data"].values()
+    return tomllib.loads(text)
+
+
+def test_certificates_are_watched_elasticsearchs_with_logs() -> None:
+    own = f"tcp://{logs.ELASTICSEARCH_SERVICE}.{metrics.NAMESPACE}.svc:{logs.ELASTICSEARCH_PORT}"
+    other = {"telegraf": {"certificates": ["a.example:443", "b.example:8443"]}}
+    both = merge(merge(LEAST, LOGS), {"metrics": {"enabled": True}})
+    assert "x509_cert" not in config(LEAST)["inputs"]
+    for values, sources in (
+        (merge(LEAST, other), ["tcp://a.example:443", "tcp://b.example:8443"]),
+        (both, [own]),
+        (merge(both, other), [own, "tcp://a.example:443", "tcp://b.example:8443"]),
+    ):
+        (found,) = config(values)["inputs"]["x509_cert"]
+        assert found["sources"] == sources
+
+
+def test_lines_that_arrive_are_counted_where_there_are_metrics() -> None:
+    def told(values: Object) -> list[str]:
+        containers = dict(rendered(values).containers())
+        (keeper,) = [one for name, one in containers.items() if name.endswith("/keeper")]
+        return [one["value"] for one in keeper["env"] if one["name"] == "STATSD"]
+
+    assert told(LOGS) == []
+    both = merge(merge(LEAST, LOGS), {"metrics": {"enabled": True}})
+    assert told(both) == [f"{metrics.STATSD_SERVICE}:{metrics.STATSD_PORT}"]
+
+
 def test_who_may_reach_influxdb() -> None:
     policy = rendered().find("NetworkPolicy", metrics.INFLUXDB_SERVICE)["spec"]
     peers = [peer["podSelector"]["matchLabels"] for peer in policy["ingress"][0]["from"]]
@@ -217,6 +248,7 @@ def test_every_value_has_a_default() -> None:
         ({"influxdb": {"colour": "red"}}, "colour"),
         ({"telegraf": {"image": {"repository": ""}}}, "telegraf.image.repository"),
         ({"telegraf": {"storage": {"size": "lots"}}}, "size"),
+        ({"telegraf": {"certificates": ["https://a.example"]}}, "certificates"),
     ],
 )
 def test_what_cannot_be_is_refused(values: Object, words: str) -> None:

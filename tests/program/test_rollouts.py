@@ -76,6 +76,7 @@ CHANGES = {
     "metricsDatabasePassword": Change("another-database-password", NOBODY),
     "logsWriterPassword": Change("another-logs-writer-password", NOBODY),
     "logsReaderPassword": Change("another-logs-reader-password", NOBODY),
+    "certificates": Change('["airflow.example.org:443"]', NOBODY),
     "grafana": Change("false", NOBODY),
     "runbookUrl": Change("https://git.example/docs/runbooks", NOBODY),
     "grafanaAdminPassword": Change("another-login-password", NOBODY),
