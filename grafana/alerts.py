@@ -5,13 +5,16 @@ from enum import StrEnum
 from typing import Final
 
 from grafana.boards.dags import ENDED
-from grafana.boards.infrastructure import CONNECTIONS_USED, DISK_USED
+from grafana.boards.infrastructure import CONNECTIONS_USED, DAYS_LEFT, DISK_USED
 from grafana.influxql import outer, select
 from infra.contract import metrics
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 FAILED_RUNS: Final = 3
 """In a row."""
+
+CERTIFICATE_DAYS: Final = 14
+"""Those that renew themselves have done so a month before the end."""
 
 _ENVIRONMENT = metrics.ENVIRONMENT_TAG
 _DAG = (_ENVIRONMENT, "dag_id")
@@ -183,5 +186,36 @@ ALERTS: Final = (
         "gt",
         80,
         "5m",
+    ),
+    Alert(
+        "logs-not-arriving",
+        "Logs do not arrive",
+        "No line of {{ $labels.environment }} has come to Elasticsearch for ten minutes or more.",
+        Severity.warning,
+        select(
+            'moving_average(sum("value"), 2) AS "lines"',
+            metrics.LOGS_ARRIVED.name,
+            by=[_ENVIRONMENT],
+            every="10m",
+        ),
+        3 * HOUR,
+        "lt",
+        0.5,
+        "1m",
+    ),
+    Alert(
+        "certificate-near-its-end",
+        "A certificate is near its end",
+        'The certificate of {{ $labels.source }} is valid for {{ printf "%.0f" $values.B.Value }} days.',
+        Severity.warning,
+        select(
+            DAYS_LEFT,
+            metrics.CERTIFICATE.name,
+            by=metrics.CERTIFICATE.tags,
+        ),
+        HOUR,
+        "lt",
+        CERTIFICATE_DAYS,
+        "10m",
     ),
 )

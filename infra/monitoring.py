@@ -12,6 +12,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra.address import Address
+from infra.alert_contacts import contact_secret, contact_values
 from infra.cluster import STORAGE_CLASS, Cluster
 from infra.content import PROJECT_ROOT, content_hash
 from infra.contract import grafana, logs, metrics
@@ -100,12 +101,15 @@ class Monitoring(pulumi.ComponentResource):
                 self._secret(metrics.NAMESPACE, metrics.MONITOR_SECRET, database),
             ]
             values |= _metrics_values(
+                stack.settings,
                 images,
                 stack.checksum(passwords),
                 pulumi.Output.all(**database).apply(stack.checksum),
             )
             if stack.settings.grafana:
                 needed.append(self._grafana_secret())
+                if content := contact_secret(stack):
+                    needed.append(self._secret(metrics.NAMESPACE, grafana.CONTACTS_SECRET, content))
                 values |= _grafana_values(stack)
         if scope.with_logs:
             passwords = {
@@ -194,7 +198,10 @@ def deploy_monitoring(
 
 
 def _metrics_values(
-    images: Mapping[str, Any], checksum: str, database_checksum: pulumi.Output[str]
+    settings: Settings,
+    images: Mapping[str, Any],
+    checksum: str,
+    database_checksum: pulumi.Output[str],
 ) -> dict[str, Any]:
     """The chart's values: its values.schema.json is the contract."""
     return {
@@ -207,6 +214,7 @@ def _metrics_values(
         metrics.TELEGRAF: {
             "image": images[metrics.TELEGRAF],
             "storage": _storage(TELEGRAF_DISK_GB),
+            "certificates": list(settings.certificates),
             "postgresql": {
                 "secret": metrics.MONITOR_SECRET,
                 "secretChecksum": database_checksum,
@@ -220,6 +228,7 @@ def _grafana_values(stack: Stack) -> dict[str, Any]:
     read = {
         grafana.ADMIN: secrets.grafana_admin_password,
         metrics.READER: secrets.metrics_reader_password,
+        **contact_secret(stack),
     }
     return {
         grafana.GRAFANA: {
@@ -228,6 +237,7 @@ def _grafana_values(stack: Stack) -> dict[str, Any]:
             "secret": grafana.SECRET,
             "secretChecksum": stack.checksum(read),
             "runbookUrl": grafana.runbook_url(settings.runbook_url, settings.repository),
+            **contact_values(stack),
         }
     }
 

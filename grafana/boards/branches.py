@@ -4,7 +4,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana.boards.infrastructure import by_database
 from grafana.influxql import INTERVAL, select
-from grafana.panels import BYTES, MILLISECONDS, WIDTH, Line, board, graph, rows
+from grafana.panels import BYTES, MILLISECONDS, Line, board, graph, rows
 from infra.contract.metrics import ENVIRONMENT_TAG
 
 _BY = (ENVIRONMENT_TAG,)
@@ -42,12 +42,12 @@ def dashboard() -> Dashboard:
                 _over_time('sum("value") AS "heartbeats"', "airflow_scheduler_heartbeat"),
             )
         )
+        .with_panel(graph("Lines of logs", _over_time('sum("value") AS "lines"', "logs_arrived")))
         .with_panel(
             graph(
                 "Size of databases",
                 by_database('last("size_bytes") AS "size"'),
                 unit=BYTES,
-                span=WIDTH,
                 description="The name of a branch's database has its environment's in it.",
             )
         )

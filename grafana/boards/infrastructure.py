@@ -1,15 +1,17 @@
-"""The cluster's nodes, and PostgreSQL."""
+"""The cluster's nodes, PostgreSQL, and certificates."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana.influxql import INTERVAL, select
-from grafana.panels import BYTES, PERCENT, WIDTH, Line, bars, board, graph
+from grafana.panels import BYTES, PERCENT, Line, bars, board, graph
 from infra.contract import metrics
 
 _NODE = metrics.NODE.name
 _BY = ("node_name",)
 DISK_USED = 'last("fs_used_bytes") / last("fs_capacity_bytes") * 100 AS "used"'
 """Percent."""
+
+DAYS_LEFT = 'last("expiry") / 86400 AS "days"'
 
 CONNECTIONS_USED = 'last("connections") / last("connection_limit") * 100 AS "used"'
 """Percent."""
@@ -37,8 +39,11 @@ def dashboard() -> Dashboard:
         metrics.POSTGRESQL.name,
         every=INTERVAL,
     )
+    certificates = select(
+        DAYS_LEFT, metrics.CERTIFICATE.name, by=metrics.CERTIFICATE.tags, every=INTERVAL
+    )
     return (
-        board("aerodrome-infrastructure", "Infrastructure", "The cluster's nodes, and PostgreSQL.")
+        board("aerodrome-infrastructure", "Infrastructure", "Nodes, PostgreSQL, certificates.")
         .with_panel(graph("Processors in use", [Line(processors, name)]))
         .with_panel(graph("Memory in use", [Line(memory, name)], unit=BYTES))
         .with_panel(graph("Memory available, the least", [Line(free, name)], unit=BYTES))
@@ -55,9 +60,9 @@ def dashboard() -> Dashboard:
                 "PostgreSQL: size by database",
                 by_database('last("size_bytes") AS "size"'),
                 unit=BYTES,
-                span=WIDTH,
             )
         )
+        .with_panel(graph("Certificates: days left", [Line(certificates, "$tag_source")]))
         .with_panel(
             bars("Disk in use now", select(DISK_USED, _NODE, by=_BY), name, unit=PERCENT, most=100)
         )

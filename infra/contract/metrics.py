@@ -76,7 +76,8 @@ class Measurement:
     name: str
     kind: str
     """`counter`: the number of events since the point before. `gauge`: a level. `timing`: in milliseconds. `runs`: of a
-    minute. `node`: of a node's kubelet. `server`, `database`: of PostgreSQL. Their fields: `FIELDS`."""
+    minute. `node`: of a node's kubelet. `server`, `database`: of PostgreSQL.
+    `certificate`: in seconds. Their fields: `FIELDS`."""
     tags: tuple[str, ...]
     doc: str
 
@@ -105,6 +106,7 @@ FIELDS: Final = {
     ),
     "server": ("connections", "connection_limit"),
     "database": ("connections", "connection_limit", "size_bytes"),
+    "certificate": ("expiry",),
 }
 """What points of a kind have; a node's have more, which nothing asks for."""
 
@@ -158,6 +160,15 @@ RUNS_ENDED: Final = Measurement(
 NODE: Final = Measurement("kubernetes_node", "node", ("node_name",), "A node's figures.")
 """The kubelets'. Without `ENVIRONMENT_TAG`."""
 
+LOGS_ARRIVED: Final = Measurement(
+    "logs_arrived", "counter", (), "Lines of logs that Elasticsearch has, and had not before."
+)
+"""Elasticsearch's keeper counts them: images/elasticsearch."""
+
+CERTIFICATE: Final = Measurement(
+    "x509_cert", "certificate", ("source",), "How long a server's certificate is still valid."
+)
+
 POSTGRESQL: Final = Measurement(
     "postgresql_server", "server", (), "Connections, and how many there can be."
 )
@@ -166,4 +177,12 @@ POSTGRESQL_DATABASE: Final = Measurement(
 )
 """A branch's has a limit of its own. Both are without `ENVIRONMENT_TAG`."""
 
-ALL: Final = (*AIRFLOW, RUNS_ENDED, NODE, POSTGRESQL, POSTGRESQL_DATABASE)
+ALL: Final = (
+    *AIRFLOW,
+    RUNS_ENDED,
+    LOGS_ARRIVED,
+    NODE,
+    POSTGRESQL,
+    POSTGRESQL_DATABASE,
+    CERTIFICATE,
+)

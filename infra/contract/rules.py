@@ -189,6 +189,15 @@ def check_instance_types(values: tuple[str, ...]) -> str | None:
     return f"must be EC2 instance types such as m7i.large, not {wrong[0]!r}" if wrong else None
 
 
+def check_servers(values: tuple[str, ...]) -> str | None:
+    """Hosts with their ports."""
+    for value in values:
+        found = re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?:([0-9]{1,5})", value)
+        if not found or not 0 < int(found[2]) < 65536:
+            return f"must be a list of HOST:PORT such as airflow.example.org:443, not {value!r}"
+    return None
+
+
 def check_values_files(values: tuple[str, ...]) -> str | None:
     """Paths of YAML files in the project, so that every checkout finds them."""
 

@@ -1,6 +1,7 @@
 """charts/monitoring: what pods may do and reach, what is secret, what changes with which value."""
 
 import json
+import tomllib
 from copy import deepcopy
 from typing import Any
 
@@ -52,6 +53,26 @@ GRAFANA: Object = merge(
     },
 )
 """Metrics with a Grafana."""
+
+
+CONTACTS: Object = merge(
+    GRAFANA,
+    {
+        "grafana": {
+            "contacts": {
+                "secret": "my-contacts",
+                "email": {
+                    "addresses": ["ops@example.org"],
+                    "host": "mail.example.org",
+                    "from": "kit@example.org",
+                    "user": "kit",
+                },
+                "webhook": "open",
+            }
+        }
+    },
+)
+"""That sends alerts."""
 
 
 def rendered(values: Object = LEAST) -> Rendered:
@@ -113,7 +134,14 @@ def test_passwords_are_files_and_only_of_who_needs_them() -> None:
     assert users == {
         metrics.INFLUXDB_SERVICE: list(metrics.USERS),
         metrics.STATSD_SERVICE: [metrics.WRITER, metrics.MONITOR_ADDRESS],
-        grafana.SERVICE: [metrics.READER, grafana.ADMIN],
+        grafana.SERVICE: [
+            metrics.READER,
+            grafana.ADMIN,
+            "smtp-password",
+            "slack-url",
+            "webhook-url",
+            "webhook-token",
+        ],
         logs.ELASTICSEARCH_SERVICE: list(logs.USERS),
         SHIPPER: [logs.WRITER],
     }
@@ -131,6 +159,36 @@ def test_telegraf_may_ask_kubelets_for_figures_and_for_nothing_else() -> None:
     ]
     influxdb = dict(rendered().pod_specs())[metrics.INFLUXDB_SERVICE]
     assert influxdb["automountServiceAccountToken"] is False
+
+
+def config(values: Object) -> Object:
+    (text,) = rendered(values).find("ConfigMap", metrics.STATSD_SERVICE)["data"].values()
+    return tomllib.loads(text)
+
+
+def test_certificates_are_watched_elasticsearchs_with_logs() -> None:
+    own = f"tcp://{logs.ELASTICSEARCH_SERVICE}.{metrics.NAMESPACE}.svc:{logs.ELASTICSEARCH_PORT}"
+    other = {"telegraf": {"certificates": ["a.example:443", "b.example:8443"]}}
+    both = merge(merge(LEAST, LOGS), {"metrics": {"enabled": True}})
+    assert "x509_cert" not in config(LEAST)["inputs"]
+    for values, sources in (
+        (merge(LEAST, other), ["tcp://a.example:443", "tcp://b.example:8443"]),
+        (both, [own]),
+        (merge(both, other), [own, "tcp://a.example:443", "tcp://b.example:8443"]),
+    ):
+        (found,) = config(values)["inputs"]["x509_cert"]
+        assert found["sources"] == sources
+
+
+def test_lines_that_arrive_are_counted_where_there_are_metrics() -> None:
+    def told(values: Object) -> list[str]:
+        containers = dict(rendered(values).containers())
+        (keeper,) = [one for name, one in containers.items() if name.endswith("/keeper")]
+        return [one["value"] for one in keeper["env"] if one["name"] == "STATSD"]
+
+    assert told(LOGS) == []
+    both = merge(merge(LEAST, LOGS), {"metrics": {"enabled": True}})
+    assert told(both) == [f"{metrics.STATSD_SERVICE}:{metrics.STATSD_PORT}"]
 
 
 def test_who_may_reach_influxdb() -> None:
@@ -189,7 +247,7 @@ def with_value(values: Object, path: tuple[str, ...], value: Any) -> Object:
 def test_every_value_changes_what_is_rendered(path: tuple[str, ...]) -> None:
     least = LOGS if path[0] in ("logs", "elasticsearch", "shipper") else LEAST
     if path[0] == "grafana":
-        least = GRAFANA
+        least = CONTACTS if path[1] == "contacts" else GRAFANA
     if path[-1] == "tag":
         least = with_value(least, (*path[:-1], "digest"), "")
         least = with_value(least, path, "v0")
@@ -217,6 +275,7 @@ def test_every_value_has_a_default() -> None:
         ({"influxdb": {"colour": "red"}}, "colour"),
         ({"telegraf": {"image": {"repository": ""}}}, "telegraf.image.repository"),
         ({"telegraf": {"storage": {"size": "lots"}}}, "size"),
+        ({"telegraf": {"certificates": ["https://a.example"]}}, "certificates"),
     ],
 )
 def test_what_cannot_be_is_refused(values: Object, words: str) -> None:

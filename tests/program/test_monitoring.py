@@ -185,6 +185,14 @@ def test_a_new_password_in_postgresql_replaces_telegraf_and_who_makes_the_user(
     assert replaced(deployed(monitored).rendered, deployed(after).rendered) == {"migration"}
 
 
+def test_certificates_that_are_watched_are_a_setting() -> None:
+    watched = run_program({**CONFIG, "certificates": '["a.example:443"]'}, SECRETS)
+    assert values(watched, "-monitoring")["telegraf"]["certificates"] == ["a.example:443"]
+    for wrong in ("https://a.example", "a.example", "a.example:99999", ":443"):
+        with pytest.raises(Exception, match="must be a list of HOST:PORT such as"):
+            run_program({**CONFIG, "certificates": f'["{wrong}"]'}, SECRETS)
+
+
 def test_its_volumes_have_a_price(monitored: Program) -> None:
     release = monitored.one(RELEASE, "-monitoring")
     charges = list(BY_TYPE[RELEASE].price(release.inputs))
@@ -192,6 +200,16 @@ def test_its_volumes_have_a_price(monitored: Program) -> None:
         "metrics' volume": 10,
         "metrics' buffer": 1,
     }
+
+
+def test_elasticsearchs_keeper_may_send_what_it_counts(monitored: Program) -> None:
+    """It is in the namespace of Telegraf, which has the labels of who may."""
+    labels = monitored.one(NAMESPACE, "-monitoring").inputs["metadata"]["labels"]
+    policy = rendered(monitored).find("NetworkPolicy", metrics.STATSD_SERVICE)
+    peers = [
+        one["namespaceSelector"]["matchLabels"] for one in policy["spec"]["ingress"][0]["from"]
+    ]
+    assert [peer for peer in peers if peer.items() <= labels.items()]
 
 
 def test_what_is_missing_or_impossible_is_refused() -> None:

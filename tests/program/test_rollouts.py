@@ -79,6 +79,17 @@ CHANGES = {
     "logsReaderPassword": Change("another-logs-reader-password", NOBODY),
     "taskLogs": Change("elasticsearch", {"api-server"}),
     "kibanaUrl": Change("https://kibana.example.org", NOBODY),
+    # Grafana's alone, which is not of this release.
+    "alertEmails": Change('["ops@example.org"]', NOBODY),
+    "smtpHost": Change("smtp.example.org", NOBODY),
+    "smtpPort": Change("465", NOBODY),
+    "smtpFrom": Change("grafana@example.org", NOBODY),
+    "smtpUser": Change("grafana", NOBODY),
+    "smtpPassword": Change("a-password", NOBODY),
+    "alertSlackUrl": Change("https://hooks.example.org/services/T/B/x", NOBODY),
+    "alertWebhookUrl": Change("https://pager.example.org/v1", NOBODY),
+    "alertWebhookToken": Change("a-token", NOBODY),
+    "certificates": Change('["airflow.example.org:443"]', NOBODY),
     "grafana": Change("false", NOBODY),
     "runbookUrl": Change("https://git.example/docs/runbooks", NOBODY),
     "grafanaAdminPassword": Change("another-login-password", NOBODY),
@@ -94,7 +105,9 @@ CHANGES = {
     "checksumKey": Change("another-key-of-checksums-32-characters", AIRFLOW | {"database"}),
     "jwtSecret": Change("another-jwt-secret-of-32-characters!", AIRFLOW),
     # The one that signs is among them.
-    "acceptedJwtSecrets": Change(f"{SECRETS['jwtSecret']}\nanother-jwt-secret-of-32-characters!", AIRFLOW),
+    "acceptedJwtSecrets": Change(
+        f"{SECRETS['jwtSecret']}\nanother-jwt-secret-of-32-characters!", AIRFLOW
+    ),
     "apiSecretKey": Change("another-api-key-of-16", AIRFLOW),
     "databasePassword": Change("another/p@ssword", AIRFLOW | {"database"}),
     "adminPassword": Change("another-password", {"migration"}),

@@ -18,6 +18,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from arrivals import Arrivals
 from server_users import KEEPER, READER, WRITER, say, write_users
 
 PAUSE = 15.0
@@ -76,6 +77,7 @@ class Keeper:
         self._ready = own / "ready"
         self._server = Server(told["SERVER"], self._folder / "ca.crt", self._passwords[KEEPER])
         self._environments: list[str] = []
+        self._arrivals = Arrivals(told.get("STATSD", ""))
 
     def begin(self) -> None:
         """The template, and with it the pod is ready. What an older one has not named is named where lines are, too."""
@@ -97,6 +99,16 @@ class Keeper:
             self._environments = environments
             say(f"Readers of {', '.join(environments)}")
 
+    def count(self) -> None:
+        """What has come since the last look, for whoever watches that."""
+        if not self._arrivals.wanted:
+            return
+        path = f"{self._index}.*/_stats/docs?filter_path=indices.*.primaries.docs.count"
+        found = self._server.ask("GET", path).get("indices", {})
+        counts = {name: one["primaries"]["docs"]["count"] for name, one in found.items()}
+        environments = {name: environment for name, environment, _ in indices(list(counts))}
+        self._arrivals.tell({name: counts[name] for name in environments}, environments)
+
 
 def main() -> None:
     """Until it is told to stop; a server that does not answer is asked again."""
@@ -110,6 +122,7 @@ def main() -> None:
                 keeper.begin()
                 begun = True
             keeper.tidy()
+            keeper.count()
         except urllib.error.HTTPError as error:
             say(f"Elasticsearch answers {error.code}: {error.read()[:500]!r}")
         except OSError as error:

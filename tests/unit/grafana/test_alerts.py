@@ -228,6 +228,34 @@ def test_database_connections(pipeline: Pipeline) -> None:
     assert not any(base.values())
 
 
+def test_logs_not_arriving(pipeline: Pipeline) -> None:
+    points = Points()
+    for first, last in ((0, 30), (80, 120)):
+        span = range(START + first * MINUTE, START + last * MINUTE)
+        points.every(5 * MINUTE, "logs_arrived", span, 4, environment="quiet")
+        points.every(15, "logs_arrived", span, 100, environment="busy")
+    for name in ("quiet", "busy"):
+        fires = states("logs-not-arriving", pipeline, points, 119, environment=name)
+        firing = [minute for minute in range(120) if fires(minute)]
+        assert firing == list(range(firing[0], 80))
+        assert 40 <= firing[0] <= 51
+
+
+def test_certificate_near_its_end(pipeline: Pipeline) -> None:
+    points = Points()
+    for minute in range(0, 120, 5):
+        # A day a minute; renewed in the end.
+        left = max(30 - minute, 1) if minute < 40 else 90
+        for source, days in (("tcp://a.example:443", left), ("tcp://b.example:443", 15)):
+            when = START + minute * MINUTE
+            points.add("x509_cert", when, days * 86400, source=source)
+    fires = states("certificate-near-its-end", pipeline, points, 59, source="tcp://a.example:443")
+    assert [minute for minute in range(60) if fires(minute)] == list(range(30, 40))
+    other = rule("certificate-near-its-end")
+    found = history(other, pipeline, minutes(*range(60)), source="tcp://b.example:443")
+    assert not any(found.values())
+
+
 def test_every_alert_is_tested_here() -> None:
     names = {name for name in globals() if name.startswith("test_")}
     tested = {"dag-fails-in-a-row": "test_a_dag_that_fails_in_a_row"}

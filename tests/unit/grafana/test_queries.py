@@ -50,6 +50,10 @@ def data() -> Points:
         for when in (BASE + 100, BASE + 200):
             values = (number * 5 * 10**8, number * GIB, 3 * GIB, number * 20 * GIB, 50 * GIB)
             points.add("kubernetes_node", when, *values, node_name=node)
+    for environment, lines in ((DEV, 40), (FEATURE, 7)):
+        points.every(600, "logs_arrived", range(BASE, BASE + 1800), lines, environment=environment)
+    for when, days in ((BASE + 100, 12), (BASE + 200, 90)):
+        points.add("x509_cert", when, days * 86400, source="tcp://a.example:443")
     for when, used in ((BASE + 100, 90), (BASE + 200, 60)):
         points.add("postgresql_server", when, used, 297)
         for name, part, most, size in (("airflow", 2, 297, GIB), ("airflow_x", 3, 40, GIB // 8)):
@@ -173,6 +177,7 @@ EXPECTED: dict[str, dict[str, Found]] = {
         "PostgreSQL: connections": {"connections": 90, "limit": 297},
         "PostgreSQL: connections by database, the most": {"airflow": 45, "airflow_x": 30},
         "PostgreSQL: size by database": {"airflow": GIB, "airflow_x": GIB // 8},
+        "Certificates: days left": {"tcp://a.example:443": 90},
         "Disk in use now": {"node-a": 40, "node-b": 80},
     },
     "branches": {
@@ -180,6 +185,7 @@ EXPECTED: dict[str, dict[str, Found]] = {
         "Time that tasks ran": {DEV: 7000, FEATURE: 180},
         "Running tasks, the most": {DEV: 10},
         "Scheduler's heartbeats": {DEV: 720, FEATURE: 360, "elsewhere": 5040},
+        "Lines of logs": {DEV: 120, FEATURE: 21},
         "Size of databases": {"airflow": GIB, "airflow_x": GIB // 8},
         "Tries, and the time that they ran (ms)": {
             DEV: {"tries": 4, "time": 7000},

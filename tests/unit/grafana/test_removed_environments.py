@@ -83,6 +83,7 @@ def troubled(pipeline: Pipeline, environment: str, now: int) -> None:
     """An environment of which the alerts have much to tell."""
     points, here = Points(), {"environment": environment}
     points.every(5, "airflow_scheduler_heartbeat", range(now - 2400, now - 900), 1, **here)
+    points.every(60, "logs_arrived", range(now - 7200, now - 3600), 9, **here)
     for run in range(1, 5):
         points.add(
             "airflow_dagrun_duration_failed",
@@ -118,6 +119,7 @@ def firing(pipeline: Pipeline, environment: str, now: int) -> set[str]:
 
 
 OF_AN_ENVIRONMENT = {one.name for one in ALERTS} - {
+    "certificate-near-its-end",
     "disk-filling",
     "server-connections",
     "database-connections",

@@ -9,16 +9,16 @@ IMAGES = Path(__file__).resolve().parents[3] / "images"
 SCRIPTS = IMAGES / "airflow" / "scripts"
 
 
-def script(name: str) -> ModuleType:
-    """images/airflow/scripts/NAME.py. In the image the scripts see one another, so here too."""
-    specification = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+def script(name: str, folder: Path = SCRIPTS) -> ModuleType:
+    """FOLDER/NAME.py. In the image the scripts see one another, so here too."""
+    specification = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
     assert specification is not None
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     sys.modules[name] = module
-    sys.path.insert(0, str(SCRIPTS))
+    sys.path.insert(0, str(folder))
     try:
         specification.loader.exec_module(module)
     finally:
-        sys.path.remove(str(SCRIPTS))
+        sys.path.remove(str(folder))
     return module

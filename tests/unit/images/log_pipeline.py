@@ -43,6 +43,8 @@ class Pipeline:
     folder: Path
     port: int = field(default_factory=free_port)
     health_port: int = field(default_factory=free_port)
+    statsd: str = ""
+    """Whom the keeper tells what has come."""
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     def path(self, name: str) -> Path:
@@ -72,6 +74,7 @@ class Pipeline:
             "AUTHORITY": str(self.path("data") / "authority"),
             "SERVER": f"https://127.0.0.1:{self.port}",
             "PUBLISH_TO": "",
+            "STATSD": self.statsd,
         }
 
     def configure(self, **shipper: Any) -> None:
@@ -268,9 +271,9 @@ def event(text: str, **fields: Any) -> str:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Pipeline]:
+def running(folder: Path, statsd: str = "") -> Iterator[Pipeline]:
     """Both, until the block ends."""
-    pipeline = Pipeline(folder)
+    pipeline = Pipeline(folder, statsd=statsd)
     pipeline.configure()
     try:
         pipeline.start_server()

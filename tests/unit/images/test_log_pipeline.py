@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
@@ -11,8 +12,11 @@ import pytest
 from cli.base.elasticsearch import Elasticsearch
 from cli.base.errors import UserError
 from cli.operations import log_search
-from infra.contract import logs
+from infra.contract import logs, metrics
+from tests.unit.grafana.evaluation import rule
+from tests.unit.images import metrics_pipeline
 from tests.unit.images.log_pipeline import PASSWORDS, Container, Pipeline, Refused, event, running
+from tests.unit.images.real_airflow import until
 
 _UIDS = count(1)
 TASK = {
@@ -23,8 +27,16 @@ TASK = {
 
 
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    with running(tmp_path_factory.mktemp("logs")) as found:
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[metrics_pipeline.Pipeline]:
+    with metrics_pipeline.running(tmp_path_factory.mktemp("metrics")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def pipeline(
+    measured: metrics_pipeline.Pipeline, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pipeline]:
+    with running(tmp_path_factory.mktemp("logs"), f"127.0.0.1:{measured.statsd_port}") as found:
         yield found
 
 
@@ -131,6 +143,33 @@ def test_a_file_that_the_kubelet_begins_anew_loses_and_repeats_nothing(pipeline:
     pod.rotate()
     pod.write("first", "second")
     assert [one["message"] for one in of_pod(pipeline, pod, 4)] == ["first", "second"] * 2
+
+
+def test_that_nothing_arrives_is_an_alert_until_something_does(
+    pipeline: Pipeline, measured: metrics_pipeline.Pipeline
+) -> None:
+    pod, name = container(pipeline), metrics.LOGS_ARRIVED.name
+
+    def fires(minutes: int) -> bool:
+        """With the figures of now, so much later."""
+        evaluated, later = rule("logs-not-arriving"), int(time.time()) + minutes * 60
+        evaluated.firing(measured, later - 60)
+        return any(("environment", "test") in one for one in evaluated.firing(measured, later))
+
+    pod.write(*(event(f"line {n}", **TASK) for n in range(30)))
+    of_pod(pipeline, pod, 30)
+    # Every line that there is was counted, once.
+    until(lambda: measured.sum(name) == pipeline.count())
+    assert not fires(0)
+    pipeline.stop("shipper")
+    pod.write(*(event(f"later {n}", **TASK) for n in range(20)))
+    assert fires(25)
+    # After some hours there is nothing to compare with.
+    assert not fires(250)
+    pipeline.start("shipper")
+    of_pod(pipeline, pod, 50)
+    until(lambda: measured.sum(name) == pipeline.count())
+    assert not fires(0)
 
 
 def test_elasticsearch_and_shipper_are_killed_and_every_line_is_there_once(

@@ -52,6 +52,7 @@ Counters and timings are those since the point before: a sum over time is exact,
   namepass = ["kubernetes_node"]
 
 {{- include "monitoring.telegraf.postgresql" . }}
+{{- include "monitoring.telegraf.certificates" . }}
 
 [[inputs.internal]]
   interval = "{{ int .Values.telegraf.nodeSeconds }}s"
