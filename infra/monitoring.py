@@ -82,13 +82,9 @@ class Monitoring(pulumi.ComponentResource):
         }
         needed: list[pulumi.Resource] = []
         if scope.with_metrics:
-            passwords = {
-                metrics.ADMIN: stack.secrets.metrics_admin_password,
-                metrics.WRITER: stack.secrets.metrics_writer_password,
-                metrics.READER: stack.secrets.metrics_reader_password,
-            }
+            passwords = _metrics_secret(stack)
             needed.append(self._secret(metrics.NAMESPACE, metrics.SECRET, passwords))
-            values |= _metrics_values(images, stack.checksum(passwords))
+            values |= _metrics_values(stack.settings, images, stack.checksum(passwords))
             if stack.settings.grafana:
                 needed.append(self._grafana_secret())
                 values |= _grafana_values(stack)
@@ -156,7 +152,8 @@ def monitoring_images(settings: Settings) -> tuple[str, ...]:
     """Those that the environment builds for it."""
     scope = MonitoringScope(settings.monitoring)
     return (
-        *((metrics.INFLUXDB, metrics.TELEGRAF) if scope.with_metrics else ()),
+        *((metrics.INFLUXDB,) if scope.with_metrics and not settings.influxdb_url else ()),
+        *((metrics.TELEGRAF,) if scope.with_metrics else ()),
         *((logs.ELASTICSEARCH, logs.SHIPPER) if scope.with_logs else ()),
     )
 
@@ -171,15 +168,42 @@ def deploy_monitoring(stack: Stack, cluster: Cluster, registry: Registry) -> Mon
     return Monitoring("monitoring", args)
 
 
-def _metrics_values(images: Mapping[str, Any], checksum: str) -> dict[str, Any]:
+def _metrics_secret(stack: Stack) -> dict[str, str]:
+    """Its users' passwords; where InfluxDB is another's, what `aerodrome metrics` must know of it, too."""
+    settings, secrets = stack.settings, stack.secrets
+    if settings.influxdb_url:
+        return {
+            metrics.ADDRESS_KEY: settings.influxdb_url,
+            metrics.DATABASE_KEY: settings.influxdb_database,
+            metrics.USER_KEY: settings.influxdb_user,
+            metrics.WRITER: secrets.influxdb_password,
+            metrics.READER: secrets.influxdb_password,
+        }
+    return {
+        metrics.ADMIN: secrets.metrics_admin_password,
+        metrics.WRITER: secrets.metrics_writer_password,
+        metrics.READER: secrets.metrics_reader_password,
+    }
+
+
+def _influxdb_values(settings: Settings, images: Mapping[str, Any]) -> dict[str, Any]:
+    if settings.influxdb_url:
+        return {
+            "external": {
+                "url": settings.influxdb_url,
+                "database": settings.influxdb_database,
+                "user": settings.influxdb_user,
+            }
+        }
+    return {"image": images[metrics.INFLUXDB], "storage": _storage(INFLUXDB_DISK_GB)}
+
+
+def _metrics_values(settings: Settings, images: Mapping[str, Any], checksum: str) -> dict[str, Any]:
     """The chart's values: its values.schema.json is the contract."""
     return {
         "secret": metrics.SECRET,
         "secretChecksum": checksum,
-        metrics.INFLUXDB: {
-            "image": images[metrics.INFLUXDB],
-            "storage": _storage(INFLUXDB_DISK_GB),
-        },
+        metrics.INFLUXDB: _influxdb_values(settings, images),
         metrics.TELEGRAF: {
             "image": images[metrics.TELEGRAF],
             "storage": _storage(TELEGRAF_DISK_GB),
@@ -191,7 +215,7 @@ def _grafana_values(stack: Stack) -> dict[str, Any]:
     settings, secrets = stack.settings, stack.secrets
     read = {
         grafana.ADMIN: secrets.grafana_admin_password,
-        metrics.READER: secrets.metrics_reader_password,
+        metrics.READER: _metrics_secret(stack)[metrics.READER],
     }
     return {
         grafana.GRAFANA: {

@@ -133,14 +133,16 @@ def _check_monitoring(settings: Settings, secrets: Secrets) -> list[str]:
         ]
     scope = MonitoringScope(settings.monitoring)
     needed: dict[str, str] = {}
-    if scope.with_metrics:
+    if scope.with_metrics and settings.influxdb_url:
+        needed |= {"influxdbPassword": secrets.influxdb_password}
+    elif scope.with_metrics:
         needed |= {
             "metricsAdminPassword": secrets.metrics_admin_password,
             "metricsWriterPassword": secrets.metrics_writer_password,
             "metricsReaderPassword": secrets.metrics_reader_password,
         }
-        if settings.grafana:
-            needed["grafanaAdminPassword"] = secrets.grafana_admin_password
+    if scope.with_metrics and settings.grafana:
+        needed["grafanaAdminPassword"] = secrets.grafana_admin_password
     if scope.with_logs:
         needed |= {
             "logsWriterPassword": secrets.logs_writer_password,
@@ -148,10 +150,16 @@ def _check_monitoring(settings: Settings, secrets: Secrets) -> list[str]:
         }
     missing = [
         f"{NAMESPACE}:{key} is not set, and monitoring needs it: "
-        f"./aerodrome up makes it up, or {_set_command(key)}"
+        + ("./aerodrome up makes it up, or " if SETTINGS[key].make else "")
+        + _set_command(key)
         for key, value in needed.items()
         if not value
     ]
+    if scope.with_metrics and settings.influxdb_url and not settings.influxdb_user:
+        missing.append(
+            f"{NAMESPACE}:influxdbUser is not set, and influxdbUrl needs it: "
+            "./aerodrome config set influxdbUser NAME"
+        )
     return missing + _check_grafana(settings, needed)
 
 
@@ -162,7 +170,7 @@ def _check_grafana(settings: Settings, needed: Mapping[str, str]) -> list[str]:
     return [
         f"{NAMESPACE}:{key} has a $ in it, which Grafana takes for a variable: {_set_command(key)}, "
         f"or ./aerodrome config set grafana false"
-        for key in ("metricsReaderPassword", "grafanaAdminPassword")
+        for key in ("metricsReaderPassword", "influxdbPassword", "grafanaAdminPassword")
         if "$" in needed.get(key, "")
     ]
 

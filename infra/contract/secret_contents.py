@@ -38,6 +38,7 @@ KEPT_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "metricsAdminPassword": (metrics.SECRET,),
     "metricsWriterPassword": (metrics.SECRET,),
     "metricsReaderPassword": (metrics.SECRET,),
+    "influxdbPassword": (metrics.SECRET,),
     "grafanaAdminPassword": (grafana.SECRET,),
     "logsWriterPassword": (logs.SECRET,),
     "logsReaderPassword": (logs.SECRET,),

@@ -1,4 +1,4 @@
-"""Asks AWS whether it takes what the configuration of a dedicated environment says.
+"""Asks AWS, and an InfluxDB that is another's, whether they take what the configuration of a dedicated environment says.
 
 Only what is not deployed as it is configured is asked about: most runs change nothing of it. A shared environment has
 neither nodes nor a control plane, and its pipeline's role is never asked for these permissions.
@@ -13,7 +13,7 @@ from cli.base.settings import DEFAULT_REGION, REGION_KEY
 from cli.cloud.errors import translated
 from cli.operations import losses
 from cli.operations.bootstrap.requested_settings import RequestedSettings
-from cli.operations.preflight import instance_types, kubernetes_version, network
+from cli.operations.preflight import influxdb, instance_types, kubernetes_version, network
 from cli.operations.preflight.instance_types import TypeRequest
 from cli.operations.preflight.kubernetes_version import VersionRequest
 from cli.operations.preflight.refusal import Refusal
@@ -35,6 +35,7 @@ def check(
     deployed = next(iter(_inputs(there, losses.NETWORK, "cidrBlock")), "")
     if refusal := network.check(requested, deployed):
         raise refusal.error(environment)
+    influxdb.check(session, environment, backend, requested, there)
     version = str(requested.value(kubernetes_version.SETTING))
     report = session.console.report
     # With a look at what is really there, Pulumi compares with that, and not with the state.
