@@ -90,11 +90,7 @@ class Monitoring(pulumi.ComponentResource):
         }
         needed: list[pulumi.Resource] = []
         if scope.with_metrics:
-            passwords = {
-                metrics.ADMIN: stack.secrets.metrics_admin_password,
-                metrics.WRITER: stack.secrets.metrics_writer_password,
-                metrics.READER: stack.secrets.metrics_reader_password,
-            }
+            passwords = _metrics_secret(stack)
             database = {metrics.MONITOR_ADDRESS: monitor_address(stack, args.database)}
             needed += [
                 self._secret(metrics.NAMESPACE, metrics.SECRET, passwords),
@@ -180,7 +176,8 @@ def monitoring_images(settings: Settings) -> tuple[str, ...]:
     """Those that the environment builds for it."""
     scope = MonitoringScope(settings.monitoring)
     return (
-        *((metrics.INFLUXDB, metrics.TELEGRAF) if scope.with_metrics else ()),
+        *((metrics.INFLUXDB,) if scope.with_metrics and not settings.influxdb_url else ()),
+        *((metrics.TELEGRAF,) if scope.with_metrics else ()),
         *((logs.ELASTICSEARCH, logs.SHIPPER) if scope.with_logs else ()),
     )
 
@@ -197,6 +194,36 @@ def deploy_monitoring(
     return Monitoring("monitoring", args)
 
 
+def _metrics_secret(stack: Stack) -> dict[str, str]:
+    """Its users' passwords; where InfluxDB is another's, what `aerodrome metrics` must know of it, too."""
+    settings, secrets = stack.settings, stack.secrets
+    if settings.influxdb_url:
+        return {
+            metrics.ADDRESS_KEY: settings.influxdb_url,
+            metrics.DATABASE_KEY: settings.influxdb_database,
+            metrics.USER_KEY: settings.influxdb_user,
+            metrics.WRITER: secrets.influxdb_password,
+            metrics.READER: secrets.influxdb_password,
+        }
+    return {
+        metrics.ADMIN: secrets.metrics_admin_password,
+        metrics.WRITER: secrets.metrics_writer_password,
+        metrics.READER: secrets.metrics_reader_password,
+    }
+
+
+def _influxdb_values(settings: Settings, images: Mapping[str, Any]) -> dict[str, Any]:
+    if settings.influxdb_url:
+        return {
+            "external": {
+                "url": settings.influxdb_url,
+                "database": settings.influxdb_database,
+                "user": settings.influxdb_user,
+            }
+        }
+    return {"image": images[metrics.INFLUXDB], "storage": _storage(INFLUXDB_DISK_GB)}
+
+
 def _metrics_values(
     settings: Settings,
     images: Mapping[str, Any],
@@ -207,10 +234,7 @@ def _metrics_values(
     return {
         "secret": metrics.SECRET,
         "secretChecksum": checksum,
-        metrics.INFLUXDB: {
-            "image": images[metrics.INFLUXDB],
-            "storage": _storage(INFLUXDB_DISK_GB),
-        },
+        metrics.INFLUXDB: _influxdb_values(settings, images),
         metrics.TELEGRAF: {
             "image": images[metrics.TELEGRAF],
             "storage": _storage(TELEGRAF_DISK_GB),
@@ -227,7 +251,7 @@ def _grafana_values(stack: Stack) -> dict[str, Any]:
     settings, secrets = stack.settings, stack.secrets
     read = {
         grafana.ADMIN: secrets.grafana_admin_password,
-        metrics.READER: secrets.metrics_reader_password,
+        metrics.READER: _metrics_secret(stack)[metrics.READER],
         **contact_secret(stack),
     }
     return {

@@ -24,6 +24,34 @@ class InfluxDB:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
+    def version(self) -> str:
+        """What it says of itself, such as 1.8.10; empty if it is no InfluxDB. KitError if nothing answers."""
+        return str(self._asked("GET", "/ping").headers.get("X-Influxdb-Version", "")).removeprefix(
+            "v"
+        )
+
+    def refusal(self) -> tuple[int, str] | None:
+        """What it has against this user's writing and reading of the database: the status, and its own words."""
+        # InfluxDB 1.x judges who writes before it looks at what, and stores nothing of an empty text.
+        for method, path, query in (
+            ("POST", "/write", {}),
+            ("GET", "/query", {"q": "SHOW MEASUREMENTS LIMIT 1"}),
+        ):
+            answer = self._asked(method, path, {"db": self._database, **query})
+            if answer.is_error:
+                return answer.status_code, _error(answer)
+            if path == "/query" and (error := answer.json()["results"][0].get("error")):
+                return answer.status_code, str(error)
+        return None
+
+    def _asked(
+        self, method: str, path: str, params: dict[str, str] | None = None
+    ) -> httpx.Response:
+        try:
+            return self._client.request(method, path, params=params)
+        except httpx.HTTPError as error:
+            raise KitError(f"InfluxDB at {self.url} does not answer", str(error)) from error
+
     def rows(self, query: str) -> list[dict[str, Any]]:
         """The rows of all series of one statement's answer, by column; a series' tags are columns, too."""
         try:
@@ -46,3 +74,10 @@ class InfluxDB:
             for one in result.get("series", ())
             for row in one.get("values", ())
         ]
+
+
+def _error(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["error"])
+    except (KeyError, TypeError, ValueError):
+        return f"{answer.status_code} {answer.text[:500]}"

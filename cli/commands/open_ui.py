@@ -15,7 +15,7 @@ from cli.commands.options import Json, on_environment
 from cli.operations import live, usage
 from cli.operations.live import Live
 from cli.session import Session
-from infra.contract import grafana, metrics
+from infra.contract import grafana
 
 
 class Destination(StrEnum):
@@ -97,15 +97,15 @@ def _address(found: Live, part: Destination) -> AbstractContextManager[str]:
 
 def _login(found: Live, part: Destination) -> str:
     """How to get in, where it is not with Airflow's login."""
-    logins = {
-        Destination.grafana: (grafana.ADMIN, "grafanaAdminPassword"),
-        Destination.influxdb: (metrics.READER, "metricsReaderPassword"),
-    }
-    if part not in logins:
+    if part not in (Destination.grafana, Destination.influxdb):
         return ""
     from cli.operations import monitoring_access
 
-    user, key = logins[part]
+    user, key = (
+        (grafana.ADMIN, "grafanaAdminPassword")
+        if part == Destination.grafana
+        else monitoring_access.influxdb_login(found)
+    )
     owner = monitoring_access.owner_of(found)
     return f"the user is {user}, the password: ./aerodrome config get {key} --show --env {owner}"
 

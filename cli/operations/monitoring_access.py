@@ -31,8 +31,19 @@ def require_metrics(found: Live) -> Kubernetes:
 @contextmanager
 def influxdb(found: Live) -> Iterator[str]:
     """An address of its InfluxDB that works while the block lasts. UserError if it has none."""
-    with metrics_store.forwarded(require_metrics(found)) as local:
-        yield f"http://localhost:{local}"
+    cluster = require_metrics(found)
+    store = metrics_store.find(cluster)
+    assert store is not None
+    with metrics_store.address(cluster, store, "localhost") as url:
+        yield url
+
+
+def influxdb_login(found: Live) -> tuple[str, str]:
+    """Who reads there, and the setting with the password."""
+    store = metrics_store.find(found.cloud.kubernetes(metrics.NAMESPACE, found.outputs))
+    if store is not None and store.url:
+        return store.login(metrics.READER)[0], "influxdbPassword"
+    return metrics.READER, "metricsReaderPassword"
 
 
 @contextmanager

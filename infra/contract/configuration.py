@@ -135,15 +135,18 @@ def _check_monitoring(settings: Settings, secrets: Secrets) -> list[str]:
         ]
     scope = MonitoringScope(settings.monitoring)
     needed: dict[str, str] = {}
-    if scope.with_metrics:
+    if scope.with_metrics and settings.influxdb_url:
+        needed |= {"influxdbPassword": secrets.influxdb_password}
+    elif scope.with_metrics:
         needed |= {
             "metricsAdminPassword": secrets.metrics_admin_password,
             "metricsWriterPassword": secrets.metrics_writer_password,
             "metricsReaderPassword": secrets.metrics_reader_password,
-            "metricsDatabasePassword": secrets.metrics_database_password,
         }
-        if settings.grafana:
-            needed["grafanaAdminPassword"] = secrets.grafana_admin_password
+    if scope.with_metrics:
+        needed["metricsDatabasePassword"] = secrets.metrics_database_password
+    if scope.with_metrics and settings.grafana:
+        needed["grafanaAdminPassword"] = secrets.grafana_admin_password
     if scope.with_logs:
         needed |= {
             "logsWriterPassword": secrets.logs_writer_password,
@@ -151,10 +154,16 @@ def _check_monitoring(settings: Settings, secrets: Secrets) -> list[str]:
         }
     missing = [
         f"{NAMESPACE}:{key} is not set, and monitoring needs it: "
-        f"./aerodrome up makes it up, or {_set_command(key)}"
+        + ("./aerodrome up makes it up, or " if SETTINGS[key].make else "")
+        + _set_command(key)
         for key, value in needed.items()
         if not value
     ]
+    if scope.with_metrics and settings.influxdb_url and not settings.influxdb_user:
+        missing.append(
+            f"{NAMESPACE}:influxdbUser is not set, and influxdbUrl needs it: "
+            "./aerodrome config set influxdbUser NAME"
+        )
     if scope.with_metrics and settings.grafana:
         missing += _check_contacts(settings, secrets)
     return missing + _check_grafana(settings, secrets, needed)
@@ -198,7 +207,7 @@ def _check_grafana(settings: Settings, secrets: Secrets, needed: Mapping[str, st
     if "grafanaAdminPassword" not in needed:
         return []
     read = {
-        "metricsReaderPassword": secrets.metrics_reader_password,
+        **{key: needed.get(key, "") for key in ("metricsReaderPassword", "influxdbPassword")},
         "grafanaAdminPassword": secrets.grafana_admin_password,
         "smtpPassword": secrets.smtp_password,
         "alertSlackUrl": secrets.alert_slack_url,

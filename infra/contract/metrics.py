@@ -51,6 +51,13 @@ MONITOR_SECRET: Final = "monitoring-postgresql"
 
 MONITOR_ADDRESS: Final = "address"
 
+ADDRESS_KEY, DATABASE_KEY, USER_KEY = "url", "database", "user"
+"""What the Secret has besides where InfluxDB is another's (setting `influxdbUrl`). Its one user's password is that of all `USERS`
+but `ADMIN`."""
+
+OLDEST_INFLUXDB: Final = (1, 6)
+"""The first version that is known to do. 2 and 3 have other users, policies and queries."""
+
 DATABASE: Final = "metrics"
 
 RAW: Final = "raw"

@@ -43,6 +43,7 @@ KEPT_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "metricsWriterPassword": (metrics.SECRET,),
     "metricsReaderPassword": (metrics.SECRET,),
     "metricsDatabasePassword": (SECRET_NAMES["monitor"], metrics.MONITOR_SECRET),
+    "influxdbPassword": (metrics.SECRET,),
     "grafanaAdminPassword": (grafana.SECRET,),
     "alertSlackUrl": (grafana.CONTACTS_SECRET,),
     "alertWebhookUrl": (grafana.CONTACTS_SECRET,),

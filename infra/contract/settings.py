@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from infra.contract import contacts, dag_sources, executors, logs, task_policies, token_keys
-from infra.contract.metrics import MonitoringScope
+from infra.contract.metrics import DATABASE, MonitoringScope
 from infra.contract.naming import ENVIRONMENT_MAX_LENGTH, ENVIRONMENT_PATTERN
 from infra.contract.rules import (
     Make,
@@ -347,6 +347,29 @@ class Settings:
         choices=tuple(MonitoringScope),
     )
 
+    influxdb_url: str = setting(
+        "",
+        """The address of an InfluxDB 1.6 or a later 1.x that is yours, as this machine and the cluster reach it: with monitoring
+        metrics or all, metrics go there, and the environment has none of its own. Default: one of its own. A change takes
+        that one away, and its data. `docs/monitoring.md`.""",
+        pattern=r"(https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?)?",
+        allowed="an address without a path, such as https://influxdb.example.com:8086",
+    )
+
+    influxdb_database: str = setting(
+        DATABASE,
+        "The database there, which exists, with influxdbUrl. Default metrics.",
+        pattern=r"[A-Za-z0-9_.-]{1,64}",
+        allowed="1 to 64 of A-Z a-z 0-9 _ . -",
+    )
+
+    influxdb_user: str = setting(
+        "",
+        "The user there, who may read and write that database. Needed with influxdbUrl.",
+        pattern=r"[A-Za-z0-9_.@-]{0,64}",
+        allowed="at most 64 of A-Z a-z 0-9 _ . @ -",
+    )
+
     grafana: bool = setting(
         True,
         """Whether metrics come with a Grafana: dashboards and alerts, with monitoring metrics or all. Default true: it is
@@ -595,6 +618,10 @@ class Secrets:
         """While `jwtSecret` is replaced: whose tokens are accepted, in place of its own, one secret a line. `secrets rotate jwt`
         sets it, and takes it away in the end; leave it alone.""",
         check=token_keys.check,
+    )
+
+    influxdb_password: str = given_secret(
+        "The password of influxdbUser. Needed with influxdbUrl.", check=at_least(1)
     )
 
     git_token: str = given_secret(

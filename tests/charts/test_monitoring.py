@@ -42,6 +42,20 @@ LOGS: Object = {
 }
 """The same for logs alone."""
 
+OUTSIDE: Object = merge(
+    LEAST,
+    {
+        "influxdb": {
+            "external": {
+                "url": "https://influxdb.example",
+                "database": "warehouse",
+                "user": "team@example",
+            }
+        }
+    },
+)
+"""Metrics that go to another's InfluxDB."""
+
 GRAFANA: Object = merge(
     LEAST,
     {
@@ -251,6 +265,8 @@ def test_every_value_changes_what_is_rendered(path: tuple[str, ...]) -> None:
     if path[-1] == "tag":
         least = with_value(least, (*path[:-1], "digest"), "")
         least = with_value(least, path, "v0")
+    if path[:2] == ("influxdb", "external"):
+        least = OUTSIDE
     other = f"sha256:{'2' * 64}" if path[-1] == "digest" else value_at(EVERYTHING, path)
     if path[-1] == "secret":
         other = "another"

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 
 import pytest
 import yaml
@@ -11,7 +12,14 @@ from grafana.boards import BOARDS
 from infra.contract import grafana, metrics
 from tests.charts.rendering import Object, Rendered, merge, render_exactly
 from tests.charts.rollouts import replaced
-from tests.charts.test_monitoring import CHART, CONTACTS, EVERYTHING, GRAFANA, rendered
+from tests.charts.test_monitoring import (
+    CHART,
+    CONTACTS,
+    EVERYTHING,
+    GRAFANA,
+    OUTSIDE,
+    rendered,
+)
 
 LINK = "https://git.example/team/kit/docs/runbooks"
 MEBIBYTE = 1024 * 1024
@@ -219,6 +227,35 @@ def test_alerts_have_links_to_their_pages_or_none(found: Rendered) -> None:
     assert linked == rules(found)
     for text in (str(rendered(EVERYTHING).objects), str(found.objects)):
         assert "aerodrome.invalid" not in text
+
+
+def test_another_influxdb_is_the_one_that_is_written_asked_and_reached() -> None:
+    found = rendered(merge(GRAFANA, {"influxdb": OUTSIDE["influxdb"]}))
+    names = {item["metadata"]["name"] for item in found.objects}
+    assert not [name for name in names if name.startswith(metrics.INFLUXDB_SERVICE)]
+    (source,) = yaml.safe_load(
+        found.find("ConfigMap", f"{grafana.SERVICE}-datasources")["data"]["influxdb.yaml"]
+    )["datasources"]
+    assert (source["url"], source["user"]) == ("https://influxdb.example", "team@example")
+    assert source["jsonData"]["dbName"] == "warehouse"
+    config = found.find("ConfigMap", metrics.STATSD_SERVICE)["data"]["telegraf.conf"]
+    (output,) = tomllib.loads(config)["outputs"]["influxdb"]
+    assert (output["urls"], output["database"]) == (["https://influxdb.example"], "warehouse")
+    assert (output["username"], output["retention_policy"]) == ("team@example", "")
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("https://influxdb.example", 443),
+        ("http://influxdb.example", 80),
+        ("http://influxdb.example:8086", 8086),
+    ],
+)
+def test_grafana_may_call_the_port_of_another_influxdb(url: str, port: int) -> None:
+    found = rendered(merge(with_grafana(contactPorts=[]), {"influxdb": {"external": {"url": url}}}))
+    influxdb, _ = found.find("NetworkPolicy", grafana.SERVICE)["spec"]["egress"]
+    assert influxdb == {"ports": [{"port": port}]}
 
 
 def test_the_data_source_is_the_releases_own() -> None:

@@ -212,6 +212,62 @@ def test_elasticsearchs_keeper_may_send_what_it_counts(monitored: Program) -> No
     assert [peer for peer in peers if peer.items() <= labels.items()]
 
 
+OUTSIDE = {
+    **CONFIG,
+    "influxdbUrl": "https://influxdb.example:8086",
+    "influxdbDatabase": "warehouse",
+    "influxdbUser": "team",
+}
+PASSWORD = {"influxdbPassword": "of-the-team"}
+
+
+def test_another_influxdb_is_told_to_the_chart_and_none_is_built() -> None:
+    outside = run_program(OUTSIDE, {**SECRETS, **PASSWORD})
+    secret = outside.one("kubernetes:core/v1:Secret", f"-{metrics.SECRET}").inputs["stringData"]
+    assert secret == {
+        **{"url": OUTSIDE["influxdbUrl"], "database": "warehouse", "user": "team"},
+        **dict.fromkeys((metrics.WRITER, metrics.READER), PASSWORD["influxdbPassword"]),
+    }
+    told = values(outside, "-monitoring")
+    assert told["influxdb"] == {
+        "external": {"url": OUTSIDE["influxdbUrl"], "database": "warehouse", "user": "team"}
+    }
+    assert PASSWORD["influxdbPassword"] not in str(told)
+    assert {name for name, _ in rendered(outside).pod_specs()} == {
+        metrics.STATSD_SERVICE,
+        f"{metrics.RELEASE}-grafana",
+    }
+    assert not [one for one in outside.resources if one.name.endswith("influxdb-image")]
+    charges = BY_TYPE[RELEASE].price(outside.one(RELEASE, "-monitoring").inputs)
+    assert [charge.what for charge in charges] == ["metrics' buffer"]
+    # Telegraf and Grafana read a new password.
+    again = run_program(OUTSIDE, {**SECRETS, "influxdbPassword": "another"})
+    for part in ({}, {"grafana": True}):
+        before, after = (values(one, "-monitoring") for one in (outside, again))
+        if part:
+            before, after = before["grafana"], after["grafana"]
+        assert before["secretChecksum"] != after["secretChecksum"]
+
+
+def test_another_influxdb_needs_a_user_and_a_password_and_no_others() -> None:
+    own = {
+        key: word
+        for key, word in SECRETS.items()
+        if not key.startswith("metrics") or key == "metricsDatabasePassword"
+    }
+    run_program(OUTSIDE, {**own, **PASSWORD})
+    with pytest.raises(
+        Exception, match="influxdbPassword is not set, and monitoring needs it: pul"
+    ):
+        run_program(OUTSIDE, own)
+    with pytest.raises(Exception, match="influxdbUser is not set, and influxdbUrl needs it"):
+        run_program({**OUTSIDE, "influxdbUser": ""}, {**own, **PASSWORD})
+    with pytest.raises(Exception, match="influxdbUrl is 'influxdb:8086': must be an address with"):
+        run_program({**OUTSIDE, "influxdbUrl": "influxdb:8086"}, {**own, **PASSWORD})
+    with pytest.raises(Exception, match=r"influxdbPassword has a \$ in it"):
+        run_program(OUTSIDE, {**own, "influxdbPassword": "a$b"})
+
+
 def test_what_is_missing_or_impossible_is_refused() -> None:
     without = {key: word for key, word in SECRETS.items() if key != "metricsWriterPassword"}
     with pytest.raises(Exception, match="metricsWriterPassword is not set, and monitoring needs"):

@@ -20,8 +20,10 @@ def _release(facts: Facts) -> Iterable[Charge]:
     """What a chart makes that AWS bills: volumes and load balancers. Pods run on workers."""
     values = facts.get("values")
     influxdb, elasticsearch = _part(values, INFLUXDB), _part(values, ELASTICSEARCH)
-    if influxdb:
+    # One that is another's costs nothing here.
+    if influxdb and "external" not in influxdb:
         yield _volume("metrics' volume", influxdb)
+    if influxdb:
         yield _volume("metrics' buffer", _part(values, TELEGRAF) or {})
     if elasticsearch:
         yield _volume("logs' volume", elasticsearch)

@@ -1,10 +1,11 @@
-"""Asks AWS whether it takes what the configuration of a dedicated environment says.
+"""Asks AWS, and an InfluxDB that is another's, whether they take what the configuration of a dedicated environment says.
 
 Only what is not deployed as it is configured is asked about: most runs change nothing of it. A shared environment has
 neither nodes nor a control plane, and its pipeline's role is never asked for these permissions.
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from cli.base.environments import Environment
@@ -13,7 +14,13 @@ from cli.base.settings import DEFAULT_REGION, REGION_KEY
 from cli.cloud.errors import translated
 from cli.operations import losses
 from cli.operations.bootstrap.requested_settings import RequestedSettings
-from cli.operations.preflight import instance_types, kubernetes_version, network
+from cli.operations.preflight import (
+    dashboards,
+    influxdb,
+    instance_types,
+    kubernetes_version,
+    network,
+)
 from cli.operations.preflight.instance_types import TypeRequest
 from cli.operations.preflight.kubernetes_version import VersionRequest
 from cli.operations.preflight.refusal import Refusal
@@ -26,15 +33,23 @@ NODES = "aws:eks/nodeGroup:NodeGroup"
 
 
 def check(
-    session: Session, environment: Environment, backend: Backend, region: str, *, refresh: bool
+    session: Session,
+    environment: Environment,
+    backend: Backend,
+    region: str,
+    *,
+    refresh: bool,
+    grafana_files: Path = dashboards.FILES,
 ) -> None:
-    """UserError for the first setting that AWS does not take. What AWS may not be asked is reported, and no reason to
+    """UserError for the first setting that AWS does not take, and for files that Grafana would not. What AWS may not be asked is reported, and no reason to
     stop: AWS has the last word."""
     requested, cloud = RequestedSettings(backend.plain(), {}), session.cloud(environment)
     there = backend.resources()
     deployed = next(iter(_inputs(there, losses.NETWORK, "cidrBlock")), "")
     if refusal := network.check(requested, deployed):
         raise refusal.error(environment)
+    dashboards.check(requested, grafana_files)
+    influxdb.check(session, environment, backend, requested, there)
     version = str(requested.value(kubernetes_version.SETTING))
     report = session.console.report
     # With a look at what is really there, Pulumi compares with that, and not with the state.

@@ -63,6 +63,14 @@ class Pipeline:
             **chart.find("ConfigMap", metrics.INFLUXDB_SERVICE)["data"],
             **chart.find("ConfigMap", metrics.STATSD_SERVICE)["data"],
         }
+        for name, text in texts.items():
+            (self.folder / name).write_text(self.placed(text))
+        (self.folder / "passwords").mkdir(exist_ok=True)
+        for user, password in passwords.items():
+            (self.folder / "passwords" / user).write_text(password)
+
+    def placed(self, text: str) -> str:
+        """A text of settings with the places of this machine."""
         here = (
             ("/var/lib/influxdb", str(self.folder / "influxdb")),
             ("/var/lib/telegraf", str(self.folder / "telegraf")),
@@ -73,18 +81,13 @@ class Pipeline:
             (f"http://{metrics.INFLUXDB_SERVICE}:8086", f"http://127.0.0.1:{self.influxdb_port}"),
             (f'":{metrics.STATSD_PORT}"', f'"127.0.0.1:{self.statsd_port}"'),
         )
-        for name, text in texts.items():
-            for ours, this in here:
-                text = text.replace(ours, this)
-            # There is no Kubernetes to ask.
-            text = text.replace('url = ""', 'url = "http://127.0.0.1:1"')
-            # No test waits for half a minute.
-            for interval in (f"{NODE_SECONDS}s", "5m"):
-                text = text.replace(f'interval = "{interval}"', f'interval = "{SECONDS}s"')
-            (self.folder / name).write_text(text)
-        (self.folder / "passwords").mkdir(exist_ok=True)
-        for user, password in passwords.items():
-            (self.folder / "passwords" / user).write_text(password)
+        for ours, this in here:
+            text = text.replace(ours, this)
+        # No test waits for half a minute.
+        for interval in (f"{NODE_SECONDS}s", "5m"):
+            text = text.replace(f'interval = "{interval}"', f'interval = "{SECONDS}s"')
+        # There is no Kubernetes to ask.
+        return text.replace('url = ""', 'url = "http://127.0.0.1:1"')
 
     def set_up(self) -> None:
         """What the init container does."""

@@ -12,8 +12,17 @@ release knows. Each is the content of a ConfigMap's `data`.
 {{- end }}
 
 {{- define "monitoring.grafana.datasources" -}}
-{{- $host := printf "%s.%s.svc." (include "monitoring.name.influxdb" .) .Release.Namespace -}}
-{{ (.Files.Glob "files/provisioning/datasources/*.yaml").AsConfig | replace "monitoring-influxdb.monitoring.svc." $host }}
+{{- $files := (.Files.Glob "files/provisioning/datasources/*.yaml").AsConfig -}}
+{{- with .Values.influxdb.external -}}
+{{- if .url -}}
+{{- $files = $files | replace "http://monitoring-influxdb.monitoring.svc.cluster.local:8086" .url -}}
+{{- $files = $files | replace "user: reader" (printf "user: %s" (.user | quote)) -}}
+{{ $files | replace "dbName: metrics" (printf "dbName: %s" (.database | quote)) }}
+{{- else -}}
+{{- $host := printf "%s.%s.svc." (include "monitoring.name.influxdb" $) $.Release.Namespace -}}
+{{ $files | replace "monitoring-influxdb.monitoring.svc." $host }}
+{{- end -}}
+{{- end -}}
 {{- end }}
 
 {{/* Without an address of the runbooks an alert has no link: a dead one helps nobody. */}}

@@ -21,12 +21,15 @@ Counters and timings are those since the point before: a sum over time is exact,
   path = "/run/secrets/influxdb"
 
 [[outputs.influxdb]]
-  urls = ["http://{{ include "monitoring.name.influxdb" . }}:8086"]
-  database = "metrics"
-  retention_policy = "raw"
+  {{- with .Values.influxdb.external }}
+  urls = [{{ include "monitoring.influxdb.url" $ | quote }}]
+  database = {{ empty .url | ternary "metrics" .database | quote }}
+  # Another's has the policies that its owner gives it: what the database's default is.
+  retention_policy = {{ empty .url | ternary "raw" "" | quote }}
   # The writer may not make any.
   skip_database_creation = true
-  username = "writer"
+  username = {{ empty .url | ternary "writer" .user | quote }}
+  {{- end }}
   password = "@{passwords:writer}"
   timeout = "10s"
 
