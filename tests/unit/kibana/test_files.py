@@ -167,7 +167,7 @@ def test_the_command_names_the_file_and_what_is_wrong(tmp_path: Path) -> None:
     bad.write_text("{\n")
     for names, code in (([good], 0), ([good, bad], 2), ([tmp_path / "none"], 2)):
         done = subprocess.run(
-            [sys.executable, "-m", "kibana", *names],
+            [sys.executable, "-m", "kibana", "check", *names],
             cwd=files.ROOT,
             capture_output=True,
             text=True,
