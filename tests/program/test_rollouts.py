@@ -76,6 +76,13 @@ CHANGES = {
     "logsWriterPassword": Change("another-logs-writer-password", NOBODY),
     "logsReaderPassword": Change("another-logs-reader-password", NOBODY),
     "taskLogs": Change("elasticsearch", {"api-server"}),
+    # Counts with logs.
+    "elasticsearchUrl": Change("https://search.example.org:9243", NOBODY),
+    "elasticsearchAuthority": Change(
+        "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", NOBODY
+    ),
+    "elasticsearchWriter": Change("ship", NOBODY),
+    "elasticsearchReader": Change("look", NOBODY),
     "kibanaUrl": Change("https://kibana.example.org", NOBODY),
     "grafana": Change("false", NOBODY),
     "runbookUrl": Change("https://git.example/docs/runbooks", NOBODY),
