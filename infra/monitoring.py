@@ -65,7 +65,7 @@ class Monitoring(pulumi.ComponentResource):
     """Where metrics are sent to; empty without."""
 
     logs_url: str
-    """Where pods find Elasticsearch; empty without logs."""
+    """Where pods, also those of branches, find its own Elasticsearch; empty without."""
 
     release: kubernetes.helm.v3.Release
     """Once it is there, Telegraf has an address: a process that does not find one asks again only after a while."""
@@ -108,12 +108,9 @@ class Monitoring(pulumi.ComponentResource):
                     needed.append(self._secret(metrics.NAMESPACE, grafana.CONTACTS_SECRET, content))
                 values |= _grafana_values(stack)
         if scope.with_logs:
-            passwords = {
-                logs.WRITER: stack.secrets.logs_writer_password,
-                logs.READER: stack.secrets.logs_reader_password,
-            }
             self._namespace(logs.SHIPPER_NAMESPACE, logs.SHIPPER_NAMESPACE, NODE_ACCESS_LABELS)
-            writer = {logs.WRITER: passwords[logs.WRITER]}
+            passwords = _logs_passwords(stack)
+            writer = {logs.WRITER: stack.secrets.logs_writer_password}
             needed += [
                 self._secret(metrics.NAMESPACE, logs.SECRET, passwords),
                 self._secret(logs.SHIPPER_NAMESPACE, logs.SECRET, writer, "writer"),
@@ -121,7 +118,8 @@ class Monitoring(pulumi.ComponentResource):
             values |= _logs_values(stack.settings, images, stack.checksum(passwords))
         self.release = self._release(values, needed)
         self.statsd_host = metrics.STATSD_HOST if scope.with_metrics else ""
-        self.logs_url = logs.ELASTICSEARCH_URL if scope.with_logs else ""
+        own = scope.with_logs and not stack.settings.elasticsearch_url
+        self.logs_url = logs.ELASTICSEARCH_URL if own else ""
         self.values = statsd_values(self.statsd_host) if scope.with_metrics else {}
         self.register_outputs({})
 
@@ -178,7 +176,8 @@ def monitoring_images(settings: Settings) -> tuple[str, ...]:
     return (
         *((metrics.INFLUXDB,) if scope.with_metrics and not settings.influxdb_url else ()),
         *((metrics.TELEGRAF,) if scope.with_metrics else ()),
-        *((logs.ELASTICSEARCH, logs.SHIPPER) if scope.with_logs else ()),
+        *((logs.ELASTICSEARCH,) if scope.with_logs and not settings.elasticsearch_url else ()),
+        *((logs.SHIPPER,) if scope.with_logs else ()),
     )
 
 
@@ -266,15 +265,36 @@ def _grafana_values(stack: Stack) -> dict[str, Any]:
     }
 
 
+def _logs_passwords(stack: Stack) -> dict[str, str]:
+    """What who reads logs must know; of its own Elasticsearch also what that must."""
+    reader = {logs.READER: stack.secrets.logs_reader_password}
+    if url := stack.settings.elasticsearch_url:
+        return {
+            **reader,
+            logs.OUTSIDE_URL: url,
+            logs.OUTSIDE_READER: stack.settings.elasticsearch_reader,
+        }
+    return {**reader, logs.WRITER: stack.secrets.logs_writer_password}
+
+
 def _logs_values(settings: Settings, images: Mapping[str, Any], checksum: str) -> dict[str, Any]:
-    return {
-        logs.ELASTICSEARCH: {
+    server: dict[str, Any] = {
+        "outside": {
+            "url": settings.elasticsearch_url,
+            "writer": settings.elasticsearch_writer,
+            "authority": settings.elasticsearch_authority,
+        }
+    }
+    if not settings.elasticsearch_url:
+        server = {
             "image": images[logs.ELASTICSEARCH],
             "secret": logs.SECRET,
             "secretChecksum": checksum,
             "storage": _storage(ELASTICSEARCH_DISK_GB),
             "days": settings.task_log_days,
-        },
+        }
+    return {
+        logs.ELASTICSEARCH: server,
         logs.SHIPPER: {
             "image": images[logs.SHIPPER],
             "namespace": logs.SHIPPER_NAMESPACE,

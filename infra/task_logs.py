@@ -6,7 +6,7 @@ Each environment reads as a user of its own, who is let into no other's lines. W
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -15,6 +15,9 @@ from infra.base import Base
 from infra.contract import logs, metrics
 from infra.contract.outputs import Outputs
 from infra.stack import Stack
+
+_AUTHORITY: Final = {"namespace": logs.SHIPPER_NAMESPACE, "configMap": logs.AUTHORITY}
+"""Where what proves Elasticsearch is."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,14 @@ class TaskLogs:
 
 def own_task_logs(stack: Stack) -> TaskLogs | None:
     """Those of an environment with monitoring of its own; nothing with taskLogs s3."""
-    if stack.settings.task_logs == logs.S3:
+    settings, password = stack.settings, stack.secrets.logs_reader_password
+    if settings.task_logs == logs.S3:
         return None
-    return _task_logs(stack, stack.secrets.logs_reader_password)
+    if not settings.elasticsearch_url:
+        return _of_the_kits(stack, password)
+    authority = _AUTHORITY if settings.elasticsearch_authority else {}
+    login = _login(settings.elasticsearch_reader, password)
+    return _task_logs(stack, settings.elasticsearch_url, authority, login)
 
 
 def task_logs_of_base(stack: Stack, base: Base, provider: kubernetes.Provider) -> TaskLogs | None:
@@ -43,7 +51,7 @@ def task_logs_of_base(stack: Stack, base: Base, provider: kubernetes.Provider) -
     def place(url: str | None) -> str:
         if not url:
             raise pulumi.RunError(
-                f"taskLogs is {stack.settings.task_logs!r}, and base environment {base.name} has no logs in Elasticsearch: "
+                f"taskLogs is {stack.settings.task_logs!r}, and base environment {base.name} has no logs in an Elasticsearch of the kit's: "
                 f"./aerodrome config set monitoring logs --env {base.name} and ./aerodrome up --env {base.name}, "
                 f"or ./aerodrome config set taskLogs {logs.S3}"
             )
@@ -55,23 +63,36 @@ def task_logs_of_base(stack: Stack, base: Base, provider: kubernetes.Provider) -
         opts=pulumi.ResourceOptions(provider=provider),
     )
     password = secret.data.apply(lambda data: base64.b64decode(data[logs.READER]).decode())
-    return _task_logs(stack, pulumi.Output.secret(password))
+    return _of_the_kits(stack, pulumi.Output.secret(password))
 
 
-def _task_logs(stack: Stack, reader_password: pulumi.Input[str]) -> TaskLogs:
+def _of_the_kits(stack: Stack, reader_password: pulumi.Input[str]) -> TaskLogs:
+    """In the Elasticsearch that has a reader for each environment."""
     environment = stack.settings.environment
 
     def login(password: str) -> str:
-        words = f"{logs.reader_of(environment)}:{logs.reader_password(environment, password)}"
-        return base64.b64encode(words.encode()).decode()
+        derived = logs.reader_password(environment, password)
+        return _login(logs.reader_of(environment), derived)
 
+    login_of_it = pulumi.Output.from_input(reader_password).apply(login)
+    return _task_logs(stack, logs.ELASTICSEARCH_URL, _AUTHORITY, login_of_it)
+
+
+def _login(user: str, password: str) -> str:
+    """As HTTP's basic authentication has it."""
+    return base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def _task_logs(
+    stack: Stack, url: str, authority: Mapping[str, str], login: pulumi.Input[str]
+) -> TaskLogs:
     server = {
-        "url": logs.ELASTICSEARCH_URL,
-        "indices": logs.indices_of(environment),
+        "url": url,
+        "indices": logs.indices_of(stack.settings.environment),
         "frontend": logs.link_to_try(stack.settings.kibana_url),
-        "authority": {"namespace": logs.SHIPPER_NAMESPACE, "configMap": logs.AUTHORITY},
+        "authority": authority,
     }
     return TaskLogs(
         {"taskLogs": {"source": logs.ELASTICSEARCH, "elasticsearch": server}},
-        {"basic-auth": pulumi.Output.from_input(reader_password).apply(login)},
+        {"basic-auth": login},
     )

@@ -8,7 +8,7 @@ from kibana.objects import Dashboard, DataView, Panel, SavedObject, Search, Tabl
 SLOW_SECONDS: Final = 60
 
 LINES: Final = DataView(
-    "aerodrome-logs", "Airflow's logs", f"{logs.INDEX}.*", "@timestamp", seconds=["duration"]
+    logs.DATA_VIEW, "Airflow's logs", f"{logs.INDEX}.*", "@timestamp", seconds=["duration"]
 )
 
 _NEWEST: Final = (("@timestamp", "desc"), ("sequence", "desc"))

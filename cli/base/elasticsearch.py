@@ -10,7 +10,7 @@ from cli.base.errors import KitError, UserError
 
 
 class Elasticsearch:
-    """A server that proves itself by a certificate of `authority`."""
+    """A server that proves itself by a certificate of `authority`; of the machine's own ones, if that is empty."""
 
     def __init__(self, url: str, authority: str, user: str, password: str) -> None:
         self.url = url
@@ -21,7 +21,7 @@ class Elasticsearch:
             auth=(user, password),
             timeout=30.0,
             trust_env=False,
-            verify=ssl.create_default_context(cadata=authority),
+            verify=ssl.create_default_context(cadata=authority or None),
         )
 
     def __enter__(self) -> Self:

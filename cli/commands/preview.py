@@ -60,9 +60,10 @@ def preview(
         session.cloud(environment).require()
         if not planned.placement.shared:
             # Not earlier: `--help` loads this module.
-            from cli.operations.preflight import checks
+            from cli.operations.preflight import checks, outside_logs
 
             checks.check(session, environment, backend, planned.region, refresh=refresh)
+            outside_logs.check(session, environment, backend)
         there = losses.deployed(backend)
         lost = [loss.text for loss in losses.of(there)] if there else []
         if there:

@@ -205,9 +205,10 @@ def _deployed(
     with phases.phase(title):
         if not planned.placement.shared:
             # Not earlier: `--help` loads this module.
-            from cli.operations.preflight import checks
+            from cli.operations.preflight import checks, outside_logs
 
             checks.check(session, environment, backend, planned.region, refresh=options.refresh)
+            outside_logs.check(session, environment, backend)
         for loss in losses.check(environment, backend, agreed=options.discard_data):
             session.console.note(f"data goes: {loss.text}")
         airflow = version_change(session, environment, backend)

@@ -69,15 +69,22 @@ def elasticsearch_of(found: Live) -> Iterator[Elasticsearch]:
     """The one with an environment's lines, its own or its base's, while the block lasts. UserError if there is none."""
     cluster = found.cloud.kubernetes(metrics.NAMESPACE, found.outputs)
     secret = cluster.find("secret", logs.SECRET)
-    certificate = secret and _certificate(cluster)
-    if secret is None or not certificate:
+    outside = secret is not None and logs.OUTSIDE_URL in secret["data"]
+    certificate = _certificate(cluster) if secret else ""
+    if secret is None or not (certificate or outside):
         name = monitoring_access.owner_of(found)
         raise UserError(
             f'The logs of "{found.environment.name}" cannot be searched',
             f'The setting monitoring of "{name}" has no logs, or it was set after the last `up`.',
             f"./aerodrome config set monitoring logs --env {name}",
         )
-    password = base64.b64decode(secret["data"][logs.READER]).decode()
+    told = {key: base64.b64decode(text).decode() for key, text in secret["data"].items()}
+    password = told[logs.READER]
+    if outside:
+        url, user = told[logs.OUTSIDE_URL], told[logs.OUTSIDE_READER]
+        with Elasticsearch(url, certificate, user, password) as server:
+            yield server
+        return
     target = f"service/{logs.ELASTICSEARCH_SERVICE}"
     with (
         cluster.kubectl.forwarded(target, logs.ELASTICSEARCH_PORT) as port,

@@ -26,6 +26,9 @@ SECRET: Final = "monitoring-elasticsearch"
 AUTHORITY: Final = f"{ELASTICSEARCH_SERVICE}-authority"
 """The ConfigMap in the shipper's namespace with the certificate, `ca.crt`, by which Elasticsearch is known."""
 
+OUTSIDE_URL, OUTSIDE_READER = "url", "reader-user"
+"""Keys of that Secret where logs are in an Elasticsearch outside: its address, and as whom it is read."""
+
 WRITER, READER = "writer", "reader"
 USERS: Final = (WRITER, READER)
 

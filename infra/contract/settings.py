@@ -38,6 +38,9 @@ NAMESPACE: Final = "aerodrome"
 
 _NAME = ENVIRONMENT_PATTERN.pattern
 
+# Basic authentication ends a name at its first colon.
+_USER, _USER_IN_WORDS = r"[A-Za-z0-9._@-]{1,100}", "1 to 100 of A-Z a-z 0-9 . _ @ -"
+
 # What CloudWatch accepts.
 _RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827)
 
@@ -390,6 +393,36 @@ class Settings:
         ended, or is older than the setting. Tasks write to S3 in any case. Needs monitoring logs or all, of a shared
         environment its base's. Default s3, which has the log of every task. `docs/logs.md`.""",
         choices=logs.TASK_LOG_SOURCES,
+    )
+
+    elasticsearch_url: str = setting(
+        "",
+        """An Elasticsearch of your own, version 8 or later, for monitoring logs or all: the environment then deploys the
+        shippers alone. Its users are elasticsearchWriter and elasticsearchReader, their passwords logsWriterPassword and
+        logsReaderPassword. `up` asks it before anything is changed. Default: the kit's own. `docs/logs.md`.""",
+        pattern=r"(https://[A-Za-z0-9.-]+(:[0-9]{1,5})?)?",
+        allowed="an address such as https://search.example.com:9200",
+    )
+
+    elasticsearch_authority: str = setting(
+        "",
+        """The certificate of the authority that proves that Elasticsearch, in PEM. Default: the public authorities do.""",
+        pattern=r"(\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s-]+-----END CERTIFICATE-----\s*)?",
+        allowed="one certificate or several in PEM",
+    )
+
+    elasticsearch_writer: str = setting(
+        logs.WRITER,
+        """The user who adds lines there. Default writer.""",
+        pattern=_USER,
+        allowed=_USER_IN_WORDS,
+    )
+
+    elasticsearch_reader: str = setting(
+        logs.READER,
+        """The user who reads the environment's lines there. Default reader.""",
+        pattern=_USER,
+        allowed=_USER_IN_WORDS,
     )
 
     kibana_url: str = setting(

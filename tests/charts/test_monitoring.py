@@ -43,6 +43,20 @@ LOGS: Object = {
 """The same for logs alone."""
 
 OUTSIDE: Object = merge(
+    LOGS,
+    {
+        "elasticsearch": {
+            "outside": {
+                "url": "https://search.example:9243",
+                "writer": "ship",
+                "authority": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+            }
+        }
+    },
+)
+"""Logs alone, in an Elasticsearch outside."""
+
+INFLUXDB_OUTSIDE: Object = merge(
     LEAST,
     {
         "influxdb": {
@@ -265,9 +279,14 @@ def test_every_value_changes_what_is_rendered(path: tuple[str, ...]) -> None:
     if path[-1] == "tag":
         least = with_value(least, (*path[:-1], "digest"), "")
         least = with_value(least, path, "v0")
+    everything = EVERYTHING
     if path[:2] == ("influxdb", "external"):
-        least = OUTSIDE
-    other = f"sha256:{'2' * 64}" if path[-1] == "digest" else value_at(EVERYTHING, path)
+        least = INFLUXDB_OUTSIDE
+    if path[:2] == ("elasticsearch", "outside"):
+        # Not among all that is on at once: it stands in the place of the chart's own.
+        everything = OUTSIDE
+        least = LOGS if path[-1] == "url" else merge(OUTSIDE, with_value({}, path, "before"))
+    other = f"sha256:{'2' * 64}" if path[-1] == "digest" else value_at(everything, path)
     if path[-1] == "secret":
         other = "another"
     if path == ("shipper", "namespace"):

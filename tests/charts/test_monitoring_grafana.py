@@ -17,7 +17,7 @@ from tests.charts.test_monitoring import (
     CONTACTS,
     EVERYTHING,
     GRAFANA,
-    OUTSIDE,
+    INFLUXDB_OUTSIDE,
     rendered,
 )
 
@@ -230,7 +230,7 @@ def test_alerts_have_links_to_their_pages_or_none(found: Rendered) -> None:
 
 
 def test_another_influxdb_is_the_one_that_is_written_asked_and_reached() -> None:
-    found = rendered(merge(GRAFANA, {"influxdb": OUTSIDE["influxdb"]}))
+    found = rendered(merge(GRAFANA, {"influxdb": INFLUXDB_OUTSIDE["influxdb"]}))
     names = {item["metadata"]["name"] for item in found.objects}
     assert not [name for name in names if name.startswith(metrics.INFLUXDB_SERVICE)]
     (source,) = yaml.safe_load(

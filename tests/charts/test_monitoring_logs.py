@@ -7,7 +7,7 @@ import yaml
 
 from infra.contract import logs, metrics
 from tests.charts.rendering import Object, Rendered, merge, render_exactly
-from tests.charts.test_monitoring import CHART, LEAST, LOGS, SHIPPER, rendered
+from tests.charts.test_monitoring import CHART, LEAST, LOGS, OUTSIDE, SHIPPER, rendered
 
 
 @pytest.fixture(scope="module")
@@ -124,9 +124,32 @@ def test_a_line_is_refused_for_no_field_of_its_own(found: Rendered) -> None:
     assert template["template"]["mappings"]["dynamic"] is False
 
 
+def test_of_an_elasticsearch_outside_the_shipper_alone_is_deployed() -> None:
+    found = rendered(OUTSIDE)
+    assert {name for name, _ in found.pod_specs()} == {SHIPPER}
+    exporter = shipper_config(found)["exporters"]["elasticsearch"]
+    assert exporter["endpoint"] == "https://search.example:9243"
+    # Nobody else puts the template there; how many copies an index has is its owner's decision.
+    template = json.loads(found.find("ConfigMap", SHIPPER)["data"]["template.json"])
+    assert exporter["template_file"] == "/etc/shipper/template.json"
+    assert "number_of_replicas" not in template["template"]["settings"]
+    own = rendered(LOGS)
+    assert "template_file" not in shipper_config(own)["exporters"]["elasticsearch"]
+
+
+def test_public_authorities_vouch_for_one_without_a_certificate() -> None:
+    found = rendered(merge(OUTSIDE, {"elasticsearch": {"outside": {"authority": ""}}}))
+    assert "authority" not in str(dict(found.pod_specs())[SHIPPER]["volumes"])
+    assert "ca_file" not in shipper_config(found)["exporters"]["elasticsearch"]
+    port = {"elasticsearch": {"outside": {"url": "https://search.example"}}}
+    policy = rendered(merge(OUTSIDE, port)).find("NetworkPolicy", SHIPPER)["spec"]
+    assert policy["egress"][0] == {"ports": [{"port": 443}]}
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
+        ({"elasticsearch": {"outside": {"url": "search.example"}}}, "url"),
         ({"shipper": {"namespace": ""}}, "shipper.namespace"),
         ({"shipper": {"environment": ""}}, "shipper.environment"),
         ({"shipper": {"secret": ""}}, "secret: the name of a Secret"),

@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 import pytest
+import yaml
 
 from cli.cloud.catalogue import BY_TYPE
 from infra.contract import logs, metrics
@@ -131,6 +132,51 @@ def test_a_branch_reads_its_own_lines_from_its_bases(logged: Program) -> None:
 def test_a_branch_of_a_base_without_logs_is_told_what_to_do(program: Program) -> None:
     with pytest.raises(Exception, match="config set monitoring logs --env test and"):
         run_program({**BRANCH, "taskLogs": "elasticsearch"}, BRANCH_SECRETS, {BASE: program})
+
+
+OUTSIDE = {
+    **CONFIG,
+    "elasticsearchUrl": "https://search.example:9243",
+    "elasticsearchAuthority": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+    "elasticsearchWriter": "ship",
+    "elasticsearchReader": "look",
+    "taskLogs": "elasticsearch",
+}
+
+
+def test_an_elasticsearch_outside_is_sent_to_and_none_deployed() -> None:
+    program = run_program(OUTSIDE, SECRETS)
+    chart = rendered(program)
+    assert {name for name, _ in chart.pod_specs()} == {f"{metrics.RELEASE}-shipper"}
+    assert "elasticsearch" not in str(
+        [one.name for one in program.of_type("docker-build:index:Image")]
+    )
+    settings = yaml.safe_load(
+        chart.find("ConfigMap", f"{metrics.RELEASE}-shipper")["data"]["shipper.yaml"]
+    )
+    exporter = settings["exporters"]["elasticsearch"]
+    assert (exporter["endpoint"], exporter["user"]) == (OUTSIDE["elasticsearchUrl"], "ship")
+    ways = chart.find("NetworkPolicy", f"{metrics.RELEASE}-shipper")["spec"]["egress"]
+    assert ways[0] == {"ports": [{"port": 9243}]}
+    published = chart.find("ConfigMap", logs.AUTHORITY)["data"]["ca.crt"]
+    assert published.strip() == OUTSIDE["elasticsearchAuthority"].strip()
+    # Who searches it needs to know where it is; the shipper's Secret has its own password alone.
+    assert secrets(program) == {
+        metrics.NAMESPACE: {
+            logs.READER: SECRETS["logsReaderPassword"],
+            logs.OUTSIDE_URL: OUTSIDE["elasticsearchUrl"],
+            logs.OUTSIDE_READER: "look",
+        },
+        logs.SHIPPER_NAMESPACE: {logs.WRITER: SECRETS["logsWriterPassword"]},
+    }
+    assert login_of(program) == f"look:{SECRETS['logsReaderPassword']}"
+    told = values(program)["taskLogs"]["elasticsearch"]
+    assert (told["url"], told["indices"]) == (OUTSIDE["elasticsearchUrl"], "airflow.test.*")
+    # Nobody has made a reader there that would see a branch's lines and no others.
+    assert program.outputs["logsUrl"] == ""
+    # And it costs no disk of the kit's.
+    release = program.one(RELEASE, "-monitoring")
+    assert not list(BY_TYPE[RELEASE].price(release.inputs))
 
 
 def test_a_link_to_kibana_names_the_try() -> None:

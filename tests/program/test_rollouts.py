@@ -82,6 +82,13 @@ CHANGES = {
     "logsWriterPassword": Change("another-logs-writer-password", NOBODY),
     "logsReaderPassword": Change("another-logs-reader-password", NOBODY),
     "taskLogs": Change("elasticsearch", {"api-server"}),
+    # Counts with logs.
+    "elasticsearchUrl": Change("https://search.example.org:9243", NOBODY),
+    "elasticsearchAuthority": Change(
+        "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", NOBODY
+    ),
+    "elasticsearchWriter": Change("ship", NOBODY),
+    "elasticsearchReader": Change("look", NOBODY),
     "kibanaUrl": Change("https://kibana.example.org", NOBODY),
     # Grafana's alone, which is not of this release.
     "alertEmails": Change('["ops@example.org"]', NOBODY),

@@ -25,7 +25,7 @@ def _release(facts: Facts) -> Iterable[Charge]:
         yield _volume("metrics' volume", influxdb)
     if influxdb:
         yield _volume("metrics' buffer", _part(values, TELEGRAF) or {})
-    if elasticsearch:
+    if elasticsearch and "storage" in elasticsearch:
         yield _volume("logs' volume", elasticsearch)
     if influxdb or elasticsearch:
         return

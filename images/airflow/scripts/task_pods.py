@@ -20,6 +20,7 @@ import json
 import logging
 import os
 import socket
+import sys
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -482,6 +483,9 @@ class TaskLogs(LoggingMixin):
             for line in lines
         ]
         text = "".join(f"{json.dumps(entry)}\n" for entry in entries)
+        # For who reads logs of tasks in Elasticsearch: there they are lines of that try as well.
+        sys.stdout.write("".join(f"{json.dumps({**entry, **_try(key)})}\n" for entry in entries))
+        sys.stdout.flush()
         self._pool.submit(self._write, key, text, printed)
 
     def close(self) -> None:
@@ -518,6 +522,12 @@ class TaskLogs(LoggingMixin):
             return not file.exists() or not file.stat().st_size
         finally:
             file.unlink(missing_ok=True)
+
+
+def _try(key: Any) -> dict[str, Any]:
+    """As a task names itself in the lines of its pod."""
+    names = ("dag_id", "run_id", "task_id", "try_number", "map_index")
+    return {name: getattr(key, name) for name in names}
 
 
 def _log_of(key: Any) -> tuple[str, Any]:

@@ -84,6 +84,13 @@ class Pipeline:
         chart = rendered(merge(LOGS, {"shipper": shipper, "elasticsearch": {"days": DAYS}}))
         server = chart.find("ConfigMap", logs.ELASTICSEARCH_SERVICE)["data"]
         told = chart.find("ConfigMap", SHIPPER)["data"]["shipper.yaml"]
+        for name, text in (*server.items(), ("../shipper.yaml", told)):
+            (self.path("settings") / name).write_text(self.here(text))
+        for user, password in PASSWORDS.items():
+            (self.path("passwords") / user).write_text(password)
+
+    def here(self, text: str) -> str:
+        """What the chart renders, with this machine's ports and folders."""
         exchanged = [
             ("http.port: 9200", f"http.port: {self.port}"),
             ("http.host: 0.0.0.0", "http.host: 127.0.0.1"),
@@ -98,14 +105,12 @@ class Pipeline:
             ("/var/lib/shipper", str(self.path("shipper"))),
             ("/run/authority/ca.crt", str(self.path("data") / "authority" / "ca.crt")),
             ("/run/secrets/elasticsearch", str(self.path("passwords"))),
+            ("/etc/shipper", str(self.folder)),
             ("0.0.0.0:13133", f"127.0.0.1:{self.health_port}"),
         ]
-        for name, text in (*server.items(), ("../shipper.yaml", told)):
-            for before, after in exchanged:
-                text = text.replace(before, after)
-            (self.path("settings") / name).write_text(text)
-        for user, password in PASSWORDS.items():
-            (self.path("passwords") / user).write_text(password)
+        for before, after in exchanged:
+            text = text.replace(before, after)
+        return text
 
     def prepare(self) -> None:
         """As the init container does."""

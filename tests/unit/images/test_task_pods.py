@@ -365,3 +365,21 @@ class TestWatcher:
 def _queued(watcher: Any) -> list[Any]:
     found: list[Any] = watcher.watcher_queue
     return found
+
+
+def test_a_reason_is_a_line_of_its_try_on_standard_output_as_well(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """From there the log shipper takes it: Airflow's UI may read logs of tasks in Elasticsearch."""
+    logs, uploaded = task_pods.TaskLogs(), []
+    logs._upload = lambda *what: uploaded.append(what) or True
+    names = {"dag_id": "d", "run_id": "r", "task_id": "t", "try_number": 2, "map_index": 3}
+    logs.add(SimpleNamespace(**names), ["It was killed", "for its memory"], "error")
+    logs.close()
+    written = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["event"] for line in written] == ["It was killed", "for its memory"]
+    assert all(names.items() <= line.items() for line in written)
+    ((_, text, _),) = uploaded
+    assert [json.loads(line)["event"] for line in text.splitlines()] == [
+        line["event"] for line in written
+    ]

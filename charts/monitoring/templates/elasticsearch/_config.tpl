@@ -42,10 +42,14 @@ so no line can be refused because a field of it is something else than in the li
 {{- range $name, $type := $fields -}}
 {{- $_ := set $properties $name (dict "type" $type) -}}
 {{- end -}}
+{{- $settings := dict "number_of_shards" 1 "refresh_interval" "1s" "codec" "best_compression" -}}
+{{- if not .Values.elasticsearch.outside.url -}}
+{{- $_ := set $settings "number_of_replicas" 0 -}}
+{{- end -}}
 {{- dict
   "index_patterns" (list "airflow.*")
   "template" (dict
-    "settings" (dict "number_of_shards" 1 "number_of_replicas" 0 "refresh_interval" "1s" "codec" "best_compression")
+    "settings" $settings
     "mappings" (dict "dynamic" false "properties" $properties)
   ) | toPrettyJson -}}
 {{- end }}

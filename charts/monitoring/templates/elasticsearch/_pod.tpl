@@ -1,3 +1,13 @@
+{{/* Whether the chart has an Elasticsearch of its own; empty where lines go to one outside, or nowhere. */}}
+{{- define "monitoring.elasticsearch.own" -}}
+{{- if and .Values.logs.enabled (not .Values.elasticsearch.outside.url) -}}true{{- end -}}
+{{- end }}
+
+{{/* Whether what proves the server is in the ConfigMap; empty where the public authorities vouch for it. */}}
+{{- define "monitoring.elasticsearch.authority" -}}
+{{- if and .Values.logs.enabled (or (not .Values.elasticsearch.outside.url) .Values.elasticsearch.outside.authority) -}}true{{- end -}}
+{{- end }}
+
 {{/* What its containers share. */}}
 {{- define "monitoring.elasticsearch.container" -}}
 image: {{ include "monitoring.image" (dict "name" "elasticsearch" "image" .Values.elasticsearch.image) }}

@@ -1,3 +1,18 @@
+{{/* Where it sends. */}}
+{{- define "monitoring.shipper.endpoint" -}}
+{{- if .Values.elasticsearch.outside.url -}}
+{{ trimSuffix "/" .Values.elasticsearch.outside.url }}
+{{- else -}}
+https://{{ include "monitoring.name.elasticsearch" . }}.{{ .Release.Namespace }}.svc:9200
+{{- end -}}
+{{- end }}
+
+{{/* The port of that. */}}
+{{- define "monitoring.shipper.port" -}}
+{{- $found := regexFind ":[0-9]+$" (include "monitoring.shipper.endpoint" .) | trimPrefix ":" -}}
+{{- $found | default "443" -}}
+{{- end }}
+
 {{/*
 The shipper's settings: the logs of Airflow's containers on this node, to Elasticsearch. How far it has read and what
 Elasticsearch has not taken are on the disk. When that is full, reading waits.
@@ -33,9 +48,15 @@ receivers:
 
 exporters:
   elasticsearch:
-    endpoint: https://{{ include "monitoring.name.elasticsearch" . }}.{{ .Release.Namespace }}.svc:9200
+    endpoint: {{ include "monitoring.shipper.endpoint" . }}
+    {{- if include "monitoring.elasticsearch.authority" . }}
     ca_file: /run/authority/ca.crt
-    user: writer
+    {{- end }}
+    user: {{ .Values.elasticsearch.outside.writer | quote }}
+    {{- if .Values.elasticsearch.outside.url }}
+    # Of its own one `keeper` sees to it.
+    template_file: /etc/shipper/template.json
+    {{- end }}
     password_file: /run/secrets/elasticsearch/writer
     environment: {{ required "shipper.environment: the environment of baseNamespace" .Values.shipper.environment | quote }}
     base_namespace: {{ .Values.shipper.baseNamespace | quote }}

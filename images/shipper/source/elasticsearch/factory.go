@@ -28,6 +28,9 @@ type Config struct {
 	BaseNamespace string `mapstructure:"base_namespace"`
 	// Index is what the names of indices begin with.
 	Index string `mapstructure:"index"`
+	// TemplateFile has the template of the indices, which is put into Elasticsearch before the first line; empty: somebody
+	// else does that.
+	TemplateFile string `mapstructure:"template_file"`
 
 	Timeout exporterhelper.TimeoutConfig                             `mapstructure:",squash"`
 	Queue   configoptional.Optional[exporterhelper.QueueBatchConfig] `mapstructure:"sending_queue"`

@@ -26,8 +26,9 @@ type sender struct {
 	config *Config
 	log    *zap.Logger
 
-	lock   sync.Mutex
-	client *http.Client
+	lock     sync.Mutex
+	client   *http.Client
+	prepared bool
 }
 
 // line is a record with what its copy needs, should it have to be sent again.
@@ -96,35 +97,34 @@ type item struct {
 	Error  json.RawMessage `json:"error"`
 }
 
+// prepare puts the template of the indices there, once: an index that came first would guess what its fields are.
+func (s *sender) prepare(ctx context.Context) error {
+	s.lock.Lock()
+	done := s.prepared || s.config.TemplateFile == ""
+	s.lock.Unlock()
+	if done {
+		return nil
+	}
+	template, err := os.ReadFile(s.config.TemplateFile)
+	if err != nil {
+		return err
+	}
+	if _, err := s.ask(ctx, http.MethodPut, "/_index_template/"+s.config.Index, "application/json", bytes.NewReader(template)); err != nil {
+		return fmt.Errorf("the template of the indices: %w", err)
+	}
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	s.prepared = true
+	return nil
+}
+
 func (s *sender) post(ctx context.Context, body io.Reader, count int) ([]item, error) {
-	client, err := s.connection()
-	if err != nil {
+	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}
-	password, err := os.ReadFile(s.config.PasswordFile)
+	text, err := s.ask(ctx, http.MethodPost, "/_bulk?filter_path=items.*.status,items.*.error", "application/x-ndjson", body)
 	if err != nil {
 		return nil, err
-	}
-	url := s.config.Endpoint + "/_bulk?filter_path=items.*.status,items.*.error"
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, body)
-	if err != nil {
-		return nil, consumererror.NewPermanent(err)
-	}
-	request.Header.Set("Content-Type", "application/x-ndjson")
-	request.SetBasicAuth(s.config.User, strings.TrimRight(string(password), "\n"))
-	answer, err := client.Do(request)
-	if err != nil {
-		s.forget(client)
-		return nil, err
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return nil, err
-	}
-	if answer.StatusCode >= 300 {
-		// Also where it says that nobody may: a password is changed on one side first.
-		return nil, fmt.Errorf("Elasticsearch answers %d: %.500s", answer.StatusCode, text)
 	}
 	var found struct {
 		Items []map[string]item `json:"items"`
@@ -140,6 +140,39 @@ func (s *sender) post(ctx context.Context, body io.Reader, count int) ([]item, e
 		return nil, fmt.Errorf("Elasticsearch answers for %d of %d lines", len(statuses), count)
 	}
 	return statuses, nil
+}
+
+// ask is one request; an answer that says no is an error, too.
+func (s *sender) ask(ctx context.Context, method, path, form string, body io.Reader) ([]byte, error) {
+	client, err := s.connection()
+	if err != nil {
+		return nil, err
+	}
+	password, err := os.ReadFile(s.config.PasswordFile)
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, method, s.config.Endpoint+path, body)
+	if err != nil {
+		return nil, consumererror.NewPermanent(err)
+	}
+	request.Header.Set("Content-Type", form)
+	request.SetBasicAuth(s.config.User, strings.TrimRight(string(password), "\n"))
+	answer, err := client.Do(request)
+	if err != nil {
+		s.forget(client)
+		return nil, err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return nil, err
+	}
+	if answer.StatusCode >= 300 {
+		// Also where it says that nobody may: a password is changed on one side first.
+		return nil, fmt.Errorf("Elasticsearch answers %d: %.500s", answer.StatusCode, text)
+	}
+	return text, nil
 }
 
 func (s *sender) connection() (*http.Client, error) {
