@@ -9,7 +9,7 @@ import pulumi_aws as aws
 import pulumi_docker_build as docker_build
 
 from infra.content import PROJECT_ROOT, context_hash
-from infra.contract.image_builds import build_arguments, left_out, packages
+from infra.contract.image_builds import build_arguments, left_out, owners_argument, packages
 from infra.registry import Repository
 from infra.stack import Stack
 
@@ -32,6 +32,12 @@ class ImageArgs:
     def without(self) -> str:
         """The folder of its sources that the image shall not hold."""
         return left_out(self.stack.settings, self.image)
+
+    @property
+    def owners(self) -> str:
+        """By which its DAG files are checked."""
+        access = self.stack.access
+        return owners_argument(access.owners if access else {}, self.image)
 
 
 class Image(pulumi.ComponentResource):
@@ -61,7 +67,7 @@ class Image(pulumi.ComponentResource):
         # Tags are immutable, so a tag must change exactly when the content does.
         settings = args.stack.settings
         # The first two always count; whatever comes later counts only where it is given, or all images would be new.
-        told = filter(None, [packages(settings, args.image)])
+        told = filter(None, [packages(settings, args.image), args.owners])
         folder_of = PROJECT_ROOT / "images" / args.image
         content = context_hash(folder_of, settings.image_revision, args.without, *told)
         self.tag = f"{args.stack.names.image_tag_prefix}{content}"
@@ -73,7 +79,7 @@ class Image(pulumi.ComponentResource):
             args.stack.names.of(args.image),
             context={"location": folder},
             dockerfile={"location": f"{folder}/Containerfile"},
-            build_args=build_arguments(settings, args.image) or None,
+            build_args=build_arguments(settings, args.image, args.owners) or None,
             platforms=[PLATFORM],
             push=existing.apply(lambda digest: not digest),
             target=existing.apply(lambda digest: EXISTING if digest else None),

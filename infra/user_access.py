@@ -25,11 +25,29 @@ from infra.values_schema import faults, missing
 SCHEMA = Path(__file__).resolve().parent / "access.schema.json"
 PERMISSIONS = Path(__file__).resolve().parent / "airflow_permissions.json"
 
+OWNED: Final = "owned"
 ADMIN: Final = "Admin"
 PUBLIC: Final = "Public"
 
 HOME_PAGE: Final = ("Website", "can_read")
 """Airflow gives it to every role at each migration."""
+
+OF_EVERY_DAG: Final[Mapping[str, tuple[str, ...]]] = {
+    "DAGs": ("read", "edit", "delete"),
+    **dict.fromkeys(("Assets", "Asset Aliases"), ("read", "create", "edit", "delete", "menu")),
+    **dict.fromkeys(("Jobs", "Cluster Activity", "Audit Logs"), ("read", "menu")),
+    **dict.fromkeys(("Variables", "Connections"), ("read", "create", "edit", "delete", "menu")),
+    **dict.fromkeys(
+        ("ImportError", "All Audit Logs", "All Import Errors", "All Reparses"), ("read",)
+    ),
+}
+"""What is for all DAGs at once, or shows something of them: a role whose DAGs are its owners' has none of it."""
+
+OWNERS_ACTIONS: Final[Mapping[str, list[str]]] = {
+    "viewers": ["can_read"],
+    "editors": ["can_delete", "can_edit", "can_read"],
+}
+"""What the roles of an owner may do with each of its DAGs."""
 
 _ACTIONS: Final[Mapping[str, str]] = {
     **{one: f"can_{one}" for one in ("read", "create", "edit", "delete")},
@@ -55,10 +73,17 @@ class UserAccess:
 
     roles: Mapping[str, Permissions] = field(default_factory=dict)
     users: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    owners: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Folders and prefixes of each, and what which role may do with its DAGs: for the image's `aerodrome_policy.py`."""
     prune: Sequence[str] = ()
 
     def data(self) -> dict[str, Any]:
-        return {"roles": self.roles, "users": self.users, "prune": list(self.prune)}
+        return {
+            "roles": self.roles,
+            "users": self.users,
+            "owners": self.owners,
+            "prune": list(self.prune),
+        }
 
 
 def check(
@@ -106,7 +131,7 @@ def builtin_roles() -> dict[str, Permissions]:
 def _without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
     """A role of which nothing is said has no permissions: `reader:`."""
     kept = {key: one for key, one in values.items() if one is not None}
-    for kind in ("roles", "users"):
+    for kind in ("roles", "users", "owners"):
         if kind in kept:
             kept[kind] = {name: one or {} for name, one in kept[kind].items()}
     return kept
@@ -127,6 +152,29 @@ def _faults(values: Mapping[str, Any], administrator: str) -> Iterator[tuple[Key
             elif used == PUBLIC:
                 yield path, "Public is what people are who have not logged in, and no user's role"
     yield from _twice(users, administrator)
+    for name, owner in values.get("owners", {}).items():
+        yield from _owner_faults(name, owner, roles)
+
+
+def _owner_faults(
+    name: str, owner: Mapping[str, Any], roles: Mapping[str, Any]
+) -> Iterator[tuple[KeyPath, str]]:
+    if not owner.get("folders") and not owner.get("prefixes"):
+        yield ("owners", name), "no DAG may be its: name folders of DAG files, or prefixes of ids"
+    if not owner.get("viewers") and not owner.get("editors"):
+        yield ("owners", name), "nobody belongs to it: name roles in viewers or editors"
+    for kind in OWNERS_ACTIONS:
+        for index, used in enumerate(owner.get(kind, [])):
+            path = ("owners", name, kind, index)
+            if used in builtin_roles():
+                yield (
+                    path,
+                    f"{used} is for every DAG; declare a role that extends it, with dags: owned",
+                )
+            elif used not in roles:
+                yield path, _unknown("role", used, list(roles), "is not declared here")
+            elif roles[used].get("dags") != OWNED:
+                yield path, f"the role {used!r} is for every DAG; say dags: owned there"
 
 
 def _role_faults(
@@ -162,6 +210,9 @@ def _role_faults(
                     (*path, index),
                     f"Airflow has no permission to {action} {resource}; there is {', '.join(there)}",
                 )
+            elif role.get("dags") == OWNED and action in OF_EVERY_DAG.get(resource, ()):
+                text = f"to {action} {resource} is for every DAG at once, and this role has dags: owned"
+                yield (*path, index), text
 
 
 def _ancestors(role: str, roles: Mapping[str, Any]) -> set[str]:
@@ -218,7 +269,19 @@ def _resolved(values: Mapping[str, Any]) -> UserAccess:
         for name, user in sorted(values.get("users", {}).items())
     }
     every = {name: _permissions(name, roles) for name in sorted(roles)}
-    return UserAccess(every, users, sorted(values.get("prune", ())))
+    owners = {
+        name: {
+            "folders": sorted(owner.get("folders", ())),
+            "prefixes": sorted(owner.get("prefixes", ())),
+            "access": {
+                role: actions
+                for kind, actions in OWNERS_ACTIONS.items()
+                for role in sorted(owner.get(kind, ()))
+            },
+        }
+        for name, owner in sorted(values.get("owners", {}).items())
+    }
+    return UserAccess(every, users, owners, sorted(values.get("prune", ())))
 
 
 def _permissions(name: str, roles: Mapping[str, Any]) -> Permissions:
@@ -230,6 +293,12 @@ def _permissions(name: str, roles: Mapping[str, Any]) -> Permissions:
             for resource, actions in roles[one].get("permissions", {}).items()
         }
         pairs |= {(resource, action) for resource, actions in given.items() for action in actions}
+    if roles[name].get("dags") == OWNED:
+        pairs -= {
+            (resource, _ACTIONS[action])
+            for resource, actions in OF_EVERY_DAG.items()
+            for action in actions
+        }
     return {
         resource: sorted(action for other, action in pairs if other == resource)
         for resource in sorted({resource for resource, _ in pairs})

@@ -11,7 +11,7 @@ import typer
 from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.commands.options import Json, on_environment
-from cli.operations import declared, live, proof, usage
+from cli.operations import access, declared, live, proof, usage
 from cli.operations.dags import image, listing
 from cli.operations.dags.versions import SHORT
 from cli.session import Session
@@ -77,7 +77,8 @@ def check(
         known = declared.of(found.kubernetes)
         done = checking.in_pod(found, folder, checking.with_declared(given, known))
     else:
-        done = checking.here(folder, given, console.report)
+        owners = access.owners(session, environment)
+        done = checking.here(folder, given, console.report, owners)
     console.result(done.data(), lambda: _show_check(session, done))
     if done.problems:
         raise typer.Exit(1)

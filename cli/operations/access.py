@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.paths import ROOT
 from cli.base.settings import qualified
@@ -21,7 +22,9 @@ from cli.base.values import need
 from cli.cloud.kubernetes import Object
 from cli.operations import declared, jobs, migration_job
 from cli.operations.live import Live
+from cli.session import Session
 from cli.stack.backends import Backend
+from infra.contract.image_builds import AIRFLOW, owners_argument
 from infra.contract.settings import SETTINGS
 from infra.contract.user_access import FILE, password_key
 
@@ -79,7 +82,10 @@ class Access:
 
 def read(backend: Backend) -> Access | None:
     """The environment's file; None if it has none. UserError with everything that is wrong in it."""
-    plain = backend.plain()
+    return _read(backend.plain())
+
+
+def _read(plain: Mapping[str, str]) -> Access | None:
     name = plain.get(_FILE_KEY, "")
     if not name and not os.path.lexists(ROOT / FILE):
         return None
@@ -106,6 +112,19 @@ def require(backend: Backend) -> Access:
         f"There is no {FILE}",
         "Without it people keep roles and users in Airflow's UI. docs/access.md shows one.",
     )
+
+
+def owners(session: Session, environment: Environment) -> str:
+    """Who may own which DAG, as the image's policy reads it; empty if the file says nothing of it.
+
+    Where the environment's configuration cannot be read, such as without Pulumi, the file is the usual one.
+    """
+    try:
+        plain = session.backend(environment).plain()
+    except UserError:
+        plain = {}
+    access = _read(plain)
+    return owners_argument(access.content["owners"], AIRFLOW) if access else ""
 
 
 def make_passwords(backend: Backend) -> list[str]:

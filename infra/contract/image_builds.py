@@ -1,6 +1,8 @@
 """How an environment's images are built: `images/NAME`, and the arguments that its settings make of it."""
 
-from typing import Final
+import json
+from collections.abc import Mapping
+from typing import Any, Final
 
 from infra.contract.dag_sources import GIT
 from infra.contract.settings import Settings
@@ -24,11 +26,17 @@ def packages(settings: Settings, image: str) -> str:
     return GIT_PACKAGES if image == AIRFLOW and settings.dags == GIT else ""
 
 
-def build_arguments(settings: Settings, image: str) -> dict[str, str]:
+def owners_argument(owners: Mapping[str, Any], image: str) -> str:
+    """The declared owners of DAGs, as the build's check of DAG files reads them; empty if there are none."""
+    return json.dumps(owners, sort_keys=True) if owners and image == AIRFLOW else ""
+
+
+def build_arguments(settings: Settings, image: str, owners: str = "") -> dict[str, str]:
     """Those that are set."""
     arguments = {
         "REVISION": settings.image_revision,
         "WITHOUT": left_out(settings, image),
         "PACKAGES": packages(settings, image),
+        "OWNERS": owners,
     }
     return {key: value for key, value in arguments.items() if value}

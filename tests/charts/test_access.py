@@ -38,6 +38,14 @@ def test_the_job_gets_the_file_and_the_passwords_and_no_other_pod_does() -> None
         assert ("my-access" in json.dumps(container)) == name.startswith("airflow-migrate"), name
 
 
+def test_owners_are_for_the_dag_processor_alone() -> None:
+    owners = {"alpha": {"folders": ["a"], "prefixes": [], "access": {"reader": ["can_read"]}}}
+    assert replaced(render(ACCESS), render(ACCESS, {"access": {"owners": owners}})) == {
+        "dag-processor",
+        "migration",
+    }
+
+
 def test_a_change_makes_another_job_and_replaces_no_other_pod() -> None:
     more = {"access": {"users": {"bob": {"email": "b@x.org", "name": "Bob", "roles": ["Op"]}}}}
     assert replaced(render(ACCESS), render(ACCESS, more)) == {"migration"}

@@ -58,3 +58,17 @@ def test_a_branch_has_passwords_of_its_own(program: Program) -> None:
     branch = run_program({**BRANCH, **FILE}, secrets, {BASE: program})
     (content,) = branch.one(SECRET, "-airflow-access").inputs["stringData"].values()
     assert json.loads(content) == {"alice": "of-the-branch"}
+
+
+def test_owners_reach_the_build_of_the_image_and_change_its_tag(program: Program) -> None:
+    owned = run_program({"environment": "test", "accessFile": "tests/program/owners.yaml"}, SECRETS)
+    before, after = (
+        {one.name: one.inputs for one in ran.of_type("docker-build:index:Image")}
+        for ran in (program, owned)
+    )
+    changed = {name for name in after if after[name] != before.get(name)}
+    (name,) = (one for one in changed if one.endswith("-airflow"))
+    owners = json.loads(after[name]["buildArgs"]["OWNERS"])
+    assert owners == owned.one(RELEASE, "-airflow").inputs["values"]["access"]["owners"]
+    assert after[name]["tags"] != before[name]["tags"]
+    assert changed == {name}

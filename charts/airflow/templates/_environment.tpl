@@ -82,6 +82,9 @@ values end after ten seconds, and with them tasks that start, hand on a value or
 {{- if .Values.workers.restrictedPods }}
 {{- $_ := set $settings "AERODROME_RESTRICTED_PODS" "true" }}
 {{- end }}
+{{- with .Values.access.owners }}
+{{- $_ := set $settings "AERODROME_OWNERS" (toJson .) }}
+{{- end }}
 {{- include "airflow.celery.settings" (dict "root" . "settings" $settings) }}
 {{- include "airflow.metrics.settings" (dict "root" . "settings" $settings) }}
 {{- range $section, $keys := .Values.config }}
@@ -152,6 +155,7 @@ AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS: scheduler
 AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS_ON_FAILURE: scheduler
 AIRFLOW__KUBERNETES_EXECUTOR__WORKER_PODS_CREATION_BATCH_SIZE: scheduler
 AERODROME_WARM_POOL: scheduler
+AERODROME_OWNERS: dag-processor
 AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES: dag-processor
 AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL: dag-processor
 AIRFLOW__DAG_PROCESSOR__PRINT_STATS_INTERVAL: dag-processor

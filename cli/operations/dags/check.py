@@ -28,6 +28,7 @@ from cli.operations.live import Live
 
 IMAGE = ROOT / "images" / "airflow"
 SCRIPTS = IMAGE / "scripts"
+OWNERS = "AERODROME_OWNERS"
 PARTS = ("check_dags.py", "dag_parsing.py", "dag_limits.py")
 
 _UNPACK = """
@@ -186,8 +187,11 @@ def _without_caches(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return entry if entry.isfile() or entry.isdir() or entry.issym() else None
 
 
-def here(dags: Path, given: Mapping[str, Any], report: Callable[[str], None]) -> CheckResult:
-    """On this machine, with the packages that the image's lock names."""
+def here(
+    dags: Path, given: Mapping[str, Any], report: Callable[[str], None], owners: str = ""
+) -> CheckResult:
+    """On this machine, with the packages that the image's lock names. `owners`: who may own which DAG, if anything
+    is said of it."""
     python = environment(report) / "bin" / "python"
     with tempfile.TemporaryDirectory(prefix="aerodrome-dags-") as home:
         shutil.copy(IMAGE / "airflow.cfg", home)
@@ -196,6 +200,9 @@ def here(dags: Path, given: Mapping[str, Any], report: Callable[[str], None]) ->
         kept = ("PATH", "HOME", "LANG", "TZ", "SSL_CERT_FILE")
         own = {key: os.environ[key] for key in kept if key in os.environ}
         own |= {"AIRFLOW_HOME": home, "PYTHONDONTWRITEBYTECODE": "1"}
+        if owners:
+            # The policy is a package of the image.
+            own |= {OWNERS: owners, "PYTHONPATH": str(IMAGE / "policy")}
         if (plugins := IMAGE / "plugins").is_dir():
             own["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(plugins)
         command = [python, SCRIPTS / "check_dags.py", dags.resolve(), "--json", "--strict"]

@@ -1,4 +1,4 @@
-"""What the pods get that tasks start (KubernetesPodOperator), where they do not say it themselves.
+"""What the pods get that tasks start (KubernetesPodOperator), where they do not say it themselves; and who may see a DAG.
 
 Airflow finds it by the entry point beside it, so that a team's own `airflow_local_settings.py` works as well;
 its hook comes after this one and has the last word. Executor's pods have all of this from their template.
@@ -15,6 +15,26 @@ SIDECAR = "airflow-xcom-sidecar"
 
 UPSTREAMS = "alpine:"
 """How the sidecar's image begins unless somebody has chosen one: it comes from another registry."""
+
+
+@hookimpl
+def dag_policy(dag: Any) -> None:
+    """Gives a DAG the access control of its owner, where access.yaml declares owners; its file's error if it claims more."""
+    import aerodrome_owners
+
+    if not (text := os.environ.get(aerodrome_owners.VARIABLE)):
+        return
+    owners = aerodrome_owners.declared(text)
+    named = {str(task.owner) for task in dag.tasks}
+    file = str(dag.relative_fileloc or dag.fileloc)
+    try:
+        dag.access_control = aerodrome_owners.access_of(
+            owners, file, dag.dag_id, named, dag.access_control
+        )
+    except aerodrome_owners.Claimed as error:
+        from airflow.exceptions import AirflowClusterPolicyViolation
+
+        raise AirflowClusterPolicyViolation(str(error)) from None
 
 
 @hookimpl

@@ -40,6 +40,9 @@ OWN_SETTINGS = {
 BUNDLES = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
 TEAMS_BUNDLE = "dags-folder"
 
+POLICY = "AirflowClusterPolicyViolation: "
+"""Before what a policy says of a DAG that it refuses."""
+
 TEMPLATED = re.compile(r"\b(?:var\.(?:value|json)|(conn))\.(\w+)")
 """Variables and Connections in Jinja templates."""
 
@@ -161,6 +164,8 @@ def missing(asked: list[str]) -> str:
 def explained(trace: str, output: str) -> str:
     """The line of a traceback that says what happened, and why the author should care."""
     reason = last_line(trace)
+    if reason.startswith(POLICY):
+        return reason.removeprefix(POLICY)
     if re.match(r"SystemExit\b", reason):
         complaint = f" ({last_line(output)})" if output else ""
         return f"ends the process while it is imported: {reason}{complaint}"

@@ -6,6 +6,8 @@ its own code, and each text is compared with the width that its column declares.
 written when a run starts, so it is compared without being written. No limit stands in here.
 """
 
+import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -35,7 +37,7 @@ class Store:
 
     def __init__(self, bundles: set[str]) -> None:
         import_all_models()
-        from airflow.providers.fab.auth_manager.models import Model
+        from airflow.providers.fab.auth_manager.models import Model, Role
 
         self.found: list[str] = []
         engine = settings.engine
@@ -43,6 +45,7 @@ class Store:
         Model.metadata.create_all(engine)
         with create_session() as session:
             session.add_all([DagBundleModel(name=name) for name in sorted(bundles)])
+            session.add_all([Role(name=name) for name in owners_roles()])
         event.listen(engine, "before_cursor_execute", self._look)
 
     def _look(
@@ -70,6 +73,12 @@ class Store:
             )
         refused = [text for key, text in errors.items() if key not in known]
         return [*dict.fromkeys(self.found), *refused]
+
+
+def owners_roles() -> list[str]:
+    """Those that the environment has for the owners of DAGs (access.yaml)."""
+    owners = json.loads(os.environ.get("AERODROME_OWNERS") or "{}")
+    return sorted({role for owner in owners.values() for role in owner["access"]})
 
 
 def too_long(column: str, kind: Any, value: Any) -> Iterator[str]:

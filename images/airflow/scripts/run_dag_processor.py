@@ -7,11 +7,14 @@ its code does not have, and hangs. Here such a result is dropped, and the file p
 A file whose process ends without a result (os._exit, a crash in C, out of memory) is only counted by Airflow: its DAGs are
 not there, or stay as they were, and the UI says nothing. Here it is an import error.
 
+What a file makes of its DAGs' owners is compared with access.yaml, where no file has run.
+
 Each file is parsed in a process of its own, forked off this one. What nearly every file loads is loaded here, once. Many files
 are parsed less often than the setting says, for no more than a quarter of a processor; a file that has changed is parsed at once.
 """
 
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Iterable
@@ -27,6 +30,9 @@ EARLY = (
     "asgiref.sync",
 )
 """What a DAG file loads through names that Airflow's own search for its imports does not see: `@task`, a schedule."""
+
+DEFAULT_OWNER = "airflow"
+"""Of a task that names none, in what Airflow stores."""
 
 SHARE = 1 / 4
 """Of a processor, for parsing all files again and again."""
@@ -67,9 +73,37 @@ def true_to_version(manager: Any) -> Any:
                 return
             if proc.parsing_result is None and not proc.had_callbacks:
                 proc.parsing_result = _without_result(file, proc)
+            if proc.parsing_result is not None:
+                hold_to_owners(proc.parsing_result, str(file.rel_path))
             super().handle_parsing_result(file, proc, **more)
 
     return Manager
+
+
+def hold_to_owners(result: Any, file: str) -> None:
+    """Takes out of a result the DAGs that have another access control than access.yaml gives them.
+
+    The image's policy has set it, or refused the file: but in the process that has run the file, which can change all
+    that is there, its policy and its environment. Here nothing of it has run.
+    """
+    import aerodrome_owners
+
+    if not (text := os.environ.get(aerodrome_owners.VARIABLE)):
+        return
+    kept = []
+    for dag in result.serialized_dags:
+        tasks = (task.get("__var", task) for task in dag.data["dag"].get("tasks", ()))
+        # Airflow leaves out what is as by default.
+        named = {str(task.get("owner", DEFAULT_OWNER)) for task in tasks}
+        try:
+            aerodrome_owners.access_of(
+                aerodrome_owners.declared(text), file, dag.dag_id, named, dag.access_control or {}
+            )
+        except aerodrome_owners.Claimed as error:
+            result.import_errors = {**(result.import_errors or {}), file: str(error)}
+        else:
+            kept.append(dag)
+    result.serialized_dags = kept
 
 
 def died(code: int | None) -> str:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from cli.base.environments import Environment
 from cli.base.values import Secret
 from cli.cloud.kubernetes import Object
+from cli.operations import access
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeBackend, FakeSession
 from tests.unit.cli.operations.rotation.conftest import Cluster
@@ -150,3 +152,11 @@ class TestDiffAndApply:
     def test_neither_works_where_nothing_is_deployed(self, run: Run) -> None:
         for verb in ("diff", "apply"):
             assert run("access", verb).exit_code == 2
+
+
+def test_owners_are_read_without_an_environment(session: FakeSession) -> None:
+    session.fake_backend.values["aerodrome:accessFile"] = "tests/program/owners.yaml"
+    given = json.loads(access.owners(session, Environment("sandbox")))
+    assert given["finance"]["access"] == {"analyst": ["can_read"]}
+    session.fake_backend.values.clear()
+    assert access.owners(session, Environment("sandbox")) == ""

@@ -237,3 +237,21 @@ def test_a_folder_without_dags_is_deployed_all_the_same(tmp_path: Path) -> None:
     done = run(tmp_path / "dags", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "no DAG at all" in done.stdout
+
+
+def test_a_dag_that_claims_anothers_owner_is_refused_with_its_file(tmp_path: Path) -> None:
+    owners = {
+        "sales": {"folders": ["sales"], "prefixes": [], "access": {"sellers": ["can_read"]}},
+        "other": {"folders": ["other"], "prefixes": [], "access": {"others": ["can_read"]}},
+    }
+    folder = written(
+        tmp_path / "dags", {"sales/own.py": dag("own"), "other/claims.py": dag("claims")}
+    )
+    given = {"PYTHONPATH": str(AIRFLOW / "policy"), "AERODROME_OWNERS": json.dumps(owners)}
+    done = run(folder, tmp_path, **given)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        'DAG file other/claims.py: the DAG "claims" names the owner sales, and may not: '
+        "access.yaml has sales: files in sales/"
+    )
+    assert "own.py" not in done.stderr

@@ -147,13 +147,15 @@ def test_the_image_does_not_run_as_root(image: str) -> None:
 
 def test_dags_are_checked_and_come_last() -> None:
     # Last: a changed DAG rebuilds two small layers. Checked: nothing broken is pushed.
-    kit, plugins, copy, check = steps("airflow")[-4:]
+    kit, plugins, copy, owners, check = steps("airflow")[-5:]
     assert kit.split()[-2:] == ["kit_dags/", "/opt/airflow/kit_dags/"]
     assert plugins.split()[-2:] == ["plugins/", "/opt/airflow/plugins/"]
     assert copy.startswith("COPY")
     assert copy.split()[-3:] == ["--from=dags", "/build/dags/", "/opt/airflow/dags/"]
+    assert owners == "ARG OWNERS="
     assert check == (
-        "RUN python /opt/airflow/scripts/check_dags.py /opt/airflow/dags --record /opt/airflow/dags.json"
+        'RUN AERODROME_OWNERS="${OWNERS}" '
+        "python /opt/airflow/scripts/check_dags.py /opt/airflow/dags --record /opt/airflow/dags.json"
     )
 
 

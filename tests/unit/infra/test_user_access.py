@@ -96,6 +96,14 @@ def test_a_role_gets_each_permission_of_all_that_it_extends(tmp_path: Path) -> N
         ("users:\n  a: {email: a@example.org, roles: [Op]}\n  A: {email: b@example.org, roles: [Op]}", "3:3: users.A: is there twice: a login takes a and A for one user"),
         ("users:\n  a: {email: a@example.org, roles: [Op]}\n  b: {email: A@example.org, roles: [Op]}", "3:7: users.b.email: is a's, too"),
         ("users: {Admin: {email: a@example.org, roles: [Op]}}", "1:9: users.Admin: admin is the administrator of the configuration (adminUser), and stays one"),
+        ("roles: {r: {dags: owned}}\nowners:\n  o: {viewers: [r]}", "3:3: owners.o: no DAG may be its: name folders of DAG files, or prefixes of ids"),
+        ("owners:\n  o: {folders: [f]}", "2:3: owners.o: nobody belongs to it: name roles in viewers or editors"),
+        ("owners:\n  o: {folders: [f], editors: [r]}", "2:31: owners.o.editors[0]: the role 'r' is not declared here"),
+        ("owners: {o: {folders: [f], viewers: [Viewer]}}", "owners.o.viewers[0]: Viewer is for every DAG"),
+        ("roles: {r: {}}\nowners: {o: {folders: [f], viewers: [r]}}", "2:38: owners.o.viewers[0]: the role 'r' is for every DAG; say dags: owned there"),
+        ("owners: {o: {folders: [../f], viewers: [r]}}", "owners.o.folders[0]: must match"),
+        ("roles: {r: {dags: owned, permissions: {Assets: [read]}}}", "1:49: roles.r.permissions.Assets[0]: to read Assets is for every DAG at once, and this role has dags: owned"),
+        ("roles: {r: {dags: mine}}", "roles.r.dags: must be one of all, owned"),
         ("prune: [owners]", "prune[0]: must be one of roles, users"),
         ("groups: {}", "1:1: groups: is reserved"),
         ("owner: {}", "owner: there is no such value"),
@@ -108,6 +116,43 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, told: 
     found = problems(tmp_path, text)
     assert any(told in one for one in found), found
     assert all(one.startswith("access.yaml") for one in found)
+
+
+OWNERS = """
+roles:
+  everything: {extends: [Op]}
+  mine: {extends: [everything], dags: owned}
+owners:
+  alpha: {folders: [b, a], prefixes: [x_], viewers: [mine]}
+  beta: {folders: [c], viewers: [mine], editors: [mine]}
+"""
+
+
+def test_a_role_of_owners_has_nothing_that_is_for_every_dag(tmp_path: Path) -> None:
+    found = read(tmp_path, OWNERS)
+    everything, mine = found.roles["everything"], found.roles["mine"]
+    assert everything == builtin_roles()["Op"]
+    assert mine["DAGs"] == ["menu_access"]
+    assert mine["DAG Runs"] == everything["DAG Runs"]
+    assert set(everything) - set(mine) == {
+        *("Assets", "Asset Aliases", "Cluster Activity", "Connections", "ImportError", "Jobs"),
+        "Variables",
+    }
+
+
+def test_an_owner_has_places_and_what_its_roles_may_do(tmp_path: Path) -> None:
+    assert read(tmp_path, OWNERS).owners == {
+        "alpha": {
+            "folders": ["a", "b"],
+            "prefixes": ["x_"],
+            "access": {"mine": ["can_read"]},
+        },
+        "beta": {
+            "folders": ["c"],
+            "prefixes": [],
+            "access": {"mine": ["can_delete", "can_edit", "can_read"]},
+        },
+    }
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
