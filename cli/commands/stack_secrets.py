@@ -39,7 +39,7 @@ def rotate_fernet(
     session: Session = ctx.obj
     console = session.console
     _agreed(session, environment, "fernet", "three times, with another Fernet key", yes=yes)
-    phases = Phases(console, total=operation.PHASES)
+    phases = Phases(console, total=operation.PHASES["fernet"])
     done = operation.fernet_key(session, environment, phases)
     data: dict[str, Any] = {
         "environment": environment.name,
@@ -58,6 +58,48 @@ def rotate_fernet(
             f"proof: the new Fernet key reads {rows or 'no rows: there are none'}", "bold green"
         )
         console.line("       the old one reads none of them")
+        phases.show()
+
+    console.result(data, show)
+
+
+@rotations.command("jwt")
+@on_environment
+def rotate_jwt(
+    ctx: typer.Context, environment: Environment, yes: Yes = False, json: Json = False
+) -> None:
+    """Replace the key that signs the tokens of tasks, of the API and of the UI.
+
+    The new key is deployed for checking tokens, then for signing; the command waits until no running or queued task
+    needs a token of the old one, ten minutes at most; then that is taken away. Each of the three is a deployment of
+    this checkout, as `up` makes it. Tasks go on meanwhile. In the end Airflow must sign with the new key and refuse a
+    token of the old one. The command resumes after an interruption, on any machine. No key is shown.
+
+    \b
+    Example:
+      aerodrome secrets rotate jwt
+      aerodrome secrets rotate jwt --env prod --yes
+    """
+    from cli.operations.rotation import operation
+
+    session: Session = ctx.obj
+    console = session.console
+    _agreed(session, environment, "jwt", "three times, with another key of tokens", yes=yes)
+    phases = Phases(console, total=operation.PHASES["jwt"])
+    done = operation.token_key(session, environment, phases)
+    data: dict[str, Any] = {
+        "environment": environment.name,
+        "secret": "jwtSecret",
+        "began": done.began,
+        "resumed": done.resumed,
+        "tasksWaitedFor": done.waited_for,
+        "oldKeyRefused": True,
+        "phases": phases.data(),
+    }
+
+    def show() -> None:
+        console.line("proof: Airflow signs tokens with the new key", "bold green")
+        console.line("       and refuses one that the old key has signed")
         phases.show()
 
     console.result(data, show)
@@ -153,7 +195,7 @@ def status(
     today, console = session.today(), session.console
     secrets = ages.of(found)
     old = [] if older_than is None else ages.older(secrets, older_than, today)
-    unfinished = rotation.UNDER_WAY in found.backend.configured()
+    unfinished = rotation.unfinished(found.backend)
 
     def age(one: ages.SecretAge) -> str:
         days = one.days(today)
@@ -169,9 +211,9 @@ def status(
                 for one in secrets
             ],
         )
-        if unfinished:
-            console.line("a rotation of the Fernet key is not finished:", "bold yellow")
-            console.line(f"    ./aerodrome secrets rotate fernet{session.same}")
+        for which in unfinished:
+            console.line(f"a rotation of {rotation.RESUMED[which]} is not finished:", "bold yellow")
+            console.line(f"    ./aerodrome secrets rotate {which}{session.same}")
         if older_than is not None:
             text = f"older than {older_than} days: {', '.join(old) or 'none'}"
             console.line(text, "bold red" if old else "bold green")
@@ -179,7 +221,8 @@ def status(
     data: dict[str, Any] = {
         "environment": environment.name,
         "secrets": [one.data(today) for one in secrets],
-        "fernetRotationUnderWay": unfinished,
+        "fernetRotationUnderWay": rotation.FERNET in unfinished,
+        "rotationsUnderWay": unfinished,
         "old": old,
     }
     console.result(data, show)

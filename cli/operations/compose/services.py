@@ -185,7 +185,10 @@ class _Workload:
             elif reference["name"] not in self._contents:
                 secret = f"{reference['name']}/{reference['key']}"
                 self._leave_out(f"variable {name}, of the Kubernetes Secret {secret}")
-            elif reference.get("optional") and reference["key"] not in self._contents[reference["name"]]:
+            elif (
+                reference.get("optional")
+                and reference["key"] not in self._contents[reference["name"]]
+            ):
                 continue
             elif reference["key"] in NAMES:
                 plain[name] = self._contents[reference["name"]][reference["key"]]
