@@ -19,8 +19,17 @@ RETIRED: Final = "rotation:retiredFernetKeys"
 
 FERNET: Final = "fernet"
 TOKENS: Final = "jwt"
-RESUMED: Final[Mapping[str, str]] = {FERNET: "fernetKey", TOKENS: "jwtSecret"}
-"""Rotations in several steps, as the command line calls them, and the secret that each replaces."""
+ALL: Final = "all"
+RENEWED: Final[Mapping[str, str]] = {
+    FERNET: "fernetKey",
+    TOKENS: "jwtSecret",
+    "api": "apiSecretKey",
+    "admin": "adminPassword",
+}
+"""The secret that each rotation replaces, by what the command line calls it. ALL goes through them in this order."""
+
+RESUMED: Final = (FERNET, TOKENS, ALL)
+"""Rotations in several steps, which leave a record while they are under way."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,35 @@ class Rotation:
 def record(which: str) -> str:
     """The key of the configuration that holds a rotation of RESUMED while it is under way."""
     return f"rotation:{which}"
+
+
+@dataclass(frozen=True)
+class RotationOfAll:
+    """A rotation of ALL that has begun."""
+
+    began: str
+    """As ISO 8601."""
+
+    done: tuple[str, ...] = ()
+    """Those of RENEWED that were through."""
+
+
+def all_under_way(backend: Backend) -> RotationOfAll | None:
+    """The rotation of all that has begun and not ended. A secret of which it says that it was replaced, and whose date is
+    earlier, is of an older configuration: it was not."""
+    text = backend.plain().get(record(ALL))
+    if text is None:
+        return None
+    found, days = json.loads(text), made(backend)
+    began = str(found["began"])
+    first = date.fromisoformat(began[:10])
+    done = [one for one in found["done"] if days.get(RENEWED[one], date.min) >= first]
+    return RotationOfAll(began, tuple(done))
+
+
+def remember_all(backend: Backend, rotation: RotationOfAll) -> None:
+    """At its beginning, and when one of them is through."""
+    backend.set_plain({record(ALL): json.dumps(asdict(rotation))})
 
 
 def unfinished(backend: Backend) -> list[str]:

@@ -31,7 +31,7 @@ PHASES: Final[Mapping[str, int]] = {
 }
 """Deployments of each rotation in several steps."""
 
-ADMIN_PASSWORD: Final = "adminPassword"
+ADMIN_PASSWORD: Final = rotation.RENEWED["admin"]
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class SimpleRotation:
 
 
 SIMPLE: Final[Mapping[str, SimpleRotation]] = {
+    "api": SimpleRotation(rotation.RENEWED["api"], "the new key of the UI's sessions"),
     "admin": SimpleRotation(ADMIN_PASSWORD, "the administrator's new password"),
-    "api": SimpleRotation("apiSecretKey", "the new key of the UI's sessions"),
 }
 
 

@@ -260,7 +260,7 @@ class Configured(Cluster):
 
 
 @dataclass
-class Account(FakeAirflow):
+class Account(Signing):
     """An Airflow that knows one password."""
 
     given: str = ""
@@ -309,6 +309,81 @@ class TestSimple:
         done = run("secrets", "rotate", "admin")
         assert done.exit_code == 1
         assert "wrong password" in done.stderr
+
+
+class Everything(LoginSession):
+    """Its Airflow has what is configured: the password, and the key of tokens."""
+
+    def airflow(self, url: str, username: str, password: str, patience: float) -> Any:
+        values = self.fake_backend.values
+        key = str(values["aerodrome:jwtSecret"].value)
+        right = str(values["aerodrome:adminPassword"].value)
+        return Account(key=key, accepted=(key,), given=password, right=self.stuck or right)
+
+
+class TestAll:
+    """One after the other. The first two are at their last step, which is theirs to continue."""
+
+    @pytest.fixture
+    def session(self, folders: Path) -> Everything:
+        return Everything(folders)
+
+    @pytest.fixture
+    def begun(self, deployed: FakeBackend, session: Everything) -> FakeBackend:
+        session.day = datetime.now(UTC).date()
+        session.fake_kubernetes = Installed(deployed)
+        for which in (rotation.FERNET, rotation.TOKENS):
+            key = f"aerodrome:{rotation.RENEWED[which]}"
+            old, new = str(deployed.values[key].value), SECRETS[rotation.RENEWED[which]]()
+            rotation.remember(deployed, which, Rotation.begin(old, new))
+            deployed.set_config(key, new, secret=True)
+        return deployed
+
+    def secrets(self, backend: FakeBackend) -> dict[str, str]:
+        keys = rotation.RENEWED.values()
+        return {key: str(backend.values[f"aerodrome:{key}"].value) for key in keys}
+
+    def test_each_is_replaced_and_proved(self, run: Run, begun: FakeBackend) -> None:
+        before = self.secrets(begun)
+        done = run("secrets", "rotate", "all")
+        assert done.exit_code == 0, done.output
+        assert begun.calls == ["up"] * 4
+        for number, key in enumerate(before, start=1):
+            assert f"{key} ({number} of 4)" in done.stderr
+        assert "refuses one that the old key has signed" in done.stdout
+        after = self.secrets(begun)
+        assert [key for key in before if before[key] != after[key]] == [
+            "apiSecretKey",
+            "adminPassword",
+        ]
+        assert not [text for text in (*before.values(), *after.values()) if text in done.output]
+        assert rotation.unfinished(begun) == []
+
+    def test_interrupted_it_leaves_alone_what_was_replaced(
+        self, run: Run, run_json: RunJson, begun: FakeBackend, session: Everything
+    ) -> None:
+        session.stuck = "a-password-that-does-not-change"
+        assert run("secrets", "rotate", "all").exit_code == 1
+        assert rotation.unfinished(begun) == ["all"]
+        assert "a rotation of all secrets is not finished" in run("secrets", "status").output
+        session.stuck, before = "", self.secrets(begun)
+        begun.calls.clear()
+        found = run_json("secrets", "rotate", "all")
+        assert [one["secret"] for one in found["rotated"]] == ["adminPassword"]
+        assert (found["resumed"], found["before"]) == (True, ["fernet", "jwt", "api"])
+        assert begun.calls == ["up"]
+        after = self.secrets(begun)
+        assert [key for key in before if before[key] != after[key]] == ["adminPassword"]
+
+    def test_what_an_older_configuration_has_replaced_is_replaced_again(
+        self, deployed: FakeBackend
+    ) -> None:
+        began = f"{date(2027, 3, 9)}T10:00:00Z"
+        rotation.remember_all(deployed, rotation.RotationOfAll(began, ("fernet", "api")))
+        rotation.note_made(deployed, ["fernetKey"], date(2027, 3, 10))
+        rotation.note_made(deployed, ["apiSecretKey"], date(2027, 3, 8))
+        found = rotation.all_under_way(deployed)
+        assert found == rotation.RotationOfAll(began, ("fernet",))
 
 
 class TestRefused:
