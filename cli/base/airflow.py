@@ -126,6 +126,26 @@ class Airflow:
         """How many task instances wait for a trigger, which may take days."""
         return self._count("deferred")
 
+    def with_tokens(self) -> set[tuple[str, int]]:
+        """The task instances that may have a token of the execution API, each with its try."""
+        path = "/api/v2/dags/~/dagRuns/~/taskInstances?state=queued&state=running&state=restarting&order_by=id"
+        found = self._pages(path, "task_instances")
+        return {(str(one["id"]), int(one["try_number"])) for one in found}
+
+    def token(self) -> str:
+        """What Airflow has signed for this login."""
+        self._headers()
+        return self._token
+
+    def accepts(self, token: str) -> bool:
+        """Whether Airflow answers a request that has this token."""
+        path, headers = "/api/v2/dags?limit=1", {"Authorization": f"Bearer {token}"}
+        response = self._patiently("GET", path, None, headers)
+        if response.status_code in (401, 403):
+            return False
+        response.raise_for_status()
+        return True
+
     def _count(self, *states: str) -> int:
         wanted = "&".join(f"state={state}" for state in states)
         path = f"/api/v2/dags/~/dagRuns/~/taskInstances?{wanted}&limit=1"

@@ -1,14 +1,18 @@
 """`aerodrome secrets`: replace an environment's secrets while Airflow works, and see how old they are."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.base.console import Console
 from cli.base.environments import Environment
-from cli.base.phases import Phases
 from cli.commands.options import Json, Yes, on_environment
 from cli.operations import live
 from cli.session import Session
+from cli.stack.rotation import RENEWED
+
+if TYPE_CHECKING:
+    from cli.operations.rotation.every import Renewed
 
 app = typer.Typer(
     help="Replace an environment's secrets, and show how old they are.", no_args_is_help=True
@@ -34,33 +38,27 @@ def rotate_fernet(
       aerodrome secrets rotate fernet
       aerodrome secrets rotate fernet --env prod --yes
     """
-    from cli.operations.rotation import encryption, operation
+    _one(ctx.obj, environment, "fernet", "three times, with another Fernet key", yes=yes)
 
-    session: Session = ctx.obj
-    console = session.console
-    _agreed(session, environment, "fernet", "three times, with another Fernet key", yes=yes)
-    phases = Phases(console, total=operation.PHASES)
-    done = operation.fernet_key(session, environment, phases)
-    data: dict[str, Any] = {
-        "environment": environment.name,
-        "secret": "fernetKey",
-        "began": done.began,
-        "resumed": done.resumed,
-        "encryptedAnew": dict(done.encrypted),
-        "rows": dict(done.rows),
-        "readByOldKey": done.old_reads,
-        "phases": phases.data(),
-    }
 
-    def show() -> None:
-        rows = ", ".join(f"{n} {encryption.called(table)}" for table, n in done.rows.items())
-        console.line(
-            f"proof: the new Fernet key reads {rows or 'no rows: there are none'}", "bold green"
-        )
-        console.line("       the old one reads none of them")
-        phases.show()
+@rotations.command("jwt")
+@on_environment
+def rotate_jwt(
+    ctx: typer.Context, environment: Environment, yes: Yes = False, json: Json = False
+) -> None:
+    """Replace the key that signs the tokens of tasks, of the API and of the UI.
 
-    console.result(data, show)
+    The new key is deployed for checking tokens, then for signing; the command waits until no running or queued task
+    needs a token of the old one, ten minutes at most; then that is taken away. Each of the three is a deployment of
+    this checkout, as `up` makes it. Tasks go on meanwhile. In the end Airflow must sign with the new key and refuse a
+    token of the old one. The command resumes after an interruption, on any machine. No key is shown.
+
+    \b
+    Example:
+      aerodrome secrets rotate jwt
+      aerodrome secrets rotate jwt --env prod --yes
+    """
+    _one(ctx.obj, environment, "jwt", "three times, with another key of tokens", yes=yes)
 
 
 @rotations.command("admin")
@@ -77,7 +75,7 @@ def rotate_admin(
     Example:
       aerodrome secrets rotate admin
     """
-    _simple(ctx.obj, environment, "admin", yes=yes)
+    _one(ctx.obj, environment, "admin", "with a new password", yes=yes)
 
 
 @rotations.command("api")
@@ -94,20 +92,74 @@ def rotate_api(
     Example:
       aerodrome secrets rotate api
     """
-    _simple(ctx.obj, environment, "api", yes=yes)
+    _one(ctx.obj, environment, "api", "with a new secret", yes=yes)
 
 
-def _simple(session: Session, environment: Environment, name: str, *, yes: bool) -> None:
-    from cli.operations.rotation import operation
+@rotations.command("all")
+@on_environment
+def rotate_all(
+    ctx: typer.Context, environment: Environment, yes: Yes = False, json: Json = False
+) -> None:
+    """Replace each secret that `secrets rotate` knows, one after the other.
 
-    _agreed(session, environment, name, "with a new secret", yes=yes)
-    phases = Phases(session.console, total=1)
-    operation.simple(session, environment, name, phases)
-    key = operation.SIMPLE[name].key
-    data = {"environment": environment.name, "secret": key, "phases": phases.data()}
-    session.console.result(
-        data, lambda: session.console.line(f"{key} is replaced and deployed", "bold green")
-    )
+    Keys of encryption and of tokens, the key of sessions and the administrator's password, each as its own command
+    replaces it. An interrupted one is continued by the same command, which leaves alone what was replaced.
+    Passwords of databases and of the queue are not among them.
+
+    \b
+    Example:
+      aerodrome secrets rotate all
+      aerodrome secrets rotate all --env prod --yes
+    """
+    from cli.operations.rotation import every
+
+    session: Session = ctx.obj
+    console = session.console
+    _agreed(session, environment, "all", "again and again, with new secrets", yes=yes)
+    done = every.rotate(session, environment)
+    data = {
+        "environment": environment.name,
+        "began": done.began,
+        "resumed": done.resumed,
+        "before": list(done.before),
+        "rotated": [{"secret": one.key, **one.data} for one in done.rotated],
+    }
+
+    def show() -> None:
+        for one in done.rotated:
+            _show(console, one)
+        rows = [(one.key, f"{one.phases.seconds:7.1f} s") for one in done.rotated]
+        former = [(RENEWED[name], "before") for name in done.before]
+        console.table(("replaced", "   time"), [*former, *rows])
+
+    console.result(data, show)
+
+
+def _one(session: Session, environment: Environment, name: str, how: str, *, yes: bool) -> None:
+    from cli.operations.rotation import every
+
+    _agreed(session, environment, name, how, yes=yes)
+    done = every.RUN[name](session, environment)
+    data = {
+        "environment": environment.name,
+        "secret": done.key,
+        **done.data,
+        "phases": done.phases.data(),
+    }
+
+    def show() -> None:
+        _show(session.console, done)
+        if len(done.phases.times) > 1:
+            done.phases.show()
+
+    session.console.result(data, show)
+
+
+def _show(console: Console, done: "Renewed") -> None:
+    first, *others = done.proof
+    console.line(first, "bold green")
+    for line in others:
+        console.line(f"       {line}")
 
 
 def _agreed(session: Session, environment: Environment, name: str, how: str, *, yes: bool) -> None:
@@ -153,7 +205,7 @@ def status(
     today, console = session.today(), session.console
     secrets = ages.of(found)
     old = [] if older_than is None else ages.older(secrets, older_than, today)
-    unfinished = rotation.UNDER_WAY in found.backend.configured()
+    unfinished = rotation.unfinished(found.backend)
 
     def age(one: ages.SecretAge) -> str:
         days = one.days(today)
@@ -169,9 +221,11 @@ def status(
                 for one in secrets
             ],
         )
-        if unfinished:
-            console.line("a rotation of the Fernet key is not finished:", "bold yellow")
-            console.line(f"    ./aerodrome secrets rotate fernet{session.same}")
+        for which in unfinished:
+            console.line(
+                f"a rotation of {RENEWED.get(which, 'all secrets')} is not finished:", "bold yellow"
+            )
+            console.line(f"    ./aerodrome secrets rotate {which}{session.same}")
         if older_than is not None:
             text = f"older than {older_than} days: {', '.join(old) or 'none'}"
             console.line(text, "bold red" if old else "bold green")
@@ -179,7 +233,8 @@ def status(
     data: dict[str, Any] = {
         "environment": environment.name,
         "secrets": [one.data(today) for one in secrets],
-        "fernetRotationUnderWay": unfinished,
+        "fernetRotationUnderWay": rotation.FERNET in unfinished,
+        "rotationsUnderWay": unfinished,
         "old": old,
     }
     console.result(data, show)

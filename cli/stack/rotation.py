@@ -5,7 +5,7 @@ machine has begun. The program reads none of it.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from typing import Final, Self
@@ -14,13 +14,27 @@ from cli.base.values import reveal
 from cli.stack.backends import Backend
 
 MADE: Final = "rotation:made"
-UNDER_WAY: Final = "rotation:fernet"
 RETIRED: Final = "rotation:retiredFernetKeys"
+
+
+FERNET: Final = "fernet"
+TOKENS: Final = "jwt"
+ALL: Final = "all"
+RENEWED: Final[Mapping[str, str]] = {
+    FERNET: "fernetKey",
+    TOKENS: "jwtSecret",
+    "api": "apiSecretKey",
+    "admin": "adminPassword",
+}
+"""The secret that each rotation replaces, by what the command line calls it. ALL goes through them in this order."""
+
+RESUMED: Final = (FERNET, TOKENS, ALL)
+"""Rotations in several steps, which leave a record while they are under way."""
 
 
 @dataclass(frozen=True)
 class Rotation:
-    """A rotation of the Fernet key that has begun."""
+    """A rotation in several steps that has begun."""
 
     old: str = field(repr=False)
     """As configured before: perhaps several with commas."""
@@ -34,22 +48,62 @@ class Rotation:
         return cls(old, new, (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
-def under_way(backend: Backend) -> Rotation | None:
-    """The rotation that has begun and not ended."""
-    if UNDER_WAY not in backend.configured():
+def record(which: str) -> str:
+    """The key of the configuration that holds a rotation of RESUMED while it is under way."""
+    return f"rotation:{which}"
+
+
+@dataclass(frozen=True)
+class RotationOfAll:
+    """A rotation of ALL that has begun."""
+
+    began: str
+    """As ISO 8601."""
+
+    done: tuple[str, ...] = ()
+    """Those of RENEWED that were through."""
+
+
+def all_under_way(backend: Backend) -> RotationOfAll | None:
+    """The rotation of all that has begun and not ended. A secret of which it says that it was replaced, and whose date is
+    earlier, is of an older configuration: it was not."""
+    text = backend.plain().get(record(ALL))
+    if text is None:
         return None
-    return Rotation(**json.loads(str(reveal(backend.config()[UNDER_WAY]))))
+    found, days = json.loads(text), made(backend)
+    began = str(found["began"])
+    first = date.fromisoformat(began[:10])
+    done = [one for one in found["done"] if days.get(RENEWED[one], date.min) >= first]
+    return RotationOfAll(began, tuple(done))
 
 
-def remember(backend: Backend, rotation: Rotation) -> None:
+def remember_all(backend: Backend, rotation: RotationOfAll) -> None:
+    """At its beginning, and when one of them is through."""
+    backend.set_plain({record(ALL): json.dumps(asdict(rotation))})
+
+
+def unfinished(backend: Backend) -> list[str]:
+    """The rotations that have begun and not ended."""
+    configured = backend.configured()
+    return [which for which in RESUMED if record(which) in configured]
+
+
+def under_way(backend: Backend, which: str) -> Rotation | None:
+    """The rotation that has begun and not ended."""
+    if record(which) not in backend.configured():
+        return None
+    return Rotation(**json.loads(str(reveal(backend.config()[record(which)]))))
+
+
+def remember(backend: Backend, which: str, rotation: Rotation) -> None:
     """Before anything else is changed."""
-    backend.set_config(UNDER_WAY, json.dumps(asdict(rotation)), secret=True)
+    backend.set_config(record(which), json.dumps(asdict(rotation)), secret=True)
 
 
-def forget(backend: Backend) -> None:
+def forget(backend: Backend, which: str) -> None:
     """The rotation has ended."""
-    if UNDER_WAY in backend.configured():
-        backend.remove_config(UNDER_WAY)
+    if record(which) in backend.configured():
+        backend.remove_config(record(which))
 
 
 def retired(backend: Backend) -> list[str]:

@@ -32,7 +32,7 @@ SECRET_NAMES: Final[Mapping[str, str]] = {
 KEPT_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "fernetKey": (SECRET_NAMES["fernet"],),
     "jwtSecret": (SECRET_NAMES["jwt"],),
-    "acceptedJwtSecrets": (SECRET_NAMES["jwt"],),
+    token_keys.ACCEPTED: (SECRET_NAMES["jwt"],),
     "apiSecretKey": (SECRET_NAMES["api"],),
     "databasePassword": (SECRET_NAMES["database"], SECRET_NAMES["pgbouncer"]),
     "adminPassword": (SECRET_NAMES["admin"],),

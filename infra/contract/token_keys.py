@@ -10,6 +10,9 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
+ACCEPTED: Final = "acceptedJwtSecrets"
+"""The setting of what is accepted while the key is replaced; it has other secrets' values."""
+
 KEY_ENTRY: Final = "jwt-secret"
 ID_ENTRY: Final = "jwt-kid"
 SET_ENTRY: Final = "jwks"
@@ -39,6 +42,14 @@ def key_set(secrets: Sequence[str]) -> str:
 def _key(name: str, secret: str) -> dict[str, str]:
     raw = base64.urlsafe_b64encode(secret.encode()).rstrip(b"=").decode()
     return {"kty": "oct", "kid": name, "alg": ALGORITHM, "k": raw}
+
+
+def secrets_of(key_set_text: str) -> tuple[str, ...]:
+    """The secrets of a key set, as it was made of them."""
+    keys = json.loads(key_set_text)["keys"]
+    return tuple(
+        base64.urlsafe_b64decode(f"{one['k']}==").decode() for one in keys if one["kid"] != UNNAMED
+    )
 
 
 def split(text: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from cli.cloud.kubernetes import Kubernetes, Object
 from cli.operations.live import COMPONENT_LABEL, Live
 from cli.stack import rotation
 from cli.stack.backends import Found
-from infra.contract import logs, metrics
+from infra.contract import logs, metrics, token_keys
 from infra.contract.secret_contents import KEPT_IN
 from infra.contract.settings import SETTINGS
 
@@ -65,7 +65,7 @@ def of(live: Live) -> list[SecretAge]:
     readers = _readers(clusters)
     found = []
     for key, setting in SETTINGS.items():
-        if not setting.secret or qualified(key) not in configured:
+        if not setting.secret or key == token_keys.ACCEPTED or qualified(key) not in configured:
             continue
         names = set(KEPT_IN.get(key, ()))
         there = _deployed(resources, names)

@@ -8,15 +8,15 @@
 The configured keys say how far it is: whoever finds a rotation under way goes on from there, on any machine.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
 from cli.base.errors import KitError, UserError
+from cli.operations.rotation.steps import Report, walk
 from cli.stack.rotation import Rotation
 
-Report = Callable[[str], None]
 Counts = Mapping[str, Mapping[str, Any]]
 
 STEPS = ("the new key for reading", "the new key for writing", "without the old key")
@@ -86,14 +86,13 @@ def rotate(installation: Installation, report: Report) -> Rotated:
         report(f"the rotation that began {rotation.began} is continued")
     stages = stages_of(rotation)
     at, encrypted = _stage(installation.configured(), stages), {}
-    for number, keys in enumerate(stages[1:], start=1):
-        if at > number:
-            continue
-        if at < number:
-            if keys == rotation.new:
-                installation.retire(rotation.old)
-            installation.configure(keys)
-        installation.deploy(number)
+
+    def configure(keys: str) -> None:
+        if keys == rotation.new:
+            installation.retire(rotation.old)
+        installation.configure(keys)
+
+    for number in walk(stages, at, configure, installation.deploy):
         if number == stages.index(f"{rotation.new},{rotation.old}"):
             work = installation.encrypt()
             encrypted = dict(work["anew"])

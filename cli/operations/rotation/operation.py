@@ -13,18 +13,25 @@ from cli.base.values import need
 from cli.operations import deployment, live
 from cli.operations.deployment import UpOptions
 from cli.operations.live import Live
-from cli.operations.rotation import fernet
+from cli.operations.rotation import fernet, tokens
 from cli.operations.rotation.fernet import Rotated
 from cli.operations.rotation.installation import DeployedInstallation
+from cli.operations.rotation.rollout import Rollout
+from cli.operations.rotation.token_installation import TokenInstallation
+from cli.operations.rotation.tokens import RotatedTokens
 from cli.session import Session
 from cli.stack import rotation
 from infra.contract.outputs import Outputs
 from infra.contract.settings import SECRETS
 
 DOING = "secrets rotate"
-PHASES = len(fernet.STEPS)
+PHASES: Final[Mapping[str, int]] = {
+    rotation.FERNET: len(fernet.STEPS),
+    rotation.TOKENS: len(tokens.STEPS),
+}
+"""Deployments of each rotation in several steps."""
 
-ADMIN_PASSWORD: Final = "adminPassword"
+ADMIN_PASSWORD: Final = rotation.RENEWED["admin"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +44,8 @@ class SimpleRotation:
 
 
 SIMPLE: Final[Mapping[str, SimpleRotation]] = {
+    "api": SimpleRotation(rotation.RENEWED["api"], "the new key of the UI's sessions"),
     "admin": SimpleRotation(ADMIN_PASSWORD, "the administrator's new password"),
-    "api": SimpleRotation("apiSecretKey", "the new key of the UI's sessions"),
 }
 
 
@@ -49,6 +56,15 @@ def fernet_key(session: Session, environment: Environment, phases: Phases) -> Ro
     with deployment.alone_at_work(session, planned, DOING):
         installation = DeployedInstallation(found, planned, phases)
         return fernet.rotate(installation, session.console.report)
+
+
+def token_key(session: Session, environment: Environment, phases: Phases) -> RotatedTokens:
+    """A new key of the tokens between Airflow's components. UserError if somebody is at work on the environment."""
+    found = live.of(session, environment)
+    planned = deployment.plan(session, environment, UpOptions())
+    with deployment.alone_at_work(session, planned, DOING):
+        rollout = Rollout(found, planned, phases, rotation.TOKENS, "jwt", tokens.STEPS)
+        return tokens.rotate(TokenInstallation(rollout), session.console.report)
 
 
 def simple(session: Session, environment: Environment, name: str, phases: Phases) -> None:

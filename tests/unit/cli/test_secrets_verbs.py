@@ -14,9 +14,10 @@ from cli.base.environments import Environment
 from cli.base.errors import KitError
 from cli.base.values import Secret
 from cli.cloud.kubernetes import Object
-from cli.operations.rotation import encryption, fernet
+from cli.operations.rotation import encryption, fernet, token_installation
 from cli.stack import rotation
 from cli.stack.backends import Found
+from cli.stack.rotation import Rotation
 from infra.contract.secret_contents import SECRET_NAMES
 from infra.contract.settings import SECRETS
 from tests.unit.cli.conftest import Run
@@ -77,7 +78,7 @@ class TestStatus:
         assert rotation.made(deployed)["adminPassword"] == date(2027, 3, 9)
 
     def test_an_unfinished_rotation_is_told(self, run: Run, deployed: FakeBackend) -> None:
-        rotation.remember(deployed, rotation.Rotation.begin("old", "new"))
+        rotation.remember(deployed, rotation.FERNET, rotation.Rotation.begin("old", "new"))
         shown = run("secrets", "status").output
         assert "not finished" in shown
         assert "./aerodrome secrets rotate fernet" in shown
@@ -123,7 +124,7 @@ class TestFernet:
         new = installed.values[encryption.KEY].value
         assert new != old
         assert not [key for key in (new, old) if key in done.output]
-        assert rotation.UNDER_WAY not in installed.values
+        assert rotation.unfinished(installed) == []
         assert rotation.retired(installed) == [old]
 
     def test_as_json(self, run_json: RunJson, installed: FakeBackend) -> None:
@@ -136,7 +137,7 @@ class TestFernet:
     ) -> None:
         session.day = datetime.now(UTC).date()
         old, new = str(installed.values[encryption.KEY].value), SECRETS["fernetKey"]()
-        rotation.remember(installed, rotation.Rotation.begin(old, new))
+        rotation.remember(installed, rotation.FERNET, rotation.Rotation.begin(old, new))
         installed.set_config(encryption.KEY, new, secret=True)
         done = run("secrets", "rotate", "fernet")
         assert done.exit_code == 0, done.output
@@ -157,7 +158,109 @@ class TestFernet:
 
 
 @dataclass
-class Account(FakeAirflow):
+class Signing(FakeAirflow):
+    """An Airflow that signs tokens with one key, and accepts those of several."""
+
+    key: str = ""
+    accepted: tuple[str, ...] = ()
+
+    def token(self) -> str:
+        return token_installation.signed("head.claims.", self.key)
+
+    def accepts(self, token: str) -> bool:
+        return token in {token_installation.signed("head.claims.", key) for key in self.accepted}
+
+
+class TestTokens:
+    """The last step and the proof; what comes before is in cli/operations/rotation/test_tokens.py."""
+
+    @pytest.fixture
+    def begun(self, deployed: FakeBackend, session: FakeSession) -> Rotation:
+        session.day = datetime.now(UTC).date()
+        session.fake_kubernetes = Cluster("")
+        old, new = str(deployed.values["aerodrome:jwtSecret"].value), SECRETS["jwtSecret"]()
+        begun = Rotation.begin(old, new)
+        rotation.remember(deployed, rotation.TOKENS, begun)
+        deployed.set_config("aerodrome:jwtSecret", new, secret=True)
+        session.fake_airflow = Signing(key=new, accepted=(new,))
+        return begun
+
+    def test_it_goes_on_where_it_was(
+        self, run: Run, deployed: FakeBackend, session: FakeSession, begun: Rotation
+    ) -> None:
+        shown = run("secrets", "status").output
+        assert "a rotation of jwtSecret is not finished" in shown
+        done = run("secrets", "rotate", "jwt")
+        assert done.exit_code == 0, done.output
+        assert deployed.calls == ["up"]
+        assert "[3/3] without the old key" in done.stderr
+        assert "refuses one that the old key has signed" in done.stdout
+        assert not [key for key in (begun.old, begun.new) if key in done.output]
+        assert rotation.unfinished(deployed) == []
+        assert rotation.made(deployed)["jwtSecret"] == session.day
+
+    def test_as_json(self, run_json: RunJson, begun: Rotation) -> None:
+        assert run_json("secrets", "status")["rotationsUnderWay"] == ["jwt"]
+        found = run_json("secrets", "rotate", "jwt")
+        assert (found["secret"], found["resumed"], found["oldKeyRefused"]) == (
+            "jwtSecret",
+            True,
+            True,
+        )
+
+    @pytest.mark.parametrize(
+        ("key", "more", "reason"),
+        [("old", (), "does not sign with the new key"), ("new", ("old",), "accepts a token")],
+    )
+    def test_what_is_not_proved_stays_under_way(
+        self,
+        run: Run,
+        deployed: FakeBackend,
+        session: FakeSession,
+        begun: Rotation,
+        key: str,
+        more: tuple[str, ...],
+        reason: str,
+    ) -> None:
+        keys = {"old": begun.old, "new": begun.new}
+        accepted = tuple(keys[name] for name in (key, *more))
+        session.fake_airflow = Signing(key=keys[key], accepted=accepted)
+        done = run("secrets", "rotate", "jwt")
+        assert done.exit_code == 1
+        assert reason in done.stderr
+        assert rotation.unfinished(deployed) == ["jwt"]
+
+    @pytest.mark.parametrize(
+        ("variable", "value"),
+        [
+            ("AIRFLOW__API_AUTH__JWT_ALGORITHM", "HS256"),
+            ("AIRFLOW__API_AUTH__JWT_PRIVATE_KEY_PATH", "/a"),
+        ],
+    )
+    def test_tokens_that_are_signed_otherwise_are_refused(
+        self, run: Run, deployed: FakeBackend, session: FakeSession, variable: str, value: str
+    ) -> None:
+        session.fake_kubernetes = Configured({variable: value})
+        before = dict(deployed.values)
+        done = run("secrets", "rotate", "jwt")
+        assert done.exit_code == 2
+        assert "api_auth.jwt_" in done.stderr
+        assert (deployed.values, deployed.calls) == (before, [])
+
+
+class Configured(Cluster):
+    """A cluster whose Airflow has settings of the user."""
+
+    def __init__(self, settings: dict[str, str]) -> None:
+        super().__init__("")
+        self.settings = settings
+
+    def find(self, kind: str, name: str) -> Object | None:
+        return {"data": self.settings} if kind == "configmap" else super().find(kind, name)
+
+
+@dataclass
+class Account(Signing):
     """An Airflow that knows one password."""
 
     given: str = ""
@@ -206,6 +309,81 @@ class TestSimple:
         done = run("secrets", "rotate", "admin")
         assert done.exit_code == 1
         assert "wrong password" in done.stderr
+
+
+class Everything(LoginSession):
+    """Its Airflow has what is configured: the password, and the key of tokens."""
+
+    def airflow(self, url: str, username: str, password: str, patience: float) -> Any:
+        values = self.fake_backend.values
+        key = str(values["aerodrome:jwtSecret"].value)
+        right = str(values["aerodrome:adminPassword"].value)
+        return Account(key=key, accepted=(key,), given=password, right=self.stuck or right)
+
+
+class TestAll:
+    """One after the other. The first two are at their last step, which is theirs to continue."""
+
+    @pytest.fixture
+    def session(self, folders: Path) -> Everything:
+        return Everything(folders)
+
+    @pytest.fixture
+    def begun(self, deployed: FakeBackend, session: Everything) -> FakeBackend:
+        session.day = datetime.now(UTC).date()
+        session.fake_kubernetes = Installed(deployed)
+        for which in (rotation.FERNET, rotation.TOKENS):
+            key = f"aerodrome:{rotation.RENEWED[which]}"
+            old, new = str(deployed.values[key].value), SECRETS[rotation.RENEWED[which]]()
+            rotation.remember(deployed, which, Rotation.begin(old, new))
+            deployed.set_config(key, new, secret=True)
+        return deployed
+
+    def secrets(self, backend: FakeBackend) -> dict[str, str]:
+        keys = rotation.RENEWED.values()
+        return {key: str(backend.values[f"aerodrome:{key}"].value) for key in keys}
+
+    def test_each_is_replaced_and_proved(self, run: Run, begun: FakeBackend) -> None:
+        before = self.secrets(begun)
+        done = run("secrets", "rotate", "all")
+        assert done.exit_code == 0, done.output
+        assert begun.calls == ["up"] * 4
+        for number, key in enumerate(before, start=1):
+            assert f"{key} ({number} of 4)" in done.stderr
+        assert "refuses one that the old key has signed" in done.stdout
+        after = self.secrets(begun)
+        assert [key for key in before if before[key] != after[key]] == [
+            "apiSecretKey",
+            "adminPassword",
+        ]
+        assert not [text for text in (*before.values(), *after.values()) if text in done.output]
+        assert rotation.unfinished(begun) == []
+
+    def test_interrupted_it_leaves_alone_what_was_replaced(
+        self, run: Run, run_json: RunJson, begun: FakeBackend, session: Everything
+    ) -> None:
+        session.stuck = "a-password-that-does-not-change"
+        assert run("secrets", "rotate", "all").exit_code == 1
+        assert rotation.unfinished(begun) == ["all"]
+        assert "a rotation of all secrets is not finished" in run("secrets", "status").output
+        session.stuck, before = "", self.secrets(begun)
+        begun.calls.clear()
+        found = run_json("secrets", "rotate", "all")
+        assert [one["secret"] for one in found["rotated"]] == ["adminPassword"]
+        assert (found["resumed"], found["before"]) == (True, ["fernet", "jwt", "api"])
+        assert begun.calls == ["up"]
+        after = self.secrets(begun)
+        assert [key for key in before if before[key] != after[key]] == ["adminPassword"]
+
+    def test_what_an_older_configuration_has_replaced_is_replaced_again(
+        self, deployed: FakeBackend
+    ) -> None:
+        began = f"{date(2027, 3, 9)}T10:00:00Z"
+        rotation.remember_all(deployed, rotation.RotationOfAll(began, ("fernet", "api")))
+        rotation.note_made(deployed, ["fernetKey"], date(2027, 3, 10))
+        rotation.note_made(deployed, ["apiSecretKey"], date(2027, 3, 8))
+        found = rotation.all_under_way(deployed)
+        assert found == rotation.RotationOfAll(began, ("fernet",))
 
 
 class TestRefused:

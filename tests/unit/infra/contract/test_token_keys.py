@@ -40,6 +40,7 @@ def test_a_set_names_each_key_and_the_first_one_twice() -> None:
     assert names == [token_keys.UNNAMED, token_keys.key_id(OLD), token_keys.key_id(NEW)]
     found = [base64.urlsafe_b64decode(one["k"] + "==").decode() for one in keys]
     assert found == [OLD, OLD, NEW]
+    assert token_keys.secrets_of(token_keys.key_set([OLD, NEW])) == (OLD, NEW)
 
 
 def test_a_name_tells_keys_apart_and_nothing_else() -> None:

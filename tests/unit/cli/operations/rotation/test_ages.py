@@ -142,14 +142,16 @@ class TestRetired:
         assert rotation.RETIRED not in backend.values
 
 
-def test_a_rotation_is_remembered_as_a_secret() -> None:
+@pytest.mark.parametrize("which", [rotation.FERNET, rotation.TOKENS])
+def test_a_rotation_is_remembered_as_a_secret(which: str) -> None:
     backend = FakeBackend()
     begun = rotation.Rotation.begin("old", "new")
-    assert rotation.under_way(backend) is None
-    rotation.remember(backend, begun)
-    assert isinstance(backend.values[rotation.UNDER_WAY], Secret)
-    assert rotation.under_way(backend) == begun
+    assert rotation.under_way(backend, which) is None
+    rotation.remember(backend, which, begun)
+    assert isinstance(backend.values[rotation.record(which)], Secret)
+    assert rotation.under_way(backend, which) == begun
+    assert rotation.unfinished(backend) == [which]
     assert "new" not in repr(replace(begun, began="x"))
-    rotation.forget(backend)
-    rotation.forget(backend)
-    assert rotation.under_way(backend) is None
+    rotation.forget(backend, which)
+    rotation.forget(backend, which)
+    assert rotation.under_way(backend, which) is None

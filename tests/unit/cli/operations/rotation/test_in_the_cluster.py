@@ -1,13 +1,17 @@
 """What the rotation asks of the cluster: a Job with a Secret that goes again, and whether pods of before are left."""
 
 import json
+from typing import cast
 
 import pytest
 
 from cli.base.errors import KitError, UserError
+from cli.base.phases import Phases
 from cli.base.values import Secret
+from cli.operations.deployment import DeploymentPlan
 from cli.operations.live import Live
-from cli.operations.rotation import encryption, installation
+from cli.operations.rotation import encryption
+from cli.operations.rotation.rollout import Rollout
 from tests.unit.cli.operations.rotation.conftest import Cluster, pod
 
 CHECKSUM = "checksum-of-now"
@@ -118,6 +122,10 @@ class TestClearText:
         assert encryption.encrypted_since(live, "one") == {}
 
 
+def rollout(live: Live, which: str = "fernet") -> Rollout:
+    return Rollout(live, cast(DeploymentPlan, None), cast(Phases, None), which, which, ())
+
+
 class TestPodsOfBefore:
     """Whether what they write could still come."""
 
@@ -125,7 +133,9 @@ class TestPodsOfBefore:
     def _deployed(self, cluster: Cluster) -> None:
         cluster.migration = {
             **cluster.migration,
-            "spec": {"template": {"metadata": {"annotations": {installation.CHECKSUM: CHECKSUM}}}},
+            "spec": {
+                "template": {"metadata": {"annotations": {"checksum/fernet-secret": CHECKSUM}}}
+            },
         }
 
     def test_tasks_pods_and_those_that_ended_are_none(self, live: Live, cluster: Cluster) -> None:
@@ -134,15 +144,27 @@ class TestPodsOfBefore:
             pod("worker", ""),
             pod("migration", "before", "Succeeded"),
         ]
-        installation.settle(live, print)
+        rollout(live).settle(print)
 
     def test_one_that_is_left_is_waited_for_and_named(self, live: Live, cluster: Cluster) -> None:
         cluster.pods = [pod("scheduler", "before"), pod("scheduler", CHECKSUM)]
         told: list[str] = []
         with pytest.raises(KitError, match="airflow-scheduler-before") as failed:
-            installation.settle(live, told.append, seconds=0)
+            rollout(live).settle(told.append, seconds=0)
         assert told == ["pods of before end: airflow-scheduler-before"]
         assert "./aerodrome secrets rotate fernet" in failed.value.command
+
+    def test_another_secrets_checksum_is_none_of_its_business(
+        self, live: Live, cluster: Cluster
+    ) -> None:
+        metadata = cluster.migration["spec"]["template"]["metadata"]
+        metadata["annotations"]["checksum/jwt-secret"] = "jwt-of-now"
+        cluster.pods = [pod("scheduler", "before")]
+        rollout(live, "jwt").settle(print)
+        cluster.pods[0]["metadata"]["annotations"]["checksum/jwt-secret"] = "jwt-of-before"
+        with pytest.raises(KitError, match="airflow-scheduler-before") as failed:
+            rollout(live, "jwt").settle(print, seconds=0)
+        assert "./aerodrome secrets rotate jwt" in failed.value.command
 
 
 def test_the_secret_of_the_key_is_the_charts(live: Live, cluster: Cluster) -> None:

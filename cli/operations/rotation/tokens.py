@@ -1,0 +1,135 @@
+"""A new key of the tokens between Airflow's components, step by step: at any moment every api-server accepts what any
+other process signs (ADR 32).
+
+    signs     accepted
+    old       old           as it was
+    old       old, new      every api-server learns to accept the new key
+    new       old, new      the new key signs; then the tasks that have tokens of the old one end, or get new ones
+    new       new           the old one is gone, and its tokens are refused
+"""
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Protocol
+
+from cli.base.errors import UserError
+from cli.operations.rotation.steps import Report, walk
+from cli.stack.rotation import Rotation
+
+STEPS = ("the new key for checking", "the new key for signing", "without the old key")
+"""What each of the three deployments brings."""
+
+SIGNED = 2
+"""The deployment after which nothing signs with the old key."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What is configured, or deployed."""
+
+    signing: str = field(repr=False)
+    accepted: tuple[str, ...] = field(default=(), repr=False)
+    """None: only the one that signs."""
+
+
+class SigningInstallation(Protocol):
+    """The environment whose key is rotated. Each method may be interrupted, and called again."""
+
+    def configured(self) -> Keys: ...
+    def deployed(self) -> Keys:
+        """As Airflow's pods have them, or will at their next start."""
+
+    def under_way(self) -> Rotation | None: ...
+    def require_ready(self) -> None:
+        """UserError if its tokens are not signed with this key."""
+
+    def begin(self, begun: Rotation) -> None:
+        """Writes down what is about to begin."""
+
+    def configure(self, keys: Keys) -> None:
+        """In one write: it differs in one value from what is configured."""
+
+    def deploy(self, number: int) -> None:
+        """Deploys what is configured, and waits until no pod has other keys. Which of STEPS it is, from 1."""
+
+    def drain(self) -> int:
+        """Waits until no task needs a token that was signed before; how many tasks had one."""
+
+    def prove(self, old: str, new: str) -> None:
+        """KitError unless Airflow signs with the new key, and refuses what the old one has signed."""
+
+    def end(self) -> None:
+        """The rotation is no longer under way, and the new key is of today."""
+
+    def make(self) -> str:
+        """A new key."""
+
+    def today(self) -> date: ...
+
+
+@dataclass(frozen=True)
+class RotatedTokens:
+    """What a rotation has done."""
+
+    began: str
+    resumed: bool
+    waited_for: int
+    """Tasks that were at work with a token of the old key when the new one signed."""
+
+
+def rotate(installation: SigningInstallation, report: Report) -> RotatedTokens:
+    """Replaces the key, or ends a replacement that has begun. UserError before anything is changed."""
+    installation.require_ready()
+    found = _unfinished(installation)
+    if found is None:
+        configured = installation.configured()
+        if configured.accepted or configured != installation.deployed():
+            raise UserError(
+                "The configured keys of tokens are not the deployed ones alone",
+                "jwtSecret was changed, acceptedJwtSecrets is set, or this configuration is older than the deployment (is it in git?): a "
+                "rotation from here would leave running tasks without a key. Nothing was changed. Set what is deployed, or "
+                "deploy what is set, which ends those tasks, without acceptedJwtSecrets:",
+                "./aerodrome up",
+            )
+        rotation = Rotation.begin(configured.signing, installation.make())
+        installation.begin(rotation)
+    else:
+        rotation = found
+        report(f"the rotation that began {rotation.began} is continued")
+    stages = stages_of(rotation)
+    at, waited = _stage(installation.configured(), stages), 0
+    for number in walk(stages, at, installation.configure, installation.deploy):
+        if number == SIGNED:
+            waited = installation.drain()
+    installation.prove(rotation.old, rotation.new)
+    installation.end()
+    return RotatedTokens(rotation.began, found is not None, waited)
+
+
+def stages_of(rotation: Rotation) -> list[Keys]:
+    """The keys that are configured, one after the other."""
+    old, new = rotation.old, rotation.new
+    both = (old, new)
+    return [Keys(old), Keys(old, both), Keys(new, both), Keys(new)]
+
+
+def _unfinished(installation: SigningInstallation) -> Rotation | None:
+    """The rotation to go on with. One of another day of which only the record is left is none: a fresh checkout has the
+    configuration of the last deployment, which was a part of it."""
+    rotation = installation.under_way()
+    if rotation is None or rotation.began.startswith(installation.today().isoformat()):
+        return rotation
+    ended = installation.configured() == installation.deployed() == Keys(rotation.new)
+    return None if ended else rotation
+
+
+def _stage(keys: Keys, stages: list[Keys]) -> int:
+    try:
+        return stages.index(keys)
+    except ValueError:
+        raise UserError(
+            "jwtSecret was changed while its rotation was under way",
+            "It and acceptedJwtSecrets are not what the rotation has set. Nothing was changed. Set them back to what they were, "
+            "which is in the configuration's history, or give the rotation up, which leaves what is configured:",
+            "./aerodrome config rm rotation:jwt",
+        ) from None
