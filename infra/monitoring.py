@@ -12,6 +12,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra.address import Address
+from infra.alert_contacts import contact_secret, contact_values
 from infra.cluster import STORAGE_CLASS, Cluster
 from infra.content import PROJECT_ROOT, content_hash
 from infra.contract import grafana, logs, metrics
@@ -104,6 +105,8 @@ class Monitoring(pulumi.ComponentResource):
             )
             if stack.settings.grafana:
                 needed.append(self._grafana_secret())
+                if content := contact_secret(stack):
+                    needed.append(self._secret(metrics.NAMESPACE, grafana.CONTACTS_SECRET, content))
                 values |= _grafana_values(stack)
         if scope.with_logs:
             passwords = {
@@ -221,6 +224,7 @@ def _grafana_values(stack: Stack) -> dict[str, Any]:
     read = {
         grafana.ADMIN: secrets.grafana_admin_password,
         metrics.READER: secrets.metrics_reader_password,
+        **contact_secret(stack),
     }
     return {
         grafana.GRAFANA: {
@@ -229,6 +233,7 @@ def _grafana_values(stack: Stack) -> dict[str, Any]:
             "secret": grafana.SECRET,
             "secretChecksum": stack.checksum(read),
             "runbookUrl": grafana.runbook_url(settings.runbook_url, settings.repository),
+            **contact_values(stack),
         }
     }
 

@@ -153,18 +153,49 @@ def _check_monitoring(settings: Settings, secrets: Secrets) -> list[str]:
         for key, value in needed.items()
         if not value
     ]
-    return missing + _check_grafana(settings, needed)
+    if scope.with_metrics and settings.grafana:
+        missing += _check_contacts(settings, secrets)
+    return missing + _check_grafana(settings, secrets, needed)
 
 
-def _check_grafana(settings: Settings, needed: Mapping[str, str]) -> list[str]:
-    """Grafana reads these two with what its files and variables say, where a `$` begins a name."""
-    if not settings.grafana:
+def _check_contacts(settings: Settings, secrets: Secrets) -> list[str]:
+    """What a way of sending alerts needs beside itself."""
+    needs = [
+        ("alertEmails", settings.alert_emails, "smtpHost", settings.smtp_host),
+        ("alertEmails", settings.alert_emails, "smtpFrom", settings.smtp_from),
+        ("smtpUser", settings.smtp_user, "smtpPassword", secrets.smtp_password),
+        ("smtpPassword", secrets.smtp_password, "smtpUser", settings.smtp_user),
+        (
+            "alertWebhookToken",
+            secrets.alert_webhook_token,
+            "alertWebhookUrl",
+            secrets.alert_webhook_url,
+        ),
+    ]
+    return [
+        f"{NAMESPACE}:{other} is not set, and {key} needs it: {_set_command(other)}"
+        for key, value, other, there in needs
+        if value and not there
+    ]
+
+
+def _check_grafana(settings: Settings, secrets: Secrets, needed: Mapping[str, str]) -> list[str]:
+    """Grafana reads these with what its files and variables say, where a `$` begins a name."""
+    if "grafanaAdminPassword" not in needed:
         return []
+    read = {
+        "metricsReaderPassword": secrets.metrics_reader_password,
+        "grafanaAdminPassword": secrets.grafana_admin_password,
+        "smtpPassword": secrets.smtp_password,
+        "alertSlackUrl": secrets.alert_slack_url,
+        "alertWebhookUrl": secrets.alert_webhook_url,
+        "alertWebhookToken": secrets.alert_webhook_token,
+    }
     return [
         f"{NAMESPACE}:{key} has a $ in it, which Grafana takes for a variable: {_set_command(key)}, "
         f"or ./aerodrome config set grafana false"
-        for key in ("metricsReaderPassword", "grafanaAdminPassword")
-        if "$" in needed.get(key, "")
+        for key, value in read.items()
+        if "$" in value
     ]
 
 

@@ -22,6 +22,9 @@ SECRET: Final = "monitoring-grafana"
 
 ADMIN: Final = "admin"
 
+CONTACTS_SECRET: Final = "monitoring-contacts"
+"""The Secret with what is secret of whom alerts are sent to."""
+
 
 def runbook_url(given: str, repository: str) -> str:
     """Where the pages of docs/runbooks can be read; empty if nobody knows.

@@ -41,6 +41,10 @@ KEPT_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "metricsReaderPassword": (metrics.SECRET,),
     "metricsDatabasePassword": (SECRET_NAMES["monitor"], metrics.MONITOR_SECRET),
     "grafanaAdminPassword": (grafana.SECRET,),
+    "alertSlackUrl": (grafana.CONTACTS_SECRET,),
+    "alertWebhookUrl": (grafana.CONTACTS_SECRET,),
+    "alertWebhookToken": (grafana.CONTACTS_SECRET,),
+    "smtpPassword": (grafana.CONTACTS_SECRET,),
     "logsWriterPassword": (logs.SECRET,),
     "logsReaderPassword": (logs.SECRET,),
 }

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from infra.contract import dag_sources, executors, task_policies
+from infra.contract import contacts, dag_sources, executors, task_policies
 from infra.contract.metrics import MonitoringScope
 from infra.contract.naming import ENVIRONMENT_MAX_LENGTH, ENVIRONMENT_PATTERN
 from infra.contract.rules import (
@@ -360,6 +360,38 @@ class Settings:
         allowed="an address such as https://git.example.com/team/kit/docs/runbooks",
     )
 
+    alert_emails: tuple[str, ...] = setting(
+        (),
+        """Whom Grafana sends alerts to by e-mail, a JSON list of addresses: needs smtpHost and smtpFrom. Default none. The other
+        ways are the secrets alertSlackUrl and alertWebhookUrl; `docs/monitoring.md`.""",
+        check=contacts.check_addresses,
+    )
+
+    smtp_host: str = setting(
+        "", "The server that takes Grafana's e-mail. Default: none.", check=contacts.check_host
+    )
+
+    smtp_port: int = setting(
+        587,
+        """Its port. Default 587, where TLS begins by STARTTLS; with 465 there is TLS from the beginning. EC2 lets port 25
+        out on request only.""",
+        minimum=1,
+        maximum=65535,
+    )
+
+    smtp_from: str = setting(
+        "",
+        "Whom Grafana's e-mail is from, an address. Default: none.",
+        check=contacts.check_address,
+    )
+
+    smtp_user: str = setting(
+        "",
+        "Who logs in to that server, with smtpPassword and only by TLS. Default: nobody.",
+        pattern=r"[^\s$]{0,256}",
+        allowed="a name without blanks and without a $",
+    )
+
     certificates: tuple[str, ...] = setting(
         (),
         """Servers with TLS whose certificates are watched, with monitoring metrics: a JSON list of HOST:PORT, such as the
@@ -505,6 +537,21 @@ class Secrets:
         check=at_least(12),
         make=token(24),
     )
+
+    alert_slack_url: str = given_secret(
+        "The address of an incoming webhook of Slack, or of what takes the same: Grafana sends alerts there.",
+        check=contacts.check_secure_url,
+    )
+
+    alert_webhook_url: str = given_secret(
+        "An address to which Grafana posts alerts, as JSON.", check=contacts.check_url
+    )
+
+    alert_webhook_token: str = given_secret(
+        "What it sends to alertWebhookUrl as `Authorization: Bearer`.", check=contacts.check_bearer
+    )
+
+    smtp_password: str = given_secret("The password of smtpUser.", check=contacts.check_password)
 
     logs_writer_password: str = later_secret(
         """The password with which lines of logs are added to Elasticsearch, 12 characters or more. Needed with

@@ -55,6 +55,26 @@ GRAFANA: Object = merge(
 """Metrics with a Grafana."""
 
 
+CONTACTS: Object = merge(
+    GRAFANA,
+    {
+        "grafana": {
+            "contacts": {
+                "secret": "my-contacts",
+                "email": {
+                    "addresses": ["ops@example.org"],
+                    "host": "mail.example.org",
+                    "from": "kit@example.org",
+                    "user": "kit",
+                },
+                "webhook": "open",
+            }
+        }
+    },
+)
+"""That sends alerts."""
+
+
 def rendered(values: Object = LEAST) -> Rendered:
     found = render_exactly(values, metrics.RELEASE, metrics.NAMESPACE, CHART)
     assert not found.error, found.error
@@ -114,7 +134,14 @@ def test_passwords_are_files_and_only_of_who_needs_them() -> None:
     assert users == {
         metrics.INFLUXDB_SERVICE: list(metrics.USERS),
         metrics.STATSD_SERVICE: [metrics.WRITER, metrics.MONITOR_ADDRESS],
-        grafana.SERVICE: [metrics.READER, grafana.ADMIN],
+        grafana.SERVICE: [
+            metrics.READER,
+            grafana.ADMIN,
+            "smtp-password",
+            "slack-url",
+            "webhook-url",
+            "webhook-token",
+        ],
         logs.ELASTICSEARCH_SERVICE: list(logs.USERS),
         SHIPPER: [logs.WRITER],
     }
@@ -220,7 +247,7 @@ def with_value(values: Object, path: tuple[str, ...], value: Any) -> Object:
 def test_every_value_changes_what_is_rendered(path: tuple[str, ...]) -> None:
     least = LOGS if path[0] in ("logs", "elasticsearch", "shipper") else LEAST
     if path[0] == "grafana":
-        least = GRAFANA
+        least = CONTACTS if path[1] == "contacts" else GRAFANA
     if path[-1] == "tag":
         least = with_value(least, (*path[:-1], "digest"), "")
         least = with_value(least, path, "v0")

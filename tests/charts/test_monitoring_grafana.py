@@ -11,7 +11,7 @@ from grafana.boards import BOARDS
 from infra.contract import grafana, metrics
 from tests.charts.rendering import Object, Rendered, merge, render_exactly
 from tests.charts.rollouts import replaced
-from tests.charts.test_monitoring import CHART, EVERYTHING, GRAFANA, rendered
+from tests.charts.test_monitoring import CHART, CONTACTS, EVERYTHING, GRAFANA, rendered
 
 LINK = "https://git.example/team/kit/docs/runbooks"
 MEBIBYTE = 1024 * 1024
@@ -149,6 +149,63 @@ def test_without_contact_points_it_reaches_nobody_else() -> None:
     assert len(alone.find("NetworkPolicy", grafana.SERVICE)["spec"]["egress"]) == 2
 
 
+def contacts(found: Rendered) -> Object:
+    text = mounted(found)["/etc/grafana/provisioning/alerting"]["contacts.yaml"]
+    content: Object = yaml.safe_load(text)
+    return content
+
+
+def test_nobody_is_sent_to_unless_somebody_is_named(found: Rendered) -> None:
+    assert list(mounted(found)["/etc/grafana/provisioning/alerting"]) == ["rules.yaml"]
+    assert not [name for name in settings(found) if name.startswith("GF_SMTP_")]
+    # A way that is left out is no part of the others'.
+    slack = rendered(with_grafana(contacts={"secret": "my-contacts", "slack": True}))
+    ((point,),) = [contacts(slack)["contactPoints"]]
+    assert [one["type"] for one in point["receivers"]] == ["slack"]
+    assert not [name for name in settings(slack) if name.startswith("GF_SMTP_")]
+
+
+def test_all_alerts_go_to_one_contact_point_by_each_way() -> None:
+    found = rendered(EVERYTHING)
+    content = contacts(found)
+    assert content["apiVersion"] == 1
+    (point,), (policy,) = content["contactPoints"], content["policies"]
+    assert policy["receiver"] == point["name"]
+    assert "routes" not in policy
+    ways = {one["type"]: one["settings"] for one in point["receivers"]}
+    assert len({one["uid"] for one in point["receivers"]}) == len(ways) == 3
+    assert ways["email"]["addresses"] == "a@example.org;b@example.org"
+    assert ways["webhook"]["authorization_scheme"] == "Bearer"
+    # What is secret is a file, and the file is there.
+    spec = dict(found.pod_specs())[grafana.SERVICE]
+    (volume,) = [one for one in spec["volumes"] if one["name"] == "contacts"]
+    (mount,) = [m for m in spec["containers"][0]["volumeMounts"] if m["name"] == "contacts"]
+    there = {f"{mount['mountPath']}/{item['path']}" for item in volume["secret"]["items"]}
+    told = settings(found)
+    files = [
+        ways["slack"]["url"],
+        ways["webhook"]["url"],
+        ways["webhook"]["authorization_credentials"],
+        f"$__file{{{told['GF_SMTP_PASSWORD__FILE']}}}",
+    ]
+    assert {re.sub(r"^\$__file\{(.+)\}$", r"\1", one) for one in files} == there
+    assert "GF_SMTP_PASSWORD" not in told
+    assert told["GF_SMTP_HOST"] == "smtp.example.org:465"
+
+
+def test_who_logs_in_to_a_mail_server_does_so_by_tls_only() -> None:
+    told = settings(rendered(CONTACTS))
+    assert told["GF_SMTP_STARTTLS_POLICY"] == "MandatoryStartTLS"
+    relay = rendered(merge(CONTACTS, {"grafana": {"contacts": {"email": {"user": ""}}}}))
+    assert settings(relay)["GF_SMTP_STARTTLS_POLICY"] == "OpportunisticStartTLS"
+    assert not {"GF_SMTP_USER", "GF_SMTP_PASSWORD__FILE"} & settings(relay).keys()
+
+
+def test_the_rules_are_the_same_with_contacts(found: Rendered) -> None:
+    files = mounted(rendered(CONTACTS))["/etc/grafana/provisioning/alerting"]
+    assert files["rules.yaml"] == mounted(found)["/etc/grafana/provisioning/alerting"]["rules.yaml"]
+
+
 def test_alerts_have_links_to_their_pages_or_none(found: Rendered) -> None:
     assert not [rule for rule in rules(found) if "runbook_url" in rule["annotations"]]
     for address in (LINK, f"{LINK}/"):
@@ -179,6 +236,7 @@ def test_the_data_source_is_the_releases_own() -> None:
         ({"grafana": {"runbookUrl": LINK}}, {"grafana"}),
         ({"grafana": {"secretChecksum": "new"}}, {"grafana"}),
         ({"grafana": {"contactPorts": []}}, set()),
+        ({"grafana": {"contacts": {"slack": True, "secret": "my-contacts"}}}, {"grafana"}),
         ({"secretChecksum": "new"}, {"influxdb", "telegraf"}),
     ],
 )
@@ -196,6 +254,14 @@ def test_pods_are_replaced_when_what_they_read_changes(
         ({"grafana": {"image": {"repository": ""}}}, "grafana.image.repository"),
         ({"grafana": {"runbookUrl": "docs/runbooks"}}, "runbookUrl"),
         ({"grafana": {"contactPorts": [0]}}, "contactPorts"),
+        ({"grafana": {"contacts": {"slack": True}}}, "secret: the name of a Secret"),
+        ({"grafana": {"contacts": {"webhook": "https://x"}}}, "webhook"),
+        ({"grafana": {"contacts": {"email": {"addresses": ["ops"]}}}}, "addresses"),
+        ({"grafana": {"contacts": {"email": {"addresses": ["a@b"]}}}}, "contacts.email.host"),
+        (
+            {"grafana": {"contacts": {"email": {"addresses": ["a@b"], "host": "c"}}}},
+            "contacts.email.from",
+        ),
         ({"grafana": {"anonymous": True}}, "anonymous"),
     ],
 )

@@ -101,6 +101,58 @@ def test_links_come_by_the_setting() -> None:
     assert told["runbookUrl"] == "https://wiki.example/runbooks"
 
 
+CONTACTS = {
+    "alertEmails": '["ops@example.org"]',
+    "smtpHost": "smtp.example.org",
+    "smtpPort": "2525",
+    "smtpFrom": "grafana@example.org",
+    "smtpUser": "mailer",
+}
+CONTACT_SECRETS = {
+    "smtpPassword": "mail-p@ss",
+    "alertSlackUrl": "https://hooks.example.org/services/T/B/x",
+    "alertWebhookUrl": "https://pager.example.org:8443/v1",
+    "alertWebhookToken": "pager-token",
+}
+
+
+def test_contacts_reach_grafana_by_a_secret_and_their_ports_are_open(monitored: Program) -> None:
+    found = run_program({**CONFIG, **CONTACTS}, {**SECRETS, **CONTACT_SECRETS})
+    secret = found.one(SECRET, f"-{grafana.CONTACTS_SECRET}")
+    assert set(secret.inputs["stringData"].values()) == set(CONTACT_SECRETS.values())
+    assert "stringData" in secret.secret_inputs
+    assert found.depends_on(found.one(RELEASE, "-monitoring"), secret)
+    for word in CONTACT_SECRETS.values():
+        assert word not in str(values(found, "-monitoring"))
+        assert word not in str(rendered(found).objects)
+        assert word not in str(found.outputs)
+    policy = rendered(found).find("NetworkPolicy", grafana.SERVICE)["spec"]
+    assert policy["egress"][2]["ports"] == [{"port": port} for port in (443, 2525, 8443)]
+    # The chart asks for the keys that the Secret has.
+    spec = dict(rendered(found).pod_specs())[grafana.SERVICE]
+    (volume,) = [one for one in spec["volumes"] if one["name"] == "contacts"]
+    assert volume["secret"]["secretName"] == grafana.CONTACTS_SECRET
+    assert {item["key"] for item in volume["secret"]["items"]} == set(secret.inputs["stringData"])
+    assert replaced(rendered(monitored), rendered(found)) == {"grafana"}
+
+
+@pytest.mark.parametrize("key", CONTACT_SECRETS)
+def test_a_new_secret_of_a_contact_replaces_grafana_alone(key: str) -> None:
+    other = {**CONTACT_SECRETS, key: CONTACT_SECRETS[key] + "x"}
+    before, after = (
+        rendered(run_program({**CONFIG, **CONTACTS}, {**SECRETS, **words}))
+        for words in (CONTACT_SECRETS, other)
+    )
+    assert replaced(before, after) == {"grafana"}
+
+
+def test_without_contacts_there_is_no_secret_of_them(monitored: Program, without: Program) -> None:
+    assert grafana.CONTACTS_SECRET not in secrets(monitored)
+    assert values(monitored, "-monitoring")["grafana"]["contactPorts"] == [443]
+    kept = run_program({**CONFIG, **CONTACTS, "grafana": "false"}, {**SECRETS, **CONTACT_SECRETS})
+    assert grafana.CONTACTS_SECRET not in secrets(kept)
+
+
 def test_what_is_missing_or_impossible_is_refused() -> None:
     without = {key: word for key, word in SECRETS.items() if key != "grafanaAdminPassword"}
     with pytest.raises(Exception, match="grafanaAdminPassword is not set, and monitoring needs"):

@@ -35,6 +35,8 @@ def test_a_secret_key_is_always_secret_and_comes_by_standard_input(
         ("nodeMax", "lots", "It must be a whole number."),
         ("nodeMax", "9999", "It must be between"),
         ("executor", "SequentialExecutor", "Airflow 3 has none: take sequential"),
+        ("alertEmails", '["ops"]', "It must be a list of e-mail addresses, not 'ops'"),
+        ("certificates", '["https://a.example"]', "It must be a list of HOST:PORT such as"),
     ],
 )
 def test_bad_input_is_refused_and_changes_nothing(
@@ -43,6 +45,18 @@ def test_bad_input_is_refused_and_changes_nothing(
     result = run("config", "set", key, value)
     assert result.exit_code == 2
     assert text in result.stderr
+    assert session.fake_backend.values == {}
+
+
+def test_an_address_for_alerts_that_is_none_is_refused_and_not_repeated(
+    run: Run, session: FakeSession
+) -> None:
+    for key in ("alertSlackUrl", "alertWebhookUrl"):
+        result = run("config", "set", key, stdin="hooks.example.org/S3CRET\n")
+        assert result.exit_code == 2
+        assert key in result.stderr
+        assert "must be an address: https://" in result.stderr
+        assert "S3CRET" not in result.output + result.stderr
     assert session.fake_backend.values == {}
 
 

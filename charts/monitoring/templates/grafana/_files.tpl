@@ -24,7 +24,11 @@ release knows. Each is the content of a ConfigMap's `data`.
 {{- else -}}
 {{- $rules = regexReplaceAll "(?m)^ *runbook_url: .*\n" $rules "" -}}
 {{- end -}}
-{{ toYaml (dict "rules.yaml" $rules) }}
+{{- $files := dict "rules.yaml" $rules -}}
+{{- with include "monitoring.grafana.contacts" . -}}
+{{- $_ := set $files "contacts.yaml" . -}}
+{{- end -}}
+{{ toYaml $files }}
 {{- end }}
 
 {{/* Which folder each is mounted as. */}}

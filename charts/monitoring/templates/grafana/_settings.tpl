@@ -26,4 +26,5 @@ no figures of use, no news, no newer versions, no plugins but those of the image
 {{- range $name, $value := $settings }}
 - {name: GF_{{ $name }}, value: {{ $value | quote }}}
 {{- end }}
+{{- include "monitoring.grafana.smtp" . }}
 {{- end }}
