@@ -111,7 +111,14 @@ def test_those_of_monitoring_are_read_in_its_own_namespace(live: Live) -> None:
 def test_every_secret_that_a_pod_reads_has_a_place() -> None:
     kept = {key for key, setting in SETTINGS.items() if setting.secret}
     assert kept - KEPT_IN.keys() == {"checksumKey"}
-    known = {*SECRET_NAMES.values(), metrics.SECRET, grafana.SECRET, logs.SECRET}
+    known = {
+        *SECRET_NAMES.values(),
+        metrics.SECRET,
+        metrics.MONITOR_SECRET,
+        grafana.SECRET,
+        grafana.CONTACTS_SECRET,
+        logs.SECRET,
+    }
     assert {name for names in KEPT_IN.values() for name in names} <= known
 
 
