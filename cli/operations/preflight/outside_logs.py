@@ -28,7 +28,7 @@ URL, AUTHORITY = "elasticsearchUrl", "elasticsearchAuthority"
 
 LEAST_VERSION: Final = 8
 _FORM: Final = f"application/vnd.elasticsearch+json;compatible-with={LEAST_VERSION}"
-"""What a version before does not take."""
+"""Version 8 and later answer in it, 7 in a form without a version."""
 
 SECONDS: Final = 10.0
 
@@ -117,12 +117,6 @@ def judge(environment: Environment, url: str, authority: str, login: ServerUser)
     except ValueError:
         found = None
     same = f" --env {environment.name}"
-    if answer.status_code == 406 or "media_type_header_exception" in answer.text:
-        raise UserError(
-            f"The Elasticsearch at {url} is too old",
-            f"It is older than version {LEAST_VERSION}: it says {answer.text[:200]!r}.\nNothing was changed.",
-            f"./aerodrome config set {URL} URL{same}",
-        )
     if not isinstance(found, dict) or not ("error" in found or "has_all_requested" in found):
         raise UserError(
             f"What answers at {url} is no Elasticsearch",
@@ -134,6 +128,13 @@ def judge(environment: Environment, url: str, authority: str, login: ServerUser)
             f"The Elasticsearch at {url} does not let {login.user} in",
             f"{login.setting} and {login.password_setting} must be a user there and its password.\nNothing was changed.",
             f"./aerodrome config set {login.password_setting} --secret{same}",
+        )
+    unversioned = "compatible-with" not in answer.headers.get("Content-Type", "")
+    if answer.status_code == 406 or (not answer.is_error and unversioned):
+        raise UserError(
+            f"The Elasticsearch at {url} is too old",
+            f"It does not answer in the form of version {LEAST_VERSION}, as that and later ones do.\nNothing was changed.",
+            f"./aerodrome config set {URL} URL{same}",
         )
     if answer.is_error:
         raise UserError(
