@@ -143,7 +143,12 @@ class Airflow:
         response = self._patiently("GET", path, None, headers)
         if response.status_code in (401, 403):
             return False
-        response.raise_for_status()
+        if response.is_error:
+            raise KitError(
+                f"Airflow answers {response.status_code} to GET {path}",
+                response.text[:2000],
+                "./aerodrome logs api-server",
+            )
         return True
 
     def _count(self, *states: str) -> int:
