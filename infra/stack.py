@@ -16,7 +16,8 @@ from infra.contract import executors
 from infra.contract.configuration import SettingsError, load, renewed
 from infra.contract.naming import TAG_EXPIRES, TAG_USED, Names, labels, tags
 from infra.contract.outputs import Outputs
-from infra.contract.settings import Secrets, Settings
+from infra.contract.secret_settings import Secrets
+from infra.contract.settings import Settings
 from infra.contract.sizes import zones
 from infra.contract.tenancy import Tenancy
 from infra.contract.user_access import NAMESPACE as ACCESS

@@ -9,7 +9,8 @@ from typing import Any, Final, TypeVar
 
 from infra.contract import dag_sources, executors, logs, token_keys, versions
 from infra.contract.metrics import MonitoringScope
-from infra.contract.settings import FORMER_KEYS, NAMESPACE, SETTINGS, Secrets, Settings
+from infra.contract.secret_settings import Secrets
+from infra.contract.settings import FORMER_KEYS, NAMESPACE, SETTINGS, Settings
 from infra.contract.tenancy import Tenancy
 
 T = TypeVar("T")

@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from infra.contract import grafana, logs, metrics, token_keys
 from infra.contract.naming import Names
-from infra.contract.settings import Secrets, Settings
+from infra.contract.secret_settings import Secrets
+from infra.contract.settings import Settings
 
 T = TypeVar("T")
 

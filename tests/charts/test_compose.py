@@ -8,7 +8,8 @@ import yaml
 
 from cli.operations.compose import chart, services, text
 from cli.operations.compose.operation import _contents
-from infra.contract.settings import SECRETS, SETTINGS, Secrets, Settings
+from infra.contract.secret_settings import Secrets
+from infra.contract.settings import SECRETS, SETTINGS, Settings
 from sandbox.tools import tool
 from tests.charts.rendering import Object, Rendered, render
 

@@ -20,7 +20,8 @@ sys.path.insert(0, {str(ROOT)!r})
 
 import pulumi_eks as eks
 
-from infra.contract.settings import SETTINGS, Secrets, Settings
+from infra.contract.secret_settings import Secrets
+from infra.contract.settings import SETTINGS, Settings
 from infra.network import Network, NetworkArgs
 from infra.stack import Place, Stack, adapt_everything
 from infra.workers import make_workers

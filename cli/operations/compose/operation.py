@@ -25,7 +25,8 @@ from infra.contract.secret_contents import (
     result_backend,
     sqlalchemy_url,
 )
-from infra.contract.settings import NAMESPACE, SETTINGS, Secrets, Settings
+from infra.contract.secret_settings import Secrets
+from infra.contract.settings import NAMESPACE, SETTINGS, Settings
 
 FOLDER: Final = "compose"
 """In the project, which git ignores: a folder of each environment."""

@@ -24,7 +24,8 @@ from cli.stack.rotation import Rotation
 from infra.contract import token_keys
 from infra.contract.naming import Names
 from infra.contract.secret_contents import airflow_secrets
-from infra.contract.settings import Secrets, Settings
+from infra.contract.secret_settings import Secrets
+from infra.contract.settings import Settings
 from tests.ports import free_port
 from tests.unit.images import airflow_database, real_airflow
 from tests.unit.images.airflow_database import Database
