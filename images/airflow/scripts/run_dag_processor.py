@@ -86,10 +86,10 @@ def hold_to_owners(result: Any, file: str) -> None:
     The image's policy has set it, or refused the file: but in the process that has run the file, which can change all
     that is there, its policy and its environment. Here nothing of it has run.
     """
+    if not (text := os.environ.get("AERODROME_OWNERS")):
+        return
     import aerodrome_owners
 
-    if not (text := os.environ.get(aerodrome_owners.VARIABLE)):
-        return
     kept = []
     for dag in result.serialized_dags:
         tasks = (task.get("__var", task) for task in dag.data["dag"].get("tasks", ()))
