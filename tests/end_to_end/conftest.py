@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.host import Host, look
-from tests.end_to_end.kit import UP_SECONDS, Kit, own_kit
+from tests.end_to_end.kit import BUILD_SECONDS, UP_SECONDS, Kit, own_kit
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -19,7 +19,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.end_to_end)
-            item.add_marker(pytest.mark.timeout(900))
+            builds = item.path.name == "test_monitoring.py"
+            item.add_marker(pytest.mark.timeout(2 * BUILD_SECONDS if builds else 900))
             if os.geteuid() != 0:
                 item.add_marker(pytest.mark.skip(reason="a sandbox needs root"))
 

@@ -17,6 +17,8 @@ from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 UP_SECONDS = 420
+BUILD_SECONDS = 1200
+"""Of an `up` whose images may have to be compiled first: the log shipper's and Telegraf's, where nothing is cached."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from infra.contract import logs, metrics
 from infra.contract.naming import branch_environment
 from tests.end_to_end import watched_dags
 from tests.end_to_end.example_runs import OVER, Api
-from tests.end_to_end.kit import UP_SECONDS, Kit
+from tests.end_to_end.kit import BUILD_SECONDS, UP_SECONDS, Kit
 from tests.monitored import Monitoring
 from tests.unit.grafana import evaluation
 from tests.unit.grafana.evaluation import Rule
@@ -47,7 +47,7 @@ def _change(kit: Kit, which: int) -> dict[str, Any]:
     for name, values in SETTINGS.items():
         done = kit.run("config", "set", name, values[which])
         assert done.returncode == 0, done.stderr
-    changed: dict[str, Any] = kit.json("up", seconds=UP_SECONDS)
+    changed: dict[str, Any] = kit.json("up", seconds=BUILD_SECONDS)
     return changed
 
 
