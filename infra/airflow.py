@@ -187,7 +187,7 @@ class Airflow(pulumi.ComponentResource):
             },
             "xcom": {"prefix": self._names.xcom_prefix},
             **dags_values(args.stack),
-            **({"access": access.data()} if (access := args.stack.access) else {}),
+            **({"access": access.text()} if (access := args.stack.access) else {}),
             "postgres": {"enabled": False},
             "networkPolicies": {"enabled": True},
             "ui": {"serviceType": settings.ui_service_type, "port": UI_PORT, **node_port},

@@ -85,6 +85,10 @@ class UserAccess:
             "prune": list(self.prune),
         }
 
+    def text(self) -> str:
+        """As the chart takes it: Pulumi's Helm release leaves empty lists and maps out of values, and here they mean something."""
+        return json.dumps(self.data(), sort_keys=True)
+
 
 def check(
     name: str = "",

@@ -5,14 +5,12 @@ import json
 from tests.charts.rendering import Object, Rendered, render
 from tests.charts.rollouts import replaced
 
-ACCESS: Object = {
-    "access": {
-        "roles": {"reader": {"Pools": ["can_read"]}},
-        "users": {"alice": {"email": "alice@example.org", "name": "Alice", "roles": ["reader"]}},
-        "prune": [],
-    },
-    "secrets": {"access": "my-access"},
+DECLARED: Object = {
+    "roles": {"reader": {"Pools": ["can_read"]}},
+    "users": {"alice": {"email": "alice@example.org", "name": "Alice", "roles": ["reader"]}},
+    "prune": [],
 }
+ACCESS: Object = {"access": json.dumps(DECLARED), "secrets": {"access": "my-access"}}
 
 
 def variables(rendered: Rendered) -> dict[str, Object]:
@@ -29,7 +27,7 @@ def test_by_default_the_job_looks_at_no_roles() -> None:
 def test_the_job_gets_the_file_and_the_passwords_and_no_other_pod_does() -> None:
     rendered = render(ACCESS)
     data = rendered.find("ConfigMap", "airflow-declared")["data"]
-    assert json.loads(data["access.json"]) == ACCESS["access"]
+    assert json.loads(data["access.json"]) == DECLARED
     there = variables(rendered)
     assert there["ACCESS_FILE"]["value"] == "/opt/airflow/declared/access.json"
     reference = there["ACCESS_PASSWORDS"]["valueFrom"]["secretKeyRef"]
@@ -40,14 +38,17 @@ def test_the_job_gets_the_file_and_the_passwords_and_no_other_pod_does() -> None
 
 def test_owners_are_for_the_dag_processor_alone() -> None:
     owners = {"alpha": {"folders": ["a"], "prefixes": [], "access": {"reader": ["can_read"]}}}
-    assert replaced(render(ACCESS), render(ACCESS, {"access": {"owners": owners}})) == {
+    assert replaced(
+        render(ACCESS), render(ACCESS, {"access": json.dumps({**DECLARED, "owners": owners})})
+    ) == {
         "dag-processor",
         "migration",
     }
 
 
 def test_a_change_makes_another_job_and_replaces_no_other_pod() -> None:
-    more = {"access": {"users": {"bob": {"email": "b@x.org", "name": "Bob", "roles": ["Op"]}}}}
+    bob = {"email": "b@x.org", "name": "Bob", "roles": ["Op"]}
+    more = {"access": json.dumps({**DECLARED, "users": {"bob": bob}})}
     assert replaced(render(ACCESS), render(ACCESS, more)) == {"migration"}
     checksum = {"secretsChecksums": {"access": "another"}}
     assert replaced(render(ACCESS), render(ACCESS, checksum)) == {"migration"}

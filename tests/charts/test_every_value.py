@@ -42,7 +42,7 @@ SPECIAL: dict[str, Any] = {
     "variables": {"changed": "yes"},
     "connections": {"changed": {"type": "http"}},
     "prune": ["pools"],
-    "access": {"roles": {}, "users": {}, "prune": []},
+    "access": '{"roles": {}, "users": {}, "prune": []}',
     "image.repository": "registry.example/changed",
     "image.digest": f"sha256:{'2' * 64}",
     "image.tag": "changed",
@@ -104,7 +104,7 @@ DECLARED: Node = {
 
 ACCESS: Node = {
     "secrets": {"access": "my-access"},
-    "access": {"roles": {}, "users": {}, "prune": []},
+    "access": '{"roles": {}, "users": {}, "prune": []}',
 }
 
 MONITORED: Node = {

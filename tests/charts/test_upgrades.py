@@ -103,7 +103,7 @@ AROUND: dict[str, dict[str, Any]] = {
         "secrets": {"declared": "my-declared"},
         "variables": {"rate": {"config": "rate"}},
     },
-    "secretsChecksums.access": {"secrets": {"access": "my-access"}, "access": {"roles": {}}},
+    "secretsChecksums.access": {"secrets": {"access": "my-access"}, "access": '{"roles": {}}'},
     "variables": {"secrets": {"declared": "my-declared"}},
     "connections": {"secrets": {"declared": "my-declared"}},
     "dags": {"logs": {"bucket": "my-logs"}},

@@ -82,7 +82,7 @@ values end after ten seconds, and with them tasks that start, hand on a value or
 {{- if .Values.workers.restrictedPods }}
 {{- $_ := set $settings "AERODROME_RESTRICTED_PODS" "true" }}
 {{- end }}
-{{- with .Values.access.owners }}
+{{- with (fromJson (default "{}" .Values.access)).owners }}
 {{- $_ := set $settings "AERODROME_OWNERS" (toJson .) }}
 {{- end }}
 {{- include "airflow.celery.settings" (dict "root" . "settings" $settings) }}

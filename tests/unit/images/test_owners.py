@@ -180,7 +180,7 @@ def isolated(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def processors(access: Object) -> dict[str, str]:
     """What the chart gives the dag-processor, and nobody else."""
-    rendered = render({"access": access})
+    rendered = render({"access": json.dumps(access)})
     assert rendered.error == ""
     holders = {
         name: item["value"]

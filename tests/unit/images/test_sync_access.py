@@ -130,7 +130,7 @@ class Work:
         (self.folder / "access.yaml").write_text(yaml.safe_dump(declared))
         found = user_access.check(root=self.folder, administrator="admin")
         assert found is not None
-        rendered = render({"access": found.data(), "secrets": {"access": "my-access"}})
+        rendered = render({"access": found.text(), "secrets": {"access": "my-access"}})
         assert rendered.error == ""
         file = self.folder / "access.json"
         file.write_text(rendered.find("ConfigMap", "airflow-declared")["data"]["access.json"])

@@ -30,7 +30,7 @@ metadata:
     {{- if include "airflow.monitor.reads" . }}{{ $reads = append $reads "monitor" }}{{ end }}
     {{- include "airflow.checksums" (dict "root" . "reads" $reads) | nindent 4 }}
     {{- with .Values.access }}
-    checksum/access: {{ toJson . | sha256sum }}
+    checksum/access: {{ sha256sum . }}
     {{- end }}
     checksum/declared: {{ include "airflow.declared" . | sha256sum }}
     {{- include "airflow.extraAnnotations" .Values.migration | nindent 4 }}
