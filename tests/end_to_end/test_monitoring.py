@@ -33,8 +33,15 @@ SETTINGS = {"dags": ("s3", "image"), "monitoring": ("all", "none")}
 
 
 @pytest.fixture(scope="module")
-def on(kit: Kit, first: dict[str, Any]) -> dict[str, Any]:
-    """The `up` with all of it."""
+def on(kit: Kit, first: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The `up` with all of it, and in the end one without, whatever failed."""
+    try:
+        yield _turn_on(kit)
+    finally:
+        _change(kit, 1)
+
+
+def _turn_on(kit: Kit) -> dict[str, Any]:
     done = _change(kit, 0)
     folder = kit.folder / "watched"
     folder.mkdir()
