@@ -72,6 +72,8 @@ STUBBORN = """
 import resource, signal, sys, time
 # Writing a core file takes longer than the time that is left after SIGQUIT.
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+# A shell starts what it runs in the background with SIGQUIT ignored, and that is inherited.
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 for number in SIGNALS:
     signal.signal(number, signal.SIG_IGN)
 print("begun", flush=True)
