@@ -125,8 +125,8 @@ def test_a_branch_reads_its_own_lines_from_its_bases(logged: Program) -> None:
     password = logs.reader_password(environment, SECRETS["logsReaderPassword"])
     assert login_of(branch) == f"reader-{environment}:{password}"
     assert values(branch)["taskLogs"]["elasticsearch"]["indices"] == f"airflow.{environment}.*"
-    fences = branch.one("kubernetes:networking.k8s.io/v1:NetworkPolicy", "-network").inputs["spec"]
-    assert str(logs.ELASTICSEARCH_PORT) in str(fences["egress"])
+    policy = branch.one("kubernetes:networking.k8s.io/v1:NetworkPolicy", "-network").inputs["spec"]
+    assert str(logs.ELASTICSEARCH_PORT) in str(policy["egress"])
 
 
 def test_a_branch_of_a_base_without_logs_is_told_what_to_do(program: Program) -> None:

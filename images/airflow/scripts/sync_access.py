@@ -12,12 +12,12 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sync_declared import LOCK, MAKE_RECORD, RECORD
+from sync_declared import LOCK, MAKE_RECORD, RECORD, Deeds
 
 FILE = "ACCESS_FILE"
 TEXT = "ACCESS_DECLARED"
@@ -38,37 +38,17 @@ Pair = tuple[str, str]
 
 
 @dataclass
-class Report:
-    """What was done, each as `role analyst`, some with what differed."""
+class Report(Deeds):
+    """Roles and users."""
 
-    created: list[str] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
-    taken_over: list[str] = field(default_factory=list)
-    """Was there and not the kit's: somebody had made it by hand before it was declared."""
-
-    drift: list[str] = field(default_factory=list)
-    """Somebody had changed it since."""
-
-    removed: list[str] = field(default_factory=list)
     undeclared: list[str] = field(default_factory=list)
     """Made by hand; nothing is done to it."""
 
     SAID: ClassVar[Mapping[str, str]] = {
-        "created": "made",
-        "changed": "changed as declared",
-        "taken_over": "was there and is the kit's now",
-        "drift": "had been changed by hand, is as declared again",
+        **Deeds.SAID,
         "removed": "not declared any more: roles are deleted, users deactivated",
         "undeclared": "made by hand and not declared, stays",
     }
-
-    def lines(self) -> Iterator[str]:
-        for key, words in self.SAID.items():
-            for what in getattr(self, key):
-                yield f"{what}: {words}"
-
-    def data(self) -> dict[str, list[str]]:
-        return {key: getattr(self, key) for key in self.SAID}
 
 
 class Record:

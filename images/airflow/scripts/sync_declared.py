@@ -32,8 +32,8 @@ LOCK = 0xAE0DD
 
 
 @dataclass
-class Report:
-    """What was done, each as `pool heavy`, some with the fields that differed."""
+class Deeds:
+    """What was done to bring Airflow to a declaration, each as `pool heavy`, some with what differed."""
 
     created: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
@@ -44,16 +44,14 @@ class Report:
     """Somebody had changed it since."""
 
     removed: list[str] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
 
     SAID: ClassVar[Mapping[str, str]] = {
         "created": "made",
         "changed": "changed as declared",
         "taken_over": "was there and is the kit's now",
         "drift": "had been changed by hand, is as declared again",
-        "removed": "removed: not declared any more",
-        "left_out": "left out",
     }
+    """The words of each kind, in the order in which they are told. Whoever reports adds what is theirs."""
 
     def lines(self) -> Iterator[str]:
         for key, words in self.SAID.items():
@@ -62,6 +60,19 @@ class Report:
 
     def data(self) -> dict[str, list[str]]:
         return {key: getattr(self, key) for key in self.SAID}
+
+
+@dataclass
+class Report(Deeds):
+    """Pools, variables and connections."""
+
+    left_out: list[str] = field(default_factory=list)
+
+    SAID: ClassVar[Mapping[str, str]] = {
+        **Deeds.SAID,
+        "removed": "removed: not declared any more",
+        "left_out": "left out",
+    }
 
 
 class Sync:
