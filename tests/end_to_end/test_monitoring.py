@@ -283,14 +283,15 @@ class TestAlerts:
         _until(lambda: not self.beyond(heartbeat, monitoring), lambda: "no heartbeat comes", 240)
 
 
-class TestBranch:
-    @pytest.fixture(scope="class")
-    def branch(self, kit: Kit, on: dict[str, Any]) -> Iterator[Kit]:
-        branch = kit.branch(BRANCH)
-        branch.json("up", seconds=UP_SECONDS)
-        yield branch
-        branch.json("down", "--yes", seconds=UP_SECONDS)
+@pytest.fixture(scope="class")
+def branch(kit: Kit, on: dict[str, Any]) -> Iterator[Kit]:
+    branch = kit.branch(BRANCH)
+    branch.json("up", seconds=UP_SECONDS)
+    yield branch
+    branch.json("down", "--yes", seconds=UP_SECONDS)
 
+
+class TestBranch:
     def test_lines_and_metrics_carry_its_environment(
         self, kit: Kit, branch: Kit, monitoring: Monitoring
     ) -> None:
