@@ -57,6 +57,24 @@ def test_every_path_exists(document: str) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_test_that_is_named_exists(document: str) -> None:
+    named = set(re.findall(r"(tests/[\w/]+\.py)::(\w+)", _text(document)))
+    missing = [
+        f"{file}::{name}"
+        for file, name in named
+        if not re.search(rf"^ *(def|class) {name}\b", (ROOT / file).read_text(), re.MULTILINE)
+    ]
+    assert not missing
+
+
+def test_every_line_of_the_threat_model_names_a_test() -> None:
+    rows = [line for line in _text("docs/security.md").splitlines() if line.startswith("| ")]
+    heads = [line for line in rows if line.endswith("| test |")]
+    assert len(heads) >= 5
+    assert [line for line in rows if line not in heads and "::test_" not in line] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_link_leads_somewhere(document: str) -> None:
     links = [link for link in LINK.findall(_text(document)) if "://" not in link]
     missing = [link for link in links if not ((ROOT / document).parent / link).exists()]

@@ -24,20 +24,13 @@ def main() -> None:
     options = _parser().parse_args()
     folder = Path(tempfile.mkdtemp(prefix="aerodrome-bench-"))
     try:
-        figures = list(_told(_measure(options, folder)))
+        figures = list(_measure(options, folder))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if options.json:
         sys.stdout.write(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n")
     else:
         sys.stdout.write(table(figures))
-
-
-def _told(figures: Iterator[Figure]) -> Iterator[Figure]:
-    """Each on stderr once it is there: what a later failure would lose."""
-    for figure in figures:
-        sys.stderr.write(f"{table([figure]).splitlines()[-1]}\n")
-        yield figure
 
 
 def _measure(options: argparse.Namespace, folder: Path) -> Iterator[Figure]:

@@ -15,7 +15,9 @@ class Figure:
     unit: str
     """s, MiB, GiB, or x for a ratio."""
 
-    goal: float
+    goal: float | None
+    """None: it is measured, and compared with nothing."""
+
     samples: tuple[float, ...]
     beside: float | None = None
     """What was measured beside it for the same: `pulumi` by hand, or another chart of Airflow."""
@@ -29,7 +31,7 @@ class Figure:
 
 def median(
     what: str,
-    goal: float,
+    goal: float | None,
     samples: Sequence[float],
     unit: str = "s",
     *,
@@ -58,11 +60,16 @@ def table(figures: Sequence[Figure]) -> str:
     lines = [head]
     for figure in figures:
         cells = (
-            f"{figure.what:50} {figure.value:9.2f} {figure.unit:3}{figure.goal:8g}"
+            f"{figure.what:50} {figure.value:9.2f} {figure.unit:3}{_goal(figure):>8}"
             f"{_cell(figure.beside, 13)}{_cell(figure.cpu, 9)}{_cell(figure.others, 8)}"
         )
-        lines.append(cells + ("  over" if figure.value > figure.goal else ""))
+        over = figure.goal is not None and figure.value > figure.goal
+        lines.append(cells + ("  over" if over else ""))
     return "\n".join(lines) + "\n"
+
+
+def _goal(figure: Figure) -> str:
+    return "" if figure.goal is None else f"{figure.goal:g}"
 
 
 def _cell(value: float | None, width: int) -> str:

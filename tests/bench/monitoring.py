@@ -157,5 +157,5 @@ def _shipper() -> Iterator[Figure]:
         it.pin("shipper", 0)
         it.wait(lambda: it.count() >= _SHIPPED, 600)
         seconds, cpu = time.monotonic() - begun, it.processor_seconds("shipper")
-    yield median("shipper: lines a second on one processor", 0, [_SHIPPED / seconds], "")
-    yield median("shipper: processor ms for each 1,000 lines", 0, [cpu * 1e6 / _SHIPPED], "ms")
+    yield median("shipper: lines a second on one processor", None, [_SHIPPED / seconds], "")
+    yield median("shipper: processor ms for each 1,000 lines", None, [cpu * 1e6 / _SHIPPED], "ms")

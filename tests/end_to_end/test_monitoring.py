@@ -181,6 +181,19 @@ class TestLogs:
         for secret in watched_dags.SECRETS.values():
             assert secret not in everything
 
+    def test_no_such_secret_is_in_s3_or_in_what_kubernetes_tells(self, kit: Kit, run: str) -> None:
+        in_s3 = json.dumps(list(_in_s3(kit, run).values()))
+        assert TRACES in in_s3
+        told = kit.kubectl("-n", "airflow", "get", "pods,events,configmaps", "-o", "json")
+        assert "watched" in told
+        printed = [
+            kit.kubectl("-n", "airflow", "logs", f"deployment/{name}", "--tail=-1")
+            for name in ("airflow-scheduler", "airflow-api-server", "airflow-dag-processor")
+        ]
+        for secret in watched_dags.SECRETS.values():
+            for text in (in_s3, told, *printed):
+                assert secret not in text
+
 
 BREAKS_SECONDS = 40
 """From now on: longer than a push, which refuses what is broken already."""

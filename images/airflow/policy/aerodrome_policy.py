@@ -1,4 +1,5 @@
-"""What the pods get that tasks start (KubernetesPodOperator), where they do not say it themselves; and who may see a DAG.
+"""What the pods get that tasks start (KubernetesPodOperator), where they do not say it themselves; who may see a DAG; and in
+which forms a secret is masked.
 
 Airflow finds it by the entry point beside it, so that a team's own `airflow_local_settings.py` works as well;
 its hook comes after this one and has the last word. Executor's pods have all of this from their template.
@@ -8,7 +9,13 @@ Imported by every process of Airflow's: so it imports next to nothing.
 import os
 from typing import Any
 
+from airflow.configuration import conf
 from airflow.policies import hookimpl
+
+# Not by the environment, which an interpreter of @task.virtualenv inherits: an Airflow in there has no such module, and
+# would not start. This file is loaded before Airflow reads the setting.
+if not conf.get("logging", "secret_mask_adapter", fallback=""):
+    conf.set("logging", "secret_mask_adapter", "aerodrome_masking.forms")
 
 SIDECAR = "airflow-xcom-sidecar"
 """The container beside a pod's own out of which the operator reads what the pod returns."""

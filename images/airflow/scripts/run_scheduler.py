@@ -119,9 +119,17 @@ def spare_running_tasks() -> None:
     ExecutorLoader.init_executors = init_executors
 
 
+def mask_lines_of_tasks() -> None:
+    """The LocalExecutor's tasks print on this process's standard output, too."""
+    from aerodrome_masking import mask_component_lines
+
+    mask_component_lines()
+
+
 def prepare() -> None:
     """Before `airflow scheduler` starts in this process."""
     os.register_at_fork(after_in_child=default_sigterm)
     use_task_pods()
     spare_running_tasks()
     pause_until_a_task_has_ended()
+    mask_lines_of_tasks()

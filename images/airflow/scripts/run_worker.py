@@ -20,8 +20,11 @@ def main(arguments: list[str]) -> None:
     from celery.signals import heartbeat_sent
 
     heartbeat_sent.connect(beat, weak=False)
+    from aerodrome_masking import mask_component_lines
     from airflow.__main__ import main as airflow
 
+    # `celery.task_logs_to_stdout` has tasks print here, too.
+    mask_component_lines()
     sys.argv = ["airflow", "celery", "worker", *arguments]
     airflow()
 

@@ -36,10 +36,13 @@ def pod(*containers: Model, namespace: str | None = "team", **spec: Any) -> Mode
 def policy(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     modules = {
         "airflow": ModuleType("airflow"),
+        "airflow.configuration": ModuleType("airflow.configuration"),
         "airflow.policies": ModuleType("airflow.policies"),
         "kubernetes": ModuleType("kubernetes"),
         "kubernetes.client": ModuleType("kubernetes.client"),
     }
+    settings = SimpleNamespace(get=lambda *_, **__: "", set=lambda *_: None)
+    vars(modules["airflow.configuration"])["conf"] = settings
     vars(modules["airflow.policies"])["hookimpl"] = lambda function: function
     names = ("V1SecurityContext", "V1Capabilities", "V1PodSecurityContext", "V1SeccompProfile")
     vars(modules["kubernetes.client"])["models"] = SimpleNamespace(**dict.fromkeys(names, Model))
