@@ -54,6 +54,8 @@ SPECIAL: dict[str, Any] = {
     "ui.baseUrl": "https://changed.example",
     "ui.nodePort": 31234,
     "ui.loadBalancerSourceRanges": ["10.0.0.0/8"],
+    "ui.loginFailures": "3 per minute",
+    "ui.contentSources": ["https://changed.example"],
     "logs.region": "eu-west-3",
     "taskLogs.elasticsearch.url": "https://changed.example",
     "taskLogs.elasticsearch.indices": "changed.*",

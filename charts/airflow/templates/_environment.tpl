@@ -23,6 +23,9 @@ values end after ten seconds, and with them tasks that start, hand on a value or
   "AIRFLOW__API__PORT" "8080"
   "AIRFLOW__API__WORKERS" .Values.apiServer.workers
   "AIRFLOW__FAB__UPDATE_FAB_PERMS" "False"
+  "AIRFLOW__FAB__COOKIE_SAMESITE" "Lax"
+  "AIRFLOW__FAB__SESSION_LIFETIME_MINUTES" .Values.ui.sessionMinutes
+  "AIRFLOW__FAB__SESSION_MAX_LIFETIME_MINUTES" .Values.ui.sessionMinutes
   "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL" "60"
   "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME" .Values.scheduler.idleSleepSeconds
   "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES" .Values.dagProcessor.parsingProcesses
@@ -37,6 +40,9 @@ values end after ten seconds, and with them tasks that start, hand on a value or
 -}}
 {{- with .Values.ui.baseUrl }}
 {{- $_ := set $settings "AIRFLOW__API__BASE_URL" . }}
+{{- if hasPrefix "https://" . }}
+{{- $_ := set $settings "AIRFLOW__FAB__COOKIE_SECURE" "True" }}
+{{- end }}
 {{- end }}
 {{- with .Values.logs }}
 {{- if .bucket }}

@@ -1,0 +1,218 @@
+"""What the UI and the API answer with beside their content, and how often a password may be tried: a plugin of Airflow's.
+
+Airflow sends no header by which a browser would keep a page to its own, and takes any number of passwords. The chart sets
+`AERODROME_CONTENT_SOURCES` and `AERODROME_LOGIN_FAILURES`; only the api-server uses the plugin.
+"""
+
+import json
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from airflow.plugins_manager import AirflowPlugin
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+SOURCES: Final = "AERODROME_CONTENT_SOURCES"
+"""Origins beside Airflow's own that pages may load from and talk to, with blanks between them."""
+
+FAILURES: Final = "AERODROME_LOGIN_FAILURES"
+"""How many logins of one account may fail from one address, such as `10 per 5 minutes`; empty: any number."""
+
+LOGINS: Final = ("/auth/token", "/auth/token/cli", "/auth/login", "/auth/login/")
+SWAGGER: Final = ("/docs", "/redoc")
+SWAGGERS_HOST: Final = "https://cdn.jsdelivr.net https://fastapi.tiangolo.com"
+LONGEST_LOGIN: Final = 64 * 1024
+
+PLAIN: Final = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "SAMEORIGIN",
+    "referrer-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+HSTS: Final = "max-age=31536000"
+
+
+def content_policy(path: str, sources: str = "") -> str:
+    """Which scripts, styles, frames and addresses a page may use. Styles may be inline: the UI writes its own into the page."""
+    scripts = ["'self'", sources]
+    if path.startswith("/auth/"):
+        # Flask AppBuilder's pages have scripts in them.
+        scripts += ["'unsafe-inline'"]
+    if path in SWAGGER:
+        scripts += ["'unsafe-inline'", SWAGGERS_HOST]
+        sources = f"{sources} {SWAGGERS_HOST}"
+    rules = {
+        "default-src": f"'self' {sources}",
+        "script-src": " ".join(scripts),
+        "style-src": f"'self' 'unsafe-inline' {sources}",
+        "img-src": f"'self' data: {sources}",
+        "font-src": f"'self' data: {sources}",
+        "worker-src": "'self' blob:",
+        "object-src": "'none'",
+        "base-uri": "'self'",
+        "form-action": "'self'",
+        "frame-ancestors": "'self'",
+    }
+    return "; ".join(f"{name} {' '.join(value.split())}" for name, value in rules.items())
+
+
+class BasePath:
+    """Takes requests without the folder of a `base_url` as those with it: probes, tasks and forwarded ports know none."""
+
+    def __init__(self, app: App, base_url: str) -> None:
+        self._app = app
+        self._root = urlsplit(base_url).path.rstrip("/")
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        path = str(scope.get("path", self._root))
+        if self._root and path != self._root and not path.startswith(f"{self._root}/"):
+            scope["path"] = self._root + path
+            scope["raw_path"] = self._root.encode() + bytes(scope.get("raw_path") or path.encode())
+        return await self._app(scope, receive, send)
+
+
+class Headers:
+    """Adds the headers to each answer that does not have them."""
+
+    def __init__(self, app: App, base_url: str, sources: str = "") -> None:
+        """Who asks for the host of a `base_url` of https has come through something that ends TLS before this server,
+        whatever it says of that."""
+        address = urlsplit(base_url)
+        self._app = app
+        self._host = address.netloc.encode() if address.scheme == "https" else b""
+        self._root = address.path.rstrip("/")
+        self._sources = sources
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        path = str(scope.get("path", "")).removeprefix(self._root)
+        if scope["type"] != "http" or path.startswith("/execution/"):
+            return await self._app(scope, receive, send)
+        more = PLAIN | {"content-security-policy": content_policy(path, self._sources)}
+        if self._host and dict(scope["headers"]).get(b"host") == self._host:
+            # Airflow marks its cookies by it.
+            scope["scheme"] = "https"
+            more["strict-transport-security"] = HSTS
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                has = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *((k.encode(), v.encode()) for k, v in more.items() if k.encode() not in has),
+                ]
+            await send(message)
+
+        return await self._app(scope, receive, answer)
+
+
+class LoginLimit:
+    """Refuses logins of an account for a while after too many have failed from the same address.
+
+    Each process of the api-server counts for itself.
+    """
+
+    def __init__(self, app: App, base_url: str, failures: str) -> None:
+        """`failures` is a limit as the package `limits` reads it."""
+        from limits import parse, storage, strategies
+
+        self._app = app
+        self._root = urlsplit(base_url).path.rstrip("/")
+        self._limit = parse(failures)
+        self._window = strategies.MovingWindowRateLimiter(storage.MemoryStorage())
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        path = str(scope.get("path", "")).removeprefix(self._root)
+        if scope["type"] != "http" or scope["method"] != "POST" or path not in LOGINS:
+            return await self._app(scope, receive, send)
+        body = await _body(receive)
+        who = (str((scope.get("client") or ["?"])[0]), _account(scope, body))
+        if not self._window.test(self._limit, *who):
+            return await _refuse(send, self._window.get_window_stats(self._limit, *who).reset_time)
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start" and _has_failed(message):
+                self._window.hit(self._limit, *who)
+            await send(message)
+
+        return await self._app(scope, _again(body, receive), answer)
+
+
+async def _body(receive: Receive) -> bytes:
+    """As far as it may be a login's."""
+    body, more = b"", True
+    while more and len(body) <= LONGEST_LOGIN:
+        message = await receive()
+        body += message.get("body", b"")
+        more = bool(message.get("more_body"))
+    return body
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """What has been read, then what comes after it."""
+    read = [{"type": "http.request", "body": body, "more_body": len(body) > LONGEST_LOGIN}]
+
+    async def told() -> Message:
+        return read.pop() if read else await receive()
+
+    return told
+
+
+def _account(scope: Message, body: bytes) -> str:
+    kind = dict(scope["headers"]).get(b"content-type", b"")
+    try:
+        if kind.startswith(b"application/json"):
+            found = json.loads(body)["username"]
+        else:
+            found = parse_qs(body.decode())["username"][0]
+    except (KeyError, TypeError, ValueError):
+        return ""
+    return str(found).strip().lower()
+
+
+def _has_failed(answer: Message) -> bool:
+    """A password was looked at, and was wrong: no token, or back to the form."""
+    if answer["status"] in (301, 302, 303):
+        places = [value for name, value in answer["headers"] if name.lower() == b"location"]
+        return any(b"/auth/login" in place for place in places)
+    return bool(answer["status"] == 401)
+
+
+async def _refuse(send: Send, reset_time: float) -> None:
+    import time
+
+    seconds = max(1, round(reset_time - time.time()))
+    text = f"Too many logins of this account have failed. Try again in {seconds} seconds.\n"
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"retry-after", str(seconds).encode()),
+    ]
+    await send({"type": "http.response.start", "status": 429, "headers": headers})
+    await send({"type": "http.response.body", "body": text.encode()})
+
+
+def _middlewares() -> list[dict[str, Any]]:
+    from airflow.configuration import conf
+
+    base_url = conf.get("api", "base_url", fallback="") or ""
+    headers = {"base_url": base_url, "sources": os.environ.get(SOURCES, "")}
+    found: list[tuple[str, type, dict[str, str]]] = []
+    # The last one is the first to see a request: what is refused has the headers, too.
+    if failures := os.environ.get(FAILURES, ""):
+        found += [("logins", LoginLimit, {"base_url": base_url, "failures": failures})]
+    found += [("headers", Headers, headers), ("base-path", BasePath, {"base_url": base_url})]
+    return [
+        {"name": f"aerodrome-{name}", "middleware": middleware, "kwargs": given}
+        for name, middleware, given in found
+    ]
+
+
+class WebPlugin(AirflowPlugin):  # type: ignore[misc]
+    """Found by the entry point `airflow.plugins`, so that a team's own plugins stay by themselves."""
+
+    name = "aerodrome-web"
+    fastapi_root_middlewares = _middlewares()
