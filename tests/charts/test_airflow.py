@@ -325,8 +325,14 @@ class TestNetworkPolicies:
         assert "NetworkPolicy" not in render().kinds()
 
     def test_every_component_has_one(self) -> None:
-        components = ("api-server", "scheduler", "dag-processor", "triggerer", "worker", "database")
-        assert set(self.policies()) == {f"airflow-{name}" for name in components}
+        services = ("api-server", "scheduler", "dag-processor", "triggerer", "worker", "database")
+        assert set(self.policies()) == {f"airflow-{name}" for name in (*services, "migration")}
+
+    def test_nobody_calls_the_migration(self) -> None:
+        policy = self.policies()["airflow-migration"]
+        labels = render().job("airflow-migrate")["spec"]["template"]["metadata"]["labels"]
+        assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+        assert (policy["policyTypes"], policy["ingress"]) == (["Ingress"], [])
 
     def test_a_task_reaches_the_api_but_not_the_database(self) -> None:
         rendered = render({"networkPolicies": {"enabled": True}})
