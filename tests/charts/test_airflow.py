@@ -330,7 +330,8 @@ class TestNetworkPolicies:
 
     def test_nobody_calls_the_migration(self) -> None:
         policy = self.policies()["airflow-migration"]
-        labels = render().job("airflow-migrate")["spec"]["template"]["metadata"]["labels"]
+        (job,) = (one for one in render().objects if one["kind"] == "Job")
+        labels = job["spec"]["template"]["metadata"]["labels"]
         assert policy["podSelector"]["matchLabels"].items() <= labels.items()
         assert (policy["policyTypes"], policy["ingress"]) == (["Ingress"], [])
 
