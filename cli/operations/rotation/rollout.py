@@ -38,7 +38,8 @@ class Rollout:
         self.phases.skip_to(number)
         title = self.steps[number - 1]
         deployment.deploy_again(self.live.session, self.planned, self.phases, title)
-        self.settle(self.live.session.console.report)
+        with self.phases.longer():
+            self.settle(self.live.session.console.report)
 
     def settle(self, report: Callable[[str], None], seconds: float = SETTLE_SECONDS) -> None:
         """Waits until no pod is left that has read another value: of what it does last, nobody would know."""
