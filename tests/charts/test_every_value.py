@@ -159,6 +159,8 @@ AROUND: dict[str, Node] = {
     "secrets.access": ACCESS,
     "secretsChecksums.access": ACCESS,
     "databaseMonitor": MONITORED,
+    "secretsChecksums.logins": {"secrets": {"logins": "my-logins"}},
+    "secretsChecksums.databaseServer": {"secrets": {"logins": "my-logins"}},
     "secrets.monitor": MONITORED,
     "secretsChecksums.monitor": MONITORED,
     "disruptionBudgets.enabled": {"scheduler": {"replicas": 2}},

@@ -13,7 +13,9 @@ from cli.base.values import need
 from cli.operations import deployment, live
 from cli.operations.deployment import UpOptions
 from cli.operations.live import Live
-from cli.operations.rotation import fernet, tokens
+from cli.operations.rotation import database, fernet, tokens
+from cli.operations.rotation.database import RotatedDatabase
+from cli.operations.rotation.database_installation import PasswordInstallation
 from cli.operations.rotation.fernet import Rotated
 from cli.operations.rotation.installation import DeployedInstallation
 from cli.operations.rotation.rollout import Rollout
@@ -28,6 +30,7 @@ DOING = "secrets rotate"
 PHASES: Final[Mapping[str, int]] = {
     rotation.FERNET: len(fernet.STEPS),
     rotation.TOKENS: len(tokens.STEPS),
+    rotation.DATABASE: len(database.STEPS),
 }
 """Deployments of each rotation in several steps."""
 
@@ -63,8 +66,20 @@ def token_key(session: Session, environment: Environment, phases: Phases) -> Rot
     found = live.of(session, environment)
     planned = deployment.plan(session, environment, UpOptions())
     with deployment.alone_at_work(session, planned, DOING):
-        rollout = Rollout(found, planned, phases, rotation.TOKENS, "jwt", tokens.STEPS)
+        rollout = Rollout(found, planned, phases, rotation.TOKENS, ("jwt",), tokens.STEPS)
         return tokens.rotate(TokenInstallation(rollout), session.console.report)
+
+
+def database_password(
+    session: Session, environment: Environment, phases: Phases
+) -> RotatedDatabase:
+    """A new password of Airflow's database. UserError if somebody is at work on the environment, or its server is RDS."""
+    found = live.of(session, environment)
+    planned = deployment.plan(session, environment, UpOptions())
+    with deployment.alone_at_work(session, planned, DOING):
+        read = ("database", "pgbouncer")
+        rollout = Rollout(found, planned, phases, rotation.DATABASE, read, database.STEPS)
+        return database.rotate(PasswordInstallation(rollout), session.console.report)
 
 
 def simple(session: Session, environment: Environment, name: str, phases: Phases) -> None:

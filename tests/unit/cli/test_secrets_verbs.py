@@ -1,9 +1,10 @@
 """`secrets rotate` and `secrets status`, as they are typed."""
 
+import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from cli.base.environments import Environment
 from cli.base.errors import KitError
 from cli.base.values import Secret
 from cli.cloud.kubernetes import Object
-from cli.operations.rotation import encryption, fernet, token_installation
+from cli.operations.rotation import database, encryption, fernet, token_installation
 from cli.stack import rotation
 from cli.stack.backends import Found
 from cli.stack.rotation import Rotation
+from infra.contract import database_logins
 from infra.contract.secret_contents import SECRET_NAMES
 from infra.contract.settings import SECRETS
 from tests.unit.cli.conftest import Run
@@ -155,6 +157,125 @@ class TestFernet:
         assert "./aerodrome config set checksumKey" in done.stderr
         assert installed.values == before
         assert installed.calls == []
+
+
+class Serving(Cluster):
+    """A cluster whose database lets in what is configured, and no other."""
+
+    stuck = False
+    """Whether it lets in everybody."""
+
+    def __init__(self, backend: FakeBackend) -> None:
+        super().__init__("")
+        self.backend = backend
+
+    def find(self, kind: str, name: str) -> Object | None:
+        if kind != "secret":
+            return self.service
+        password = str(self.backend.values["aerodrome:databasePassword"].value)
+        return {"data": {"password": base64.b64encode(password.encode()).decode()}}
+
+    def logs(self, selector: str, *, lines: int) -> list[str]:
+        (secret,) = [one for one in self.made if one["kind"] == "Secret"][-1:]
+        logins = json.loads(secret["stringData"]["LOGINS"])
+        text = str(self.backend.values["aerodrome:databaseLogins"].value)
+        known = {"airflow": (it := database_logins.parse(text)).first, "airflow_second": it.second}
+        return [json.dumps([self.stuck or known[user] == word for user, word in logins])]
+
+
+class TestDatabase:
+    """From the command to the proof. The server is real in cli/operations/rotation/test_database.py."""
+
+    @pytest.fixture
+    def serving(self, deployed: FakeBackend, session: FakeSession) -> Serving:
+        session.fake_kubernetes = it = Serving(deployed)
+        return it
+
+    def password(self, backend: FakeBackend) -> str:
+        return str(backend.values["aerodrome:databasePassword"].value)
+
+    def test_three_deployments_and_a_proof_there_and_back(
+        self, run: Run, deployed: FakeBackend, session: FakeSession, serving: Serving
+    ) -> None:
+        session.day = datetime.now(UTC).date()
+        seen = [self.password(deployed)]
+        for _ in range(2):
+            deployed.calls.clear()
+            done = run("secrets", "rotate", "database")
+            assert done.exit_code == 0, done.output
+            assert deployed.calls == ["up"] * 3
+            for number, title in enumerate(database.STEPS, start=1):
+                assert f"[{number}/3] {title}" in done.stderr
+            assert "and nobody with the old one" in done.stdout
+            seen.append(self.password(deployed))
+            assert not [text for text in seen if text in done.output]
+        assert len(set(seen)) == 3
+        assert rotation.unfinished(deployed) == []
+        assert rotation.made(deployed)["databasePassword"] == session.day
+        jobs = [one for one in serving.made if one["kind"] == "Job"]
+        assert jobs
+        assert not [text for text in seen if text in json.dumps(jobs)]
+        assert serving.calls[-1] == ("delete", "Secret", "airflow-database-logins")
+
+    def test_as_json(self, run_json: RunJson, serving: Serving) -> None:
+        found = run_json("secrets", "rotate", "database")
+        assert (found["user"], found["oldPasswordRefused"], found["resumed"]) == (
+            "second",
+            True,
+            False,
+        )
+
+    def test_an_old_password_that_works_is_no_success(
+        self,
+        run: Run,
+        run_json: RunJson,
+        deployed: FakeBackend,
+        session: FakeSession,
+        serving: Serving,
+    ) -> None:
+        session.day = datetime.now(UTC).date()
+        serving.stuck = True
+        done = run("secrets", "rotate", "database")
+        assert done.exit_code == 1
+        assert "the server accepts the old password" in done.stderr
+        assert "a rotation of databasePassword is not finished" in run("secrets", "status").output
+        # Also on another day, and only as long as it is so.
+        session.day += timedelta(days=2)
+        assert run("secrets", "rotate", "database").exit_code == 1
+        serving.stuck, password = False, self.password(deployed)
+        session.day = datetime.now(UTC).date()
+        assert run_json("secrets", "rotate", "database")["resumed"] is True
+        assert self.password(deployed) == password
+
+    def test_the_passwords_of_both_are_no_secret_of_their_own(
+        self, run_json: RunJson, deployed: FakeBackend, serving: Serving
+    ) -> None:
+        run_json("secrets", "rotate", "database")
+        names = [one["secret"] for one in run_json("secrets", "status")["secrets"]]
+        assert "databasePassword" in names
+        assert "databaseLogins" not in names
+
+    def test_on_rds_it_is_refused_and_left_out_of_all(
+        self, run: Run, deployed: FakeBackend, session: FakeSession, serving: Serving
+    ) -> None:
+        deployed.set_config("aerodrome:database", "rds", secret=False)
+        before = dict(deployed.values)
+        done = run("secrets", "rotate", "database")
+        assert done.exit_code == 2
+        assert "RDS" in done.stderr
+        assert "./aerodrome config set databasePassword" in done.stderr
+        assert (deployed.values, deployed.calls) == (before, [])
+
+    def test_a_server_that_knows_of_no_second_user_is_refused(
+        self, run: Run, deployed: FakeBackend, session: FakeSession
+    ) -> None:
+        session.fake_kubernetes = Cluster("")
+        before = dict(deployed.values)
+        done = run("secrets", "rotate", "database")
+        assert done.exit_code == 2
+        assert "could not rotate the password of its database" in done.stderr
+        assert "./aerodrome up" in done.stderr
+        assert (deployed.values, deployed.calls) == (before, [])
 
 
 @dataclass
@@ -321,8 +442,19 @@ class Everything(LoginSession):
         return Account(key=key, accepted=(key,), given=password, right=self.stuck or right)
 
 
+class Whole(Installed):
+    """It has an encrypted database, which lets in what is configured."""
+
+    def logs(self, selector: str, *, lines: int) -> list[str]:
+        serving = Serving(self.backend)
+        serving.made = [one for one in self.made if "LOGINS" in one.get("stringData", {})]
+        if "logins" in selector:
+            return serving.logs(selector, lines=lines)
+        return super().logs(selector, lines=lines)
+
+
 class TestAll:
-    """One after the other. The first two are at their last step, which is theirs to continue."""
+    """One after the other. The first three are at their last step, which is theirs to continue."""
 
     @pytest.fixture
     def session(self, folders: Path) -> Everything:
@@ -331,12 +463,19 @@ class TestAll:
     @pytest.fixture
     def begun(self, deployed: FakeBackend, session: Everything) -> FakeBackend:
         session.day = datetime.now(UTC).date()
-        session.fake_kubernetes = Installed(deployed)
+        session.fake_kubernetes = Whole(deployed)
         for which in (rotation.FERNET, rotation.TOKENS):
             key = f"aerodrome:{rotation.RENEWED[which]}"
             old, new = str(deployed.values[key].value), SECRETS[rotation.RENEWED[which]]()
             rotation.remember(deployed, which, Rotation.begin(old, new))
             deployed.set_config(key, new, secret=True)
+        key = "aerodrome:databasePassword"
+        old = database_logins.Logins.alone(str(deployed.values[key].value))
+        made = SECRETS["databasePassword"]()
+        new = old.with_idle(made).only(made)
+        rotation.remember(deployed, rotation.DATABASE, Rotation.begin(old.text(), new.text()))
+        deployed.set_config(key, made, secret=True)
+        deployed.set_config("aerodrome:databaseLogins", new.text(), secret=True)
         return deployed
 
     def secrets(self, backend: FakeBackend) -> dict[str, str]:
@@ -347,9 +486,9 @@ class TestAll:
         before = self.secrets(begun)
         done = run("secrets", "rotate", "all")
         assert done.exit_code == 0, done.output
-        assert begun.calls == ["up"] * 4
+        assert begun.calls == ["up"] * 5
         for number, key in enumerate(before, start=1):
-            assert f"{key} ({number} of 4)" in done.stderr
+            assert f"{key} ({number} of 5)" in done.stderr
         assert "refuses one that the old key has signed" in done.stdout
         after = self.secrets(begun)
         assert [key for key in before if before[key] != after[key]] == [
@@ -370,7 +509,10 @@ class TestAll:
         begun.calls.clear()
         found = run_json("secrets", "rotate", "all")
         assert [one["secret"] for one in found["rotated"]] == ["adminPassword"]
-        assert (found["resumed"], found["before"]) == (True, ["fernet", "jwt", "api"])
+        assert (found["resumed"], found["before"]) == (
+            True,
+            ["fernet", "jwt", "database", "api"],
+        )
         assert begun.calls == ["up"]
         after = self.secrets(begun)
         assert [key for key in before if before[key] != after[key]] == ["adminPassword"]

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -65,6 +66,9 @@ def in_a_process(work: Callable[[], object]) -> int:
         try:
             work()
             status = 0
+        except BaseException:
+            # Nobody else says why.
+            traceback.print_exc()
         finally:
             os._exit(status)
     _, status = os.waitpid(pid, 0)
