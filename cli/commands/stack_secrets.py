@@ -81,6 +81,23 @@ def rotate_database(
     _one(ctx.obj, environment, "database", "three times, with another login", yes=yes)
 
 
+@rotations.command("monitor")
+@on_environment
+def rotate_monitor(
+    ctx: typer.Context, environment: Environment, yes: Yes = False, json: Json = False
+) -> None:
+    """Replace the password with which Telegraf asks PostgreSQL for its figures.
+
+    One deployment; no pod of Airflow is replaced. Figures of PostgreSQL may be missing for a minute. In the end a login
+    with the new password is tried, and one with the old, which must fail. Needs `monitoring metrics`.
+
+    \b
+    Example:
+      aerodrome secrets rotate monitor
+    """
+    _one(ctx.obj, environment, "monitor", "with another password for figures", yes=yes)
+
+
 @rotations.command("admin")
 @on_environment
 def rotate_admin(
@@ -122,8 +139,8 @@ def rotate_all(
 ) -> None:
     """Replace each secret that `secrets rotate` knows, one after the other.
 
-    Keys of encryption and of tokens, the password of the database (not on RDS), the key of sessions and the
-    administrator's password, each as its own command replaces it. An interrupted one is continued by the same command,
+    Keys of encryption and of tokens, the passwords of the database (not on RDS) and of its user for figures (with
+    metrics), the key of sessions and the administrator's password, each as its own command replaces it. An interrupted one is continued by the same command,
     which leaves alone what was replaced. The password of the queue is not among them.
 
     \b

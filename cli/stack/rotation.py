@@ -20,11 +20,13 @@ RETIRED: Final = "rotation:retiredFernetKeys"
 FERNET: Final = "fernet"
 TOKENS: Final = "jwt"
 DATABASE: Final = "database"
+MONITOR: Final = "monitor"
 ALL: Final = "all"
 RENEWED: Final[Mapping[str, str]] = {
     FERNET: "fernetKey",
     TOKENS: "jwtSecret",
     DATABASE: "databasePassword",
+    MONITOR: "metricsDatabasePassword",
     "api": "apiSecretKey",
     "admin": "adminPassword",
 }

@@ -1,7 +1,6 @@
 """A deployed environment as the rotation of its database's password sees it: configuration, deployments, a Job that logs in."""
 
 import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -10,10 +9,10 @@ from typing import Final
 from cli.base.errors import UserError
 from cli.base.settings import qualified
 from cli.base.values import need, reveal
-from cli.cloud.kubernetes import Object
-from cli.operations import jobs, migration_job
 from cli.operations.live import Live
+from cli.operations.rotation import applicable
 from cli.operations.rotation.database import DatabaseAccess
+from cli.operations.rotation.database_logins import tried
 from cli.operations.rotation.rollout import Rollout
 from cli.stack import rotation
 from cli.stack.rotation import Rotation
@@ -23,22 +22,6 @@ from infra.contract.settings import SECRETS
 
 KEY: Final = "databasePassword"
 LOGINS: Final = qualified(database_logins.SETTING)
-
-SECONDS: Final = 300.0
-
-RDS: Final = "rds"
-
-_JOB = "airflow-database-logins"
-_SCRIPT = "database_logins"
-_VARIABLE = "LOGINS"
-
-
-def hindrance(live: Live) -> str:
-    """Why the password of this environment's database cannot be rotated; empty if it can."""
-    configured = live.backend.plain().get(qualified("database"))
-    if configured == RDS and not live.shared:
-        return "RDS gives its customer one user that may own the database, and no second one can act as it."
-    return ""
 
 
 @dataclass(frozen=True)
@@ -66,7 +49,7 @@ class PasswordInstallation:
 
     def require_ready(self) -> None:
         same, name = self.live.session.same, self.live.environment.name
-        if reason := hindrance(self.live):
+        if reason := applicable.hindrance(self.live, rotation.DATABASE):
             raise UserError(
                 f'The database password of "{name}" cannot be rotated while Airflow works',
                 f"{reason} Nothing was changed. To replace it with an interruption, set another one (./aerodrome config set "
@@ -98,7 +81,7 @@ class PasswordInstallation:
         names = self.live.names
         users = {"first": names.database, "second": names.second_user}
         logins = [(users[which], password) for which, password in passwords.items()]
-        answers = _tried(self.live, logins)
+        answers = tried(self.live, logins)
         return dict(zip(passwords, answers, strict=True))
 
     def end(self) -> None:
@@ -111,25 +94,3 @@ class PasswordInstallation:
 
     def today(self) -> date:
         return self.live.session.today()
-
-
-def _tried(live: Live, logins: list[tuple[str, str]]) -> list[bool]:
-    """Whether the server takes each login: asked of a Job, which gets them by a Secret that goes with it."""
-    kubernetes = live.kubernetes
-    secret: Object = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": _JOB, "namespace": kubernetes.namespace},
-        "stringData": {_VARIABLE: json.dumps(logins)},
-    }
-    reference = {"name": _JOB, "key": _VARIABLE}
-    variables = [{"name": _VARIABLE, "valueFrom": {"secretKeyRef": reference}}]
-    job = migration_job.need(live, "The pod that tries logins")
-    spec = migration_job.spec(job, _SCRIPT, "database-logins", variables)
-    kubernetes.apply(secret, jobs.MANAGER)
-    try:
-        lines = jobs.run(kubernetes, _JOB, spec, SECONDS)
-    finally:
-        kubernetes.delete(secret)
-    found: list[bool] = json.loads(lines[-1])
-    return found

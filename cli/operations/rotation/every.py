@@ -10,7 +10,7 @@ from cli.base.environments import Environment
 from cli.base.phases import Phases
 from cli.operations import live
 from cli.operations.live import Live
-from cli.operations.rotation import database_installation, encryption, operation
+from cli.operations.rotation import applicable, encryption, operation
 from cli.session import Session
 from cli.stack import rotation
 from cli.stack.rotation import RENEWED, RotationOfAll
@@ -105,8 +105,8 @@ RUN: Final[Mapping[str, Callable[[Session, Environment], Renewed]]] = {
 
 def _left_out(found: Live) -> dict[str, str]:
     """Those that this environment cannot replace while Airflow works, each with the reason."""
-    reason = database_installation.hindrance(found)
-    return {rotation.DATABASE: reason} if reason else {}
+    reasons = {name: applicable.hindrance(found, name) for name in RENEWED}
+    return {name: reason for name, reason in reasons.items() if reason}
 
 
 def rotate(session: Session, environment: Environment) -> AllRenewed:

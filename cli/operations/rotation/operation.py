@@ -6,16 +6,17 @@ from typing import Final
 
 from cli.base.airflow import PATIENCE
 from cli.base.environments import Environment
-from cli.base.errors import KitError
+from cli.base.errors import KitError, UserError
 from cli.base.phases import Phases
 from cli.base.settings import qualified
 from cli.base.values import need
 from cli.operations import deployment, live
 from cli.operations.deployment import UpOptions
 from cli.operations.live import Live
-from cli.operations.rotation import database, fernet, tokens
+from cli.operations.rotation import applicable, database, fernet, tokens
 from cli.operations.rotation.database import RotatedDatabase
 from cli.operations.rotation.database_installation import PasswordInstallation
+from cli.operations.rotation.database_logins import tried
 from cli.operations.rotation.fernet import Rotated
 from cli.operations.rotation.installation import DeployedInstallation
 from cli.operations.rotation.rollout import Rollout
@@ -23,6 +24,7 @@ from cli.operations.rotation.token_installation import TokenInstallation
 from cli.operations.rotation.tokens import RotatedTokens
 from cli.session import Session
 from cli.stack import rotation
+from infra.contract import metrics
 from infra.contract.outputs import Outputs
 from infra.contract.settings import SECRETS
 
@@ -47,6 +49,9 @@ class SimpleRotation:
 
 
 SIMPLE: Final[Mapping[str, SimpleRotation]] = {
+    rotation.MONITOR: SimpleRotation(
+        rotation.RENEWED[rotation.MONITOR], "the new password of the user for PostgreSQL's figures"
+    ),
     "api": SimpleRotation(rotation.RENEWED["api"], "the new key of the UI's sessions"),
     "admin": SimpleRotation(ADMIN_PASSWORD, "the administrator's new password"),
 }
@@ -86,6 +91,12 @@ def simple(session: Session, environment: Environment, name: str, phases: Phases
     """A new value for a secret of SIMPLE. Interrupted, it is begun again: nothing depends on the value in between."""
     which = SIMPLE[name]
     found = live.of(session, environment)
+    if reason := applicable.hindrance(found, name):
+        raise UserError(
+            f'"{environment.name}" has no {which.key} to replace',
+            f"{reason} Nothing was changed.",
+            f"./aerodrome secrets status{session.same}",
+        )
     planned = deployment.plan(session, environment, UpOptions())
     with deployment.alone_at_work(session, planned, DOING):
         full = qualified(which.key)
@@ -95,6 +106,19 @@ def simple(session: Session, environment: Environment, name: str, phases: Phases
         deployment.deploy_again(session, planned, phases, which.doing)
         if which.key == ADMIN_PASSWORD:
             _prove_login(found, old)
+        elif name == rotation.MONITOR:
+            _prove_monitor(found, old)
+
+
+def _prove_monitor(found: Live, old: str) -> None:
+    """KitError unless the server lets in its user for figures with the new password alone."""
+    new = need(found.backend.config(), qualified(rotation.RENEWED[rotation.MONITOR]))
+    if tried(found, [(metrics.MONITOR, new), (metrics.MONITOR, old)]) != [True, False]:
+        raise KitError(
+            "PostgreSQL does not have the new password of its user for figures",
+            "The migration Job has not brought the user to what its Secret says.",
+            f"./aerodrome secrets rotate {rotation.MONITOR}{found.session.same}",
+        )
 
 
 def _prove_login(found: Live, old: str) -> None:

@@ -1,10 +1,9 @@
 """`secrets rotate` and `secrets status`, as they are typed."""
 
-import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +14,17 @@ from cli.base.environments import Environment
 from cli.base.errors import KitError
 from cli.base.values import Secret
 from cli.cloud.kubernetes import Object
-from cli.operations.rotation import database, encryption, fernet, token_installation
+from cli.operations.rotation import encryption, fernet, token_installation
 from cli.stack import rotation
-from cli.stack.backends import Found
 from cli.stack.rotation import Rotation
 from infra.contract import database_logins
-from infra.contract.secret_contents import SECRET_NAMES
 from infra.contract.settings import SECRETS
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeAirflow, FakeBackend, FakeSession
+from tests.unit.cli.installed import Serving
 from tests.unit.cli.operations.rotation.conftest import Cluster
 
 RunJson = Callable[..., Any]
-
-
-class WithSecrets(FakeBackend):
-    """Its state has the Secrets of the chart."""
-
-    def resources(self) -> list[Found]:
-        made = [
-            Found("kubernetes:core/v1:Secret", name, f"urn::{name}", f"airflow/{name}")
-            for name in SECRET_NAMES.values()
-        ]
-        return [*super().resources(), *made] if self.there else []
-
-
-@pytest.fixture
-def deployed(run: Run, session: FakeSession) -> FakeBackend:
-    session.fake_backend = session.fake_backends["sandbox"] = WithSecrets()
-    assert run("up", "--no-proof").exit_code == 0
-    session.fake_backend.calls.clear()
-    return session.fake_backend
 
 
 class TestStatus:
@@ -157,125 +136,6 @@ class TestFernet:
         assert "./aerodrome config set checksumKey" in done.stderr
         assert installed.values == before
         assert installed.calls == []
-
-
-class Serving(Cluster):
-    """A cluster whose database lets in what is configured, and no other."""
-
-    stuck = False
-    """Whether it lets in everybody."""
-
-    def __init__(self, backend: FakeBackend) -> None:
-        super().__init__("")
-        self.backend = backend
-
-    def find(self, kind: str, name: str) -> Object | None:
-        if kind != "secret":
-            return self.service
-        password = str(self.backend.values["aerodrome:databasePassword"].value)
-        return {"data": {"password": base64.b64encode(password.encode()).decode()}}
-
-    def logs(self, selector: str, *, lines: int) -> list[str]:
-        (secret,) = [one for one in self.made if one["kind"] == "Secret"][-1:]
-        logins = json.loads(secret["stringData"]["LOGINS"])
-        text = str(self.backend.values["aerodrome:databaseLogins"].value)
-        known = {"airflow": (it := database_logins.parse(text)).first, "airflow_second": it.second}
-        return [json.dumps([self.stuck or known[user] == word for user, word in logins])]
-
-
-class TestDatabase:
-    """From the command to the proof. The server is real in cli/operations/rotation/test_database.py."""
-
-    @pytest.fixture
-    def serving(self, deployed: FakeBackend, session: FakeSession) -> Serving:
-        session.fake_kubernetes = it = Serving(deployed)
-        return it
-
-    def password(self, backend: FakeBackend) -> str:
-        return str(backend.values["aerodrome:databasePassword"].value)
-
-    def test_three_deployments_and_a_proof_there_and_back(
-        self, run: Run, deployed: FakeBackend, session: FakeSession, serving: Serving
-    ) -> None:
-        session.day = datetime.now(UTC).date()
-        seen = [self.password(deployed)]
-        for _ in range(2):
-            deployed.calls.clear()
-            done = run("secrets", "rotate", "database")
-            assert done.exit_code == 0, done.output
-            assert deployed.calls == ["up"] * 3
-            for number, title in enumerate(database.STEPS, start=1):
-                assert f"[{number}/3] {title}" in done.stderr
-            assert "and nobody with the old one" in done.stdout
-            seen.append(self.password(deployed))
-            assert not [text for text in seen if text in done.output]
-        assert len(set(seen)) == 3
-        assert rotation.unfinished(deployed) == []
-        assert rotation.made(deployed)["databasePassword"] == session.day
-        jobs = [one for one in serving.made if one["kind"] == "Job"]
-        assert jobs
-        assert not [text for text in seen if text in json.dumps(jobs)]
-        assert serving.calls[-1] == ("delete", "Secret", "airflow-database-logins")
-
-    def test_as_json(self, run_json: RunJson, serving: Serving) -> None:
-        found = run_json("secrets", "rotate", "database")
-        assert (found["user"], found["oldPasswordRefused"], found["resumed"]) == (
-            "second",
-            True,
-            False,
-        )
-
-    def test_an_old_password_that_works_is_no_success(
-        self,
-        run: Run,
-        run_json: RunJson,
-        deployed: FakeBackend,
-        session: FakeSession,
-        serving: Serving,
-    ) -> None:
-        session.day = datetime.now(UTC).date()
-        serving.stuck = True
-        done = run("secrets", "rotate", "database")
-        assert done.exit_code == 1
-        assert "the server accepts the old password" in done.stderr
-        assert "a rotation of databasePassword is not finished" in run("secrets", "status").output
-        # Also on another day, and only as long as it is so.
-        session.day += timedelta(days=2)
-        assert run("secrets", "rotate", "database").exit_code == 1
-        serving.stuck, password = False, self.password(deployed)
-        session.day = datetime.now(UTC).date()
-        assert run_json("secrets", "rotate", "database")["resumed"] is True
-        assert self.password(deployed) == password
-
-    def test_the_passwords_of_both_are_no_secret_of_their_own(
-        self, run_json: RunJson, deployed: FakeBackend, serving: Serving
-    ) -> None:
-        run_json("secrets", "rotate", "database")
-        names = [one["secret"] for one in run_json("secrets", "status")["secrets"]]
-        assert "databasePassword" in names
-        assert "databaseLogins" not in names
-
-    def test_on_rds_it_is_refused_and_left_out_of_all(
-        self, run: Run, deployed: FakeBackend, session: FakeSession, serving: Serving
-    ) -> None:
-        deployed.set_config("aerodrome:database", "rds", secret=False)
-        before = dict(deployed.values)
-        done = run("secrets", "rotate", "database")
-        assert done.exit_code == 2
-        assert "RDS" in done.stderr
-        assert "./aerodrome config set databasePassword" in done.stderr
-        assert (deployed.values, deployed.calls) == (before, [])
-
-    def test_a_server_that_knows_of_no_second_user_is_refused(
-        self, run: Run, deployed: FakeBackend, session: FakeSession
-    ) -> None:
-        session.fake_kubernetes = Cluster("")
-        before = dict(deployed.values)
-        done = run("secrets", "rotate", "database")
-        assert done.exit_code == 2
-        assert "could not rotate the password of its database" in done.stderr
-        assert "./aerodrome up" in done.stderr
-        assert (deployed.values, deployed.calls) == (before, [])
 
 
 @dataclass
@@ -487,8 +347,10 @@ class TestAll:
         done = run("secrets", "rotate", "all")
         assert done.exit_code == 0, done.output
         assert begun.calls == ["up"] * 5
-        for number, key in enumerate(before, start=1):
-            assert f"{key} ({number} of 5)" in done.stderr
+        for number, key in enumerate(rotation.RENEWED.values(), start=1):
+            left_out = key == rotation.RENEWED[rotation.MONITOR]
+            said = f"{key} stays as it is: Nobody" if left_out else f"{key} ({number} of 6)"
+            assert said in done.stderr
         assert "refuses one that the old key has signed" in done.stdout
         after = self.secrets(begun)
         assert [key for key in before if before[key] != after[key]] == [
