@@ -24,7 +24,7 @@ from infra.database_logins import logins_secret, server_checksum
 from infra.database_monitor import monitor_secret
 from infra.declared import config_keys
 from infra.image import Image
-from infra.pgbouncer import pgbouncer_secret, pooled
+from infra.pgbouncer import pgbouncer_checksums, pgbouncer_secret, pooled
 from infra.stack import Stack
 from infra.task_logs import TaskLogs
 from infra.values import over
@@ -171,10 +171,14 @@ class Airflow(pulumi.ComponentResource):
 
     def _checksums(self, contents: Contents) -> dict[str, pulumi.Output[str]]:
         """Of each Secret's content, the database's address included."""
-        return {
-            key: pulumi.Output.all(**content).apply(self._args.stack.checksum)
+        stack = self._args.stack
+        found = {
+            key: pulumi.Output.all(**content).apply(stack.checksum)
             for key, content in contents.items()
         }
+        if pooled := contents.get("pgbouncer"):
+            found |= pgbouncer_checksums(stack, pooled)
+        return found
 
     def _values(self, contents: Contents) -> dict[str, Any]:
         """The chart's values: its values.schema.json is the contract."""

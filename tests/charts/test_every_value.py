@@ -152,6 +152,7 @@ AROUND: dict[str, Node] = {
     "pgbouncer.enabled": merge(POOLED, {"pgbouncer": {"enabled": False}}),
     "secrets.pgbouncer": POOLED,
     "secretsChecksums.pgbouncer": POOLED,
+    "secretsChecksums.pgbouncerUsers": POOLED,
     "secrets.celery": CELERY,
     "secretsChecksums.celery": CELERY,
     "secrets.declared": DECLARED,

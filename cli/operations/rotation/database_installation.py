@@ -10,8 +10,8 @@ from cli.base.errors import UserError
 from cli.base.settings import qualified
 from cli.base.values import need, reveal
 from cli.operations.live import Live
-from cli.operations.rotation import applicable
-from cli.operations.rotation.database import DatabaseAccess
+from cli.operations.rotation import applicable, poolers
+from cli.operations.rotation.database import AGAIN, DatabaseAccess
 from cli.operations.rotation.database_logins import tried
 from cli.operations.rotation.rollout import Rollout
 from cli.stack import rotation
@@ -76,6 +76,9 @@ class PasswordInstallation:
 
     def deploy(self, number: int) -> None:
         self.rollout.deploy(number)
+        # Before anything relies on it; and who left the list is let in no more.
+        with self.rollout.phases.longer():
+            poolers.tell(self.live, f"{AGAIN}{self.live.session.same}")
 
     def accepted(self, passwords: Mapping[str, str]) -> Mapping[str, bool]:
         names = self.live.names

@@ -25,6 +25,7 @@ from cli.operations.rotation.database import DatabaseAccess
 from cli.stack.rotation import Rotation
 from infra.contract import database_logins, secret_contents
 from infra.contract.naming import Names
+from infra.contract.pooling import userlist
 from infra.contract.secret_settings import Secrets
 from tests.unit.cli.operations.rotation.on_disk import OnDisk, in_a_process
 from tests.unit.images import pgbouncer, postgresql
@@ -37,12 +38,12 @@ STEPS = [
     "require_ready",
     "under_way",
     "begin",
-    *("configure", "deploy", "pods", "accepted"),
-    *("configure", "deploy", "pods"),
-    *("configure", "deploy", "pods"),
+    *("configure", "deploy", "pods", "told", "accepted"),
+    *("configure", "deploy", "pods", "told"),
+    *("configure", "deploy", "pods", "told"),
     *("accepted", "accepted", "end"),
 ]
-"""`pods`: in the midst of a deployment, when the Job of the users is through."""
+"""`pods` and `told`: in the midst of a deployment, when the Job of the users is through, or all pods are replaced."""
 
 PAUSE = 0.02
 
@@ -74,7 +75,7 @@ class Environment:
 
     @property
     def wanted(self) -> Path:
-        """What a deployment asks for: pods by their logins, and lists of users of poolers."""
+        """What a deployment asks for: pods by their logins, and the pooler's list of users."""
         return self.folder / "wanted.json"
 
     @property
@@ -84,9 +85,9 @@ class Environment:
     def settled(self) -> bool:
         return self.there.exists() and self.there.read_text() == self.wanted.read_text()
 
-    def want(self, pods: list[list[str]], poolers: list[dict[str, str]]) -> None:
+    def want(self, pods: list[list[str]], users: dict[str, str]) -> None:
         """Returns when it is so."""
-        put(self.wanted, json.dumps({"pods": pods, "poolers": poolers}))
+        put(self.wanted, json.dumps({"pods": pods, "users": users}))
         until(self.settled, pause=PAUSE)
 
     def said(self, what: str) -> set[str]:
@@ -110,40 +111,43 @@ class Cluster:
     """Brings what is there to what is wanted. Not in the tests' process: one with threads cannot be forked to be killed."""
 
     environment: Environment
-    poolers: dict[str, tuple[PgBouncer, ExitStack]] = field(default_factory=dict)
     pods: dict[str, "Pod"] = field(default_factory=dict)
+    pooler: PgBouncer | None = None
+    users: dict[str, str] = field(default_factory=dict)
+    stack: ExitStack = field(default_factory=ExitStack)
 
     def run(self, over: Path) -> None:
-        while not over.exists():
-            time.sleep(PAUSE)
-            if self.environment.wanted.exists() and not self.environment.settled():
-                text = self.environment.wanted.read_text()
-                self.settle(**json.loads(text))
-                put(self.environment.there, text)
-        self.settle([], [])
+        with self.stack:
+            while not over.exists():
+                time.sleep(PAUSE)
+                if self.environment.wanted.exists() and not self.environment.settled():
+                    text = self.environment.wanted.read_text()
+                    self.settle(**json.loads(text))
+                    put(self.environment.there, text)
+            self.settle([], self.users)
 
-    def settle(self, pods: list[list[str]], poolers: list[dict[str, str]]) -> None:
-        """New poolers and pods first; then the former pods end, and then the former poolers."""
-        keys = [json.dumps(users) for users in poolers]
-        for key in keys:
-            if key not in self.poolers:
-                self.poolers[key] = self._pooler(json.loads(key))
+    def settle(self, pods: list[list[str]], users: dict[str, str]) -> None:
+        """New pods first; then those of before end. The pooler stays, and is told of its users."""
+        if self.environment.pooled and users != self.users:
+            self.tell(users)
         former = self.pods
-        # Also those that stay: a Service leads them to any of the poolers that are there.
-        ways = [self.poolers[key][0] for key in keys]
-        self.pods = {user: Pod(self.environment, user, word, ways) for user, word in pods}
+        self.pods = {user: Pod(self.environment, user, word, self.pooler) for user, word in pods}
         for pod in self.pods.values():
             pod.start()
         for pod in former.values():
             pod.end()
-        for key in self.poolers.keys() - set(keys):
-            self.poolers.pop(key)[1].close()
 
-    def _pooler(self, users: dict[str, str]) -> tuple[PgBouncer, ExitStack]:
-        stack, server = ExitStack(), self.environment.server
-        place = Path(stack.enter_context(TemporaryDirectory(prefix="pb-")))
-        mode = "require" if server.tls else "prefer"
-        return stack.enter_context(pgbouncer.running(server, place, users, sslmode=mode)), stack
+    def tell(self, users: dict[str, str]) -> None:
+        self.users = users
+        if self.pooler is None:
+            server = self.environment.server
+            place = Path(self.stack.enter_context(TemporaryDirectory(prefix="pb-")))
+            mode = "require" if server.tls else "prefer"
+            running = pgbouncer.running(server, place, users, sslmode=mode)
+            self.pooler = self.stack.enter_context(running)
+            return
+        put(self.pooler.folder / "userlist.txt", userlist(users))
+        self.pooler.reload()
 
 
 @dataclass
@@ -153,7 +157,7 @@ class Pod:
     environment: Environment
     user: str
     password: str
-    poolers: list[PgBouncer]
+    pooler: PgBouncer | None
     stop: threading.Event = field(default_factory=threading.Event)
     served: threading.Event = field(default_factory=threading.Event)
 
@@ -169,10 +173,9 @@ class Pod:
 
     def _work(self) -> None:
         database, login = self.environment.names.database, (self.user, self.password)
-        ways: list[Callable[[], Any]] = [
-            lambda: psycopg2.connect(self.environment.libpq(*login)),
-            *(lambda it=one: it.connect(database, *login) for one in self.poolers),
-        ]
+        ways: list[Callable[[], Any]] = [lambda: psycopg2.connect(self.environment.libpq(*login))]
+        if pooler := self.pooler:
+            ways.append(lambda: pooler.connect(database, *login))
         while not self.stop.wait(PAUSE):
             for way in ways:
                 try:
@@ -220,10 +223,12 @@ class Served(OnDisk):
         former, now = self._access("deployed"), self.configured()
         self.run_job(now)
         self.called("pods")
-        # In a rollout there are pods of before and pods of now, and poolers likewise.
-        self.want(former, now)
+        # In a rollout there are pods of before and pods of now. The pooler is told when that is over.
+        self.want(former, former, now)
         self.write(deployed=[now.password, now.logins.text()])
-        self.want(now)
+        self.want(former, now)
+        self.called("told")
+        self.want(now, now)
 
     def run_job(self, access: DatabaseAccess) -> None:
         """What brings the server's users to what is configured."""
@@ -250,14 +255,14 @@ class Served(OnDisk):
                 names.database, content["password"], names.second_user, content["second-password"]
             )
 
-    def want(self, *accesses: DatabaseAccess) -> None:
-        names, pods, poolers = self.environment.names, [], []
-        for secrets in map(secrets_of, accesses):
-            user = secret_contents.database_user(secrets, names)
-            pods.append([user, secrets.database_password])
-            if self.environment.pooled:
-                poolers.append(secret_contents.database_users(secrets, names))
-        self.environment.want(pods, poolers)
+    def want(self, listed: DatabaseAccess, *pods: DatabaseAccess) -> None:
+        names = self.environment.names
+        logins = [
+            [secret_contents.database_user(secrets, names), secrets.database_password]
+            for secrets in map(secrets_of, pods)
+        ]
+        users = secret_contents.database_users(secrets_of(listed), names)
+        self.environment.want(logins, users)
 
     def accepted(self, passwords: Mapping[str, str]) -> Mapping[str, bool]:
         self.called("accepted")
@@ -303,7 +308,7 @@ def deployed(environment: Environment) -> Served:
         "create table work (name text)",
         database=environment.names.database,
     )
-    it.want(it.configured())
+    it.want(it.configured(), it.configured())
     return it
 
 
