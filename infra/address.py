@@ -23,11 +23,11 @@ class Address:
     port: int = PORT
 
 
-def sqlalchemy_url(server: Address, name: str, password: str) -> pulumi.Output[str]:
-    """A database on `server`, as SQLAlchemy wants it."""
+def sqlalchemy_url(server: Address, name: str, password: str, user: str = "") -> pulumi.Output[str]:
+    """A database on `server`, as SQLAlchemy wants it; its user has its name unless said otherwise."""
     return pulumi.Output.all(server.host, server.tls).apply(
         lambda known: secret_contents.sqlalchemy_url(
-            known[0], name, password, tls=known[1], port=server.port
+            known[0], name, password, user=user, tls=known[1], port=server.port
         )
     )
 

@@ -12,13 +12,19 @@ import pulumi_kubernetes as kubernetes
 from infra.address import Address, sqlalchemy_url
 from infra.celery import celery_secret
 from infra.content import PROJECT_ROOT, content_hash
-from infra.contract.secret_contents import SECRET_NAMES, airflow_secrets, async_url
+from infra.contract.secret_contents import (
+    SECRET_NAMES,
+    airflow_secrets,
+    async_url,
+    database_user,
+)
 from infra.contract.user_access import PASSWORDS_ENTRY
 from infra.dag_source import dags_values, git_secret
+from infra.database_logins import logins_secret, server_checksum
 from infra.database_monitor import monitor_secret
 from infra.declared import config_keys
 from infra.image import Image
-from infra.pgbouncer import pgbouncer_secret, pooled
+from infra.pgbouncer import pgbouncer_checksums, pgbouncer_secret, pooled
 from infra.stack import Stack
 from infra.task_logs import TaskLogs
 from infra.values import over
@@ -137,6 +143,8 @@ class Airflow(pulumi.ComponentResource):
             contents["access"] = {PASSWORDS_ENTRY: json.dumps(stack.passwords, sort_keys=True)}
         if git := git_secret(stack):
             contents["git"] = git
+        if logins := logins_secret(stack):
+            contents["logins"] = logins
         if monitor := monitor_secret(stack):
             contents["monitor"] = monitor
         if self._args.task_logs:
@@ -155,15 +163,22 @@ class Airflow(pulumi.ComponentResource):
         ]
 
     def _connection(self) -> pulumi.Output[str]:
-        password = self._args.stack.secrets.database_password
-        return sqlalchemy_url(self._args.database, self._names.database, password)
+        secrets = self._args.stack.secrets
+        user = database_user(secrets, self._names)
+        return sqlalchemy_url(
+            self._args.database, self._names.database, secrets.database_password, user
+        )
 
     def _checksums(self, contents: Contents) -> dict[str, pulumi.Output[str]]:
         """Of each Secret's content, the database's address included."""
-        return {
-            key: pulumi.Output.all(**content).apply(self._args.stack.checksum)
+        stack = self._args.stack
+        found = {
+            key: pulumi.Output.all(**content).apply(stack.checksum)
             for key, content in contents.items()
         }
+        if pooled := contents.get("pgbouncer"):
+            found |= pgbouncer_checksums(stack, pooled)
+        return found
 
     def _values(self, contents: Contents) -> dict[str, Any]:
         """The chart's values: its values.schema.json is the contract."""
@@ -179,7 +194,7 @@ class Airflow(pulumi.ComponentResource):
             "executor": settings.executor,
             "serviceAccount": {"name": SERVICE_ACCOUNT},
             "secrets": {key: SECRET_NAMES[key] for key in contents},
-            "secretsChecksums": self._checksums(contents),
+            "secretsChecksums": {**self._checksums(contents), **server_checksum(args.stack)},
             "logs": {
                 "bucket": args.log_bucket,
                 "prefix": self._names.log_prefix,

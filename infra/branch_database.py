@@ -12,6 +12,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.base import Base
 from infra.content import PROJECT_ROOT, content_hash
+from infra.contract import secret_contents
 from infra.contract.outputs import Outputs
 from infra.stack import Stack
 
@@ -42,8 +43,10 @@ class BranchDatabase(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self, provider=args.provider)
         namespace = base.output(Outputs.namespace)
         secrets = args.stack.secrets
+        logins = secret_contents.logins(secrets)
         content = {
-            "password": secrets.database_password,
+            "password": logins.first,
+            "second-password": logins.second,
             "results-password": secrets.celery_password,
         }
         secret = kubernetes.core.v1.Secret(
@@ -71,6 +74,7 @@ class BranchDatabase(pulumi.ComponentResource):
                 "image": base.output(Outputs.image_ref),
                 "adminSecret": base.output(Outputs.database_admin_secret_name),
                 "database": names.database,
+                "secondUser": names.second_user,
                 "results": {
                     "create": args.stack.executor.needs_redis,
                     "database": names.results_database,

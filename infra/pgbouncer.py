@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 
 from infra.address import Address, sqlalchemy_url
-from infra.contract import pooling
+from infra.contract import pooling, secret_contents
 from infra.contract.pooling import PGBOUNCER
 from infra.image import Image, ImageArgs
 from infra.registry import Repository
@@ -30,12 +30,33 @@ def pgbouncer_secret(stack: Stack) -> Mapping[str, pulumi.Input[str]]:
     if not stack.settings.pgbouncer:
         return {}
     names, secrets = stack.names, stack.secrets
-    passwords = {names.database: secrets.database_password}
+    passwords = secret_contents.database_users(secrets, names)
     if stack.executor.needs_redis:
         passwords[names.results_database] = secrets.celery_password
     return {
-        "connection": sqlalchemy_url(POOLED, names.database, secrets.database_password),
+        "connection": sqlalchemy_url(
+            POOLED,
+            names.database,
+            secrets.database_password,
+            secret_contents.database_user(secrets, names),
+        ),
         "users": pooling.userlist(passwords),
+    }
+
+
+def pgbouncer_checksums(
+    stack: Stack, content: Mapping[str, pulumi.Input[str]]
+) -> dict[str, pulumi.Output[str]]:
+    """What replaces Airflow's pods: where they log in. And PgBouncer's own: a password that is set by hand, and no
+    rotation, which tells the PgBouncers that are there of another list."""
+    connection = pulumi.Output.from_input(content["connection"])
+    mark = secret_contents.logins(stack.secrets).mark
+    queue = stack.secrets.celery_password if stack.executor.needs_redis else ""
+    return {
+        "pgbouncer": connection.apply(lambda text: stack.checksum({"connection": text})),
+        "pgbouncerUsers": pulumi.Output.from_input(
+            stack.checksum({"mark": mark, "results": queue})
+        ),
     }
 
 

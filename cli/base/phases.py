@@ -35,6 +35,25 @@ class Phases:
         finally:
             self.times.append((name, time.monotonic() - started))
 
+    @contextmanager
+    def longer(self) -> Iterator[None]:
+        """Adds its time to the last phase, whose end it is."""
+        name, seconds = self.times.pop()
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.times.append((name, seconds + time.monotonic() - started))
+
+    @contextmanager
+    def between(self, name: str) -> Iterator[None]:
+        """Takes the time of what is no phase: it has a row in the table and no number."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.times.append((name, time.monotonic() - started))
+
     def skip_to(self, number: int) -> None:
         """The next phase has this number: an earlier run did those before it."""
         self._begun = number - 1

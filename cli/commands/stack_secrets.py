@@ -61,6 +61,43 @@ def rotate_jwt(
     _one(ctx.obj, environment, "jwt", "three times, with another key of tokens", yes=yes)
 
 
+@rotations.command("database")
+@on_environment
+def rotate_database(
+    ctx: typer.Context, environment: Environment, yes: Yes = False, json: Json = False
+) -> None:
+    """Replace the password of Airflow's database, in the server and in all that reads it.
+
+    Two users take turns: the one that nobody uses gets the new password, and is tried; every pod then logs in as it;
+    the old password is taken away. Each of the three is a deployment of this checkout, as `up` makes it. Tasks and
+    requests go on meanwhile. In the end the server must take the new password and refuse the old one. The command
+    resumes after an interruption, on any machine. No password is shown. Not for a database on RDS; for branches on it.
+
+    \b
+    Example:
+      aerodrome secrets rotate database
+      aerodrome secrets rotate database --env prod --yes
+    """
+    _one(ctx.obj, environment, "database", "three times, with another login", yes=yes)
+
+
+@rotations.command("monitor")
+@on_environment
+def rotate_monitor(
+    ctx: typer.Context, environment: Environment, yes: Yes = False, json: Json = False
+) -> None:
+    """Replace the password with which Telegraf asks PostgreSQL for its figures.
+
+    One deployment; no pod of Airflow is replaced. Figures of PostgreSQL may be missing for a minute. In the end a login
+    with the new password is tried, and one with the old, which must fail. Needs `monitoring metrics`.
+
+    \b
+    Example:
+      aerodrome secrets rotate monitor
+    """
+    _one(ctx.obj, environment, "monitor", "with another password for figures", yes=yes)
+
+
 @rotations.command("admin")
 @on_environment
 def rotate_admin(
@@ -102,9 +139,9 @@ def rotate_all(
 ) -> None:
     """Replace each secret that `secrets rotate` knows, one after the other.
 
-    Keys of encryption and of tokens, the key of sessions and the administrator's password, each as its own command
-    replaces it. An interrupted one is continued by the same command, which leaves alone what was replaced.
-    Passwords of databases and of the queue are not among them.
+    Keys of encryption and of tokens, the passwords of the database (not on RDS) and of its user for figures (with
+    metrics), the key of sessions and the administrator's password, each as its own command replaces it. An interrupted one is continued by the same command,
+    which leaves alone what was replaced. The password of the queue is not among them.
 
     \b
     Example:

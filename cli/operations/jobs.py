@@ -75,6 +75,12 @@ def answer(lines: list[str]) -> dict[str, Any]:
     return found
 
 
+def answers(lines: list[str]) -> list[Any]:
+    """The last line of a script that has several."""
+    found: list[Any] = json.loads(lines[-1])
+    return found
+
+
 def _hopeless(kubernetes: Kubernetes, selector: str) -> str:
     for pod in kubernetes.objects("pods", selector=selector):
         for status, why in waiting(pod):

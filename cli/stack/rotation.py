@@ -19,16 +19,20 @@ RETIRED: Final = "rotation:retiredFernetKeys"
 
 FERNET: Final = "fernet"
 TOKENS: Final = "jwt"
+DATABASE: Final = "database"
+MONITOR: Final = "monitor"
 ALL: Final = "all"
 RENEWED: Final[Mapping[str, str]] = {
     FERNET: "fernetKey",
     TOKENS: "jwtSecret",
+    DATABASE: "databasePassword",
+    MONITOR: "metricsDatabasePassword",
     "api": "apiSecretKey",
     "admin": "adminPassword",
 }
 """The secret that each rotation replaces, by what the command line calls it. ALL goes through them in this order."""
 
-RESUMED: Final = (FERNET, TOKENS, ALL)
+RESUMED: Final = (FERNET, TOKENS, DATABASE, ALL)
 """Rotations in several steps, which leave a record while they are under way."""
 
 

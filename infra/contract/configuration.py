@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
 
-from infra.contract import dag_sources, executors, logs, token_keys, versions
+from infra.contract import dag_sources, database_logins, executors, logs, token_keys, versions
 from infra.contract.metrics import MonitoringScope
 from infra.contract.secret_settings import Secrets
 from infra.contract.settings import FORMER_KEYS, NAMESPACE, SETTINGS, Settings
@@ -88,6 +88,7 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
         *_check_executor(settings, secrets),
         *_check_dags(settings, secrets),
         *_check_token_keys(secrets),
+        *_check_database_logins(settings, secrets),
         *_check_monitoring(settings, secrets),
         *_check_task_logs(settings),
         *_check_versions(settings),
@@ -273,6 +274,21 @@ def _check_token_keys(secrets: Secrets) -> list[str]:
         f"{NAMESPACE}:acceptedJwtSecrets does not have the value of {NAMESPACE}:jwtSecret: no token of Airflow would be "
         f"accepted: pulumi config rm {NAMESPACE}:acceptedJwtSecrets"
     ]
+
+
+def _check_database_logins(settings: Settings, secrets: Secrets) -> list[str]:
+    """The server must know the user by whom Airflow logs in."""
+    text, key = secrets.database_logins, database_logins.SETTING
+    if not text:
+        return []
+    if settings.database == "rds" and settings.tenancy == Tenancy.dedicated:
+        return [f"{NAMESPACE}:{key} is set, and RDS has one user: ./aerodrome config rm {key}"]
+    if secrets.database_password not in database_logins.parse(text).passwords:
+        return [
+            f"{NAMESPACE}:databasePassword is none of {NAMESPACE}:{key}: ./aerodrome secrets rotate database makes another "
+            f"one while Airflow works. To set one by hand: ./aerodrome config rm {key}"
+        ]
+    return []
 
 
 def _check_tenancy(settings: Settings) -> list[str]:

@@ -105,6 +105,11 @@ class Names:
         return f"{AIRFLOW}_{self.environment.replace('-', '_')}" if self.shared else AIRFLOW
 
     @property
+    def second_user(self) -> str:
+        """The other user of the database, by whom Airflow logs in while the first one's password is idle."""
+        return f"{self.database}_second"
+
+    @property
     def role(self) -> str:
         """Airflow's role in IAM; Pulumi adds a suffix. Every environment has one and it is made early, so it
         carries the tags that each use of the environment changes."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Final, TypeVar
 from urllib.parse import quote
 
-from infra.contract import grafana, logs, metrics, token_keys
+from infra.contract import database_logins, grafana, logs, metrics, token_keys
+from infra.contract.database_logins import Logins
 from infra.contract.naming import Names
 from infra.contract.secret_settings import Secrets
 from infra.contract.settings import Settings
@@ -22,6 +23,7 @@ SECRET_NAMES: Final[Mapping[str, str]] = {
     "admin": "airflow-admin",
     "celery": "airflow-celery",
     "pgbouncer": "airflow-pgbouncer",
+    "logins": "airflow-logins",
     "declared": "airflow-declared",
     "access": "airflow-access",
     "git": "airflow-git",
@@ -36,6 +38,7 @@ KEPT_IN: Final[Mapping[str, tuple[str, ...]]] = {
     token_keys.ACCEPTED: (SECRET_NAMES["jwt"],),
     "apiSecretKey": (SECRET_NAMES["api"],),
     "databasePassword": (SECRET_NAMES["database"], SECRET_NAMES["pgbouncer"]),
+    database_logins.SETTING: (SECRET_NAMES["logins"],),
     "adminPassword": (SECRET_NAMES["admin"],),
     "celeryPassword": (SECRET_NAMES["celery"],),
     "gitToken": (SECRET_NAMES["git"],),
@@ -60,15 +63,23 @@ FERNET_ENTRY: Final = "fernet-key"
 POSTGRES_PORT: Final = 5432
 REDIS_PORT: Final = 6379
 
-NAMES: Final = frozenset({"username", "email", "database", "results-database"})
+NAMES: Final = frozenset(
+    {"username", "email", "database", "results-database", database_logins.SECOND_NAME_ENTRY}
+)
 """Keys of Secrets whose values are names, and no secrets."""
 
 
 def sqlalchemy_url(
-    host: str, name: str, password: str, *, tls: bool = False, port: int = POSTGRES_PORT
+    host: str,
+    name: str,
+    password: str,
+    *,
+    user: str = "",
+    tls: bool = False,
+    port: int = POSTGRES_PORT,
 ) -> str:
-    """A database whose user has its name, as SQLAlchemy wants it; a password may hold any character."""
-    login = f"{name}:{quote(password, safe='')}"
+    """A database, whose user has its name unless said otherwise, as SQLAlchemy wants it; a password may hold any character."""
+    login = f"{user or name}:{quote(password, safe='')}"
     options = "?sslmode=require" if tls else ""
     return f"postgresql+psycopg2://{login}@{host}:{port}/{name}{options}"
 
@@ -101,6 +112,34 @@ def airflow_secrets(
             "password": secrets.admin_password,
             "email": settings.admin_email,
         },
+    }
+
+
+def logins(secrets: Secrets) -> Logins:
+    """Who may log in to the database."""
+    return database_logins.of(secrets.database_password, secrets.database_logins)
+
+
+def database_user(secrets: Secrets, names: Names) -> str:
+    """By whom Airflow logs in to its database."""
+    second = logins(secrets).second == secrets.database_password
+    return names.second_user if second else names.database
+
+
+def database_users(secrets: Secrets, names: Names) -> dict[str, str]:
+    """All that may log in to it for Airflow, with their passwords."""
+    found = logins(secrets)
+    users = {names.database: found.first, names.second_user: found.second}
+    return {name: password for name, password in users.items() if password}
+
+
+def logins_secret(secrets: Secrets, names: Names) -> dict[str, str]:
+    """That of a server of the environment's own, which makes its users after it."""
+    found = logins(secrets)
+    return {
+        database_logins.PASSWORD_ENTRY: found.first,
+        database_logins.SECOND_NAME_ENTRY: names.second_user,
+        database_logins.SECOND_ENTRY: found.second,
     }
 
 

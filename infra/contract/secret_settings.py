@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from infra.contract import contacts, dag_sources, token_keys
+from infra.contract import contacts, dag_sources, database_logins, token_keys
 from infra.contract.rules import (
     at_least,
     check_fernet,
@@ -128,6 +128,12 @@ class Secrets:
         """While `jwtSecret` is replaced: whose tokens are accepted, in place of its own, one secret a line. `secrets rotate jwt`
         sets it, and takes it away in the end; leave it alone.""",
         check=token_keys.check,
+    )
+
+    database_logins: str = given_secret(
+        """The passwords of the two users by whom Airflow logs in to its database in turn, as JSON. `secrets rotate database`
+        sets it; leave it alone. `databasePassword` is one of them.""",
+        check=database_logins.check,
     )
 
     influxdb_password: str = given_secret(

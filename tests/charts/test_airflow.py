@@ -395,6 +395,44 @@ class TestNetworkPolicies:
             "MONITOR_PASSWORD": {"name": "my-monitor", "key": "password"},
         }
 
+    def test_both_users_of_the_database_reach_its_pod_and_the_migration_job(self) -> None:
+        def told(component: str, **values: Any) -> dict[str, tuple[str, str]]:
+            (pod,) = [
+                one["spec"]["template"]["spec"]
+                for one in render(values).objects
+                if one["metadata"].get("labels", {}).get("app.kubernetes.io/component") == component
+                and one["kind"] in ("StatefulSet", "Job")
+            ]
+            env = pod["containers"][0]["env"]
+            read = {one["name"]: one.get("valueFrom", {}).get("secretKeyRef") for one in env}
+            mounted = {
+                item["path"]: {"name": volume["secret"]["secretName"], "key": item["key"]}
+                for volume in pod["volumes"]
+                for item in volume.get("secret", {}).get("items", [])
+            }
+            found = {**read, **mounted}
+            return {
+                name: (one["name"], one["key"])
+                for name, one in found.items()
+                if one and ("assword" in name or "PASSWORD" in name or "SECOND" in name)
+            }
+
+        both = {"secrets": {"logins": "my-logins"}}
+        own = ("my-database", "password")
+        assert told("database") == {"password": own}
+        assert told("database", **both) == {
+            "password": ("my-logins", "password"),
+            "second-password": ("my-logins", "second-password"),
+            "POSTGRES_SECOND_USER": ("my-logins", "second-username"),
+        }
+        assert "DATABASE_PASSWORD" not in told("migration")
+        assert told("migration", **both) == {
+            **told("migration"),
+            "DATABASE_PASSWORD": ("my-logins", "password"),
+            "SECOND_USER": ("my-logins", "second-username"),
+            "SECOND_PASSWORD": ("my-logins", "second-password"),
+        }
+
     def test_nobody_calls_a_task_or_the_dag_processor(self) -> None:
         for name in ("airflow-worker", "airflow-dag-processor"):
             assert self.policies()[name]["ingress"] == []

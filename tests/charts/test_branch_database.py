@@ -69,6 +69,21 @@ def test_the_results_have_a_database_of_their_own_that_goes_in_any_case(create: 
         assert keys == ["connection", "results-password"]
 
 
+def test_the_second_user_is_made_and_dropped_with_it() -> None:
+    def told(job: Object, number: int = 0) -> dict[str, Any]:
+        found = job["spec"]["template"]["spec"]["containers"][number]["env"]
+        return {each["name"]: each.get("value", each.get("valueFrom")) for each in found}
+
+    results = {"create": True, "database": "x_celery"}
+    make, drop = jobs(render(secondUser="airflow_x_second", results=results))
+    assert told(make)["SECOND_USER"] == told(drop)["SECOND_USER"] == "airflow_x_second"
+    assert told(make)["SECOND_PASSWORD"]["secretKeyRef"]["key"] == "second-password"
+    assert "SECOND_PASSWORD" not in told(drop)
+    # Celery's results have one user only.
+    assert not {"SECOND_USER", "SECOND_PASSWORD"} & {**told(make, 1), **told(drop, 1)}.keys()
+    assert "SECOND_USER" not in told(jobs(render())[0])
+
+
 def test_making_is_a_part_of_the_release_and_waited_for() -> None:
     make, _ = jobs(render())
     assert "annotations" not in make["metadata"]

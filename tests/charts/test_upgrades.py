@@ -103,6 +103,8 @@ AROUND: dict[str, dict[str, Any]] = {
         "secrets": {"declared": "my-declared"},
         "variables": {"rate": {"config": "rate"}},
     },
+    "secretsChecksums.logins": {"secrets": {"logins": "my-logins"}},
+    "secretsChecksums.databaseServer": {"secrets": {"logins": "my-logins"}},
     "secretsChecksums.access": {"secrets": {"access": "my-access"}, "access": '{"roles": {}}'},
     "variables": {"secrets": {"declared": "my-declared"}},
     "connections": {"secrets": {"declared": "my-declared"}},

@@ -1,11 +1,13 @@
 """A change of any setting replaces the pods that read it, once, and no others; all settings are gone through."""
 
 import hashlib
+import itertools
 import json
 from typing import Any, NamedTuple
 
 import pytest
 
+from infra.contract.database_logins import Logins
 from infra.contract.settings import SETTINGS
 from tests.charts.rendering import Rendered, render_exactly
 from tests.charts.rollouts import read_anew, replaced
@@ -22,6 +24,8 @@ class Change(NamedTuple):
     value: str
     replaces: set[str]
 
+
+BOTH_LOGINS = Logins.alone(SECRETS["databasePassword"]).with_idle("another/p@ssword").text()
 
 CHANGES = {
     # Another environment, whose pods bear its name.
@@ -121,6 +125,8 @@ CHANGES = {
     ),
     "apiSecretKey": Change("another-api-key-of-16", AIRFLOW),
     "databasePassword": Change("another/p@ssword", AIRFLOW | {"database"}),
+    # Both users may log in: PostgreSQL's pod stays, the migration Job tells the server.
+    "databaseLogins": Change(BOTH_LOGINS, {"migration"}),
     "adminPassword": Change("another-password", {"migration"}),
 }
 
@@ -133,6 +139,12 @@ READ_BY_FEWER = {
     "acceptedJwtSecrets": {"api-server"},
 }
 """Settings that replace more pods than read them."""
+
+READ_BY_MORE = {
+    # PostgreSQL is told while it runs, and reads them itself when it starts.
+    "databaseLogins": {"migration", "database"},
+}
+"""Settings that replace fewer pods than read them."""
 
 PLACE = {"tenancy", "base"}
 """What an environment stands on: nothing of it is left in place when that changes (cli.operations.losses)."""
@@ -177,11 +189,11 @@ def test_a_setting_replaces_the_pods_that_read_it(key: str, program: Program) ->
     after = deployed(run_program(*changed(key, change.value, config, SECRETS)))
     assert replaced(before.rendered, after.rendered) == change.replaces
     anew = read_anew(before.rendered, after.rendered, before.secrets, after.secrets)
-    assert anew == READ_BY_FEWER.get(key, change.replaces)
+    assert anew == {**READ_BY_FEWER, **READ_BY_MORE}.get(key, change.replaces)
 
 
-REFUSED_FOR_A_BRANCH = {"environment", "monitoring", "taskLogs"}
-"""It may not have its base's name, nor what its base does for it or, here, does not."""
+REFUSED_FOR_A_BRANCH = {"environment", "monitoring", "taskLogs", "databaseLogins"}
+"""It may not have its base's name, nor what its base does for it or, here, does not, nor its password."""
 
 
 @pytest.mark.parametrize("key", [key for key in CHANGES if key not in REFUSED_FOR_A_BRANCH])
@@ -208,6 +220,85 @@ def test_a_branchs_password_reaches_the_server_and_no_other_secret_does(
     same = checksum()
     assert checksum(adminPassword="another-password") == same
     assert checksum(databasePassword="another/p@ssword") != same
+
+
+class TestRotationOfTheDatabasesPassword:
+    """The steps of ADR 33: in none of them is PostgreSQL's pod replaced, and Airflow's are in the second alone."""
+
+    NEW = "another/p@ssword"
+
+    def stages(self, old: str) -> list[dict[str, str]]:
+        alone = Logins.alone(old)
+        both = alone.with_idle(self.NEW)
+        accesses = [(old, ""), (old, both.text()), (self.NEW, both.text())]
+        accesses.append((self.NEW, both.only(self.NEW).text()))
+        return [
+            {"databasePassword": password, **({"databaseLogins": text} if text else {})}
+            for password, text in accesses
+        ]
+
+    @pytest.mark.parametrize("pooled", ["true", "false"])
+    def test_of_a_base(self, pooled: str) -> None:
+        config = {"environment": "test", "pgbouncer": pooled}
+        runs = [
+            deployed(run_program(config, {**SECRETS, **stage}))
+            for stage in self.stages(SECRETS["databasePassword"])
+        ]
+        pool = {"pgbouncer"} if pooled == "true" else NOBODY
+        steps = [
+            replaced(before.rendered, after.rendered) for before, after in itertools.pairwise(runs)
+        ]
+        assert steps == [{"migration"}, AIRFLOW, {"migration"}]
+        urls = [
+            run.secrets["airflow-pgbouncer" if pool else "airflow-database"]["connection"]
+            for run in runs
+        ]
+        users = [str(url).partition("://")[2].partition(":")[0] for url in urls]
+        assert users == ["airflow", "airflow", "airflow_second", "airflow_second"]
+        old = SECRETS["databasePassword"]
+        assert [
+            (
+                run.secrets["airflow-logins"]["password"],
+                run.secrets["airflow-logins"]["second-password"],
+            )
+            for run in runs
+        ] == [(old, ""), (old, self.NEW), (old, self.NEW), ("", self.NEW)]
+        if pool:
+            lists = [str(run.secrets["airflow-pgbouncer"]["users"]) for run in runs]
+            assert [
+                ("airflow" in text, "airflow_second" in text)
+                for text in (
+                    {line.split()[0].strip('"') for line in users.splitlines()} for users in lists
+                )
+            ] == [(True, False), (True, True), (True, True), (False, True)]
+
+    def test_of_a_branch(self, program: Program) -> None:
+        programs = [
+            run_program(BRANCH, {**BRANCH_SECRETS, **stage}, {BASE: program})
+            for stage in self.stages(BRANCH_SECRETS["databasePassword"])
+        ]
+        runs = [deployed(one) for one in programs]
+        steps = [
+            replaced(before.rendered, after.rendered) for before, after in itertools.pairwise(runs)
+        ]
+        assert steps == [NOBODY, AIRFLOW, NOBODY]
+        values = [
+            one.one("kubernetes:helm.sh/v3:Release", "-branch-database").inputs["values"]
+            for one in programs
+        ]
+        assert len({one["secretsChecksum"] for one in values[:2]}) == 2
+        assert values[1]["secretsChecksum"] == values[2]["secretsChecksum"]
+        assert values[2]["secretsChecksum"] != values[3]["secretsChecksum"]
+        assert {one["secondUser"] for one in values} == {f"{values[0]['database']}_second"}
+
+    def test_a_password_that_is_set_by_hand_reaches_the_server(self) -> None:
+        """After a rotation, too: its pod sets it when it starts."""
+        config = {"environment": "test"}
+        rotated = deployed(run_program(config, {**SECRETS, **self.stages("a-first-password")[-1]}))
+        by_hand = deployed(
+            run_program(config, {**SECRETS, "databasePassword": "set-by-hand-by-me"})
+        )
+        assert "database" in replaced(rotated.rendered, by_hand.rendered)
 
 
 def test_a_bases_new_database_reaches_the_pods_of_a_branch(shared: Program) -> None:

@@ -69,6 +69,17 @@ spec:
           name: {{ .Values.passwordSecret }}
           key: {{ $.key }}
     {{- end }}
+    {{- if and .Values.secondUser (eq $.key "password") }}
+    - name: SECOND_USER
+      value: {{ .Values.secondUser }}
+    {{- if eq $.command "create" }}
+    - name: SECOND_PASSWORD
+      valueFrom:
+        secretKeyRef:
+          name: {{ .Values.passwordSecret }}
+          key: second-password
+    {{- end }}
+    {{- end }}
   securityContext:
     allowPrivilegeEscalation: false
     readOnlyRootFilesystem: true

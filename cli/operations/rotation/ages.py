@@ -12,12 +12,15 @@ from cli.cloud.kubernetes import Kubernetes, Object
 from cli.operations.live import COMPONENT_LABEL, Live
 from cli.stack import rotation
 from cli.stack.backends import Found
-from infra.contract import logs, metrics, token_keys
+from infra.contract import database_logins, logs, metrics, token_keys
 from infra.contract.secret_contents import KEPT_IN
 from infra.contract.settings import SETTINGS
 
 ACCESS_KEY: Final = "aws:iam/accessKey:AccessKey"
 _SECRET: Final = "kubernetes:core/v1:Secret"
+_OF_OTHERS: Final = (token_keys.ACCEPTED, database_logins.SETTING)
+"""Settings of a rotation that is under way, or has been: they have other secrets' values."""
+
 _WORKLOADS: Final = "deployments,statefulsets,jobs,cronjobs"
 
 
@@ -65,7 +68,7 @@ def of(live: Live) -> list[SecretAge]:
     readers = _readers(clusters)
     found = []
     for key, setting in SETTINGS.items():
-        if not setting.secret or key == token_keys.ACCEPTED or qualified(key) not in configured:
+        if not setting.secret or key in _OF_OTHERS or qualified(key) not in configured:
             continue
         names = set(KEPT_IN.get(key, ()))
         there = _deployed(resources, names)

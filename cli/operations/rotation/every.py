@@ -9,7 +9,8 @@ from typing import Any, Final
 from cli.base.environments import Environment
 from cli.base.phases import Phases
 from cli.operations import live
-from cli.operations.rotation import encryption, operation
+from cli.operations.live import Live
+from cli.operations.rotation import applicable, encryption, operation
 from cli.session import Session
 from cli.stack import rotation
 from cli.stack.rotation import RENEWED, RotationOfAll
@@ -75,6 +76,19 @@ def _tokens(session: Session, environment: Environment) -> Renewed:
     )
 
 
+def _database(session: Session, environment: Environment) -> Renewed:
+    phases = Phases(session.console, total=operation.PHASES[rotation.DATABASE])
+    done = operation.database_password(session, environment, phases)
+    data = {
+        "began": done.began,
+        "resumed": done.resumed,
+        "user": done.user,
+        "oldPasswordRefused": True,
+    }
+    proof = "proof: the database's server lets Airflow in with the new password"
+    return Renewed(RENEWED[rotation.DATABASE], phases, data, (proof, "and nobody with the old one"))
+
+
 def _simple(name: str, session: Session, environment: Environment) -> Renewed:
     phases = Phases(session.console, total=1)
     operation.simple(session, environment, name, phases)
@@ -84,13 +98,21 @@ def _simple(name: str, session: Session, environment: Environment) -> Renewed:
 RUN: Final[Mapping[str, Callable[[Session, Environment], Renewed]]] = {
     rotation.FERNET: _fernet,
     rotation.TOKENS: _tokens,
+    rotation.DATABASE: _database,
     **{name: partial(_simple, name) for name in operation.SIMPLE},
 }
 
 
+def _left_out(found: Live) -> dict[str, str]:
+    """Those that this environment cannot replace while Airflow works, each with the reason."""
+    reasons = {name: applicable.hindrance(found, name) for name in RENEWED}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
 def rotate(session: Session, environment: Environment) -> AllRenewed:
     """Replaces each, or those that an interrupted run has left. Each holds the environment's lease by itself."""
-    backend = live.of(session, environment).backend
+    deployed = live.of(session, environment)
+    backend, left_out = deployed.backend, _left_out(deployed)
     found = rotation.all_under_way(backend)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     state = found or RotationOfAll(now)
@@ -99,6 +121,9 @@ def rotate(session: Session, environment: Environment) -> AllRenewed:
     rotated = []
     for number, name in enumerate(RENEWED, start=1):
         if name in state.done:
+            continue
+        if reason := left_out.get(name):
+            session.console.report(f"{RENEWED[name]} stays as it is: {reason}")
             continue
         session.console.note(f"{RENEWED[name]} ({number} of {len(RENEWED)})", "bold")
         rotated.append(RUN[name](session, environment))

@@ -10,12 +10,11 @@ The configured keys say how far it is: whoever finds a rotation under way goes o
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Protocol
 
 from cli.base.errors import KitError, UserError
-from cli.operations.rotation.steps import Report, walk
-from cli.stack.rotation import Rotation
+from cli.operations.rotation.steps import Recorded, Report, begin_or_resume, position, walk
+from cli.stack.rotation import FERNET, Rotation
 
 Counts = Mapping[str, Mapping[str, Any]]
 
@@ -23,7 +22,7 @@ STEPS = ("the new key for reading", "the new key for writing", "without the old 
 """What each of the three deployments brings."""
 
 
-class Installation(Protocol):
+class Installation(Recorded, Protocol):
     """The environment whose key is rotated. Each method may be interrupted, and called again."""
 
     def configured(self) -> str:
@@ -31,10 +30,6 @@ class Installation(Protocol):
 
     def deployed(self) -> str:
         """As Airflow's pods have them."""
-
-    def under_way(self) -> Rotation | None: ...
-    def begin(self, begun: Rotation) -> None:
-        """Writes down what is about to begin."""
 
     def configure(self, keys: str) -> None: ...
     def retire(self, old: str) -> None:
@@ -55,8 +50,6 @@ class Installation(Protocol):
     def make(self) -> str:
         """A new key."""
 
-    def today(self) -> date: ...
-
 
 @dataclass(frozen=True)
 class Rotated:
@@ -76,16 +69,15 @@ class Rotated:
 
 def rotate(installation: Installation, report: Report) -> Rotated:
     """Replaces the key, or ends a replacement that has begun. UserError before anything is changed."""
-    found = _unfinished(installation)
-    if found is None:
+
+    def start() -> Rotation:
         _require_readable(installation.count())
-        rotation = Rotation.begin(installation.configured(), installation.make())
-        installation.begin(rotation)
-    else:
-        rotation = found
-        report(f"the rotation that began {rotation.began} is continued")
+        return Rotation.begin(installation.configured(), installation.make())
+
+    course = begin_or_resume(installation, start, lambda it: _ended(installation, it), report)
+    rotation = course.rotation
     stages = stages_of(rotation)
-    at, encrypted = _stage(installation.configured(), stages), {}
+    at, encrypted = position(installation.configured(), stages, FERNET), {}
 
     def configure(keys: str) -> None:
         if keys == rotation.new:
@@ -101,7 +93,7 @@ def rotate(installation: Installation, report: Report) -> Rotated:
                 report(f"was in clear text, and is encrypted now: {_numbers(work['encrypted'])}")
     rows = _proved(installation, rotation)
     installation.end()
-    return Rotated(rotation.began, found is not None, encrypted, rows)
+    return Rotated(rotation.began, course.resumed, encrypted, rows)
 
 
 def stages_of(rotation: Rotation) -> list[str]:
@@ -110,29 +102,12 @@ def stages_of(rotation: Rotation) -> list[str]:
     return [old, f"{old},{new}", f"{new},{old}", new]
 
 
-def _unfinished(installation: Installation) -> Rotation | None:
-    """The rotation to go on with. One of another day that has only its record left is none: a fresh checkout has the
-    configuration of the last deployment, which was a part of it."""
-    rotation = installation.under_way()
-    if rotation is None or rotation.began.startswith(installation.today().isoformat()):
-        return rotation
-    if installation.configured() == installation.deployed() == rotation.new:
-        counts = installation.count(rotation.old)
-        if not any(one["other"] or one["encrypted"] != one["own"] for one in counts.values()):
-            return None
-    return rotation
-
-
-def _stage(keys: str, stages: list[str]) -> int:
-    try:
-        return stages.index(keys)
-    except ValueError:
-        raise UserError(
-            "fernetKey was changed while its rotation was under way",
-            "It is none of the keys that the rotation knows. Nothing was changed. Set it back to the key of before, "
-            "which is in the configuration's history, or give the rotation up, which leaves the configured key:",
-            "./aerodrome config rm rotation:fernet",
-        ) from None
+def _ended(installation: Installation, rotation: Rotation) -> bool:
+    """Whether nothing is left to do of it."""
+    if not installation.configured() == installation.deployed() == rotation.new:
+        return False
+    counts = installation.count(rotation.old)
+    return not any(one["other"] or one["encrypted"] != one["own"] for one in counts.values())
 
 
 def _require_readable(counts: Counts) -> None:

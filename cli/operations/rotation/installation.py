@@ -64,7 +64,7 @@ class DeployedInstallation:
         rotation.note_made(backend, [encryption.KEY.partition(":")[2]], today)
 
     def deploy(self, number: int) -> None:
-        rollout = Rollout(self.live, self.planned, self.phases, rotation.FERNET, "fernet", STEPS)
+        rollout = Rollout(self.live, self.planned, self.phases, rotation.FERNET, ("fernet",), STEPS)
         rollout.deploy(number)
 
     def count(self, other: str = "") -> Mapping[str, Mapping[str, Any]]:

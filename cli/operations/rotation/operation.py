@@ -6,14 +6,17 @@ from typing import Final
 
 from cli.base.airflow import PATIENCE
 from cli.base.environments import Environment
-from cli.base.errors import KitError
+from cli.base.errors import KitError, UserError
 from cli.base.phases import Phases
 from cli.base.settings import qualified
 from cli.base.values import need
 from cli.operations import deployment, live
 from cli.operations.deployment import UpOptions
 from cli.operations.live import Live
-from cli.operations.rotation import fernet, tokens
+from cli.operations.rotation import applicable, database, fernet, tokens
+from cli.operations.rotation.database import RotatedDatabase
+from cli.operations.rotation.database_installation import PasswordInstallation
+from cli.operations.rotation.database_logins import tried
 from cli.operations.rotation.fernet import Rotated
 from cli.operations.rotation.installation import DeployedInstallation
 from cli.operations.rotation.rollout import Rollout
@@ -21,6 +24,7 @@ from cli.operations.rotation.token_installation import TokenInstallation
 from cli.operations.rotation.tokens import RotatedTokens
 from cli.session import Session
 from cli.stack import rotation
+from infra.contract import metrics
 from infra.contract.outputs import Outputs
 from infra.contract.settings import SECRETS
 
@@ -28,6 +32,7 @@ DOING = "secrets rotate"
 PHASES: Final[Mapping[str, int]] = {
     rotation.FERNET: len(fernet.STEPS),
     rotation.TOKENS: len(tokens.STEPS),
+    rotation.DATABASE: len(database.STEPS),
 }
 """Deployments of each rotation in several steps."""
 
@@ -44,6 +49,9 @@ class SimpleRotation:
 
 
 SIMPLE: Final[Mapping[str, SimpleRotation]] = {
+    rotation.MONITOR: SimpleRotation(
+        rotation.RENEWED[rotation.MONITOR], "the new password of the user for PostgreSQL's figures"
+    ),
     "api": SimpleRotation(rotation.RENEWED["api"], "the new key of the UI's sessions"),
     "admin": SimpleRotation(ADMIN_PASSWORD, "the administrator's new password"),
 }
@@ -63,14 +71,32 @@ def token_key(session: Session, environment: Environment, phases: Phases) -> Rot
     found = live.of(session, environment)
     planned = deployment.plan(session, environment, UpOptions())
     with deployment.alone_at_work(session, planned, DOING):
-        rollout = Rollout(found, planned, phases, rotation.TOKENS, "jwt", tokens.STEPS)
+        rollout = Rollout(found, planned, phases, rotation.TOKENS, ("jwt",), tokens.STEPS)
         return tokens.rotate(TokenInstallation(rollout), session.console.report)
+
+
+def database_password(
+    session: Session, environment: Environment, phases: Phases
+) -> RotatedDatabase:
+    """A new password of Airflow's database. UserError if somebody is at work on the environment, or its server is RDS."""
+    found = live.of(session, environment)
+    planned = deployment.plan(session, environment, UpOptions())
+    with deployment.alone_at_work(session, planned, DOING):
+        read = ("database", "pgbouncer")
+        rollout = Rollout(found, planned, phases, rotation.DATABASE, read, database.STEPS)
+        return database.rotate(PasswordInstallation(rollout), session.console.report)
 
 
 def simple(session: Session, environment: Environment, name: str, phases: Phases) -> None:
     """A new value for a secret of SIMPLE. Interrupted, it is begun again: nothing depends on the value in between."""
     which = SIMPLE[name]
     found = live.of(session, environment)
+    if reason := applicable.hindrance(found, name):
+        raise UserError(
+            f'"{environment.name}" has no {which.key} to replace',
+            f"{reason} Nothing was changed.",
+            f"./aerodrome secrets status{session.same}",
+        )
     planned = deployment.plan(session, environment, UpOptions())
     with deployment.alone_at_work(session, planned, DOING):
         full = qualified(which.key)
@@ -80,6 +106,19 @@ def simple(session: Session, environment: Environment, name: str, phases: Phases
         deployment.deploy_again(session, planned, phases, which.doing)
         if which.key == ADMIN_PASSWORD:
             _prove_login(found, old)
+        elif name == rotation.MONITOR:
+            _prove_monitor(found, old)
+
+
+def _prove_monitor(found: Live, old: str) -> None:
+    """KitError unless the server lets in its user for figures with the new password alone."""
+    new = need(found.backend.config(), qualified(rotation.RENEWED[rotation.MONITOR]))
+    if tried(found, [(metrics.MONITOR, new), (metrics.MONITOR, old)]) != [True, False]:
+        raise KitError(
+            "PostgreSQL does not have the new password of its user for figures",
+            "The migration Job has not brought the user to what its Secret says.",
+            f"./aerodrome secrets rotate {rotation.MONITOR}{found.session.same}",
+        )
 
 
 def _prove_login(found: Live, old: str) -> None:

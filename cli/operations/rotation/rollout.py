@@ -1,6 +1,6 @@
 """One deployment of a rotation: what is configured, and no pod left that has read something else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,8 +28,8 @@ class Rollout:
     which: str
     """As the command line calls the rotation."""
 
-    secret: str
-    """Whose checksum in a pod's annotations tells what it has read, as a key of the chart's `secrets`."""
+    secrets: tuple[str, ...]
+    """Whose checksums in a pod's annotations tell what it has read, as keys of the chart's `secrets`."""
 
     steps: tuple[str, ...]
 
@@ -38,12 +38,12 @@ class Rollout:
         self.phases.skip_to(number)
         title = self.steps[number - 1]
         deployment.deploy_again(self.live.session, self.planned, self.phases, title)
-        self.settle(self.live.session.console.report)
+        with self.phases.longer():
+            self.settle(self.live.session.console.report)
 
     def settle(self, report: Callable[[str], None], seconds: float = SETTLE_SECONDS) -> None:
         """Waits until no pod is left that has read another value: of what it does last, nobody would know."""
-        job = migration_job.need(self.live, "What tells the pods of before")
-        wanted = self._checksum(job["spec"]["template"])
+        wanted = self._deployed_checksums()
         said: list[str] = []
 
         def look() -> list[str]:
@@ -61,10 +61,21 @@ class Rollout:
                 f"./aerodrome secrets rotate {self.which}{self.live.session.same}",
             )
 
-    def _is_former(self, pod: Object, wanted: str) -> bool:
-        ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
-        return not ended and self._checksum(pod) not in ("", wanted)
+    def _deployed_checksums(self) -> Mapping[str, str]:
+        """By Secret, of those that the migration Job reads, or a Deployment's pods."""
+        job = migration_job.need(self.live, "What tells the pods of before")
+        found = self._checksums(job["spec"]["template"])
+        if len(found) < len(self.secrets):
+            for one in self.live.kubernetes.objects("deployments", selector=_PODS):
+                found = {**self._checksums(one["spec"]["template"]), **found}
+        return found
 
-    def _checksum(self, item: Object) -> str:
+    def _is_former(self, pod: Object, wanted: Mapping[str, str]) -> bool:
+        ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+        read = self._checksums(pod)
+        return not ended and any(wanted.get(name) != checksum for name, checksum in read.items())
+
+    def _checksums(self, item: Object) -> dict[str, str]:
         annotations = item["metadata"].get("annotations") or {}
-        return str(annotations.get(f"checksum/{self.secret}-secret", ""))
+        found = {name: annotations.get(f"checksum/{name}-secret", "") for name in self.secrets}
+        return {name: str(checksum) for name, checksum in found.items() if checksum}

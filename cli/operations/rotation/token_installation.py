@@ -39,6 +39,9 @@ LAST_CALLS: Final = 30.0
 
 PAUSE: Final = 5.0
 
+WAITED: Final = "tasks with tokens of the old key"
+"""What the time is called for which a rotation waits."""
+
 _CONFIG = "airflow-config"
 _DECIDED: Mapping[str, tuple[str, ...]] = {
     "AIRFLOW__API_AUTH__JWT_PRIVATE_KEY_PATH": (),
@@ -108,7 +111,7 @@ class TokenInstallation:
     def drain(self) -> int:
         environment = self._environment()
         longest = max(float(environment.get(key, value)) for key, value in LIFETIMES.items())
-        with self.live.airflow(PATIENCE) as airflow:
+        with self.rollout.phases.between(WAITED), self.live.airflow(PATIENCE) as airflow:
             return drained(airflow, longest + LEEWAY, LAST_CALLS, self.live.session.console.report)
 
     def prove(self, old: str, new: str) -> None:

@@ -9,12 +9,11 @@ other process signs (ADR 32).
 """
 
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Protocol
 
 from cli.base.errors import UserError
-from cli.operations.rotation.steps import Report, walk
-from cli.stack.rotation import Rotation
+from cli.operations.rotation.steps import Recorded, Report, begin_or_resume, position, walk
+from cli.stack.rotation import TOKENS, Rotation
 
 STEPS = ("the new key for checking", "the new key for signing", "without the old key")
 """What each of the three deployments brings."""
@@ -32,19 +31,15 @@ class Keys:
     """None: only the one that signs."""
 
 
-class SigningInstallation(Protocol):
+class SigningInstallation(Recorded, Protocol):
     """The environment whose key is rotated. Each method may be interrupted, and called again."""
 
     def configured(self) -> Keys: ...
     def deployed(self) -> Keys:
         """As Airflow's pods have them, or will at their next start."""
 
-    def under_way(self) -> Rotation | None: ...
     def require_ready(self) -> None:
         """UserError if its tokens are not signed with this key."""
-
-    def begin(self, begun: Rotation) -> None:
-        """Writes down what is about to begin."""
 
     def configure(self, keys: Keys) -> None:
         """In one write: it differs in one value from what is configured."""
@@ -64,8 +59,6 @@ class SigningInstallation(Protocol):
     def make(self) -> str:
         """A new key."""
 
-    def today(self) -> date: ...
-
 
 @dataclass(frozen=True)
 class RotatedTokens:
@@ -80,30 +73,34 @@ class RotatedTokens:
 def rotate(installation: SigningInstallation, report: Report) -> RotatedTokens:
     """Replaces the key, or ends a replacement that has begun. UserError before anything is changed."""
     installation.require_ready()
-    found = _unfinished(installation)
-    if found is None:
-        configured = installation.configured()
-        if configured.accepted or configured != installation.deployed():
-            raise UserError(
-                "The configured keys of tokens are not the deployed ones alone",
-                "jwtSecret was changed, acceptedJwtSecrets is set, or this configuration is older than the deployment (is it in git?): a "
-                "rotation from here would leave running tasks without a key. Nothing was changed. Set what is deployed, or "
-                "deploy what is set, which ends those tasks, without acceptedJwtSecrets:",
-                "./aerodrome up",
-            )
-        rotation = Rotation.begin(configured.signing, installation.make())
-        installation.begin(rotation)
-    else:
-        rotation = found
-        report(f"the rotation that began {rotation.began} is continued")
+    course = begin_or_resume(
+        installation,
+        lambda: _start(installation),
+        lambda it: installation.configured() == installation.deployed() == Keys(it.new),
+        report,
+    )
+    rotation = course.rotation
     stages = stages_of(rotation)
-    at, waited = _stage(installation.configured(), stages), 0
+    at, waited = position(installation.configured(), stages, TOKENS), 0
     for number in walk(stages, at, installation.configure, installation.deploy):
         if number == SIGNED:
             waited = installation.drain()
     installation.prove(rotation.old, rotation.new)
     installation.end()
-    return RotatedTokens(rotation.began, found is not None, waited)
+    return RotatedTokens(rotation.began, course.resumed, waited)
+
+
+def _start(installation: SigningInstallation) -> Rotation:
+    configured = installation.configured()
+    if configured.accepted or configured != installation.deployed():
+        raise UserError(
+            "The configured keys of tokens are not the deployed ones alone",
+            "jwtSecret was changed, acceptedJwtSecrets is set, or this configuration is older than the deployment (is it in git?): a "
+            "rotation from here would leave running tasks without a key. Nothing was changed. Set what is deployed, or "
+            "deploy what is set, which ends those tasks, without acceptedJwtSecrets:",
+            "./aerodrome up",
+        )
+    return Rotation.begin(configured.signing, installation.make())
 
 
 def stages_of(rotation: Rotation) -> list[Keys]:
@@ -111,25 +108,3 @@ def stages_of(rotation: Rotation) -> list[Keys]:
     old, new = rotation.old, rotation.new
     both = (old, new)
     return [Keys(old), Keys(old, both), Keys(new, both), Keys(new)]
-
-
-def _unfinished(installation: SigningInstallation) -> Rotation | None:
-    """The rotation to go on with. One of another day of which only the record is left is none: a fresh checkout has the
-    configuration of the last deployment, which was a part of it."""
-    rotation = installation.under_way()
-    if rotation is None or rotation.began.startswith(installation.today().isoformat()):
-        return rotation
-    ended = installation.configured() == installation.deployed() == Keys(rotation.new)
-    return None if ended else rotation
-
-
-def _stage(keys: Keys, stages: list[Keys]) -> int:
-    try:
-        return stages.index(keys)
-    except ValueError:
-        raise UserError(
-            "jwtSecret was changed while its rotation was under way",
-            "It and acceptedJwtSecrets are not what the rotation has set. Nothing was changed. Set them back to what they were, "
-            "which is in the configuration's history, or give the rotation up, which leaves what is configured:",
-            "./aerodrome config rm rotation:jwt",
-        ) from None

@@ -13,6 +13,8 @@ from wait_for_schema import INTERVAL, libpq_url
 
 ADMIN = "ADMIN_CONNECTION"
 PASSWORD = "DATABASE_PASSWORD"
+SECOND_USER = "SECOND_USER"
+SECOND_PASSWORD = "SECOND_PASSWORD"
 WAIT_SECONDS = "WAIT_SECONDS"
 
 CONNECTIONS = 40
@@ -62,23 +64,34 @@ def connect(url: str, patience: float) -> Any:
             return connection
 
 
-def create(connection: Any, name: str, password: str) -> list[str]:
-    """The user with this password, and its database, closed to everybody else. What was made."""
+def set_password(cursor: Any, name: str, password: str, connections: int) -> None:
+    """The user may log in with this password, so often at a time; with an empty one, not at all."""
     from psycopg2 import sql
     from psycopg2.extensions import encrypt_password
 
-    named = sql.Identifier(name)
     # Hashed here, so that no log of the server can hold it.
-    verifier = encrypt_password(password, name, connection, "scram-sha-256")
+    verifier = (
+        encrypt_password(password, name, cursor.connection, "scram-sha-256") if password else None
+    )
+    cursor.execute(
+        sql.SQL("alter role {} with login connection limit %s password %s").format(
+            sql.Identifier(name)
+        ),
+        (connections, verifier),
+    )
+
+
+def create(connection: Any, name: str, password: str) -> list[str]:
+    """The user with this password, and its database, closed to everybody else. What was made."""
+    from psycopg2 import sql
+
+    named = sql.Identifier(name)
     made = []
     with connection.cursor() as cursor:
         if not exists(cursor, ROLES, name):
             cursor.execute(sql.SQL("create role {}").format(named))
             made.append("user")
-        cursor.execute(
-            sql.SQL("alter role {} with login connection limit %s password %s").format(named),
-            (CONNECTIONS, verifier),
-        )
+        set_password(cursor, name, password, CONNECTIONS)
         _join(cursor, name)
         if not exists(cursor, DATABASES, name):
             # template1 can not be copied while anybody is connected to it; nobody can be to template0.
@@ -110,8 +123,8 @@ def _close(cursor: Any) -> None:
         cursor.execute(closed.format(sql.Identifier(database)))
 
 
-def drop(connection: Any, name: str) -> list[str]:
-    """The database with everybody who is still connected, then its user. What was dropped."""
+def drop(connection: Any, name: str, second: str = "") -> list[str]:
+    """The database with everybody who is still connected, then its users. What was dropped."""
     from psycopg2 import sql
 
     named = sql.Identifier(name)
@@ -126,6 +139,9 @@ def drop(connection: Any, name: str) -> list[str]:
                 cursor.execute(sql.SQL("alter database {} with is_template false").format(named))
             cursor.execute(sql.SQL("drop database {} with (force)").format(named))
             dropped.append("database")
+        if second and exists(cursor, ROLES, second):
+            cursor.execute(sql.SQL("drop role {}").format(sql.Identifier(second)))
+            dropped.append("second user")
         if user:
             cursor.execute(sql.SQL("drop role {}").format(named))
             dropped.append("user")
@@ -135,15 +151,21 @@ def drop(connection: Any, name: str) -> list[str]:
 def main(arguments: list[str]) -> int:
     """`branch_database.py create|drop NAME`."""
     command, name = arguments
-    url = libpq_url(os.environ[ADMIN])
+    url, second = libpq_url(os.environ[ADMIN]), os.environ.get(SECOND_USER, "")
     connection = connect(url, float(os.environ[WAIT_SECONDS]))
     try:
         with connection.cursor() as cursor:
             cursor.execute("select pg_advisory_lock(%s)", (LOCK,))
         if command == "create":
             changed = create(connection, name, os.environ[PASSWORD])
+            if second:
+                import database_logins
+
+                changed += database_logins.settle(
+                    connection, name, second, os.environ[SECOND_PASSWORD], CONNECTIONS
+                )
         else:
-            changed = drop(connection, name)
+            changed = drop(connection, name, second)
     finally:
         connection.close()
     done = {"create": "made", "drop": "dropped"}[command]

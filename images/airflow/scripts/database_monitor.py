@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from branch_database import ROLES, exists
+from branch_database import ROLES, exists, set_password
 
 CONNECTIONS = 3
 """One asks; another may begin before the server has noticed that the first is gone."""
@@ -14,19 +14,13 @@ CONNECTIONS = 3
 def ensure(connection: Any, name: str, password: str) -> bool:
     """The user with this password, let into the database of the connection: into others only their owners are. Whether it is new."""
     from psycopg2 import sql
-    from psycopg2.extensions import encrypt_password
 
     named = sql.Identifier(name)
-    # Hashed here, so that no log of the server can hold it.
-    verifier = encrypt_password(password, name, connection, "scram-sha-256")
     with connection.cursor() as cursor:
         new = not exists(cursor, ROLES, name)
         if new:
             cursor.execute(sql.SQL("create role {}").format(named))
-        cursor.execute(
-            sql.SQL("alter role {} with login connection limit %s password %s").format(named),
-            (CONNECTIONS, verifier),
-        )
+        set_password(cursor, name, password, CONNECTIONS)
         # Not the narrower pg_read_all_stats: RDS lets its customer give away this one only.
         cursor.execute(sql.SQL("grant pg_monitor to {}").format(named))
         cursor.execute(_on_database("grant connect on database {} to {}", connection, named))

@@ -238,6 +238,21 @@ def ensure_results(name: str, password: str) -> list[str]:
         connection.close()
 
 
+def settle_logins(owner: str, password: str, second: str, second_password: str) -> list[str]:
+    """The users by whom Airflow logs in; the one that this very Job came by keeps its password. What was made."""
+    import database_logins
+    from branch_database import LOCK, connect, set_password
+
+    connection = connect(libpq_url(os.environ[CONNECTION]), 10)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_advisory_lock(%s)", (LOCK,))
+            set_password(cursor, owner, password, database_logins.UNLIMITED)
+        return database_logins.settle(connection, owner, second, second_password)
+    finally:
+        connection.close()
+
+
 def settle_monitor(name: str, password: str | None) -> str:
     """The user of the server's figures, or none where nobody asks for them; says what it did."""
     import database_monitor
@@ -300,6 +315,10 @@ def prepare(account: Account) -> int:
     if results := os.environ.get("RESULTS_DATABASE"):
         made = ensure_results(results, os.environ["RESULTS_PASSWORD"])
         say(f"{results}: {' and '.join(made) or 'nothing'} made")
+    if owner := os.environ.get("DATABASE_USER"):
+        passwords = (os.environ["DATABASE_PASSWORD"], os.environ["SECOND_PASSWORD"])
+        made = settle_logins(owner, passwords[0], os.environ["SECOND_USER"], passwords[1])
+        say(f"users of the database: {' and '.join(made) or 'nothing'} made")
     if monitor := os.environ.get("MONITOR_ROLE"):
         say(f"user {monitor}: {settle_monitor(monitor, os.environ.get('MONITOR_PASSWORD'))}")
     flush()

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from cli.app import app
 from cli.base import passphrase
-from tests.unit.cli.fakes import FakeSession
+from tests.unit.cli.fakes import FakeBackend, FakeSession
 
 Run = Callable[..., Result]
 
@@ -46,3 +46,15 @@ def run_json(run: Run) -> Callable[..., Any]:
         return json.loads(result.stdout)
 
     return invoke
+
+
+@pytest.fixture
+def deployed(run: Run, session: FakeSession) -> FakeBackend:
+    """An environment with its secrets, after an `up`."""
+    # Not above: it renders the chart, which few tests need.
+    from tests.unit.cli.installed import WithSecrets
+
+    session.fake_backend = session.fake_backends["sandbox"] = WithSecrets()
+    assert run("up", "--no-proof").exit_code == 0
+    session.fake_backend.calls.clear()
+    return session.fake_backend

@@ -16,34 +16,15 @@ from cli.base.values import Secret
 from cli.cloud.kubernetes import Object
 from cli.operations.rotation import encryption, fernet, token_installation
 from cli.stack import rotation
-from cli.stack.backends import Found
 from cli.stack.rotation import Rotation
-from infra.contract.secret_contents import SECRET_NAMES
+from infra.contract import database_logins
 from infra.contract.settings import SECRETS
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeAirflow, FakeBackend, FakeSession
+from tests.unit.cli.installed import Serving
 from tests.unit.cli.operations.rotation.conftest import Cluster
 
 RunJson = Callable[..., Any]
-
-
-class WithSecrets(FakeBackend):
-    """Its state has the Secrets of the chart."""
-
-    def resources(self) -> list[Found]:
-        made = [
-            Found("kubernetes:core/v1:Secret", name, f"urn::{name}", f"airflow/{name}")
-            for name in SECRET_NAMES.values()
-        ]
-        return [*super().resources(), *made] if self.there else []
-
-
-@pytest.fixture
-def deployed(run: Run, session: FakeSession) -> FakeBackend:
-    session.fake_backend = session.fake_backends["sandbox"] = WithSecrets()
-    assert run("up", "--no-proof").exit_code == 0
-    session.fake_backend.calls.clear()
-    return session.fake_backend
 
 
 class TestStatus:
@@ -321,8 +302,19 @@ class Everything(LoginSession):
         return Account(key=key, accepted=(key,), given=password, right=self.stuck or right)
 
 
+class Whole(Installed):
+    """It has an encrypted database, which lets in what is configured."""
+
+    def logs(self, selector: str, *, lines: int) -> list[str]:
+        serving = Serving(self.backend)
+        serving.made = [one for one in self.made if "LOGINS" in one.get("stringData", {})]
+        if "logins" in selector:
+            return serving.logs(selector, lines=lines)
+        return super().logs(selector, lines=lines)
+
+
 class TestAll:
-    """One after the other. The first two are at their last step, which is theirs to continue."""
+    """One after the other. The first three are at their last step, which is theirs to continue."""
 
     @pytest.fixture
     def session(self, folders: Path) -> Everything:
@@ -331,12 +323,19 @@ class TestAll:
     @pytest.fixture
     def begun(self, deployed: FakeBackend, session: Everything) -> FakeBackend:
         session.day = datetime.now(UTC).date()
-        session.fake_kubernetes = Installed(deployed)
+        session.fake_kubernetes = Whole(deployed)
         for which in (rotation.FERNET, rotation.TOKENS):
             key = f"aerodrome:{rotation.RENEWED[which]}"
             old, new = str(deployed.values[key].value), SECRETS[rotation.RENEWED[which]]()
             rotation.remember(deployed, which, Rotation.begin(old, new))
             deployed.set_config(key, new, secret=True)
+        key = "aerodrome:databasePassword"
+        old = database_logins.Logins.alone(str(deployed.values[key].value))
+        made = SECRETS["databasePassword"]()
+        new = old.with_idle(made).only(made)
+        rotation.remember(deployed, rotation.DATABASE, Rotation.begin(old.text(), new.text()))
+        deployed.set_config(key, made, secret=True)
+        deployed.set_config("aerodrome:databaseLogins", new.text(), secret=True)
         return deployed
 
     def secrets(self, backend: FakeBackend) -> dict[str, str]:
@@ -347,9 +346,11 @@ class TestAll:
         before = self.secrets(begun)
         done = run("secrets", "rotate", "all")
         assert done.exit_code == 0, done.output
-        assert begun.calls == ["up"] * 4
-        for number, key in enumerate(before, start=1):
-            assert f"{key} ({number} of 4)" in done.stderr
+        assert begun.calls == ["up"] * 5
+        for number, key in enumerate(rotation.RENEWED.values(), start=1):
+            left_out = key == rotation.RENEWED[rotation.MONITOR]
+            said = f"{key} stays as it is: Nobody" if left_out else f"{key} ({number} of 6)"
+            assert said in done.stderr
         assert "refuses one that the old key has signed" in done.stdout
         after = self.secrets(begun)
         assert [key for key in before if before[key] != after[key]] == [
@@ -370,7 +371,10 @@ class TestAll:
         begun.calls.clear()
         found = run_json("secrets", "rotate", "all")
         assert [one["secret"] for one in found["rotated"]] == ["adminPassword"]
-        assert (found["resumed"], found["before"]) == (True, ["fernet", "jwt", "api"])
+        assert (found["resumed"], found["before"]) == (
+            True,
+            ["fernet", "jwt", "database", "api"],
+        )
         assert begun.calls == ["up"]
         after = self.secrets(begun)
         assert [key for key in before if before[key] != after[key]] == ["adminPassword"]

@@ -47,15 +47,25 @@ class PgBouncer:
 
     def pools(self) -> list[dict[str, Any]]:
         """What its console says, over the socket as in the container."""
+        with self._console() as cursor:
+            cursor.execute("show pools")
+            names = [column.name for column in cursor.description or []]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def reload(self) -> None:
+        """Has it read its settings and its list of users anew."""
+        with self._console() as cursor:
+            cursor.execute("reload")
+
+    @contextmanager
+    def _console(self) -> "Iterator[psycopg2.extensions.cursor]":
         connection = psycopg2.connect(
             host=str(self.folder), port=self.port, user="pgbouncer", dbname="pgbouncer"
         )
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:
-                cursor.execute("show pools")
-                names = [column.name for column in cursor.description or []]
-                return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+                yield cursor
         finally:
             connection.close()
 

@@ -17,11 +17,13 @@ import psycopg2
 import psycopg2.extensions
 import pytest
 
+from tests.ports import free_port
 from tests.unit.images import postgresql
 from tests.unit.images.loading import SCRIPTS, script
 from tests.unit.images.postgresql import MASTER, MASTER_PASSWORD, Server
 
 NAME = "airflow_dev_x_012345"
+SECOND = f"{NAME}_second"
 SIBLING = "airflow_dev_y_543210"
 LONGEST = "airflow_" + "l" * 55
 PASSWORD = "branch's p@ss"
@@ -39,6 +41,7 @@ def rds(request: pytest.FixtureRequest) -> Iterator[Server]:
 def server(rds: Server) -> Iterator[Server]:
     """The server as it was made; what a test leaves is taken away."""
     yield rds
+    rds.superuser(f"drop role if exists {SECOND}")
     for name in (NAME, SIBLING, LONGEST):
         if _there(rds, name):
             rds.superuser(f"alter database {name} is_template false")
@@ -142,6 +145,74 @@ def test_making_it_again_changes_nothing(server: Server) -> None:
     before = state(server)
     assert make(server) == f"{NAME}: nothing made\n"
     assert state(server) == before
+
+
+class TestSecondUser:
+    """Whoever may make users can make one that acts as a branch's, and take its password away."""
+
+    @pytest.fixture(autouse=True)
+    def _named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert script("database_logins")
+        monkeypatch.setenv("SECOND_USER", SECOND)
+
+    def given(self, monkeypatch: pytest.MonkeyPatch, server: Server, *passwords: str) -> str:
+        first, second = passwords
+        monkeypatch.setenv("SECOND_PASSWORD", second)
+        return make(server, password=first)
+
+    def test_it_acts_as_the_first_in_its_database_alone(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        said = self.given(monkeypatch, server, "", PASSWORD)
+        assert said == f"{NAME}: user and database and second user made\n"
+        with session(server, SECOND, PASSWORD, NAME) as cursor:
+            cursor.execute("create table dag_run (id serial primary key)")
+            cursor.execute(
+                "select tableowner, session_user from pg_tables where tablename = 'dag_run'"
+            )
+            assert cursor.fetchone() == (NAME, SECOND)
+        assert "authentication failed" in refused(server, NAME, PASSWORD, NAME)
+        for other in (MASTER, "postgres", "template1"):
+            assert "permission denied" in refused(server, SECOND, PASSWORD, other)
+        before = state(server)
+        assert self.given(monkeypatch, server, "", PASSWORD) == f"{NAME}: nothing made\n"
+        assert state(server) == before
+
+    def test_without_a_password_it_is_not_made_and_not_let_in(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.given(monkeypatch, server, PASSWORD, "")
+        assert not server.superuser(f"select 1 from pg_roles where rolname = '{SECOND}'")
+        self.given(monkeypatch, server, PASSWORD, "a second")
+        self.given(monkeypatch, server, PASSWORD, "")
+        assert "authentication failed" in refused(server, SECOND, "a second", NAME)
+
+    def test_a_server_that_cannot_be_asked_is_no_refusal(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A pod that has just started may not be let out by its network yet."""
+        logins = script("database_logins")
+        url = server.url(NAME, "", MASTER).replace(IN_URL, "postgresql://")
+        away = url.replace(f":{server.port}/", f":{free_port()}/")
+        with pytest.raises(SystemExit, match=f"whether {NAME} may log in is not known") as failed:
+            logins.accepted(away, [(NAME, PASSWORD)], patience=0)
+        assert PASSWORD not in str(failed.value)
+        self.given(monkeypatch, server, PASSWORD, "")
+        found = logins.accepted(
+            server.url(NAME, "", NAME).replace(IN_URL, "postgresql://"),
+            [(NAME, PASSWORD), (NAME, "another"), (SECOND, PASSWORD)],
+        )
+        assert found == [True, False, False]
+
+    def test_it_goes_with_the_database(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = state(server)
+        self.given(monkeypatch, server, "", PASSWORD)
+        with session(server, SECOND, PASSWORD, NAME):
+            assert drop(server) == f"{NAME}: database and second user and user dropped\n"
+        assert drop(server) == f"{NAME}: nothing dropped\n"
+        assert state(server)[0] == before[0]
 
 
 def test_dropping_leaves_the_server_as_it_was(server: Server) -> None:

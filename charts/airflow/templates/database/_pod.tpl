@@ -24,6 +24,15 @@ containers:
       {{- end }}
       - name: POSTGRES_PASSWORD_FILE
         value: /run/secrets/database/password
+      {{- if .Values.secrets.logins }}
+      - name: POSTGRES_SECOND_USER
+        valueFrom:
+          secretKeyRef:
+            name: {{ .Values.secrets.logins }}
+            key: second-username
+      - name: POSTGRES_SECOND_PASSWORD_FILE
+        value: /run/secrets/database/second-password
+      {{- end }}
     ports:
       - name: postgresql
         containerPort: 5432
@@ -44,10 +53,13 @@ containers:
 volumes:
   - name: password
     secret:
-      secretName: {{ .Values.secrets.database }}
+      secretName: {{ .Values.secrets.logins | default .Values.secrets.database }}
       defaultMode: 0440
       items:
         - {key: password, path: password}
+        {{- if .Values.secrets.logins }}
+        - {key: second-password, path: second-password}
+        {{- end }}
   - name: sockets
     emptyDir: {}
   - name: tmp

@@ -27,6 +27,7 @@ metadata:
     {{- if include "airflow.celery.resultsDatabase" . }}{{ $reads = append $reads "celery" }}{{ end }}
     {{- if include "airflow.declared.readsConfig" . }}{{ $reads = append $reads "declared" }}{{ end }}
     {{- if and .Values.access .Values.secrets.access }}{{ $reads = append $reads "access" }}{{ end }}
+    {{- if include "airflow.logins.reads" . }}{{ $reads = append $reads "logins" }}{{ end }}
     {{- if include "airflow.monitor.reads" . }}{{ $reads = append $reads "monitor" }}{{ end }}
     {{- include "airflow.checksums" (dict "root" . "reads" $reads) | nindent 4 }}
     {{- with .Values.access }}
@@ -60,6 +61,7 @@ spec:
         {{- include "airflow.access.env" . | nindent 8 }}
         {{- include "airflow.extraEnv" (dict "root" . "options" .Values.migration) | nindent 8 }}
         {{- include "airflow.celery.resultsDatabase" . | nindent 8 }}
+        {{- include "airflow.logins.env" . | nindent 8 }}
         {{- include "airflow.monitor.env" . | nindent 8 }}
         # It writes a thousand rows of permissions, a line of log for each.
         - name: AIRFLOW__LOGGING__LOGGING_LEVEL

@@ -123,7 +123,7 @@ class TestClearText:
 
 
 def rollout(live: Live, which: str = "fernet") -> Rollout:
-    return Rollout(live, cast(DeploymentPlan, None), cast(Phases, None), which, which, ())
+    return Rollout(live, cast(DeploymentPlan, None), cast(Phases, None), which, (which,), ())
 
 
 class TestPodsOfBefore:
@@ -165,6 +165,28 @@ class TestPodsOfBefore:
         with pytest.raises(KitError, match="airflow-scheduler-before") as failed:
             rollout(live, "jwt").settle(print, seconds=0)
         assert "./aerodrome secrets rotate jwt" in failed.value.command
+
+    def test_pods_that_reach_the_database_through_pgbouncer_have_another_secret(
+        self, live: Live, cluster: Cluster
+    ) -> None:
+        """The migration Job goes past it, so a Deployment tells what they have read."""
+        notes = cluster.migration["spec"]["template"]["metadata"]["annotations"]
+        notes["checksum/database-secret"] = CHECKSUM
+        pooled = {"checksum/pgbouncer-secret": CHECKSUM}
+        template = {"metadata": {"annotations": pooled}}
+        cluster.workloads = [
+            {"metadata": {"name": "airflow-flower"}, "spec": {"template": {"metadata": {}}}},
+            {"metadata": {"name": "airflow-pgbouncer"}, "spec": {"template": template}},
+        ]
+        both = ("database", "pgbouncer")
+        it = Rollout(live, cast(DeploymentPlan, None), cast(Phases, None), "database", both, ())
+        cluster.pods = [pod("scheduler", ""), pod("backup", "")]
+        for one, key in zip(cluster.pods, both[::-1], strict=True):
+            one["metadata"]["annotations"] = {f"checksum/{key}-secret": CHECKSUM}
+        it.settle(print)
+        cluster.pods[0]["metadata"]["annotations"]["checksum/pgbouncer-secret"] = "before"
+        with pytest.raises(KitError, match="Pods of before do not end: airflow-scheduler-"):
+            it.settle(print, seconds=0)
 
 
 def test_the_secret_of_the_key_is_the_charts(live: Live, cluster: Cluster) -> None:

@@ -26,7 +26,7 @@ OLD, NEW = "old-0123456789abcdef0123456789abcdef", "new-0123456789abcdef01234567
 def installation(live: Live) -> TokenInstallation:
     live.backend.set_config("aerodrome:jwtSecret", OLD, secret=True)
     plan, phases = cast(DeploymentPlan, None), cast(Phases, None)
-    return TokenInstallation(Rollout(live, plan, phases, "jwt", "jwt", tokens.STEPS))
+    return TokenInstallation(Rollout(live, plan, phases, "jwt", ("jwt",), tokens.STEPS))
 
 
 def test_what_is_configured_is_read_back(installation: TokenInstallation, live: Live) -> None:

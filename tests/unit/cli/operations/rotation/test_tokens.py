@@ -5,8 +5,6 @@ step is followed by somebody who ends it. That Airflow signs and accepts so is i
 import json
 import os
 import signal
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from cli.base.errors import KitError, UserError
 from cli.operations.rotation import tokens
 from cli.operations.rotation.tokens import Keys
 from cli.stack.rotation import Rotation
-from tests.unit.cli.operations.rotation.test_fernet import in_a_process
+from tests.unit.cli.operations.rotation.on_disk import OnDisk, in_a_process
 
 OLD = "the-first-key-of-32-characters-or-more"
 STEPS = [
@@ -35,27 +33,8 @@ STEPS = [
 ]
 
 
-@dataclass
-class OnDisk:
-    """An environment whose configuration is a file: pods are keys, and tasks are the keys that have signed their tokens."""
-
-    file: Path
-    kill_at: int = 0
-    """The call at whose beginning the process dies; 0: none."""
-
-    calls: list[str] = field(default_factory=list)
-
-    def state(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.file.read_text())
-        return found
-
-    def write(self, **changes: Any) -> None:
-        self.file.write_text(json.dumps({**self.state(), **changes}))
-
-    def _called(self, name: str) -> None:
-        self.calls.append(name)
-        if len(self.calls) == self.kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+class Signed(OnDisk):
+    """Pods are keys, and tasks are the keys that have signed their tokens."""
 
     def _keys(self, which: str) -> Keys:
         signing, accepted = self.state()[which]
@@ -68,26 +47,17 @@ class OnDisk:
         return self._keys("deployed")
 
     def require_ready(self) -> None:
-        self._called("require_ready")
-
-    def under_way(self) -> Rotation | None:
-        self._called("under_way")
-        record = self.state().get("record")
-        return Rotation(**record) if record else None
-
-    def begin(self, begun: Rotation) -> None:
-        self._called("begin")
-        self.write(record=asdict(begun))
+        self.called("require_ready")
 
     def configure(self, keys: Keys) -> None:
-        self._called("configure")
+        self.called("configure")
         now = self.configured()
         changed = (keys.signing != now.signing) + (keys.accepted != now.accepted)
         assert changed == 1, "two values cannot be written at once"
         self.write(configured=[keys.signing, keys.accepted])
 
     def deploy(self, number: int) -> None:
-        self._called("deploy")
+        self.called("deploy")
         # In a rollout there are pods of before and pods of now: each signs, each is asked.
         pods = (self.deployed(), self.configured())
         held = {*self.state()["tasks"], *(keys.signing for keys in pods)}
@@ -97,40 +67,33 @@ class OnDisk:
         self.write(tasks=sorted(held), deployed=[now.signing, now.accepted])
 
     def drain(self) -> int:
-        self._called("drain")
+        self.called("drain")
         left = [key for key in self.state()["tasks"] if key == self.deployed().signing]
         count = len(self.state()["tasks"]) - len(left)
         self.write(tasks=left)
         return count
 
     def prove(self, old: str, new: str) -> None:
-        self._called("prove")
+        self.called("prove")
         if self.deployed() != Keys(new):
             raise KitError("not proved")
-
-    def end(self) -> None:
-        self._called("end")
-        self.write(record=None)
 
     def make(self) -> str:
         return os.urandom(24).hex()
 
-    def today(self) -> date:
-        return datetime.now(UTC).date()
-
 
 @pytest.fixture
-def installation(tmp_path: Path) -> OnDisk:
+def installation(tmp_path: Path) -> Signed:
     file = tmp_path / "state.json"
     file.write_text(json.dumps({"configured": [OLD, []], "deployed": [OLD, []], "tasks": [OLD]}))
-    return OnDisk(file)
+    return Signed(file)
 
 
-def rotated(installation: OnDisk) -> tokens.RotatedTokens:
+def rotated(installation: Signed) -> tokens.RotatedTokens:
     return tokens.rotate(installation, lambda _: None)
 
 
-def test_the_new_key_alone_is_left(installation: OnDisk) -> None:
+def test_the_new_key_alone_is_left(installation: Signed) -> None:
     done = rotated(installation)
     assert installation.calls == STEPS
     assert installation.configured() == installation.deployed() != Keys(OLD)
@@ -139,18 +102,18 @@ def test_the_new_key_alone_is_left(installation: OnDisk) -> None:
     assert (done.resumed, done.waited_for) == (False, 1)
 
 
-def test_killed_at_any_step_it_is_ended_by_the_next(installation: OnDisk) -> None:
+def test_killed_at_any_step_it_is_ended_by_the_next(installation: Signed) -> None:
     for step in range(1, len(STEPS) + 1):
         old = installation.configured()
-        killed = OnDisk(installation.file, kill_at=step)
+        killed = Signed(installation.file, kill_at=step)
         assert in_a_process(lambda it=killed: rotated(it)) == -signal.SIGKILL, STEPS[step - 1]
-        done = rotated(OnDisk(installation.file))
+        done = rotated(Signed(installation.file))
         assert installation.state()["record"] is None, STEPS[step - 1]
         assert installation.configured() == installation.deployed() != old
         assert done.resumed == (step > 3)
 
 
-def test_no_key_is_shown(installation: OnDisk) -> None:
+def test_no_key_is_shown(installation: Signed) -> None:
     rotation = Rotation.begin(OLD, "a-new-key-of-the-tokens-between-pods")
     shown = repr([rotation, tokens.stages_of(rotation)])
     assert OLD not in shown
@@ -165,7 +128,7 @@ class TestRefused:
         [["another-key-than-the-configured-one", []], [OLD, [OLD, "one-that-a-rotation-has-made"]]],
     )
     def test_a_configuration_that_is_not_the_deployed_one(
-        self, installation: OnDisk, deployed: list[Any]
+        self, installation: Signed, deployed: list[Any]
     ) -> None:
         installation.write(deployed=deployed)
         before = installation.state()
@@ -173,14 +136,14 @@ class TestRefused:
             rotated(installation)
         assert installation.state() == before
 
-    def test_accepted_keys_that_no_rotation_has_set(self, installation: OnDisk) -> None:
+    def test_accepted_keys_that_no_rotation_has_set(self, installation: Signed) -> None:
         both = [OLD, [OLD, "one-that-somebody-has-set-by-hand"]]
         installation.write(configured=both, deployed=both)
         with pytest.raises(UserError, match="not the deployed ones alone"):
             rotated(installation)
 
-    def test_a_key_that_somebody_has_set_meanwhile(self, installation: OnDisk) -> None:
-        killed = OnDisk(installation.file, kill_at=6)
+    def test_a_key_that_somebody_has_set_meanwhile(self, installation: Signed) -> None:
+        killed = Signed(installation.file, kill_at=6)
         assert in_a_process(lambda: rotated(killed)) == -signal.SIGKILL
         installation.write(configured=[installation.make(), []])
         before = installation.state()
@@ -191,13 +154,12 @@ class TestRefused:
 
 @pytest.mark.parametrize("days", [0, 90])
 def test_a_record_that_came_back_with_an_old_configuration_is_no_rotation(
-    installation: OnDisk, days: int
+    installation: Signed, days: int
 ) -> None:
-    killed = OnDisk(installation.file, kill_at=len(STEPS))
+    killed = Signed(installation.file, kill_at=len(STEPS))
     assert in_a_process(lambda: rotated(killed)) == -signal.SIGKILL
-    record, keys = installation.state()["record"], installation.configured()
-    began = datetime.now(UTC) - timedelta(days=days)
-    installation.write(record={**record, "began": began.strftime("%Y-%m-%dT%H:%M:%SZ")})
+    keys = installation.configured()
+    installation.age_record(days)
     done = rotated(installation)
     assert done.resumed == (days == 0)
     assert (installation.configured() == keys) == (days == 0)

@@ -1,0 +1,22 @@
+"""Which rotations an environment has no use for, or cannot go through while Airflow works."""
+
+from typing import Final
+
+from cli.base.settings import qualified
+from cli.operations.live import Live
+from cli.stack import rotation
+from infra.contract.metrics import MonitoringScope
+
+RDS: Final = "rds"
+
+
+def hindrance(live: Live, which: str) -> str:
+    """Why this one cannot be made; empty if it can."""
+    plain = live.backend.plain()
+    if which == rotation.DATABASE and plain.get(qualified("database")) == RDS and not live.shared:
+        return "RDS gives its customer one user that may own the database, and no second one can act as it."
+    if which == rotation.MONITOR:
+        scope = MonitoringScope(plain.get(qualified("monitoring"), MonitoringScope.none))
+        if live.shared or not scope.with_metrics:
+            return "Nobody asks its PostgreSQL for figures: that is a part of an environment's metrics."
+    return ""

@@ -1,0 +1,84 @@
+"""Who may log in to the database: the setting that a rotation leaves behind."""
+
+import json
+
+import pytest
+
+from infra.contract import database_logins, secret_contents
+from infra.contract.configuration import SettingsError, load
+from infra.contract.database_logins import Logins
+from infra.contract.naming import Names
+from tests.unit.infra.contract.test_settings import MINIMAL, SECRETS, full
+
+OWN = SECRETS["databasePassword"]
+NEW = "another-password-of-the-database"
+
+
+def problems(text: str, **settings: str) -> list[str]:
+    secret = [f"aerodrome:{key}" for key in (*SECRETS, "databaseLogins")]
+    try:
+        load(full(**MINIMAL, databaseLogins=text, **settings), secret)
+    except SettingsError as error:
+        return list(error.problems)
+    return []
+
+
+def test_the_password_must_be_among_them() -> None:
+    both = Logins.alone(OWN).with_idle(NEW)
+    assert problems(both.text()) == []
+    assert problems(both.only(OWN).text()) == []
+    (text,) = problems(both.only(NEW).text())
+    assert "databasePassword is none of aerodrome:databaseLogins" in text
+    assert "./aerodrome secrets rotate database" in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "no json",
+        "[]",
+        "null",
+        '{"first": "a-password-of-many"}',
+        '{"mark": "a"}',
+        '{"first": "short", "mark": "a"}',
+        '{"first": 12345678901234, "mark": "a"}',
+        '{"first": "a-password-of-many", "mark": "a", "third": "b"}',
+    ],
+)
+def test_what_no_rotation_has_set_is_refused_and_not_repeated(text: str) -> None:
+    assert database_logins.check(text) == "must be as `secrets rotate database` has set it"
+
+
+def test_rds_has_one_user() -> None:
+    text = Logins.alone(OWN).text()
+    (problem,) = problems(text, database="rds", databaseStorageGb="20")
+    assert "RDS has one user" in problem
+
+
+def test_the_mark_stays_in_rotations_and_follows_a_password_that_is_set_by_hand() -> None:
+    first = Logins.alone(OWN)
+    second = first.with_idle(NEW).only(NEW)
+    third = second.with_idle("a-third-password").only("a-third-password")
+    assert (third.first, third.second) == ("a-third-password", "")
+    assert first.mark == second.mark == third.mark != Logins.alone(NEW).mark
+    assert OWN not in first.mark
+
+
+def test_the_text_is_read_as_it_was_written() -> None:
+    both = Logins.alone(OWN).with_idle(NEW)
+    assert database_logins.of(NEW, both.text()) == both
+    assert database_logins.of(OWN, "") == Logins.alone(OWN)
+    assert set(json.loads(both.text())) == {"first", "second", "mark"}
+
+
+def test_names_have_room_in_postgresql() -> None:
+    """It cuts off what is beyond 63 characters."""
+    longest = Names("e" * 40, shared=True)
+    assert len(longest.second_user) <= len(longest.results_database) <= 63
+    assert longest.second_user not in (longest.database, longest.results_database)
+
+
+def test_a_url_has_the_user_by_whom_airflow_logs_in() -> None:
+    url = secret_contents.sqlalchemy_url("server", "airflow", "a/b", user="airflow_second")
+    assert url == "postgresql+psycopg2://airflow_second:a%2Fb@server:5432/airflow"
