@@ -82,8 +82,8 @@ class Measurement:
 
     name: str
     kind: str
-    """`counter`: the number of events since the point before. `gauge`: a level. `timing`: in milliseconds. `runs`: of a
-    minute. `node`: of a node's kubelet. `server`, `database`: of PostgreSQL.
+    """`counter`: the number of events since the point before. `gauge`: a level. `timing`: in milliseconds. `runs`: of five
+    seconds. `node`: of a node's kubelet. `server`, `database`: of PostgreSQL.
     `certificate`: in seconds. `pods`: all of a component. Their fields: `FIELDS`."""
     tags: tuple[str, ...]
     doc: str
@@ -171,7 +171,7 @@ AIRFLOW: Final = (
 """What dashboards and alerts go by. Airflow sends more, named alike: `airflow_` and Airflow's own name with `_` for `.`."""
 
 RUNS_ENDED: Final = Measurement(
-    "airflow_dagrun_ended", "runs", ("dag_id",), "Runs that ended in a minute."
+    "airflow_dagrun_ended", "runs", ("dag_id",), "Runs that ended, each five seconds."
 )
 """Made by continuous queries of `airflow_dagrun_duration_*`: InfluxQL cannot ask two measurements for one answer."""
 
