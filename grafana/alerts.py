@@ -13,6 +13,12 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 FAILED_RUNS: Final = 3
 """In a row."""
 
+_STEP: Final = "5s"
+"""How finely the order of runs is known: that of the continuous queries, and of what Telegraf counts together."""
+
+_SUCCESS: Final = 1_000_000
+"""More failures than end in some steps of time."""
+
 CERTIFICATE_DAYS: Final = 14
 """Those that renew themselves have done so a month before the end."""
 
@@ -74,13 +80,23 @@ def _heartbeats() -> str:
 
 
 def _failed_in_a_row() -> str:
-    # 1 for a minute in which runs only failed, 0 for one in which one succeeded: the mean of the last ones is 1 if all failed.
+    """How many of a DAG's last runs failed, up to the number that matters or more; far below zero after a success.
+
+    Each step of time has the number of runs that failed in it, or a success. Of the last one, two, ... steps the sum is that of
+    failures, unless one of them has a success: the longest row is the greatest sum. Each step that is there has a run, so
+    that no more steps are needed than runs.
+    """
     outcomes = [
-        select('"failed" * 0 + 1 AS "bad"', ENDED),
-        select('"success" * 0 AS "bad"', ENDED),
+        select('"failed" AS "runs"', ENDED),
+        select(f'"success" * 0 - {_SUCCESS} AS "runs"', ENDED),
     ]
-    fields = f'moving_average(min("bad"), {FAILED_RUNS}) AS "streak"'
-    return outer(fields, outcomes, by=_DAG, every="1m")
+    sums = ['min("runs")'] + [
+        f'moving_average(min("runs"), {steps}) * {steps}' for steps in range(2, FAILED_RUNS + 1)
+    ]
+    lasts = [outer(f'{one} AS "runs"', outcomes, by=_DAG, every=_STEP) for one in sums]
+    greatest = outer('max("runs") AS "most"', lasts, by=_DAG, every=_STEP)
+    # One row for each DAG: InfluxDB answers with no more than some, and a week has many.
+    return outer('last("most") AS "streak"', [greatest], by=_DAG)
 
 
 ALERTS: Final = (
@@ -104,7 +120,7 @@ ALERTS: Final = (
         _failed_in_a_row(),
         7 * DAY,
         "gt",
-        0.99,
+        FAILED_RUNS - 0.5,
         "0s",
     ),
     Alert(

@@ -3,15 +3,22 @@
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana.boards.infrastructure import by_database
-from grafana.influxql import INTERVAL, select
+from grafana.influxql import INTERVAL, outer, select
 from grafana.panels import BYTES, MILLISECONDS, Line, board, graph, rows
-from infra.contract.metrics import ENVIRONMENT_TAG
+from infra.contract.metrics import ENVIRONMENT_TAG, PODS
 
 _BY = (ENVIRONMENT_TAG,)
 
 
 def _over_time(fields: str, name: str) -> list[Line]:
     return [Line(select(fields, name, by=_BY, every=INTERVAL), f"$tag_{ENVIRONMENT_TAG}")]
+
+
+def _pods(mean: str) -> list[Line]:
+    """Of all components together."""
+    each = select(f'{mean} AS "mean"', PODS.name, by=(*_BY, *PODS.tags), every=INTERVAL)
+    query = outer('sum("mean") AS "value"', [each], by=_BY, every=INTERVAL)
+    return [Line(query, f"$tag_{ENVIRONMENT_TAG}")]
 
 
 def dashboard() -> Dashboard:
@@ -40,6 +47,23 @@ def dashboard() -> Dashboard:
             graph(
                 "Scheduler's heartbeats",
                 _over_time('sum("value") AS "heartbeats"', "airflow_scheduler_heartbeat"),
+            )
+        )
+        .with_panel(
+            graph("Processors in use", _pods('mean("cpu_usage_nanocores_sum") / 1000000000'))
+        )
+        .with_panel(
+            graph("Memory in use", _pods('mean("memory_working_set_bytes_sum")'), unit=BYTES)
+        )
+        .with_panel(
+            graph(
+                "Tasks' pods killed for their memory",
+                _over_time('sum("value") AS "pods"', "airflow_pod_oom_killed"),
+            )
+        )
+        .with_panel(
+            graph(
+                "Tasks' pods evicted", _over_time('sum("value") AS "pods"', "airflow_pod_evicted")
             )
         )
         .with_panel(graph("Lines of logs", _over_time('sum("value") AS "lines"', "logs_arrived")))

@@ -82,9 +82,9 @@ class Measurement:
 
     name: str
     kind: str
-    """`counter`: the number of events since the point before. `gauge`: a level. `timing`: in milliseconds. `runs`: of a
-    minute. `node`: of a node's kubelet. `server`, `database`: of PostgreSQL.
-    `certificate`: in seconds. Their fields: `FIELDS`."""
+    """`counter`: the number of events since the point before. `gauge`: a level. `timing`: in milliseconds. `runs`: of five
+    seconds. `node`: of a node's kubelet. `server`, `database`: of PostgreSQL.
+    `certificate`: in seconds. `pods`: all of a component. Their fields: `FIELDS`."""
     tags: tuple[str, ...]
     doc: str
 
@@ -114,8 +114,16 @@ FIELDS: Final = {
     "server": ("connections", "connection_limit"),
     "database": ("connections", "connection_limit", "size_bytes"),
     "certificate": ("expiry",),
+    "pods": (
+        "cpu_usage_nanocores_sum",
+        "memory_working_set_bytes_sum",
+        "memory_working_set_bytes_max",
+        "restarts_sum",
+        "oom_killed_sum",
+        "evicted_sum",
+    ),
 }
-"""What points of a kind have; a node's have more, which nothing asks for."""
+"""What points of a kind have; a node's and those of pods have more, which nothing asks for."""
 
 _TASK = ("dag_id", "task_id")
 _EXECUTOR = ("executor_class_name",)
@@ -156,16 +164,24 @@ AIRFLOW: Final = (
     Measurement(
         "airflow_scheduler_tasks_starving", "gauge", (), "Tasks for which no pool has a slot."
     ),
+    Measurement("airflow_pod_start", "timing", (), "From a task's pod's creation to its start."),
+    Measurement("airflow_pod_oom_killed", "counter", (), "Tasks' pods killed for their memory."),
+    Measurement("airflow_pod_evicted", "counter", (), "Tasks' pods that Kubernetes took away."),
 )
 """What dashboards and alerts go by. Airflow sends more, named alike: `airflow_` and Airflow's own name with `_` for `.`."""
 
 RUNS_ENDED: Final = Measurement(
-    "airflow_dagrun_ended", "runs", ("dag_id",), "Runs that ended in a minute."
+    "airflow_dagrun_ended", "runs", ("dag_id",), "Runs that ended, each five seconds."
 )
 """Made by continuous queries of `airflow_dagrun_duration_*`: InfluxQL cannot ask two measurements for one answer."""
 
 NODE: Final = Measurement("kubernetes_node", "node", ("node_name",), "A node's figures.")
 """The kubelets'. Without `ENVIRONMENT_TAG`."""
+
+PODS: Final = Measurement(
+    "kubernetes_pods", "pods", ("component",), "Airflow's pods of one component together."
+)
+"""No names of pods: tasks have other ones each time."""
 
 LOGS_ARRIVED: Final = Measurement(
     "logs_arrived", "counter", (), "Lines of logs that Elasticsearch has, and had not before."
@@ -189,6 +205,7 @@ ALL: Final = (
     RUNS_ENDED,
     LOGS_ARRIVED,
     NODE,
+    PODS,
     POSTGRESQL,
     POSTGRESQL_DATABASE,
     CERTIFICATE,

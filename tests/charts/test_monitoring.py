@@ -179,10 +179,10 @@ def test_passwords_are_files_and_only_of_who_needs_them() -> None:
     assert "Secret" not in found.kinds()
 
 
-def test_telegraf_may_ask_kubelets_for_figures_and_for_nothing_else() -> None:
+def test_telegraf_may_ask_for_figures_and_pods_and_for_nothing_else() -> None:
     role = rendered().find("ClusterRole", f"{metrics.NAMESPACE}-{metrics.STATSD_SERVICE}")
     assert [(rule["resources"], rule["verbs"]) for rule in role["rules"]] == [
-        (["nodes"], ["list"]),
+        (["nodes", "pods"], ["list"]),
         (["nodes/stats", "nodes/pods"], ["get"]),
     ]
     influxdb = dict(rendered().pod_specs())[metrics.INFLUXDB_SERVICE]

@@ -11,6 +11,7 @@
 - A pod that is deleted before it has started is started again, without using up a try.
 - A pod that no node takes goes when its task is no longer to run: somebody has marked its run, or has deleted it.
 - With a warm pool (`warm_pool.py`), a task gets a pod that waits for it, where one fits.
+- How long pods take to start, and that one was killed for its memory or evicted, is sent as metrics (`pod_figures.py`).
 - While the API server does not answer, the scheduler goes on. Airflow's own ends, or asks without a pause.
 """
 
@@ -30,6 +31,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pod_figures
 import pod_reasons
 import warm_pool
 from airflow.configuration import conf
@@ -84,6 +86,7 @@ class Watcher(kubernetes_executor_utils.KubernetesJobWatcher):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._reported: set[tuple[str, str]] = set()
+        self._figures = pod_figures.Figures()
 
     def process_status(
         self,
@@ -95,6 +98,11 @@ class Watcher(kubernetes_executor_utils.KubernetesJobWatcher):
         event: Any,
     ) -> None:
         """One event of a pod."""
+        for name, duration in self._figures.of(event):
+            if duration is None:
+                kubernetes_executor_utils.Stats.incr(name)
+            else:
+                kubernetes_executor_utils.Stats.timing(name, duration)
         pod = event["raw_object"]
         metadata = pod.get("metadata", {})
         going = bool(metadata.get("deletionTimestamp"))

@@ -1,7 +1,8 @@
 """Each alert fires and resolves, by the rule of the committed file, on a real InfluxDB."""
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -106,14 +107,50 @@ def test_a_dag_that_fails_in_a_row(
     assert [number for number, when in times.items() if found[when]] == firing
 
 
-def test_a_success_in_the_same_minute_counts_more_than_a_failure(pipeline: Pipeline) -> None:
+def ended_at(points: Points, dag: str, outcomes: Mapping[int, str]) -> None:
+    """Runs that end in a step of five seconds of their own, or several in the same."""
+    for second, several in outcomes.items():
+        for kind, sign in (("success", "+"), ("failed", "-")):
+            if sign in several:
+                durations = [4000.0] * several.count(sign)
+                tags = {"dag_id": dag, "run_type": "manual", "environment": "runs"}
+                points.add(f"airflow_dagrun_duration_{kind}", START + second, *durations, **tags)
+
+
+@pytest.mark.parametrize(
+    ("dag", "outcomes", "fires"),
+    [
+        # Runs count, however many of them end in a minute, or in the same seconds.
+        ("one minute", {0: "-", 20: "-", 40: "-"}, True),
+        ("at once", {0: "---"}, True),
+        ("two at once", {0: "--", 600: "-"}, True),
+        ("two of two", {0: "-", 20: "-"}, False),
+        ("success first", {0: "+", 10: "-", 20: "-", 30: "-"}, True),
+        ("two after success", {0: "---", 10: "+", 20: "-", 30: "-"}, False),
+        ("success last", {0: "-", 10: "-", 20: "-", 30: "+"}, False),
+        ("many, then success", {0: "-" * 50, 10: "+"}, False),
+        ("successes, then many", {0: "+" * 50, 10: "-" * 3}, True),
+        # Nobody knows which was first.
+        ("in the same seconds", {0: "--", 10: "+-"}, False),
+        ("after the same seconds", {0: "+-", 10: "--"}, False),
+        ("enough after the same seconds", {0: "+-", 10: "--", 20: "-"}, True),
+    ],
+)
+def test_runs_count_and_not_the_minutes_in_which_they_end(
+    pipeline: Pipeline, dag: str, outcomes: Mapping[int, str], fires: bool
+) -> None:
     points = Points()
-    ended(points, "mixed", "----")
-    ended(points, "mixed", "   +")
+    ended_at(points, dag, outcomes)
     points.write(pipeline)
-    fails = rule("dag-fails-in-a-row")
-    found = history(fails, pipeline, minutes(35, 45), dag_id="mixed", environment="runs")
-    assert list(found.values()) == [True, False]
+    found = history(rule("dag-fails-in-a-row"), pipeline, minutes(15), dag_id=dag)
+    assert list(found.values()) == [fires]
+
+
+def test_the_steps_of_time_are_those_of_the_continuous_queries(pipeline: Pipeline) -> None:
+    step = re.compile(r"GROUP BY time\((\w+)\)")
+    rows = pipeline.ask("SHOW CONTINUOUS QUERIES", metrics.ADMIN)
+    made = {step.findall(row["query"])[0] for row in rows if row["name"].startswith("runs_")}
+    assert made == set(step.findall(rule("dag-fails-in-a-row").parts["A"]["model"]["query"]))
 
 
 def test_the_same_dag_of_another_environment_is_another(pipeline: Pipeline) -> None:

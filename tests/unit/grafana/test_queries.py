@@ -50,6 +50,7 @@ def data() -> Points:
         for when in (BASE + 100, BASE + 200):
             values = (number * 5 * 10**8, number * GIB, 3 * GIB, number * 20 * GIB, 50 * GIB)
             points.add("kubernetes_node", when, *values, node_name=node)
+    _pods(points)
     for environment, lines in ((DEV, 40), (FEATURE, 7)):
         points.every(600, "logs_arrived", range(BASE, BASE + 1800), lines, environment=environment)
     for when, days in ((BASE + 100, 12), (BASE + 200, 90)):
@@ -78,6 +79,25 @@ def _levels(points: Points) -> None:
                 value + 100,
                 pool_name="default pool",
                 environment=DEV,
+            )
+
+
+def _pods(points: Points) -> None:
+    for when, ms in ((BASE + 10, (1000, 3000)), (BASE + 20, (2000,))):
+        points.add("airflow_pod_start", when, *ms, environment=DEV)
+    points.add("airflow_pod_start", BASE + 30, 9000, environment="elsewhere")
+    for what, count in (("oom_killed", 2), ("evicted", 1)):
+        for when in (BASE + 40, BASE + 1600):
+            points.add(f"airflow_pod_{what}", when, count, environment=DEV)
+    for component, cores, environment in (
+        ("scheduler", 1, DEV),
+        ("worker", 3, DEV),
+        ("worker", 2, FEATURE),
+    ):
+        for when, share in ((BASE + 100, 1), (BASE + 130, 3)):
+            values = (cores * share * 10**9, cores * GIB, GIB * share, share, 2, 0)
+            points.add(
+                "kubernetes_pods", when, *values, environment=environment, component=component
             )
 
 
@@ -168,6 +188,28 @@ EXPECTED: dict[str, dict[str, Found]] = {
             "etl, load it": {"tries": 4, "mean": 1750, "longest": 4000},
             "re.port/größe, t": {"tries": 3, "mean": 60, "longest": 70},
         },
+        "From creation to start of tasks' pods": {"mean": 2000, "longest": 3000},
+        "Tasks' pods that were lost": {"killed for their memory": 4, "evicted": 2},
+        "Processors in use": {
+            f"{DEV}: scheduler": 2,
+            f"{DEV}: worker": 6,
+            f"{FEATURE}: worker": 4,
+        },
+        "Memory in use": {
+            f"{DEV}: scheduler": GIB,
+            f"{DEV}: worker": 3 * GIB,
+            f"{FEATURE}: worker": 2 * GIB,
+        },
+        "Memory of a container, the most": {
+            f"{DEV}: scheduler": 3 * GIB,
+            f"{DEV}: worker": 3 * GIB,
+            f"{FEATURE}: worker": 3 * GIB,
+        },
+        "Containers started again, killed for their memory, evicted": {
+            f"{what}, {who}": value
+            for who in (f"{DEV}: scheduler", f"{DEV}: worker", f"{FEATURE}: worker")
+            for what, value in (("restarts", 3), ("killed for their memory", 2), ("evicted", 0))
+        },
     },
     "infrastructure": {
         "Processors in use": {"node-a": 0.5, "node-b": 1},
@@ -185,6 +227,10 @@ EXPECTED: dict[str, dict[str, Found]] = {
         "Time that tasks ran": {DEV: 7000, FEATURE: 180},
         "Running tasks, the most": {DEV: 10},
         "Scheduler's heartbeats": {DEV: 720, FEATURE: 360, "elsewhere": 5040},
+        "Processors in use": {DEV: 8, FEATURE: 4},
+        "Memory in use": {DEV: 4 * GIB, FEATURE: 2 * GIB},
+        "Tasks' pods killed for their memory": {DEV: 4},
+        "Tasks' pods evicted": {DEV: 2},
         "Lines of logs": {DEV: 120, FEATURE: 21},
         "Size of databases": {"airflow": GIB, "airflow_x": GIB // 8},
         "Tries, and the time that they ran (ms)": {

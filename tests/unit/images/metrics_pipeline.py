@@ -12,6 +12,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ class Pipeline:
     folder: Path
     influxdb_port: int = field(default_factory=free_port)
     statsd_port: int = field(default_factory=free_port)
+    kubernetes: str = "https://127.0.0.1:1"
+    """The address of the API server, and of a node's kubelet. There is none, unless a test has one."""
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     @property
@@ -59,6 +62,7 @@ class Pipeline:
         """Writes what the chart renders, with the places of this machine."""
         values = merge(LEAST, {"telegraf": {"airflowSeconds": SECONDS, **telegraf}})
         chart = rendered(values)
+        account(self.folder)
         texts = {
             **chart.find("ConfigMap", metrics.INFLUXDB_SERVICE)["data"],
             **chart.find("ConfigMap", metrics.STATSD_SERVICE)["data"],
@@ -80,14 +84,22 @@ class Pipeline:
             ("127.0.0.1:8088", "127.0.0.1:0"),
             (f"http://{metrics.INFLUXDB_SERVICE}:8086", f"http://127.0.0.1:{self.influxdb_port}"),
             (f'":{metrics.STATSD_PORT}"', f'"127.0.0.1:{self.statsd_port}"'),
+            ("https://kubernetes.default.svc", self.kubernetes),
+            ("/var/run/secrets/kubernetes.io/serviceaccount", str(self.folder / "account")),
+            ('collection_offset = "5s"', 'collection_offset = "500ms"'),
         )
         for ours, this in here:
             text = text.replace(ours, this)
         # No test waits for half a minute.
-        for interval in (f"{NODE_SECONDS}s", "5m"):
-            text = text.replace(f'interval = "{interval}"', f'interval = "{SECONDS}s"')
-        # There is no Kubernetes to ask.
-        return text.replace('url = ""', 'url = "http://127.0.0.1:1"')
+        for kind, interval in product(("interval", "period"), (f"{NODE_SECONDS}s", "5m")):
+            text = text.replace(f'{kind} = "{interval}"', f'{kind} = "{SECONDS}s"')
+        # Without an address Telegraf looks for nodes, believes their certificates, and knows where its token is.
+        kubelet = (
+            f'url = "{self.kubernetes}"',
+            "insecure_skip_verify = true",
+            f'bearer_token = "{self.folder}/account/token"',
+        )
+        return text.replace('url = ""', "\n  ".join(kubelet))
 
     def set_up(self) -> None:
         """What the init container does."""
@@ -179,6 +191,25 @@ class Pipeline:
             time.sleep(0.05)
 
 
+def account(folder: Path) -> Path:
+    """What Kubernetes mounts for a service account, and `ca.key`, with which a server can show itself by `ca.crt`."""
+    made = folder / "account"
+    if not made.exists():
+        made.mkdir()
+        (made / "token").write_text("the account's token")
+        subprocess.run(
+            [
+                *("openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-subj", "/CN=kubernetes"),
+                *("-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", "2"),
+                *("-addext", "subjectAltName=IP:127.0.0.1"),
+                *("-keyout", str(made / "ca.key"), "-out", str(made / "ca.crt")),
+            ],
+            check=True,
+            capture_output=True,
+        )
+    return made
+
+
 def ask(api: str, query: str, login: tuple[str, str] | None) -> list[dict[str, Any]]:
     """One query to an InfluxDB. Refused if it does not let in."""
     words = urllib.parse.urlencode({"db": metrics.DATABASE, "q": query})
@@ -200,9 +231,11 @@ def ask(api: str, query: str, login: tuple[str, str] | None) -> list[dict[str, A
 
 
 @contextmanager
-def running(folder: Path, **telegraf: Any) -> Iterator[Pipeline]:
+def running(
+    folder: Path, kubernetes: str = Pipeline.kubernetes, **telegraf: Any
+) -> Iterator[Pipeline]:
     """Both run, set up as in the pods; with the chart's values for Telegraf."""
-    pipeline = Pipeline(folder)
+    pipeline = Pipeline(folder, kubernetes=kubernetes)
     pipeline.configure(**telegraf)
     pipeline.set_up()
     try:

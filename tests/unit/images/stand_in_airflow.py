@@ -5,8 +5,9 @@ import sys
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from tests.unit.images.loading import SCRIPTS
 
@@ -47,6 +48,20 @@ class Logged:
 
 class Queue(list[Watch]):
     put = list.append
+
+
+class Stats:
+    """Notes what would be sent."""
+
+    sent: ClassVar[list[tuple[str, timedelta | None]]] = []
+
+    @classmethod
+    def incr(cls, name: str) -> None:
+        cls.sent.append((name, None))
+
+    @classmethod
+    def timing(cls, name: str, duration: timedelta) -> None:
+        cls.sent.append((name, duration))
 
 
 class JobWatcher(Logged):
@@ -164,6 +179,7 @@ def modules() -> dict[str, ModuleType]:
         f"{upstream}.executors.kubernetes_executor_utils": {
             "KubernetesJobWatcher": JobWatcher,
             "AirflowKubernetesScheduler": PodMaker,
+            "Stats": Stats,
         },
         f"{upstream}.executors.kubernetes_executor_types": {
             "POD_REVOKED_KEY": "revoked",

@@ -30,8 +30,9 @@ FINISHED = "airflow_ti_finish"
 ALWAYS_SENT = [
     one
     for one in metrics.AIRFLOW
-    # A triggerer, a scheduled run and one that succeeds are not among what these tests start.
+    # A triggerer, a scheduled run, one that succeeds and pods are not among what these tests start.
     if not one.name.endswith(("triggerer_heartbeat", "schedule_delay", "duration_success"))
+    and not one.name.startswith("airflow_pod_")
 ]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from kubernetes import client
 
 from tests.unit.images.loading import script
-from tests.unit.images.stand_in_airflow import ApiException, Job, Results, installed
+from tests.unit.images.stand_in_airflow import ApiException, Job, Results, Stats, installed
 
 with installed():
     task_pods = script("task_pods")
@@ -325,6 +326,9 @@ WAITS = [
 ]
 
 
+BEGUN = {"startedAt": "2026-01-01T00:00:07Z"}
+
+
 class TestWatcher:
     def seen(self, *events: tuple[str, dict[str, Any]]) -> tuple[list[str], int]:
         """The states that are reported, and how many events upstream's watcher gets."""
@@ -360,6 +364,19 @@ class TestWatcher:
 
     def test_a_pod_that_has_ended_is_left_to_upstream(self) -> None:
         assert self.seen(("Succeeded", event("MODIFIED", going=True))) == ([], 1)
+
+    def test_figures_are_sent_once_whatever_becomes_of_the_pod(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent: list[tuple[str, timedelta | None]] = []
+        monkeypatch.setattr(Stats, "sent", sent)
+        running = event("MODIFIED", containerStatuses=[{"state": {"running": BEGUN}}])
+        killed = {"terminated": {**BEGUN, "reason": "OOMKilled"}}
+        ended = event("MODIFIED", containerStatuses=[{"state": killed}])
+        for one in (running, ended):
+            one["raw_object"]["metadata"] |= {"creationTimestamp": "2026-01-01T00:00:00Z"}
+        self.seen(("Running", running), ("Running", running), ("Failed", ended), ("Failed", ended))
+        assert sent == [("pod.start", timedelta(seconds=7)), ("pod.oom_killed", None)]
 
 
 def _queued(watcher: Any) -> list[Any]:

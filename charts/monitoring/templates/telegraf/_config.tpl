@@ -15,6 +15,7 @@ Counters and timings are those since the point before: a sum over time is exact,
   buffer_directory = "/var/lib/telegraf/buffer"
   omit_hostname = true
   quiet = true
+  skip_processors_after_aggregators = true
 
 [[secretstores.docker]]
   id = "passwords"
@@ -32,6 +33,8 @@ Counters and timings are those since the point before: a sum over time is exact,
   {{- end }}
   password = "@{passwords:writer}"
   timeout = "10s"
+  # Single pods and containers: each would be a series of its own. Their sums are stored.
+  namedrop = ["kubernetes_pod_*"]
 
 [[inputs.statsd]]
   interval = "{{ int .Values.telegraf.airflowSeconds }}s"
@@ -51,9 +54,13 @@ Counters and timings are those since the point before: a sum over time is exact,
   interval = "{{ int .Values.telegraf.nodeSeconds }}s"
   # No address: all nodes that the API knows. Their kubelets' certificates are of no authority that pods know.
   url = ""
-  # Those of pods would be new series with every task.
-  namepass = ["kubernetes_node"]
+  # In the middle of the time that the pods' sums are made of: once in each.
+  collection_offset = "5s"
+  namepass = ["kubernetes_node", "kubernetes_pod_container"]
+  label_include = ["aerodrome/environment", "app.kubernetes.io/component"]
+  label_exclude = []
 
+{{- include "monitoring.telegraf.pods" . }}
 {{- include "monitoring.telegraf.postgresql" . }}
 {{- include "monitoring.telegraf.certificates" . }}
 
