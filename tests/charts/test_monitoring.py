@@ -189,6 +189,21 @@ def test_telegraf_may_ask_for_figures_and_pods_and_for_nothing_else() -> None:
     assert influxdb["automountServiceAccountToken"] is False
 
 
+@pytest.mark.parametrize(
+    ("limit", "variables"),
+    [
+        ("512Mi", [{"name": "GOMEMLIMIT", "value": "341MiB"}]),
+        ("2Gi", [{"name": "GOMEMLIMIT", "value": "1365MiB"}]),
+        ("1G", None),
+    ],
+)
+def test_telegrafs_garbage_goes_before_its_pods_memory_is_full(limit: str, variables: Any) -> None:
+    resources = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": limit}}
+    chart = rendered(merge(LEAST, {"telegraf": {"resources": resources}}))
+    container = dict(chart.containers())[f"{metrics.STATSD_SERVICE}/telegraf"]
+    assert container.get("env") == variables
+
+
 def config(values: Object) -> Object:
     (text,) = rendered(values).find("ConfigMap", metrics.STATSD_SERVICE)["data"].values()
     return tomllib.loads(text)

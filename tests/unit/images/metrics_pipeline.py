@@ -48,6 +48,8 @@ class Pipeline:
     kubernetes: str = "https://127.0.0.1:1"
     """The address of the API server, and of a node's kubelet. There is none, unless a test has one."""
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    """Of Telegraf's container."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -63,6 +65,8 @@ class Pipeline:
         values = merge(LEAST, {"telegraf": {"airflowSeconds": SECONDS, **telegraf}})
         chart = rendered(values)
         account(self.folder)
+        container = dict(chart.containers())[f"{metrics.STATSD_SERVICE}/telegraf"]
+        self.variables = {one["name"]: one["value"] for one in container.get("env", ())}
         texts = {
             **chart.find("ConfigMap", metrics.INFLUXDB_SERVICE)["data"],
             **chart.find("ConfigMap", metrics.STATSD_SERVICE)["data"],
@@ -117,9 +121,14 @@ class Pipeline:
 
     def start(self, program: str) -> None:
         command = ["influxd"] if program == "influxd" else [program, "--config", "telegraf.conf"]
+        variables = self.variables if program == "telegraf" else {}
         with (self.folder / f"{program}.log").open("ab") as log:
             self.processes[program] = subprocess.Popen(
-                command, cwd=self.folder, env=self.environment, stdout=log, stderr=log
+                command,
+                cwd=self.folder,
+                env={**self.environment, **variables},
+                stdout=log,
+                stderr=log,
             )
         if program == "influxd":
             self._wait(lambda: self.status() == 204)
