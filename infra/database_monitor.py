@@ -11,8 +11,9 @@ from urllib.parse import quote
 import pulumi
 
 from infra.address import Address
-from infra.contract import metrics
+from infra.contract import metrics, pooling
 from infra.contract.metrics import MonitoringScope
+from infra.contract.naming import AIRFLOW
 from infra.contract.tenancy import Tenancy
 from infra.stack import Stack
 
@@ -32,10 +33,21 @@ def monitor_values() -> dict[str, Any]:
 
 def monitor_address(stack: Stack, server: Address) -> pulumi.Output[str]:
     """Where Telegraf finds the server, as libpq wants it; by way of Airflow's database, the only one that lets it in."""
-    login = f"{metrics.MONITOR}:{quote(stack.secrets.metrics_database_password, safe='')}"
     return pulumi.Output.all(server.host, server.tls).apply(
         lambda known: (
-            f"postgres://{login}@{known[0]}:{server.port}/{stack.names.database}"
+            f"postgres://{_login(stack)}@{known[0]}:{server.port}/{stack.names.database}"
             f"?sslmode={'require' if known[1] else 'prefer'}"
         )
     )
+
+
+def pooler_address(stack: Stack) -> Mapping[str, str]:
+    """Where Telegraf finds the console of PgBouncer, by the key of `MONITOR_SECRET`; nothing where there is none."""
+    if not stack.settings.pgbouncer:
+        return {}
+    host = f"{pooling.SERVICE}.{AIRFLOW}.svc.cluster.local:{pooling.PORT}"
+    return {metrics.POOLER_ADDRESS: f"postgres://{_login(stack)}@{host}/pgbouncer?sslmode=disable"}
+
+
+def _login(stack: Stack) -> str:
+    return f"{metrics.MONITOR}:{quote(stack.secrets.metrics_database_password, safe='')}"

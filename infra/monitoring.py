@@ -20,7 +20,7 @@ from infra.contract.metrics import MonitoringScope
 from infra.contract.naming import AIRFLOW, LABEL_BASE, LABEL_ENVIRONMENT
 from infra.contract.settings import Settings
 from infra.contract.sizes import ELASTICSEARCH_DISK_GB, INFLUXDB_DISK_GB, TELEGRAF_DISK_GB
-from infra.database_monitor import monitor_address
+from infra.database_monitor import monitor_address, pooler_address
 from infra.image import Image, ImageArgs
 from infra.isolation import NAMESPACE_LABELS
 from infra.registry import Registry, Repository
@@ -91,7 +91,10 @@ class Monitoring(pulumi.ComponentResource):
         needed: list[pulumi.Resource] = []
         if scope.with_metrics:
             passwords = _metrics_secret(stack)
-            database = {metrics.MONITOR_ADDRESS: monitor_address(stack, args.database)}
+            database: dict[str, pulumi.Input[str]] = {
+                metrics.MONITOR_ADDRESS: monitor_address(stack, args.database),
+                **pooler_address(stack),
+            }
             needed += [
                 self._secret(metrics.NAMESPACE, metrics.SECRET, passwords),
                 self._secret(metrics.NAMESPACE, metrics.MONITOR_SECRET, database),
@@ -240,6 +243,7 @@ def _metrics_values(
             "certificates": list(settings.certificates),
             "postgresql": {
                 "secret": metrics.MONITOR_SECRET,
+                "pgbouncer": settings.pgbouncer,
                 "secretChecksum": database_checksum,
             },
         },

@@ -10,8 +10,9 @@ from typing import Any
 import pulumi
 
 from infra.address import Address, sqlalchemy_url
-from infra.contract import pooling, secret_contents
+from infra.contract import metrics, pooling, secret_contents
 from infra.contract.pooling import PGBOUNCER
+from infra.database_monitor import monitor_secret
 from infra.image import Image, ImageArgs
 from infra.registry import Repository
 from infra.stack import Stack
@@ -33,6 +34,8 @@ def pgbouncer_secret(stack: Stack) -> Mapping[str, pulumi.Input[str]]:
     passwords = secret_contents.database_users(secrets, names)
     if stack.executor.needs_redis:
         passwords[names.results_database] = secrets.celery_password
+    if monitor := monitor_secret(stack):
+        passwords[metrics.MONITOR] = monitor["password"]
     return {
         "connection": sqlalchemy_url(
             POOLED,

@@ -1,4 +1,4 @@
-"""The cluster's nodes, PostgreSQL, and certificates."""
+"""The cluster's nodes, PostgreSQL, PgBouncer, and certificates."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
@@ -25,6 +25,13 @@ def by_database(fields: str) -> list[Line]:
     return [Line(query, "$tag_database")]
 
 
+def _pool(field: str, what: str = "") -> Line:
+    pools = metrics.PGBOUNCER_POOLS
+    query = select(f'{field} AS "value"', pools.name, by=pools.tags, every=INTERVAL)
+    pool = "$tag_db as $tag_user"
+    return Line(query, f"{what}: {pool}" if what else pool)
+
+
 def dashboard() -> Dashboard:
     """The whole of it."""
     name = "$tag_node_name"
@@ -43,7 +50,11 @@ def dashboard() -> Dashboard:
         DAYS_LEFT, metrics.CERTIFICATE.name, by=metrics.CERTIFICATE.tags, every=INTERVAL
     )
     return (
-        board("aerodrome-infrastructure", "Infrastructure", "Nodes, PostgreSQL, certificates.")
+        board(
+            "aerodrome-infrastructure",
+            "Infrastructure",
+            "Nodes, PostgreSQL, PgBouncer, certificates.",
+        )
         .with_panel(graph("Processors in use", [Line(processors, name)]))
         .with_panel(graph("Memory in use", [Line(memory, name)], unit=BYTES))
         .with_panel(graph("Memory available, the least", [Line(free, name)], unit=BYTES))
@@ -60,6 +71,14 @@ def dashboard() -> Dashboard:
                 "PostgreSQL: size by database",
                 by_database('last("size_bytes") AS "size"'),
                 unit=BYTES,
+            )
+        )
+        .with_panel(graph("PgBouncer: clients that wait, the most", [_pool('max("cl_waiting")')]))
+        .with_panel(
+            graph(
+                "PgBouncer: connections to PostgreSQL, the most",
+                [_pool('max("sv_active")', "in use"), _pool('max("sv_idle")', "idle")],
+                description="Of an environment's own PgBouncer; branches' are not asked.",
             )
         )
         .with_panel(graph("Certificates: days left", [Line(certificates, "$tag_source")]))

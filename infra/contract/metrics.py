@@ -51,6 +51,9 @@ MONITOR_SECRET: Final = "monitoring-postgresql"
 
 MONITOR_ADDRESS: Final = "address"
 
+POOLER_ADDRESS: Final = "pgbouncer"
+"""Another key of it, where there is a PgBouncer: where its console is."""
+
 ADDRESS_KEY, DATABASE_KEY, USER_KEY = "url", "database", "user"
 """What the Secret has besides where InfluxDB is another's (setting `influxdbUrl`). Its one user's password is that of all `USERS`
 but `ADMIN`."""
@@ -84,7 +87,8 @@ class Measurement:
     kind: str
     """`counter`: the number of events since the point before. `gauge`: a level. `timing`: in milliseconds. `runs`: of five
     seconds. `node`: of a node's kubelet. `server`, `database`: of PostgreSQL.
-    `certificate`: in seconds. `pods`: all of a component. Their fields: `FIELDS`."""
+    `certificate`: in seconds. `pods`: all of a component.
+    `pools`: of PgBouncer. Their fields: `FIELDS`."""
     tags: tuple[str, ...]
     doc: str
 
@@ -113,6 +117,7 @@ FIELDS: Final = {
     ),
     "server": ("connections", "connection_limit"),
     "database": ("connections", "connection_limit", "size_bytes"),
+    "pools": ("cl_active", "cl_waiting", "sv_active", "sv_idle", "maxwait"),
     "certificate": ("expiry",),
     "pods": (
         "cpu_usage_nanocores_sum",
@@ -200,6 +205,14 @@ POSTGRESQL_DATABASE: Final = Measurement(
 )
 """A branch's has a limit of its own. Both are without `ENVIRONMENT_TAG`."""
 
+PGBOUNCER_POOLS: Final = Measurement(
+    "pgbouncer_pools",
+    "pools",
+    ("db", "user"),
+    "Clients and connections of one of PgBouncer's pools.",
+)
+"""The base's own. Without `ENVIRONMENT_TAG`."""
+
 ALL: Final = (
     *AIRFLOW,
     RUNS_ENDED,
@@ -208,5 +221,6 @@ ALL: Final = (
     PODS,
     POSTGRESQL,
     POSTGRESQL_DATABASE,
+    PGBOUNCER_POOLS,
     CERTIFICATE,
 )

@@ -46,7 +46,11 @@ KEPT_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "metricsAdminPassword": (metrics.SECRET,),
     "metricsWriterPassword": (metrics.SECRET,),
     "metricsReaderPassword": (metrics.SECRET,),
-    "metricsDatabasePassword": (SECRET_NAMES["monitor"], metrics.MONITOR_SECRET),
+    "metricsDatabasePassword": (
+        SECRET_NAMES["monitor"],
+        metrics.MONITOR_SECRET,
+        SECRET_NAMES["pgbouncer"],
+    ),
     "influxdbPassword": (metrics.SECRET,),
     "grafanaAdminPassword": (grafana.SECRET,),
     "alertSlackUrl": (grafana.CONTACTS_SECRET,),

@@ -161,7 +161,11 @@ def test_passwords_are_files_and_only_of_who_needs_them() -> None:
         ]
     assert users == {
         metrics.INFLUXDB_SERVICE: list(metrics.USERS),
-        metrics.STATSD_SERVICE: [metrics.WRITER, metrics.MONITOR_ADDRESS],
+        metrics.STATSD_SERVICE: [
+            metrics.WRITER,
+            metrics.MONITOR_ADDRESS,
+            metrics.POOLER_ADDRESS,
+        ],
         grafana.SERVICE: [
             metrics.READER,
             grafana.ADMIN,

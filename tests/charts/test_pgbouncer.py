@@ -114,6 +114,20 @@ def test_the_policies_let_through_what_goes_that_way() -> None:
     assert rule["ports"] == [{"port": "pgbouncer"}]
 
 
+def test_who_is_asked_for_its_figures_may_ask_and_comes_from_the_namespace_of_monitoring() -> None:
+    monitor = {"databaseMonitor": {"role": "my_monitor", "namespace": "my-monitoring"}}
+    assert "stats_users" not in settings(render(FENCED, monitor))["pgbouncer"]
+    found = render(FENCED, monitor, {"secrets": {"monitor": "my-monitor"}})
+    assert settings(found)["pgbouncer"]["stats_users"] == "my_monitor"
+    (rule,) = found.find("NetworkPolicy", "airflow-pgbouncer")["spec"]["ingress"]
+    assert rule["from"][1:] == [
+        {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "my-monitoring"}},
+            "podSelector": {"matchLabels": {"aerodrome/uses-pgbouncer": "true"}},
+        }
+    ]
+
+
 def test_no_task_reaches_it() -> None:
     assert "aerodrome/uses-pgbouncer" not in render(ALL).worker()["metadata"]["labels"]
 

@@ -278,3 +278,20 @@ def test_what_is_missing_or_impossible_is_refused() -> None:
         Exception, match="metrics and logs of a shared environment are in its base's"
     ):
         run_program({**BRANCH, "monitoring": "metrics"}, BRANCH_SECRETS)
+
+
+def test_a_pgbouncers_console_is_asked_where_there_is_one(monitored: Program) -> None:
+    found = run_program({**CONFIG, "pgbouncer": "true"}, SECRETS)
+    addresses = found.one("kubernetes:core/v1:Secret", f"-{metrics.MONITOR_SECRET}").inputs
+    address = urllib.parse.urlsplit(addresses["stringData"][metrics.POOLER_ADDRESS])
+    assert (address.hostname, address.port) == ("airflow-pgbouncer.airflow.svc.cluster.local", 6432)
+    assert (address.path, address.username) == ("/pgbouncer", metrics.MONITOR)
+    password = SECRETS["metricsDatabasePassword"]
+    assert urllib.parse.unquote(address.password or "") == password
+    users = found.one("kubernetes:core/v1:Secret", "-airflow-pgbouncer").inputs["stringData"]
+    assert users["users"].splitlines()[-1] == f'"{metrics.MONITOR}" "{password}"'
+    telegraf = rendered(found).find("ConfigMap", metrics.STATSD_SERVICE)["data"]["telegraf.conf"]
+    assert "inputs.pgbouncer" in telegraf
+    assert "inputs.pgbouncer" not in str(rendered(monitored).objects)
+    without = monitored.one("kubernetes:core/v1:Secret", f"-{metrics.MONITOR_SECRET}").inputs
+    assert set(without["stringData"]) == {metrics.MONITOR_ADDRESS}

@@ -25,6 +25,11 @@ aerodrome/reads-metrics: "true"
 aerodrome/uses-database: "true"
 {{- end }}
 
+{{/* Asks PgBouncer: what the NetworkPolicy of Airflow's lets in. */}}
+{{- define "monitoring.labels.usesPgbouncer" -}}
+aerodrome/uses-pgbouncer: "true"
+{{- end }}
+
 {{/* Searches Elasticsearch: what its NetworkPolicy lets in, beside the shipper. */}}
 {{- define "monitoring.labels.readsLogs" -}}
 aerodrome/reads-logs: "true"

@@ -57,6 +57,8 @@ def data() -> Points:
         points.add("x509_cert", when, days * 86400, source="tcp://a.example:443")
     for when, used in ((BASE + 100, 90), (BASE + 200, 60)):
         points.add("postgresql_server", when, used, 297)
+        for user, waiting in (("airflow", used // 10), ("airflow_celery", 0)):
+            points.add("pgbouncer_pools", when, 7, waiting, used, 3, 0, db=user, user=user)
         for name, part, most, size in (("airflow", 2, 297, GIB), ("airflow_x", 3, 40, GIB // 8)):
             points.add("postgresql_database", when, used // part, most, size, database=name)
     return points
@@ -219,6 +221,15 @@ EXPECTED: dict[str, dict[str, Found]] = {
         "PostgreSQL: connections": {"connections": 90, "limit": 297},
         "PostgreSQL: connections by database, the most": {"airflow": 45, "airflow_x": 30},
         "PostgreSQL: size by database": {"airflow": GIB, "airflow_x": GIB // 8},
+        "PgBouncer: clients that wait, the most": {
+            "airflow as airflow": 9,
+            "airflow_celery as airflow_celery": 0,
+        },
+        "PgBouncer: connections to PostgreSQL, the most": {
+            f"{what}: {pool} as {pool}": value
+            for pool in ("airflow", "airflow_celery")
+            for what, value in (("in use", 90), ("idle", 3))
+        },
         "Certificates: days left": {"tcp://a.example:443": 90},
         "Disk in use now": {"node-a": 40, "node-b": 80},
     },

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import psycopg2
 import psycopg2.extensions
 
+from infra.contract import metrics
 from infra.contract.pooling import userlist
 from sandbox import tools
 from tests.charts.rendering import render
@@ -21,6 +22,11 @@ from tests.charts.test_pgbouncer import POOLED
 from tests.ports import free_port
 from tests.unit.images.loading import IMAGES
 from tests.unit.images.postgresql import MASTER, MASTER_PASSWORD, Server, unprivileged
+
+MONITORED = {
+    "secrets": {"monitor": "my-monitor"},
+    "databaseMonitor": {"role": metrics.MONITOR, "namespace": metrics.NAMESPACE},
+}
 
 DEBIAN = tools.checkers_dir() / "debian"
 
@@ -76,7 +82,7 @@ class PgBouncer:
 def rendered(server: Server, sslmode: str, values: Mapping[str, Any]) -> str:
     """The chart's pgbouncer.ini for a server of this machine."""
     where = {"host": "127.0.0.1", "port": server.port, "sslmode": sslmode}
-    chart = render(POOLED, {"pgbouncer": {"server": where, **values}})
+    chart = render(POOLED, MONITORED, {"pgbouncer": {"server": where, **values}})
     assert not chart.error
     text: str = chart.find("ConfigMap", "airflow-pgbouncer")["data"]["pgbouncer.ini"]
     return text

@@ -23,6 +23,10 @@ default_pool_size = {{ .Values.pgbouncer.poolSize }}
 max_client_conn = {{ .Values.pgbouncer.maxClientConnections }}
 server_tls_sslmode = {{ $server.sslmode }}
 server_login_retry = 1
+{{- if include "airflow.monitor.reads" . }}
+# May ask for figures in the console, and change nothing there.
+stats_users = {{ .Values.databaseMonitor.role }}
+{{- end }}
 log_connections = {{ ternary 1 0 .Values.pgbouncer.logConnections }}
 log_disconnections = {{ ternary 1 0 .Values.pgbouncer.logConnections }}
 log_stats = 0

@@ -12,7 +12,7 @@ that waited for InfluxDB in Telegraf's buffer.
   "counters" (printf "%s sum(\"value\") AS \"value\" %s 'counter'" $resample $airflow)
   "gauges" (printf "%s mean(\"value\") AS \"value\", max(\"value\") AS \"max\" %s 'gauge'" $resample $airflow)
   "timings" (printf "%s sum(\"count\") AS \"count\", sum(\"sum\") AS \"sum\", min(\"lower\") AS \"lower\", max(\"upper\") AS \"upper\" %s 'timing'" $resample $airflow)
-  "nodes" (printf "%s mean(*) INTO \"metrics\".\"downsampled\".:MEASUREMENT FROM \"metrics\".\"raw\"./^(kubernetes|postgresql|x509)_/" $resample)
+  "nodes" (printf "%s mean(*) INTO \"metrics\".\"downsampled\".:MEASUREMENT FROM \"metrics\".\"raw\"./^(kubernetes|postgresql|pgbouncer|x509)_/" $resample)
 -}}
 CREATE DATABASE "metrics"
 {{- range $name, $rest := dict

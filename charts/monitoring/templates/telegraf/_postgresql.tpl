@@ -33,6 +33,19 @@ out; a database whose owner has a limit has that one, and any other the server's
              pg_database_size(d.oid) as size_bytes
       from pg_database d join pg_roles r on r.oid = d.datdba
       where d.datallowconn and not d.datistemplate"""
+{{- if .Values.telegraf.postgresql.pgbouncer }}
+
+[[inputs.pgbouncer]]
+  interval = "{{ int .Values.telegraf.nodeSeconds }}s"
+  address = "@{database:pgbouncer}"
+  show_commands = ["pools"]
+  fieldinclude = ["cl_active", "cl_waiting", "sv_active", "sv_idle", "maxwait"]
+  # Without the address.
+  taginclude = ["db", "user"]
+  # Its console is one of its pools.
+  [inputs.pgbouncer.tagdrop]
+    db = ["pgbouncer"]
+{{- end }}
 {{- end }}
 {{- end }}
 
