@@ -25,6 +25,7 @@ class Destination(StrEnum):
     flower = "flower"
     grafana = "grafana"
     influxdb = "influxdb"
+    kibana = "kibana"
 
 
 @on_environment
@@ -32,7 +33,8 @@ def open_ui(
     ctx: typer.Context,
     environment: Environment,
     what: Annotated[
-        Destination, typer.Argument(metavar="WHAT", help="airflow, flower, grafana or influxdb.")
+        Destination,
+        typer.Argument(metavar="WHAT", help="airflow, flower, grafana, influxdb or kibana."),
     ] = Destination.airflow,
     print_only: Annotated[
         bool, typer.Option("--print", help="Print the address, and open no browser.")
@@ -42,18 +44,20 @@ def open_ui(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Open Airflow's UI or Grafana, or print an address.
+    """Open Airflow's UI, Grafana or Kibana, or print an address.
 
     Where it has no address of its own (on AWS, unless a load balancer is configured), a port of this
     machine is forwarded until you end the command. Only Airflow's UI ever has one. Flower's login is
     Airflow's administrator's. Grafana and InfluxDB are the environment's, or its base's: the setting
-    `monitoring`; InfluxDB is an API, and no browser is opened for it.
+    `monitoring`; InfluxDB is an API, and no browser is opened for it. Kibana is yours, by the setting
+    `kibanaUrl`: it is opened on the environment's lines of the last day.
 
     \b
     Example:
       aerodrome open
       aerodrome open grafana --env prod
       aerodrome open influxdb
+      aerodrome open kibana
       aerodrome open --flower
       aerodrome open --branch feature/login --print
     """
@@ -66,7 +70,7 @@ def open_ui(
         session.console.result({"url": url, "opened": opened}, lambda: session.console.line(url))
         if login := _login(found, part):
             session.console.note(login)
-        if part != Destination.airflow or not found.addresses:
+        if not _lasts(found, part):
             session.console.note("the address works until you end this command (Ctrl-C)")
             signal.pause()
 
@@ -93,6 +97,13 @@ def _address(found: Live, part: Destination) -> AbstractContextManager[str]:
             return monitoring_access.grafana_ui(found)
         case Destination.influxdb:
             return monitoring_access.influxdb(found)
+        case Destination.kibana:
+            return monitoring_access.kibana_ui(found)
+
+
+def _lasts(found: Live, part: Destination) -> bool:
+    """Whether the address works without a port that this command forwards."""
+    return part == Destination.kibana or (part == Destination.airflow and bool(found.addresses))
 
 
 def _login(found: Live, part: Destination) -> str:

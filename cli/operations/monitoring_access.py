@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cli.base.errors import UserError
+from cli.base.settings import qualified
 from cli.cloud.kubernetes import Kubernetes
 from cli.operations import metrics_store
 from cli.operations.live import Live
-from infra.contract import grafana, metrics
+from infra.contract import grafana, logs, metrics
 
 
 def owner_of(found: Live) -> str:
@@ -63,3 +64,16 @@ def grafana_ui(found: Live) -> Iterator[str]:
         )
     with cluster.kubectl.forwarded(f"service/{grafana.SERVICE}", grafana.PORT) as local:
         yield f"http://localhost:{local}"
+
+
+@contextmanager
+def kibana_ui(found: Live) -> Iterator[str]:
+    """Where the Kibana of the setting `kibanaUrl` shows its lines. UserError if none is set."""
+    url = found.backend.plain().get(qualified("kibanaUrl"), "")
+    if not url:
+        raise UserError(
+            f'"{found.environment.name}" has no Kibana',
+            "None is deployed with it, and the setting kibanaUrl does not say where yours is (docs/logs.md).",
+            f"./aerodrome config set kibanaUrl https://KIBANA{found.session.same}",
+        )
+    yield logs.link_to_environment(url, found.environment.name)

@@ -63,7 +63,23 @@ def link_to_try(kibana_url: str) -> str:
     """Where Kibana shows the lines of one try, with `{log_id}` where the try is named; empty without a Kibana."""
     if not kibana_url:
         return ""
-    query = """(language:kuery,query:'log_id:"{log_id}"')"""
-    shown = f"index:{DATA_VIEW},columns:!(level,message),query:{query},sort:!(!('@timestamp',asc))"
-    period = "(time:(from:now-10y,to:now))"
-    return f"{kibana_url.rstrip('/')}/app/discover#/?_g={period}&_a=({shown})"
+    shown = "columns:!(level,message)"
+    return _discover(
+        kibana_url, 'log_id:"{log_id}"', "from:now-10y,to:now", shown, "!('@timestamp',asc)"
+    )
+
+
+def link_to_environment(kibana_url: str, environment: str) -> str:
+    """Where Kibana shows the lines that an environment wrote in the last day, the newest first."""
+    shown = "columns:!(level,dag_id,task_id,message)"
+    query = f'environment:"{environment}"'
+    link = _discover(kibana_url, query, "from:now-1d,to:now", shown, "!('@timestamp',desc)")
+    # As a whole, for a terminal and a browser: a quotation mark would end it.
+    return link.replace('"', "%22")
+
+
+def _discover(kibana_url: str, query: str, period: str, shown: str, order: str) -> str:
+    """An address of Kibana's Discover, on the data view of the saved objects."""
+    asked = f"query:(language:kuery,query:'{query}')"
+    state = f"index:{DATA_VIEW},{shown},{asked},sort:!({order})"
+    return f"{kibana_url.rstrip('/')}/app/discover#/?_g=(time:({period}))&_a=({state})"

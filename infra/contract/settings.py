@@ -422,7 +422,7 @@ class Settings:
     kibana_url: str = setting(
         "",
         """Where people reach a Kibana that shows the environment's logs: with taskLogs elasticsearch Airflow's UI links to
-        a task's lines there. Default: no links.""",
+        a task's lines there, and `aerodrome open kibana` opens it. Default: none.""",
         pattern=r"(https?://[A-Za-z0-9._~:/@%+-]+)?",
         allowed="an address such as https://kibana.example.com",
     )

@@ -302,6 +302,24 @@ def test_open_grafana_says_that_a_sandbox_has_none(
     assert "config set grafana" not in refused.stderr
 
 
+def test_open_kibana_leads_to_the_environments_lines(
+    run: Run, run_json: Callable[..., Any], session: FakeSession
+) -> None:
+    run_json("up")
+    refused = run("open", "kibana")
+    assert refused.exit_code == 2
+    assert 'error: "sandbox" has no Kibana' in refused.stderr
+    assert "./aerodrome config set kibanaUrl https://KIBANA" in refused.stderr
+    session.fake_backend.values["aerodrome:kibanaUrl"] = "https://kibana.example.com/s/data/"
+    found = run_json("open", "kibana", "--print")
+    assert found == {
+        "url": "https://kibana.example.com/s/data/app/discover#/?_g=(time:(from:now-1d,to:now))"
+        "&_a=(index:aerodrome-logs,columns:!(level,dag_id,task_id,message),"
+        "query:(language:kuery,query:'environment:%22sandbox%22'),sort:!(!('@timestamp',desc)))",
+        "opened": False,
+    }
+
+
 def test_metrics_say_what_is_missing(run: Run, run_json: Callable[..., Any]) -> None:
     run_json("up")
     refused = run("metrics")

@@ -196,6 +196,48 @@ def test_elasticsearch_and_shipper_are_killed_and_every_line_is_there_once(
     assert len(of_pod(pipeline, later, 200)) == 200
 
 
+LARGE_LINES = 100_000
+LARGE_LINE = 1000
+"""Characters: together 100 MB."""
+
+
+def test_a_log_of_100_mb_and_elasticsearch_away_keep_no_other_line_and_lose_none(
+    pipeline: Pipeline,
+) -> None:
+    """All of it on the shipper's disk; the shipper is killed while it hands that over."""
+    before = pipeline.count()
+    pipeline.stop("keeper", signal.SIGKILL)
+    pipeline.stop("elasticsearch", signal.SIGKILL)
+    large, other = container(pipeline), container(pipeline)
+    large.write(*(event(f"{n} ".ljust(LARGE_LINE, "x"), **TASK) for n in range(LARGE_LINES)))
+    pipeline.wait(lambda: _waiting(pipeline) > 0)
+    other.write(*(f"beside it {n}." for n in range(200)))
+    # It is read while the large one waits for Elasticsearch.
+    pipeline.wait(lambda: _waiting(pipeline, b"beside it 199.") > LARGE_LINES * LARGE_LINE, 300)
+    pipeline.start_server()
+    pipeline.wait(lambda: _count(pipeline, large) > 0)
+    pipeline.stop("shipper", signal.SIGKILL)
+    assert _count(pipeline, large) < LARGE_LINES
+    pipeline.start("shipper")
+    pipeline.wait(lambda: pipeline.count() >= before + LARGE_LINES + 200, 300)
+    assert [one["message"] for one in of_pod(pipeline, other, 200)] == [
+        f"beside it {n}." for n in range(200)
+    ]
+    assert _count(pipeline, large) == LARGE_LINES
+    assert pipeline.count() == before + LARGE_LINES + 200
+
+
+def _waiting(pipeline: Pipeline, text: bytes = b"") -> int:
+    """Bytes on the shipper's disk; none while no file has this text."""
+    files = [one.read_bytes() for one in pipeline.path("shipper").rglob("*") if one.is_file()]
+    return sum(map(len, files)) if any(text in one for one in files) else 0
+
+
+def _count(pipeline: Pipeline, pod: Container) -> int:
+    found = pipeline.ask("airflow.*/_count", {"query": {"term": {"pod": pod.pod}}})
+    return int(found["count"])
+
+
 def test_a_shipper_that_has_forgotten_everything_stores_nothing_twice(pipeline: Pipeline) -> None:
     """Its state goes with its pod: it reads from the beginning."""
     pod = container(pipeline)
