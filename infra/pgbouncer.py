@@ -50,15 +50,16 @@ def pgbouncer_secret(stack: Stack) -> Mapping[str, pulumi.Input[str]]:
 def pgbouncer_checksums(
     stack: Stack, content: Mapping[str, pulumi.Input[str]]
 ) -> dict[str, pulumi.Output[str]]:
-    """What replaces Airflow's pods: where they log in. And PgBouncer's own: a password that is set by hand, and no
-    rotation, which tells the PgBouncers that are there of another list."""
+    """What replaces Airflow's pods: where they log in. And PgBouncer's own: another user for figures, and a password that
+    is set by hand; no rotation of Airflow's, which tells the PgBouncers that are there of another list."""
     connection = pulumi.Output.from_input(content["connection"])
     mark = secret_contents.logins(stack.secrets).mark
     queue = stack.secrets.celery_password if stack.executor.needs_redis else ""
+    figures = monitor_secret(stack).get("password", "")
     return {
         "pgbouncer": connection.apply(lambda text: stack.checksum({"connection": text})),
         "pgbouncerUsers": pulumi.Output.from_input(
-            stack.checksum({"mark": mark, "results": queue})
+            stack.checksum({"mark": mark, "results": queue, "figures": figures})
         ),
     }
 

@@ -185,6 +185,13 @@ def test_a_new_password_in_postgresql_replaces_telegraf_and_who_makes_the_user(
     assert replaced(deployed(monitored).rendered, deployed(after).rendered) == {"migration"}
 
 
+def test_with_pgbouncer_it_replaces_that_too_which_lets_telegraf_in() -> None:
+    pooled = {**CONFIG, "pgbouncer": "true"}
+    changed = {**SECRETS, "metricsDatabasePassword": "another-password"}
+    before, after = (deployed(run_program(pooled, each)).rendered for each in (SECRETS, changed))
+    assert replaced(before, after) == {"migration", "pgbouncer"}
+
+
 def test_certificates_that_are_watched_are_a_setting() -> None:
     watched = run_program({**CONFIG, "certificates": '["a.example:443"]'}, SECRETS)
     assert values(watched, "-monitoring")["telegraf"]["certificates"] == ["a.example:443"]

@@ -1,6 +1,6 @@
 """Figures of Airflow's pods, from a kubelet and an API server through a real Telegraf to a real InfluxDB.
 
-The two answer as recorded ones of 1.36 do, cut down to what Telegraf reads and something beside it; there is no Kubernetes.
+The two answer in the form of 1.36's, written by hand and cut down to what Telegraf reads and something beside it; there is no Kubernetes.
 """
 
 import json
