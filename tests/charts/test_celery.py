@@ -84,6 +84,14 @@ class TestWorkers:
     def test_a_worker_has_an_hour_for_the_tasks_it_has(self) -> None:
         assert pod(render(CELERY), "celery-worker")["spec"]["terminationGracePeriodSeconds"] == 3600
 
+    def test_lines_of_tasks_are_on_standard_output_as_json(self) -> None:
+        names = ("AIRFLOW__CELERY__TASK_LOGS_TO_STDOUT", "AIRFLOW__CELERY__JSON_LOGS")
+        settings = render(CELERY).environment()
+        assert [settings[name] for name in names] == ["True", "True"]
+        settings = render(CELERY, {"config": {"celery": {"json_logs": "False"}}}).environment()
+        assert settings["AIRFLOW__CELERY__JSON_LOGS"] == "False"
+        assert not render().environment().keys() & set(names)
+
     def test_what_users_set_reaches_airflow(self) -> None:
         celery = {
             "concurrency": 7,

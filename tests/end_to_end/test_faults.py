@@ -224,12 +224,27 @@ def test_a_task_runs_in_a_virtual_environment_of_its_own(api: Api) -> None:
     assert api.result("fault_virtualenv", run, "alone") == "True, None"
 
 
+def _printed(kit: Kit, runs: list[str]) -> set[tuple[str, str, int, int]]:
+    """The tries whose lines are on the workers' standard output."""
+    text = kit.kubectl("-n", "airflow", "logs", "-l", CELERY, "-c", "celery-worker", "--tail=-1")
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return {
+        (line["run_id"], line["task_id"], line["try_number"], line["map_index"])
+        for line in lines
+        if line.get("run_id") in runs and "aerodrome: " in str(line.get("event"))
+    }
+
+
 class TestCelery:
     def test_more_tasks_make_more_workers_and_redis_may_be_killed(self, kit: Kit, api: Api) -> None:
         runs = [_start(api, "fault_celery") for _ in range(3)]
         _until(lambda: len(_named(kit, CELERY).split()) == 2, "no second worker")
         begins = [_says(api, "fault_celery", run, "work", "second 1") for run in runs]
         _until(lambda: sum(begun() for begun in begins) == 2, "two workers, and not two tasks")
+        # While both are there: what the shipper of logs reads goes with a worker.
+        printed = _printed(kit, runs)
+        assert len(printed) == 2
+        assert {(task, number, index) for _, task, number, index in printed} == {("work", 1, -1)}
         _kill(kit, *_named(kit, "app.kubernetes.io/component=redis").split())
         for run in runs:
             assert _state(api, "fault_celery", run) == "success"

@@ -3,9 +3,6 @@
 It looks for a secret as it is. What a program prints is often another form of it: quoted in an address, escaped in JSON
 or in a `repr`, or one line of it at a time, since a log is cut into lines before it is masked. `forms` is the setting
 `logging.secret_mask_adapter`, unless values have another (aerodrome_policy.py).
-
-It masks a task's log, and not what the supervisor of a task prints beside it on the standard output of a component: the
-scheduler's, with the LocalExecutor.
 """
 
 import json
@@ -25,15 +22,6 @@ def forms(secret: str) -> list[str]:
     found = dict.fromkeys(_forms(secret))
     found.pop(secret, None)
     return list(found)
-
-
-def mask_component_lines() -> None:
-    """Mask what this process and those that it forks print by structlog, as the log of a task is."""
-    import structlog
-    from airflow.sdk.log import mask_logs
-
-    *before, render = structlog.get_config()["processors"]
-    structlog.configure(processors=[*before, mask_logs, render])
 
 
 def _forms(secret: str) -> Iterator[str]:

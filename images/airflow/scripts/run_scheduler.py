@@ -21,6 +21,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import task_lines
+
 ALIVE = timedelta(seconds=30)
 """The age of a heartbeat that is young. A task sends one every few seconds."""
 
@@ -119,17 +121,10 @@ def spare_running_tasks() -> None:
     ExecutorLoader.init_executors = init_executors
 
 
-def mask_lines_of_tasks() -> None:
-    """The LocalExecutor's tasks print on this process's standard output, too."""
-    from aerodrome_masking import mask_component_lines
-
-    mask_component_lines()
-
-
 def prepare() -> None:
     """Before `airflow scheduler` starts in this process."""
     os.register_at_fork(after_in_child=default_sigterm)
     use_task_pods()
     spare_running_tasks()
     pause_until_a_task_has_ended()
-    mask_lines_of_tasks()
+    task_lines.use_json_in_workers()

@@ -21,6 +21,7 @@ import time
 from typing import Any, NoReturn
 
 import lean_start
+import task_lines
 
 GRACE = "AERODROME_GRACE_SECONDS"
 """The pod's grace period, as the chart says it."""
@@ -129,28 +130,6 @@ def insistent_on_logs(upload: Any) -> Any:
     return wrapper
 
 
-def named(supervise: Any, module: Any) -> Any:
-    """Airflow's `supervise_task`, whose lines on standard output all tell which try of which task they are of.
-
-    The task's process says so itself, but not before it has begun. What goes into the task's log stays as it is.
-    """
-
-    @functools.wraps(supervise)
-    def wrapper(**arguments: Any) -> Any:
-        task = arguments["ti"]
-        module.log = module.log.bind(
-            ti_id=str(task.id),
-            dag_id=task.dag_id,
-            task_id=task.task_id,
-            run_id=task.run_id,
-            try_number=task.try_number,
-            map_index=task.map_index,
-        )
-        return supervise(**arguments)
-
-    return wrapper
-
-
 def start(seconds: float, action: Any, *arguments: Any) -> None:
     """Does something later, unless the process ends before."""
     timer = threading.Timer(seconds, action, arguments)
@@ -179,7 +158,7 @@ def prepare_supervisor() -> None:
     process = supervisor.ActivitySubprocess
     process._monitor_subprocess = insistent(process._monitor_subprocess)
     process._upload_logs = insistent_on_logs(process._upload_logs)
-    supervisor.supervise_task = named(supervisor.supervise_task, supervisor)
+    task_lines.name()
 
 
 def execute() -> NoReturn:

@@ -7,6 +7,8 @@ all of Airflow for it, for seconds and in every pod; a probe that compares a fil
 import sys
 from pathlib import Path
 
+import task_lines
+
 SIGN_OF_LIFE = Path("/tmp/celery-heartbeat")
 
 
@@ -20,11 +22,9 @@ def main(arguments: list[str]) -> None:
     from celery.signals import heartbeat_sent
 
     heartbeat_sent.connect(beat, weak=False)
-    from aerodrome_masking import mask_component_lines
     from airflow.__main__ import main as airflow
 
-    # `celery.task_logs_to_stdout` has tasks print here, too.
-    mask_component_lines()
+    task_lines.name()
     sys.argv = ["airflow", "celery", "worker", *arguments]
     airflow()
 

@@ -342,10 +342,20 @@ def test_logs_have_what_was_printed_and_no_secret(planted: Planted) -> None:
 
 
 def test_components_print_none(planted: Planted) -> None:
-    """The scheduler prints the lines of the LocalExecutor's tasks, too."""
     text = "\n".join(path.read_text() for path in planted.airflow.home.glob("*.out"))
     assert "aerodrome printed ***" in text
     assert found_in(text) == NAMED_BY_NOBODY
+
+
+def test_lines_of_the_local_executors_tasks_say_whose_they_are(planted: Planted) -> None:
+    """On the scheduler's output, where the shipper of logs reads them."""
+    lines = (planted.airflow.home / "scheduler.out").read_text().splitlines()
+    printed = [json.loads(line) for line in lines if "aerodrome printed" in line]
+    assert len(printed) > 90
+    names = ("dag_id", "task_id", "run_id", "try_number", "map_index")
+    whose = {tuple(line[name] for name in names) for line in printed}
+    assert whose == {(DAG, "prints", RUN, 1, -1)}
+    assert not [line for line in lines if line.startswith("{") and not json.loads(line)["event"]]
 
 
 XCOMS: Final = "/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/xcomEntries"

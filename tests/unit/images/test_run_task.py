@@ -179,7 +179,7 @@ NAMED = """
 import sys
 from types import SimpleNamespace
 sys.path.insert(0, SCRIPTS)
-import run_task
+import task_lines
 
 class Log:
     def __init__(self, **bound):
@@ -195,7 +195,7 @@ def supervise_task(*, ti, token):
     print(ti is task, token, sorted(module.log.bound.items()))
     return 3
 
-print(run_task.named(supervise_task, module)(ti=task, token="x"))
+print(task_lines.named(supervise_task, module)(ti=task, token="x"))
 """
 
 

@@ -18,6 +18,9 @@ and the worker, though connected to the next one, takes no task any more. */ -}}
 {{- $_ := set $.settings "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__SOCKET_TIMEOUT" 10 -}}
 {{- /* Or Flower would show only what began after it had found a worker. */ -}}
 {{- $_ := set $.settings "AIRFLOW__CELERY__EXTRA_CELERY_CONFIG" "{\"worker_send_task_events\": true}" -}}
+{{- /* As pods of tasks do: the shipper of logs reads there. */ -}}
+{{- $_ := set $.settings "AIRFLOW__CELERY__TASK_LOGS_TO_STDOUT" "True" -}}
+{{- $_ := set $.settings "AIRFLOW__CELERY__JSON_LOGS" "True" -}}
 {{- with .autoscale -}}
 {{- $_ := set $.settings "AIRFLOW__CELERY__WORKER_AUTOSCALE" . -}}
 {{- end -}}
