@@ -21,6 +21,7 @@ from infra.contract import metrics
 TAG: Final = "aerodrome"
 WIDTH: Final = 24
 MILLISECONDS, PERCENT, RATIO, BYTES, COUNT = "ms", "percent", "percentunit", "bytes", "short"
+DOLLARS: Final = "currencyUSD"
 """Grafana's names of units."""
 
 GOOD, WARNING, BAD = "green", "orange", "red"
@@ -107,6 +108,13 @@ def variable(name: str, label: str, query: str) -> dashboard.QueryVariable:
         .multi(True)
         .include_all(True)
         .current(VariableOption(text="All", value="$__all"))
+    )
+
+
+def amount(name: str, label: str, default: str, description: str) -> dashboard.TextBoxVariable:
+    """A number that whoever looks may type; `${NAME:raw}` in a query."""
+    return (
+        dashboard.TextBoxVariable(name).label(label).default_value(default).description(description)
     )
 
 

@@ -1,13 +1,18 @@
 """The environments of a base beside each other: what each uses."""
 
+from typing import Final
+
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana.boards.infrastructure import by_database
 from grafana.influxql import INTERVAL, outer, select
-from grafana.panels import BYTES, MILLISECONDS, Line, board, graph, rows
+from grafana.panels import BYTES, DOLLARS, MILLISECONDS, WIDTH, Line, amount, board, graph, rows
 from infra.contract.metrics import ENVIRONMENT_TAG, PODS
 
 _BY = (ENVIRONMENT_TAG,)
+
+GIB_HOUR: Final = "0.0126"
+"""Dollars: the hour of a node of the default type in us-east-1, by its memory."""
 
 
 def _over_time(fields: str, name: str) -> list[Line]:
@@ -27,6 +32,14 @@ def dashboard() -> Dashboard:
     failed = select('sum("count") AS "failed"', "airflow_dagrun_duration_failed", by=_BY)
     return (
         board("aerodrome-branches", "Branches", "Environments beside each other.")
+        .with_variable(
+            amount(
+                "gib_hour",
+                "USD for an hour of a node's GiB",
+                GIB_HOUR,
+                "The price of a node's hour by its memory in GiB; of `aerodrome cost`.",
+            )
+        )
         .with_panel(
             graph("Tries that ended", _over_time('sum("value") AS "tries"', "airflow_ti_finish"))
         )
@@ -73,6 +86,16 @@ def dashboard() -> Dashboard:
                 by_database('last("size_bytes") AS "size"'),
                 unit=BYTES,
                 description="The name of a branch's database has its environment's in it.",
+            )
+        )
+        .with_panel(
+            graph(
+                "Cost of a day with the memory in use",
+                _pods('mean("memory_working_set_bytes_sum") / 1073741824 * 24 * ${gib_hour:raw}'),
+                unit=DOLLARS,
+                span=WIDTH,
+                description="Of nodes, which Airflow's pods fill by their memory. What environments share (the cluster, "
+                "NAT, the base's database) and disks are in `aerodrome cost`.",
             )
         )
         .with_panel(rows("Tries, and the time that they ran (ms)", used))

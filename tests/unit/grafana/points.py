@@ -102,5 +102,6 @@ def in_grafana(query: str, since: int, until: int, **variables: str) -> str:
     replaced = replaced.replace("$__interval", "3600s")
     for name, value in variables.items():
         replaced = replaced.replace(f"${{{name}:regex}}", value)
+        replaced = replaced.replace(f"${{{name}:raw}}", value)
     assert "$" not in replaced.replace("$/", ""), replaced
     return replaced

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from cli.operations.cost import prices
 from grafana.boards import BOARDS
+from grafana.boards.branches import GIB_HOUR
 from grafana.files import FOLDER
 from infra.contract import metrics
+from infra.contract.settings import Settings
 from tests.unit.grafana.points import Points, in_grafana, line
 from tests.unit.images.metrics_pipeline import Pipeline
 from tests.unit.images.real_airflow import until
@@ -20,8 +23,12 @@ SINCE, LAST = BASE - 1207, BASE + HOUR - 1
 """Of what is shown. No step of time begins with it."""
 
 DEV, FEATURE = "prod", "feature/a b"
-SHOWN = {"environment": r"(prod|feature\/a b)", "dag": r"(etl|re\.port\/größe)"}
-"""As Grafana replaces a variable with several values."""
+SHOWN = {
+    "environment": r"(prod|feature\/a b)",
+    "dag": r"(etl|re\.port\/größe)",
+    "gib_hour": "0.05",
+}
+"""As Grafana replaces a variable, with several values or with a number that somebody has typed."""
 
 GIB = 2**30
 Found = dict[str, Any]
@@ -240,6 +247,7 @@ EXPECTED: dict[str, dict[str, Found]] = {
         "Scheduler's heartbeats": {DEV: 720, FEATURE: 360, "elsewhere": 5040},
         "Processors in use": {DEV: 8, FEATURE: 4},
         "Memory in use": {DEV: 4 * GIB, FEATURE: 2 * GIB},
+        "Cost of a day with the memory in use": {DEV: 4 * 24 * 0.05, FEATURE: 2 * 24 * 0.05},
         "Tasks' pods killed for their memory": {DEV: 4},
         "Tasks' pods evicted": {DEV: 2},
         "Lines of logs": {DEV: 120, FEATURE: 21},
@@ -349,3 +357,9 @@ def test_the_points_of_these_tests_are_as_telegraf_writes_them(filled: Pipeline)
             key, value = part.split("=")
             if isinstance(sent[key], str):
                 assert sent[key] == value
+
+
+def test_the_price_of_memory_is_that_of_the_default_node() -> None:
+    (node,) = Settings(environment="x").node_instance_types
+    rate = prices.of("us-east-1").rate(node)
+    assert (node, rate) == ("m7i.large", pytest.approx(float(GIB_HOUR) * 8))
