@@ -158,7 +158,7 @@ def test_open_says_which_setting_is_missing(session: FakeSession, run: Run) -> N
     ("words", "text"),
     [
         (("grafana", "--flower"), "Either --flower or grafana"),
-        (("kibana",), "'kibana' is not one of"),
+        (("prometheus",), "'prometheus' is not one of"),
     ],
 )
 def test_open_refuses_what_it_cannot_open(words: tuple[str, ...], text: str, run: Run) -> None:

@@ -54,8 +54,8 @@ class RealAirflow:
     def start(self, component: str) -> None:
         with (self.home / f"{component}.out").open("wb") as out:
             command = [self.interpreter, "-m", "airflow", component]
-            if component != "api-server":
-                # As the chart starts them.
+            if component != "api-server" and self.interpreter == python():
+                # As the chart starts them; an Airflow of before has scripts of its own.
                 health = ["--health-port", "0", "--heartbeat-seconds", "60"]
                 command = [self.interpreter, str(SCRIPTS / "run_component.py"), component, *health]
             self.processes.append(
