@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import threading
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -153,16 +152,9 @@ def test_no_access_key_is_in_a_running_pod(kit: Kit) -> None:
         assert not [key for key in _access_keys(kit) if key in environment], name
 
 
-SECRETS = ("adminPassword", "fernetKey", "jwtSecret", "databasePassword", "apiSecretKey")
-MANIFESTS = ", ".join(
-    f"application/vnd.{kind}+json"
-    for kind in ("oci.image.manifest.v1", "docker.distribution.manifest.v2")
-)
-
-
-def _manifests(kit: Kit) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Of every image of the kit's: the address of its repository, and what it consists of."""
+def test_no_access_key_is_in_an_image(kit: Kit) -> None:
     registry = f"http://{kit.instance.registry}/v2"
+    kinds = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
     names = httpx.get(f"{registry}/_catalog", trust_env=False).json()["repositories"]
     ours = [name for name in names if "aerodrome" in name]
     assert ours, names
@@ -170,36 +162,11 @@ def _manifests(kit: Kit) -> Iterator[tuple[str, dict[str, Any]]]:
         # A registry answers null for a repository whose last tag has gone, as a branch's do at its `down`.
         for tag in httpx.get(f"{registry}/{name}/tags/list", trust_env=False).json()["tags"] or []:
             url = f"{registry}/{name}/manifests/{tag}"
-            manifest = httpx.get(url, headers={"Accept": MANIFESTS}, trust_env=False).json()
-            yield f"{registry}/{name}", manifest
-
-
-def test_no_access_key_is_in_an_image(kit: Kit) -> None:
-    for repository, manifest in _manifests(kit):
-        digest = manifest["config"]["digest"]
-        config = httpx.get(f"{repository}/blobs/{digest}", trust_env=False).text
-        assert "AWS_SECRET" not in config
-        assert not ACCESS_KEY.search(config)
-
-
-def test_no_secret_is_in_a_layer_of_an_image(kit: Kit) -> None:
-    values = [kit.json("config", "get", name, "--show")["value"] for name in SECRETS]
-    wanted = [value.encode() for value in (*values, *_access_keys(kit))]
-    layers = {
-        layer["digest"]: f"{repository}/blobs/{layer['digest']}"
-        for repository, manifest in _manifests(kit)
-        for layer in manifest["layers"]
-    }
-    assert len(layers) > 5
-    for url in layers.values():
-        # Files lie in a layer as they are: one after the other.
-        kept, unpacked, size = b"", zlib.decompressobj(wbits=47), 0
-        with httpx.stream("GET", url, trust_env=False) as answer:
-            for part in answer.iter_raw(1 << 20):
-                text = kept + unpacked.decompress(part)
-                assert not [value for value in wanted if value in text], url
-                kept, size = text[-200:], size + len(text)
-        assert size > 0, url
+            manifest = httpx.get(url, headers={"Accept": kinds}, trust_env=False).json()
+            digest = manifest["config"]["digest"]
+            config = httpx.get(f"{registry}/{name}/blobs/{digest}", trust_env=False).text
+            assert "AWS_SECRET" not in config
+            assert not ACCESS_KEY.search(config)
 
 
 def test_no_access_key_is_in_a_chart_or_an_image_s_sources() -> None:
@@ -211,7 +178,7 @@ def test_no_access_key_is_in_a_chart_or_an_image_s_sources() -> None:
 
 def test_the_state_has_no_secret_in_clear(kit: Kit) -> None:
     text = kit.checkpoint.read_text()
-    for name in SECRETS:
+    for name in ("adminPassword", "fernetKey", "jwtSecret", "databasePassword", "apiSecretKey"):
         value = kit.json("config", "get", name, "--show")["value"]
         assert value not in text
     assert "BEGIN RSA PRIVATE KEY" not in text
