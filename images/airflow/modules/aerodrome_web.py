@@ -4,8 +4,10 @@ Airflow sends no header by which a browser would keep a page to its own, and tak
 `AERODROME_CONTENT_SOURCES` and `AERODROME_LOGIN_FAILURES`; only the api-server uses the plugin.
 """
 
+import functools
 import json
 import os
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -26,6 +28,7 @@ FAILURES: Final = "AERODROME_LOGIN_FAILURES"
 LOGINS: Final = ("/auth/token", "/auth/token/cli", "/auth/login", "/auth/login/")
 SWAGGER: Final = ("/docs", "/redoc")
 SWAGGERS_HOST: Final = "https://cdn.jsdelivr.net https://fastapi.tiangolo.com"
+INLINE: Final = " 'unsafe-inline'"
 LONGEST_LOGIN: Final = 64 * 1024
 
 PLAIN: Final = {
@@ -39,16 +42,18 @@ HSTS: Final = "max-age=31536000"
 
 def content_policy(path: str, sources: str = "") -> str:
     """Which scripts, styles, frames and addresses a page may use. Styles may be inline: the UI writes its own into the page."""
-    scripts = ["'self'", sources]
-    if path.startswith("/auth/"):
-        # Flask AppBuilder's pages have scripts in them.
-        scripts += ["'unsafe-inline'"]
     if path in SWAGGER:
-        scripts += ["'unsafe-inline'", SWAGGERS_HOST]
-        sources = f"{sources} {SWAGGERS_HOST}"
+        return _policy(f"{sources} {SWAGGERS_HOST}", inline=True)
+    # Flask AppBuilder's pages have scripts in them.
+    return _policy(sources, inline=path.startswith("/auth/"))
+
+
+@functools.cache
+def _policy(sources: str, *, inline: bool) -> str:
+    """One of three, for every answer."""
     rules = {
         "default-src": f"'self' {sources}",
-        "script-src": " ".join(scripts),
+        "script-src": f"'self' {sources}{INLINE if inline else ''}",
         "style-src": f"'self' 'unsafe-inline' {sources}",
         "img-src": f"'self' data: {sources}",
         "font-src": f"'self' data: {sources}",
@@ -61,12 +66,17 @@ def content_policy(path: str, sources: str = "") -> str:
     return "; ".join(f"{name} {' '.join(value.split())}" for name, value in rules.items())
 
 
+def _folder(base_url: str) -> str:
+    """Of the address that people use; empty if it has none."""
+    return urlsplit(base_url).path.rstrip("/")
+
+
 class BasePath:
     """Takes requests without the folder of a `base_url` as those with it: probes, tasks and forwarded ports know none."""
 
     def __init__(self, app: App, base_url: str) -> None:
         self._app = app
-        self._root = urlsplit(base_url).path.rstrip("/")
+        self._root = _folder(base_url)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         path = str(scope.get("path", self._root))
@@ -85,7 +95,7 @@ class Headers:
         address = urlsplit(base_url)
         self._app = app
         self._host = address.netloc.encode() if address.scheme == "https" else b""
-        self._root = address.path.rstrip("/")
+        self._root = _folder(base_url)
         self._sources = sources
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -121,7 +131,7 @@ class LoginLimit:
         from limits import parse, storage, strategies
 
         self._app = app
-        self._root = urlsplit(base_url).path.rstrip("/")
+        self._root = _folder(base_url)
         self._limit = parse(failures)
         self._window = strategies.MovingWindowRateLimiter(storage.MemoryStorage())
 
@@ -183,8 +193,6 @@ def _has_failed(answer: Message) -> bool:
 
 
 async def _refuse(send: Send, reset_time: float) -> None:
-    import time
-
     seconds = max(1, round(reset_time - time.time()))
     text = f"Too many logins of this account have failed. Try again in {seconds} seconds.\n"
     headers = [

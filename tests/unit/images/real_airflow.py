@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
+
 from cli.base.airflow import Airflow
 from tests.ports import free_port
 from tests.unit.images.airflow_database import python
@@ -30,6 +32,14 @@ def until(look: Callable[[], T], seconds: float = 120.0, pause: float = 0.3) -> 
         assert time.monotonic() < give_up, "it did not happen"
         time.sleep(pause)
     return seen
+
+
+def answers(client: httpx.Client) -> bool:
+    """Whether the api-server is there."""
+    try:
+        return client.get("/api/v2/version").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 @dataclass

@@ -21,7 +21,7 @@ from cli.operations.dags import check
 from tests.unit.images import airflow_database, real_airflow
 from tests.unit.images.airflow_database import FERNET_KEY
 from tests.unit.images.loading import IMAGES
-from tests.unit.images.real_airflow import MODULES, RealAirflow, until
+from tests.unit.images.real_airflow import MODULES, RealAirflow, answers, until
 
 ADMIN = {
     "ADMIN_USERNAME": "admin",
@@ -262,7 +262,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planted]:
             ) as client,
             _watched() as command_lines,
         ):
-            until(lambda: _answers(client))
+            until(lambda: answers(client))
             login = {"username": ADMIN["ADMIN_USERNAME"], "password": ADMIN["ADMIN_PASSWORD"]}
             token = client.post("/auth/token", json=login).json()["access_token"]
             client.headers["Authorization"] = f"Bearer {token}"
@@ -293,13 +293,6 @@ def _fill(client: httpx.Client) -> None:
 def _post(client: httpx.Client, path: str, body: dict[str, Any]) -> None:
     answer = client.post(f"/api/v2/{path}", json=body)
     assert answer.status_code in (200, 201), answer.text
-
-
-def _answers(client: httpx.Client) -> bool:
-    try:
-        return client.get("/api/v2/version").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def _ended(client: httpx.Client) -> str:

@@ -17,7 +17,7 @@ from tests.charts.rendering import Object, render
 from tests.unit.images import airflow_database, real_airflow
 from tests.unit.images.airflow_database import FERNET_KEY, Database
 from tests.unit.images.loading import IMAGES
-from tests.unit.images.real_airflow import MODULES, until
+from tests.unit.images.real_airflow import MODULES, answers, until
 
 ADMIN = {
     "ADMIN_USERNAME": "admin",
@@ -165,7 +165,7 @@ def isolated(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
                 base_url=f"http://127.0.0.1:{airflow.port}", trust_env=False, timeout=60
             ) as client,
         ):
-            until(lambda: _answers(client))
+            until(lambda: answers(client))
             it = Isolated(database, access, client, {})
             for user, password in {**PASSWORDS, "admin": ADMIN["ADMIN_PASSWORD"]}.items():
                 login = {"username": user, "password": password}
@@ -191,13 +191,6 @@ def processors(access: Object) -> dict[str, str]:
     assert len(holders) == 1
     assert "dag-processor" in next(iter(holders))
     return {"AERODROME_OWNERS": next(iter(holders.values()))}
-
-
-def _answers(client: httpx.Client) -> bool:
-    try:
-        return client.get("/api/v2/version").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def _fill(it: Isolated, name: str) -> None:

@@ -16,7 +16,7 @@ from tests.charts.rendering import Object, render
 from tests.unit.images import airflow_database, real_airflow
 from tests.unit.images.airflow_database import FERNET_KEY
 from tests.unit.images.loading import IMAGES
-from tests.unit.images.real_airflow import MODULES, until
+from tests.unit.images.real_airflow import MODULES, answers, until
 
 USER, PASSWORD = "admin", "admins-pass"
 ADMIN: Final = {
@@ -76,15 +76,8 @@ def server(
         with real_airflow.running(home, database.url, [], settings, ["api-server"]) as airflow:
             found = Server(f"http://127.0.0.1:{airflow.port}", PATH if base_url else "")
             with found.client() as client:
-                until(lambda: _answers(client))
+                until(lambda: answers(client))
             yield found
-
-
-def _answers(client: httpx.Client) -> bool:
-    try:
-        return client.get("/api/v2/version").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def _login(client: httpx.Client, user: str, password: str) -> httpx.Response:

@@ -404,6 +404,7 @@ class TestRefused:
         file = tmp_path / "state.json"
         first = ["a-first-password", ""]
         file.write_text(json.dumps({"configured": first, "deployed": first}))
+        # Nothing of the stack is reached: it is refused before.
         nowhere = Environment(None, Names("dev"), False, tmp_path)  # type: ignore[arg-type]
         return Served(file, environment=nowhere)
 

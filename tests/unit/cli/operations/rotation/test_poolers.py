@@ -52,6 +52,7 @@ def pod(name: str, phase: str = "Running") -> Object:
 @pytest.fixture
 def pooled(live: Live) -> Pooled:
     it = Pooled(pods=[pod("one"), pod("two"), pod("former", "Succeeded")])
+    # A property of Live's, and no Kubernetes: what this test looks at is what is asked of it.
     live.kubernetes = it  # type: ignore[misc,assignment]
     return it
 
