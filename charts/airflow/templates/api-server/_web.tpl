@@ -2,6 +2,7 @@
 {{- define "airflow.web.environment" -}}
 {{- range $name, $value := dict
   "AERODROME_CONTENT_SOURCES" (join " " .Values.ui.contentSources)
+  "AERODROME_INGRESS" .Values.ui.host
   "AERODROME_LOGIN_FAILURES" .Values.ui.loginFailures
 }}
 {{- if $value }}
