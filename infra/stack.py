@@ -187,7 +187,9 @@ def _check_address(settings: Settings, values: Mapping[str, Any], place: Place) 
     """The UI's address has one source, and its certificate is where the load balancer will be."""
     if words := ingress.elsewhere(settings.ui_certificate_arn, place.region):
         # The region may be that of the shell, of which the configuration knows nothing.
-        raise pulumi.RunError(f"aerodrome:uiCertificateArn is {settings.ui_certificate_arn!r}: {words}")
+        raise pulumi.RunError(
+            f"aerodrome:uiCertificateArn is {settings.ui_certificate_arn!r}: {words}"
+        )
     if settings.ui_host and (values.get("ui") or {}).get("baseUrl"):
         raise pulumi.RunError(
             f"The values files set ui.baseUrl, and it follows from uiHost, which is {settings.ui_host}: take it out of them. "

@@ -82,7 +82,9 @@ def of_branch(environment: str, offered: Mapping[str, Any]) -> Way | None:
 def check_host(value: str) -> str | None:
     """A DNS name of two parts or more."""
     if value and (len(value) > 253 or not re.fullmatch(rf"{_LABEL}(\.{_LABEL})+", value)):
-        return "must be a DNS name such as airflow.example.org, in small letters and without https://"
+        return (
+            "must be a DNS name such as airflow.example.org, in small letters and without https://"
+        )
     return None
 
 
@@ -110,7 +112,7 @@ def check_name(value: str) -> str | None:
 
 def check_issuer(value: str) -> str | None:
     """The name of a ClusterIssuer, or an Issuer."""
-    return check_name(value.removeprefix("Issuer/") or "-")  if value else None
+    return check_name(value.removeprefix("Issuer/") or "-") if value else None
 
 
 def elsewhere(arn: str, region: str) -> str:
@@ -140,11 +142,18 @@ def misfits(
     if words := region and elsewhere(arn, region):
         found.append(("uiCertificateArn", words))
     if not arn and not settings["uiIngressNamespace"]:
-        found.append(("uiIngressNamespace", "it is not set, and uiHost needs it: who else may reach the UI?"))
+        found.append(
+            ("uiIngressNamespace", "it is not set, and uiHost needs it: who else may reach the UI?")
+        )
     own = settings["uiCertificateSecret"] or settings["uiCertificateIssuer"].startswith("Issuer/")
     if settings["uiBranchHosts"] and shared:
         found.append(("uiBranchHosts", "a shared environment carries no branches"))
     elif settings["uiBranchHosts"] and (own or settings["uiPath"]):
         words = "a certificate of this namespace" if own else "a folder of a host"
-        found.append(("uiBranchHosts", f"branches cannot be below {words}: use a ClusterIssuer or an ARN, without uiPath"))
+        found.append(
+            (
+                "uiBranchHosts",
+                f"branches cannot be below {words}: use a ClusterIssuer or an ARN, without uiPath",
+            )
+        )
     return found

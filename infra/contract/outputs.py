@@ -102,7 +102,9 @@ class Outputs(Mapping[str, Any]):
     )
 
     branch_ui: Output[Mapping[str, Any]] = Output(
-        "branchUi", {}, "What a branch's way to its UI takes over of it; empty without uiBranchHosts."
+        "branchUi",
+        {},
+        "What a branch's way to its UI takes over of it; empty without uiBranchHosts.",
     )
 
     contract = Output("contract", 0, "What it offers to branches: the program's CONTRACT.")

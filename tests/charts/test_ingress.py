@@ -31,7 +31,9 @@ def test_the_host_leads_to_the_service_and_is_the_address_of_the_ui() -> None:
     (rule,) = spec["rules"]
     (path,) = rule["http"]["paths"]
     service = rendered.find("Service", path["backend"]["service"]["name"])
-    assert path["backend"]["service"]["port"]["name"] in {p["name"] for p in service["spec"]["ports"]}
+    assert path["backend"]["service"]["port"]["name"] in {
+        p["name"] for p in service["spec"]["ports"]
+    }
     assert (rule["host"], path["path"], path["pathType"]) == (HOST, "/", "Prefix")
     assert spec["ingressClassName"] == "traefik"
     settings = rendered.environment()

@@ -149,8 +149,8 @@ WITH_HOST = {
 
 NEEDS: dict[str, dict[str, str]] = {
     "taskLogs": {"monitoring": "logs"},
-    **{key: WITH_HOST for key in ("uiHost", "uiPath", "uiCertificateIssuer", "uiBranchHosts")},
-    **{key: WITH_HOST for key in ("uiIngressClass", "uiIngressNamespace")},
+    **dict.fromkeys(("uiHost", "uiPath", "uiCertificateIssuer", "uiBranchHosts"), WITH_HOST),
+    **dict.fromkeys(("uiIngressClass", "uiIngressNamespace"), WITH_HOST),
     "uiCertificateArn": {"uiHost": "airflow.example.com", "uiCertificateArn": f"{CERTIFICATE}b"},
     "uiCertificateSecret": {
         "uiHost": "airflow.example.com",

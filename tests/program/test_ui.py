@@ -73,9 +73,7 @@ class TestBranches:
 
     def test_one_may_have_a_host_of_its_own(self) -> None:
         own = {"uiHost": "x.example.com", "uiCertificateSecret": "x"}
-        branch = branch_of(
-            run(**ISSUER, uiBranchHosts="true"), **own, uiIngressNamespace="traefik"
-        )
+        branch = branch_of(run(**ISSUER, uiBranchHosts="true"), **own, uiIngressNamespace="traefik")
         assert ui(branch)["host"] == "x.example.com"
         assert (ui(branch)["ingress"]["secret"], ui(branch)["ingress"]["issuer"]) == ("x", "")
 

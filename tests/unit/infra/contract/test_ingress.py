@@ -8,7 +8,9 @@ ARN = "arn:aws:acm:us-east-1:123456789012:certificate/0a1b"
 HOST = "airflow.example.org"
 
 
-@pytest.mark.parametrize("host", ["airflow", f"https://{HOST}", f"{HOST}/x", "Airflow.example.org", "-a.b"])
+@pytest.mark.parametrize(
+    "host", ["airflow", f"https://{HOST}", f"{HOST}/x", "Airflow.example.org", "-a.b"]
+)
 def test_a_host_is_a_dns_name(host: str) -> None:
     assert f"aerodrome:uiHost is {host!r}: must be a DNS name" in problem(uiHost=host)
 
