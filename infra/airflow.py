@@ -58,6 +58,8 @@ class AirflowArgs:
     """What must be there before the pods, and must not go before them."""
     values: Mapping[str, Any] = field(default_factory=dict)
     """The chart's values that belong to what Airflow stands on."""
+    ui: Mapping[str, Any] = field(default_factory=dict)
+    """The chart's values of people's way to it by HTTPS."""
     task_logs: TaskLogs | None = None
     """Where else than in S3 the UI reads logs of tasks."""
 
@@ -209,7 +211,12 @@ class Airflow(pulumi.ComponentResource):
             **oidc_values(args.stack),
             "postgres": {"enabled": False},
             "networkPolicies": {"enabled": True},
-            "ui": {"serviceType": settings.ui_service_type, "port": UI_PORT, **node_port},
+            "ui": {
+                "serviceType": settings.ui_service_type,
+                "port": UI_PORT,
+                **node_port,
+                **args.ui,
+            },
             **args.values,
             **(args.task_logs.values if args.task_logs else {}),
         }

@@ -24,6 +24,7 @@ from infra.rancher import Rancher, RancherArgs
 from infra.registry import Registry, RegistryArgs
 from infra.stack import Stack
 from infra.task_logs import own_task_logs
+from infra.ui import own_way, ui_values
 
 
 def deploy(stack: Stack) -> None:
@@ -53,6 +54,7 @@ def deploy(stack: Stack) -> None:
     )
     address = database.address if database else in_cluster(stack)
     monitoring = deploy_monitoring(stack, cluster, registry, address)
+    way = own_way(stack)
     airflow = Airflow(
         "airflow",
         AirflowArgs(
@@ -77,6 +79,7 @@ def deploy(stack: Stack) -> None:
                 **(clean.values if clean else {}),
                 **(monitoring.values if monitoring else {}),
             },
+            ui=ui_values(way),
             task_logs=own_task_logs(stack),
         ),
     )
@@ -84,7 +87,7 @@ def deploy(stack: Stack) -> None:
         grow_disk(stack, cluster.provider, airflow)
     outputs.export(
         outputs.Deployed(
-            stack, cluster.name, cluster.kubeconfig, bucket.bucket, images["airflow"], airflow
+            stack, cluster.name, cluster.kubeconfig, bucket.bucket, images["airflow"], airflow, way
         )
     )
     outputs.export_foundation(
@@ -98,6 +101,7 @@ def deploy(stack: Stack) -> None:
             STORAGE_CLASS,
             monitoring.statsd_host if monitoring else "",
             monitoring.logs_url if monitoring else "",
+            way.of_branches() if way and settings.ui_branch_hosts else {},
         )
     )
     outputs.export_rancher(rancher.address if rancher else None, access.rancher_key)

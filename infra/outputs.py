@@ -14,6 +14,7 @@ from infra.airflow import UI_PORT, UI_SERVICE, Airflow
 from infra.celery import FLOWER_PORT, FLOWER_SERVICE
 from infra.contract.dag_sources import S3
 from infra.contract.executors import FLOWER
+from infra.contract.ingress import Way
 from infra.contract.outputs import CONTRACT, Output, Outputs
 from infra.contract.tenancy import Tenancy
 from infra.image import Image
@@ -31,6 +32,7 @@ class Deployed:
     log_bucket: pulumi.Output[str]
     image: Image
     airflow: Airflow
+    way: pulumi.Input[Way | None]
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Foundation:
     storage_class: str
     metrics_host: str
     logs_url: str
+    branch_ui: Mapping[str, Any]
 
 
 def _export(output: Output[Any], value: Any) -> None:
@@ -81,6 +84,8 @@ def export(deployed: Deployed) -> None:
     _export(Outputs.admin_secret_name, deployed.airflow.admin_secret_name)
     _export(Outputs.ui_service, UI_SERVICE)
     _export(Outputs.ui_port, UI_PORT)
+    way = pulumi.Output.from_input(deployed.way)
+    _export(Outputs.ui_url, way.apply(lambda found: found.url if found else ""))
     if FLOWER in deployed.stack.executor.components:
         _export(Outputs.flower_service, FLOWER_SERVICE)
         _export(Outputs.flower_port, FLOWER_PORT)
@@ -104,6 +109,7 @@ def export_foundation(foundation: Foundation) -> None:
     _export(Outputs.storage_class, foundation.storage_class)
     _export(Outputs.metrics_host, foundation.metrics_host)
     _export(Outputs.logs_url, foundation.logs_url)
+    _export(Outputs.branch_ui, foundation.branch_ui)
     if foundation.branch_boundary:
         _export(Outputs.branch_boundary, foundation.branch_boundary)
 

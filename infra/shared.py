@@ -20,6 +20,7 @@ from infra.monitoring import statsd_values
 from infra.pgbouncer import pgbouncer_values
 from infra.stack import Stack
 from infra.task_logs import task_logs_of_base
+from infra.ui import ui_values_of_branch, way_of_branch
 
 PARALLELISM = 16
 """Tasks at once that the quota holds beside Airflow's own pods."""
@@ -54,6 +55,7 @@ def deploy(stack: Stack) -> None:
             stack, base.output(Outputs.log_bucket_arn), base.output(Outputs.branch_boundary)
         ),
     )
+    way = way_of_branch(stack, base)
     airflow = Airflow(
         "airflow",
         AirflowArgs(
@@ -72,6 +74,7 @@ def deploy(stack: Stack) -> None:
                 **pgbouncer_values(stack, base.repository(PGBOUNCER), server),
                 **statsd_values(base.output(Outputs.metrics_host).apply(lambda host: host or "")),
             },
+            ui=ui_values_of_branch(way),
             task_logs=task_logs_of_base(stack, base, provider),
         ),
     )
@@ -84,5 +87,6 @@ def deploy(stack: Stack) -> None:
             base.output(Outputs.log_bucket),
             image,
             airflow,
+            way,
         )
     )

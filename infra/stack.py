@@ -12,7 +12,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.contract import executors
+from infra.contract import executors, ingress
 from infra.contract.configuration import SettingsError, load, renewed
 from infra.contract.naming import TAG_EXPIRES, TAG_USED, Names, labels, tags
 from infra.contract.outputs import Outputs
@@ -135,7 +135,9 @@ def open_stack() -> Stack:
     values = _read_values(settings)
     access = _read_access(settings)
     passwords = _passwords(access)
-    stack = Stack(settings, secrets, _find_place(), values, _declared(values), access, passwords)
+    place = _find_place()
+    _check_address(settings, values, place)
+    stack = Stack(settings, secrets, place, values, _declared(values), access, passwords)
     adapt_everything(stack)
     return stack
 
@@ -180,6 +182,20 @@ def _read_values(settings: Settings) -> dict[str, Any]:
     for warning in found.warnings:
         pulumi.log.warn(warning)
     return found.values
+
+
+def _check_address(settings: Settings, values: Mapping[str, Any], place: Place) -> None:
+    """The UI's address has one source, and its certificate is where the load balancer will be."""
+    if words := ingress.elsewhere(settings.ui_certificate_arn, place.region):
+        # The region may be that of the shell, of which the configuration knows nothing.
+        raise pulumi.RunError(
+            f"aerodrome:uiCertificateArn is {settings.ui_certificate_arn!r}: {words}"
+        )
+    if settings.ui_host and (values.get("ui") or {}).get("baseUrl"):
+        raise pulumi.RunError(
+            f"The values files set ui.baseUrl, and it follows from uiHost, which is {settings.ui_host}: take it out of them. "
+            "A folder of the host is the setting uiPath."
+        )
 
 
 def _read_access(settings: Settings) -> UserAccess | None:

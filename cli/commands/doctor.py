@@ -5,15 +5,15 @@ import typer
 from cli.base import environments
 from cli.base.environments import DEFAULT, Environment
 from cli.commands.options import Json
-from cli.operations import version_check
+from cli.operations import ingress, version_check
 from cli.session import Session
 
 
 def doctor(ctx: typer.Context, json: Json = False) -> None:
     """Check what `up` needs of this machine.
 
-    Also whether the versions of Rancher and Kubernetes fit each other, and whether EKS takes an environment's cluster
-    to the configured one. Each finding comes with its fix; nothing is changed. The exit code is 2 if something is
+    Also whether the versions of Rancher and Kubernetes fit each other, whether EKS takes an environment's cluster
+    to the configured one, and whether the cluster has what serves its `uiHost`. Each finding comes with its fix; nothing is changed. The exit code is 2 if something is
     wrong.
 
     \b
@@ -25,12 +25,14 @@ def doctor(ctx: typer.Context, json: Json = False) -> None:
 
     session: Session = ctx.obj
     up = session.cloud(Environment(DEFAULT)).is_up()
+    known = [Environment(name) for name in environments.known()]
     found = [
         *session.machine().checks(session.ui_port, sandbox_up=up),
         version_check.check(
-            [Environment(name) for name in environments.known()],
+            known,
             judge=checks.of_configuration(session),
         ),
+        *ingress.checks(session, known),
     ]
     console = session.console
 

@@ -3,7 +3,7 @@
 import shutil
 import signal
 import subprocess
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from typing import Annotated
 
@@ -46,8 +46,8 @@ def open_ui(
 ) -> None:
     """Open Airflow's UI, Grafana or Kibana, or print an address.
 
-    Where it has no address of its own (on AWS, unless a load balancer is configured), a port of this
-    machine is forwarded until you end the command. Only Airflow's UI ever has one. Flower's login is
+    With the setting `uiHost` that is Airflow's address. Where it has none of its own (on AWS, unless a load
+    balancer is configured), a port of this machine is forwarded until you end the command. Only Airflow's UI ever has one. Flower's login is
     Airflow's administrator's. Grafana and InfluxDB are the environment's, or its base's: the setting
     `monitoring`; InfluxDB is an API, and no browser is opened for it. Kibana is yours, by the setting
     `kibanaUrl`: it is opened on the environment's lines of the last day.
@@ -90,7 +90,7 @@ def _address(found: Live, part: Destination) -> AbstractContextManager[str]:
 
     match part:
         case Destination.airflow:
-            return found.ui()
+            return nullcontext(url) if (url := found.outputs.ui_url) else found.ui()
         case Destination.flower:
             return found.flower()
         case Destination.grafana:
@@ -103,7 +103,9 @@ def _address(found: Live, part: Destination) -> AbstractContextManager[str]:
 
 def _lasts(found: Live, part: Destination) -> bool:
     """Whether the address works without a port that this command forwards."""
-    return part == Destination.kibana or (part == Destination.airflow and bool(found.addresses))
+    if part != Destination.airflow:
+        return part == Destination.kibana
+    return bool(found.outputs.ui_url or found.addresses)
 
 
 def _login(found: Live, part: Destination) -> str:

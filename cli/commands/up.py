@@ -85,7 +85,7 @@ def up(  # noqa: PLR0913 - one parameter for each option
         "changed": done.outcome.changed > 0,
         "changes": dict(done.outcome.changes),
         "airflow": done.airflow.data(),
-        "url": next(iter(done.addresses), ""),
+        "url": done.url or next(iter(done.addresses), ""),
         "nodeUrl": next(reversed(done.addresses), ""),
         "proof": done.proof,
         "provedNow": done.proved_now,
@@ -141,6 +141,8 @@ def _show(session: Session, environment: Environment, done: Deployed, phases: Ph
 
 
 def _where(done: Deployed, open_it: str) -> str:
+    if done.url:
+        return done.url
     if not done.addresses:
         return f"behind a port that `{open_it}` forwards"
     first, *others = done.addresses

@@ -17,7 +17,16 @@ from cli.base.record import Record
 from cli.base.settings import DEFAULT_REGION, REGION_KEY
 from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.protocol import Cloud
-from cli.operations import access, airflow_versions, bases, declared, drift, hindrances, losses
+from cli.operations import (
+    access,
+    airflow_versions,
+    bases,
+    declared,
+    drift,
+    hindrances,
+    ingress,
+    losses,
+)
 from cli.operations.airflow_versions import VersionChange
 from cli.operations.dags import unfinished
 from cli.operations.dags.unfinished import UnfinishedRun
@@ -68,6 +77,9 @@ class Deployed:
     airflow: VersionChange
     addresses: tuple[str, ...] = ()
     """Of the UI; none if only a forwarded port leads there."""
+
+    url: str = ""
+    """People's address, by HTTPS."""
 
     proof: dict[str, Any] = field(default_factory=dict)
     proved_now: bool = False
@@ -232,6 +244,8 @@ def _deployed(
         kept = declared.keep(live, synced)
         access_kept = access.keep(live, synced)
     version = _published(live)
+    for lack in ingress.missing(live):
+        session.console.note(f"warning: {lack}")
     expires = backend.plain().get(stack_config.EXPIRES_KEY, lifetime.NEVER)
     done = Deployed(
         outcome,
@@ -239,6 +253,7 @@ def _deployed(
         expires,
         airflow,
         live.addresses,
+        live.outputs.ui_url,
         declared=kept,
         access=access_kept,
         encrypted=encrypted,

@@ -7,7 +7,15 @@ import difflib
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
 
-from infra.contract import dag_sources, database_logins, executors, logs, token_keys, versions
+from infra.contract import (
+    dag_sources,
+    database_logins,
+    executors,
+    ingress,
+    logs,
+    token_keys,
+    versions,
+)
 from infra.contract.metrics import MonitoringScope
 from infra.contract.secret_settings import Secrets
 from infra.contract.settings import FORMER_KEYS, NAMESPACE, SETTINGS, Settings
@@ -93,6 +101,7 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
         *_check_task_logs(settings),
         *_check_oidc(settings, secrets),
         *_check_versions(settings),
+        *_check_ingress(settings, config.get("aws:region", "")),
     ]
     if crossed:
         raise SettingsError(crossed)
@@ -252,6 +261,17 @@ def _check_versions(settings: Settings) -> list[str]:
             f"{', '.join(versions.managed())}, or pulumi config set {NAMESPACE}:rancherEnabled false"
         )
     return problems
+
+
+def _check_ingress(settings: Settings, region: str) -> list[str]:
+    values = {
+        key: getattr(settings, one.field) for key, one in SETTINGS.items() if key.startswith("ui")
+    }
+    shared = settings.tenancy == Tenancy.shared
+    return [
+        f"{NAMESPACE}:{key} is {values[key]!r}: {words}"
+        for key, words in ingress.misfits(values, region=region, shared=shared)
+    ]
 
 
 def _check_dags(settings: Settings, secrets: Secrets) -> list[str]:

@@ -84,6 +84,8 @@ class Outputs(Mapping[str, Any]):
     ui_service = Output("uiService", "", "The Service of Airflow's UI and API.")
     ui_port = Output("uiPort", 0, "The port of that Service.")
 
+    ui_url = Output("uiUrl", "", "Where people reach the UI by HTTPS; empty without uiHost.")
+
     flower_service = Output("flowerService", "", "The Service of Flower, where Celery runs tasks.")
     flower_port = Output("flowerPort", 0, "The port of that Service.")
 
@@ -97,6 +99,12 @@ class Outputs(Mapping[str, Any]):
         "logsUrl",
         "",
         "Where pods find the logs' Elasticsearch, its branches' as well; empty without.",
+    )
+
+    branch_ui: Output[Mapping[str, Any]] = Output(
+        "branchUi",
+        {},
+        "What a branch's way to its UI takes over of it; empty without uiBranchHosts.",
     )
 
     contract = Output("contract", 0, "What it offers to branches: the program's CONTRACT.")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from infra.contract import contacts, dag_sources, executors, logs, task_policies
+from infra.contract import contacts, dag_sources, executors, ingress, logs, task_policies
 from infra.contract.metrics import DATABASE, MonitoringScope
 from infra.contract.naming import ENVIRONMENT_MAX_LENGTH, ENVIRONMENT_PATTERN
 from infra.contract.rules import (
@@ -479,6 +479,57 @@ class Settings:
         Default 0: Kubernetes chooses one, so that environments on one cluster do not meet.""",
         minimum=0,
         maximum=32767,
+    )
+
+    ui_host: str = setting(
+        "",
+        """The UI's DNS name, for people's way in by HTTPS through an Ingress, with exactly one of uiCertificateArn,
+        uiCertificateIssuer and uiCertificateSecret. Default: none. `docs/https.md`.""",
+        check=ingress.check_host,
+    )
+
+    ui_path: str = setting(
+        "",
+        "The folder of that host where the UI is, such as /airflow. Default: all of the host.",
+        check=ingress.check_path,
+    )
+
+    ui_certificate_arn: str = setting(
+        "",
+        """Its certificate in AWS Certificate Manager, in the environment's region: the AWS Load Balancer Controller, which
+        you install, then makes an internal load balancer. Default: none.""",
+        check=ingress.check_arn,
+    )
+
+    ui_certificate_issuer: str = setting(
+        "",
+        """Who makes its certificate: a ClusterIssuer of the cert-manager that you install, or Issuer/NAME for one in the
+        environment's namespace. Default: none.""",
+        check=ingress.check_issuer,
+    )
+
+    ui_certificate_secret: str = setting(
+        "",
+        "A Secret with its certificate, which you keep in the environment's namespace. Default: none.",
+        check=ingress.check_name,
+    )
+
+    ui_ingress_class: str = setting(
+        "",
+        """Who serves it: an IngressClass of the cluster. Default `alb` with uiCertificateArn, else the cluster's default.""",
+        check=ingress.check_name,
+    )
+
+    ui_ingress_namespace: str = setting(
+        "",
+        """Where the ingress controller's pods are: only they reach the UI. Needed without uiCertificateArn. Default: none.""",
+        check=ingress.check_name,
+    )
+
+    ui_branch_hosts: bool = setting(
+        False,
+        """Whether branches on this environment are at NAME.HOST below its uiHost, with its class and its issuer or ARN. DNS,
+        and a certificate by ARN, must then have *.HOST. Default false.""",
     )
 
     admin_user: str = setting(

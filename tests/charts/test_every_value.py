@@ -60,6 +60,14 @@ SPECIAL: dict[str, Any] = {
     "oidc.clientId": "changed",
     "oidc.scopes": "openid changed",
     "ui.contentSources": ["https://changed.example"],
+    "ui.host": "changed.example",
+    "ui.ingress.className": "changed",
+    "ui.ingress.certificateArn": "arn:aws:acm:eu-west-3:123456789012:certificate/changed",
+    "ui.ingress.loadBalancerGroup": "changed",
+    "ui.ingress.issuer": "changed",
+    "ui.ingress.secret": "changed",
+    "ui.ingress.namespace": "changed",
+    "ui.ingress.networks": ["10.7.0.0/16"],
     "logs.region": "eu-west-3",
     "taskLogs.elasticsearch.url": "https://changed.example",
     "taskLogs.elasticsearch.indices": "changed.*",
@@ -119,7 +127,17 @@ MONITORED: Node = {
     "networkPolicies": {"enabled": True},
 }
 
+HOST: Node = {"networkPolicies": {"enabled": True}, "ui": {"host": "airflow.example"}}
+BY_ISSUER: Node = merge(HOST, {"ui": {"ingress": {"issuer": "some"}}})
+ARN = "arn:aws:acm:eu-west-1:123456789012:certificate/0a1b"
+BY_ARN: Node = merge(HOST, {"ui": {"ingress": {"certificateArn": ARN}}})
+
 AROUND: dict[str, Node] = {
+    "ui.host": {"ui": {"ingress": {"issuer": "some"}}},
+    "ui.ingress": BY_ISSUER,
+    "ui.ingress.certificateArn": BY_ARN,
+    "ui.ingress.loadBalancerGroup": BY_ARN,
+    "ui.ingress.secret": merge(HOST, {"ui": {"ingress": {"secret": "some"}}}),
     # Without what is on here, these have nothing to change; a group stands for all of its values.
     "image.tag": TAGGED,
     "postgres.image.tag": {"postgres": TAGGED},

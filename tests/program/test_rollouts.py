@@ -25,6 +25,7 @@ class Change(NamedTuple):
     replaces: set[str]
 
 
+CERTIFICATE = "arn:aws:acm:eu-north-1:123456789012:certificate/0a1b"
 BOTH_LOGINS = Logins.alone(SECRETS["databasePassword"]).with_idle("another/p@ssword").text()
 
 CHANGES = {
@@ -117,6 +118,16 @@ CHANGES = {
     "grafanaAdminPassword": Change("another-login-password", NOBODY),
     "uiServiceType": Change("NodePort", NOBODY),
     "uiNodePort": Change("30080", NOBODY),
+    # The address is among Airflow's settings, which all pods read.
+    "uiHost": Change("airflow.example.org", AIRFLOW),
+    "uiPath": Change("/team", AIRFLOW),
+    # Of the Ingress alone.
+    "uiCertificateArn": Change(CERTIFICATE, NOBODY),
+    "uiCertificateIssuer": Change("another", NOBODY),
+    "uiCertificateSecret": Change("airflow-certificate", NOBODY),
+    "uiIngressClass": Change("traefik", NOBODY),
+    "uiIngressNamespace": Change("contour", NOBODY),
+    "uiBranchHosts": Change("true", NOBODY),
     "adminUser": Change("alice", {"migration"}),
     "adminEmail": Change("alice@example.org", {"migration"}),
     "rancherEnabled": Change("false", NOBODY),
@@ -137,9 +148,23 @@ CHANGES = {
     "adminPassword": Change("another-password", {"migration"}),
 }
 
-NEEDS = {
+WITH_HOST = {
+    "uiHost": "airflow.example.com",
+    "uiCertificateIssuer": "letsencrypt",
+    "uiIngressNamespace": "traefik",
+}
+
+NEEDS: dict[str, dict[str, str]] = {
     "taskLogs": {"monitoring": "logs"},
     "oidcIssuer": {"oidcClientId": "airflow", "accessFile": "tests/program/groups.yaml"},
+    **dict.fromkeys(("uiHost", "uiPath", "uiCertificateIssuer", "uiBranchHosts"), WITH_HOST),
+    **dict.fromkeys(("uiIngressClass", "uiIngressNamespace"), WITH_HOST),
+    "uiCertificateArn": {"uiHost": "airflow.example.com", "uiCertificateArn": f"{CERTIFICATE}b"},
+    "uiCertificateSecret": {
+        "uiHost": "airflow.example.com",
+        "uiCertificateSecret": "former-certificate",
+        "uiIngressNamespace": "traefik",
+    },
 }
 """What else must be set for a setting to be taken."""
 
@@ -205,16 +230,18 @@ def test_a_setting_replaces_the_pods_that_read_it(key: str, program: Program) ->
     assert anew == {**READ_BY_FEWER, **READ_BY_MORE}.get(key, change.replaces)
 
 
-REFUSED_FOR_A_BRANCH = {"environment", "monitoring", "taskLogs", "databaseLogins", "oidcIssuer"}
-"""It may not have its base's name, nor what its base does for it or, here, does not, nor its password, nor half a login."""
+REFUSED_FOR_A_BRANCH = {
+    *("environment", "monitoring", "taskLogs", "databaseLogins", "oidcIssuer", "uiBranchHosts"),
+}
+"""It may not have its base's name, nor what its base does for it or, here, does not, nor its password, nor half a login, nor branches."""
 
 
 @pytest.mark.parametrize("key", [key for key in CHANGES if key not in REFUSED_FOR_A_BRANCH])
 def test_so_does_a_branchs(key: str, program: Program, shared: Program) -> None:
     change = CHANGES[key]
-    before = deployed(shared)
-    stacks = {BASE: program}
-    after = deployed(run_program(*changed(key, change.value, BRANCH, BRANCH_SECRETS), stacks))
+    stacks, config = {BASE: program}, {**BRANCH, **NEEDS.get(key, {})}
+    before = deployed(run_program(config, BRANCH_SECRETS, stacks) if key in NEEDS else shared)
+    after = deployed(run_program(*changed(key, change.value, config, BRANCH_SECRETS), stacks))
     expected = NOBODY if key in NOT_OF_A_BRANCH else change.replaces - {"database"}
     assert replaced(before.rendered, after.rendered) == expected
     anew = read_anew(before.rendered, after.rendered, before.secrets, after.secrets)

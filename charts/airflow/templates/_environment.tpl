@@ -38,7 +38,7 @@ values end after ten seconds, and with them tasks that start, hand on a value or
   "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG" "False"
   "AERODROME_IMAGE" (include "airflow.image" .)
 -}}
-{{- with .Values.ui.baseUrl }}
+{{- with include "airflow.ui.baseUrl" . }}
 {{- $_ := set $settings "AIRFLOW__API__BASE_URL" . }}
 {{- if hasPrefix "https://" . }}
 {{- $_ := set $settings "AIRFLOW__FAB__COOKIE_SECURE" "True" }}

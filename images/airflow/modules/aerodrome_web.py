@@ -2,14 +2,15 @@
 (`aerodrome_tasks`): a plugin of Airflow's.
 
 Airflow sends no header by which a browser would keep a page to its own, and takes any number of passwords. The chart sets
-`AERODROME_CONTENT_SOURCES`, `AERODROME_LOGIN_FAILURES` and `AERODROME_OWNERS`; only the api-server uses the plugin.
+`AERODROME_CONTENT_SOURCES`, `AERODROME_LOGIN_FAILURES`, `AERODROME_OWNERS` and `AERODROME_INGRESS`; only the api-server
+uses the plugin.
 """
 
 import functools
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -28,6 +29,12 @@ FAILURES: Final = "AERODROME_LOGIN_FAILURES"
 
 OWNERS: Final = "AERODROME_OWNERS"
 """Whose DAGs, connections, variables and assets are what; empty where access.yaml declares no owners."""
+
+INGRESS: Final = "AERODROME_INGRESS"
+"""Not empty: an Ingress of the chart leads here."""
+
+EXECUTION: Final = "/execution"
+"""Where tasks ask: the address of a pod or of the Service, and never that of people."""
 
 LOGINS: Final = (
     "/auth/token",
@@ -96,6 +103,55 @@ class BasePath:
         return await self._app(scope, receive, send)
 
 
+class Ingress:
+    """Tells what comes through the Ingress from what comes from inside the cluster, and takes its word for who asks.
+
+    Probes, tasks and forwarded ports call a pod or the Service by its address. The controller is believed, because the
+    NetworkPolicy lets nobody else in: who is of the environment itself could pass for it.
+    """
+
+    def __init__(self, app: App, base_url: str) -> None:
+        address = urlsplit(base_url)
+        self._app = app
+        self._name = address.hostname or ""
+        self._host = address.netloc.encode()
+        self._root = _folder(base_url)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        headers = dict(scope.get("headers", ()))
+        if scope["type"] != "http" or not self._is_from_outside(headers):
+            return await self._app(scope, receive, send)
+        path = str(scope["path"]).removeprefix(self._root)
+        if path == EXECUTION or path.startswith(f"{EXECUTION}/"):
+            return await _answer(send, 404, b"Not found.\n")
+        if _last(headers, b"x-forwarded-proto") == "http":
+            return await _answer(send, 308, b"", (b"location", b"https://" + self._asked(scope)))
+        # As the browser sees it, however the host was written: the pages and the cookies go by it.
+        scope["headers"] = [
+            *((name, value) for name, value in scope["headers"] if name != b"host"),
+            (b"host", self._host),
+        ]
+        if client := _last(headers, b"x-forwarded-for"):
+            scope["client"] = (client, 0)
+        return await self._app(scope, receive, send)
+
+    def _is_from_outside(self, headers: Mapping[bytes, bytes]) -> bool:
+        if b"x-forwarded-for" in headers or b"forwarded" in headers:
+            return True
+        asked = urlsplit(f"//{headers.get(b'host', b'').decode('latin-1')}")
+        return (asked.hostname or "").removesuffix(".") == self._name
+
+    def _asked(self, scope: Message) -> bytes:
+        path = bytes(scope.get("raw_path") or str(scope["path"]).encode())
+        query = bytes(scope.get("query_string") or b"")
+        return self._host + path + (b"?" + query if query else b"")
+
+
+def _last(headers: Mapping[bytes, bytes], name: bytes) -> str:
+    """What the nearest of those that pass requests on has said: any before it may be the client's own invention."""
+    return headers.get(name, b"").decode("latin-1").rpartition(",")[2].strip()
+
+
 class Headers:
     """Adds the headers to each answer that does not have them."""
 
@@ -110,7 +166,7 @@ class Headers:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         path = str(scope.get("path", "")).removeprefix(self._root)
-        if scope["type"] != "http" or path.startswith("/execution/"):
+        if scope["type"] != "http" or path.startswith(f"{EXECUTION}/"):
             return await self._app(scope, receive, send)
         more = PLAIN | {"content-security-policy": content_policy(path, self._sources)}
         if self._host and dict(scope["headers"]).get(b"host") == self._host:
@@ -205,12 +261,13 @@ def _has_failed(answer: Message) -> bool:
 async def _refuse(send: Send, reset_time: float) -> None:
     seconds = max(1, round(reset_time - time.time()))
     text = f"Too many logins of this account have failed. Try again in {seconds} seconds.\n"
-    headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"retry-after", str(seconds).encode()),
-    ]
-    await send({"type": "http.response.start", "status": 429, "headers": headers})
-    await send({"type": "http.response.body", "body": text.encode()})
+    await _answer(send, 429, text.encode(), (b"retry-after", str(seconds).encode()))
+
+
+async def _answer(send: Send, status: int, text: bytes, *headers: tuple[bytes, bytes]) -> None:
+    sent = [(b"content-type", b"text/plain; charset=utf-8"), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": sent})
+    await send({"type": "http.response.body", "body": text})
 
 
 def _middlewares() -> list[dict[str, Any]]:
@@ -226,7 +283,10 @@ def _middlewares() -> list[dict[str, Any]]:
     # The last one is the first to see a request: what is refused has the headers, too.
     if failures := os.environ.get(FAILURES, ""):
         found += [("logins", LoginLimit, {"base_url": base_url, "failures": failures})]
-    found += [("headers", Headers, headers), ("base-path", BasePath, {"base_url": base_url})]
+    found += [("headers", Headers, headers)]
+    if os.environ.get(INGRESS):
+        found += [("ingress", Ingress, {"base_url": base_url})]
+    found += [("base-path", BasePath, {"base_url": base_url})]
     return [
         {"name": f"aerodrome-{name}", "middleware": middleware, "kwargs": given}
         for name, middleware, given in found

@@ -57,8 +57,12 @@ def server(
     """As it is by default; and behind something that ends TLS and gives it a folder of a host."""
     home = tmp_path_factory.mktemp("airflow")
     base_url = str(request.param)
-    chart = render({"ui": {**UI, "baseUrl": base_url}}).environment()
-    names = ("AIRFLOW__FAB__", "AIRFLOW__API__BASE_URL", "AERODROME_CONTENT", "AERODROME_LOGIN")
+    ingress = {"host": HOST, "ingress": {"issuer": "some"}} if base_url else {}
+    chart = render({"ui": {**UI, **ingress, "baseUrl": base_url}}).environment()
+    names = (
+        *("AIRFLOW__FAB__", "AIRFLOW__API__BASE_URL"),
+        *("AERODROME_CONTENT", "AERODROME_LOGIN", "AERODROME_INGRESS"),
+    )
     with airflow_database.running(home) as databases:
         database = databases.new("web")
         done = database.run("prepare_database", **ADMIN)
@@ -99,6 +103,61 @@ def _rules(answer: httpx.Response) -> dict[str, list[str]]:
 def test_probes_and_tasks_reach_it_inside_the_cluster(server: Server, path: str) -> None:
     """By no host name and without the folder that people's address may have."""
     assert httpx.get(server.address + path, trust_env=False, timeout=60).status_code == 200
+
+
+@pytest.fixture
+def behind(server: Server) -> Server:
+    """Where something stands before it."""
+    if not server.path:
+        pytest.skip("nothing stands before it")
+    return server
+
+
+class TestIngress:
+    """What comes through an Ingress, as controllers hand it on."""
+
+    @pytest.mark.parametrize("host", [HOST, HOST.upper(), f"{HOST}:443", f"{HOST}."])
+    @pytest.mark.parametrize("path", ["/execution/health", "/%65xecution/health", "/execution"])
+    def test_tasks_api_is_not_for_the_outside(self, behind: Server, host: str, path: str) -> None:
+        for start in ("", PATH):
+            url = behind.address + start + path
+            answer = httpx.get(url, headers={"Host": host}, trust_env=False, timeout=60)
+            assert answer.status_code == 404, url
+            assert answer.text == "Not found.\n"
+
+    def test_nor_by_another_host_that_somebody_hands_on(self, behind: Server) -> None:
+        told = {"X-Forwarded-For": "203.0.113.9"}
+        url = f"{behind.address}/execution/health"
+        assert httpx.get(url, headers=told, trust_env=False, timeout=60).status_code == 404
+
+    def test_plain_http_is_redirected_to_the_same_page(self, behind: Server) -> None:
+        told = {"Host": f"{HOST}:80", "X-Forwarded-Proto": "http"}
+        url = f"{behind.address}{PATH}/dags?search=%C3%A9"
+        for method in ("GET", "POST"):
+            answer = httpx.request(method, url, headers=told, trust_env=False, timeout=60)
+            assert answer.status_code == 308
+            assert answer.headers["location"] == f"https://{HOST}{PATH}/dags?search=%C3%A9"
+
+    def test_hsts_comes_however_the_host_is_written(self, behind: Server) -> None:
+        url = f"{behind.address}{PATH}/api/v2/version"
+        for host in (HOST.upper(), f"{HOST}:443"):
+            answer = httpx.get(url, headers={"Host": host}, trust_env=False, timeout=60)
+            assert answer.headers["strict-transport-security"] == "max-age=31536000"
+
+    def test_logins_are_counted_by_the_address_that_the_controller_saw(
+        self, behind: Server
+    ) -> None:
+        with behind.client() as client:
+
+            def attempt(addresses: str) -> int:
+                body = {"username": "somebody", "password": "wrong"}
+                told = {"X-Forwarded-For": addresses}
+                return client.post("/auth/token", json=body, headers=told).status_code
+
+            # What a client says of itself comes first, and is not believed.
+            answers = [attempt(f"198.51.100.{n}, 203.0.113.9") for n in range(FAILURES + 1)]
+            assert answers == [401] * FAILURES + [429]
+            assert attempt("203.0.113.10") == 401
 
 
 class TestHeaders:

@@ -4,6 +4,7 @@
 {{- range $name, $value := dict
   "AERODROME_OWNERS" (empty $owners | ternary "" (toJson $owners))
   "AERODROME_CONTENT_SOURCES" (join " " .Values.ui.contentSources)
+  "AERODROME_INGRESS" .Values.ui.host
   "AERODROME_LOGIN_FAILURES" .Values.ui.loginFailures
 }}
 {{- if $value }}
