@@ -14,7 +14,7 @@ import pulumi_aws as aws
 
 from infra import airflow_role, policies
 from infra.cluster import Cluster
-from infra.contract import task_policies
+from infra.contract import secrets_backends, task_policies
 from infra.contract.naming import BRANCH_DAGS, BRANCH_LOGS, XCOMS
 from infra.log_bucket import LogBucket
 from infra.outputs import RancherKey
@@ -82,15 +82,29 @@ class Access(pulumi.ComponentResource):
     def _deployer(self, role: str) -> pulumi.Output[str]:
         # A branch has a namespace, and makes its database from the base's.
         self._cluster_access("deploy", role, "AmazonEKSClusterAdminPolicy")
-        tasks = task_policies.parse(self._args.stack.settings.task_policies)
+        stack = self._args.stack
+        tasks = task_policies.parse(stack.settings.task_policies)
+        secrets = secrets_backends.of_branches(stack.settings.environment)
         boundary = aws.iam.Policy(
             self._names.branch_boundary,
             # Known beforehand: the pipeline's own policy demands it of every role that it makes.
             name=self._names.branch_boundary,
             path=self._names.iam_path,
-            policy=self._args.bucket.arn.apply(
-                lambda arn: policies.branch_boundary(
-                    arn, BRANCH_LOGS, f"{BRANCH_LOGS}/*/{XCOMS}", BRANCH_DAGS, tasks.statements
+            policy=pulumi.Output.all(self._args.bucket.arn, self._args.cluster.arn).apply(
+                lambda arns: policies.branch_boundary(
+                    arns[0],
+                    BRANCH_LOGS,
+                    f"{BRANCH_LOGS}/*/{XCOMS}",
+                    BRANCH_DAGS,
+                    [
+                        *tasks.statements,
+                        # With the base's own backend and key.
+                        *(
+                            airflow_role.secret_statements(stack, secrets, arns[1])
+                            if stack.settings.secrets_backend != secrets_backends.NONE
+                            else ()
+                        ),
+                    ],
                 )
             ),
             opts=self._child,
