@@ -80,16 +80,16 @@ class Access(pulumi.ComponentResource):
         wanted = RancherKeys.parse(self._args.stack.settings.rancher_keys)
         key = self._rancher_key(wanted.current, user)
         if wanted.former:
-            self._rancher_key(wanted.former, user, "Active" if wanted.former_works else "Inactive")
+            self._rancher_key(wanted.former, user, works=wanted.former_works)
         return RancherKey(key.id, pulumi.Output.secret(key.secret))
 
     def _rancher_key(
-        self, number: int, user: aws.iam.User, status: str = "Active"
+        self, number: int, user: aws.iam.User, *, works: bool = True
     ) -> aws.iam.AccessKey:
         return aws.iam.AccessKey(
             resource_name(self._names.of("rancher"), number),
             user=user.name,
-            status=status,
+            status=None if works else "Inactive",
             opts=self._child,
         )
 

@@ -5,14 +5,22 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from cli.base.errors import KitError, UserError
-from cli.operations.rotation import rancher
+from cli.operations.live import Live
+from cli.operations.rotation import applicable, rancher
+from cli.operations.rotation.applicable import ACCESS_KEY
+from cli.operations.rotation.rancher_installation import USER as USER_TYPE
+from cli.operations.rotation.rancher_installation import KeyInstallation
+from cli.stack import rotation
+from cli.stack.backends import Found
 from cli.stack.rotation import Rotation
 from infra.contract import rancher_keys
+from infra.contract.naming import Names
 from infra.contract.rancher_keys import RancherKeys
 from tests.unit.cli.operations.rotation.on_disk import OnDisk, in_a_process
 from tests.unit.sandbox.aws.conftest import Emulator, new_emulator
@@ -158,6 +166,49 @@ def test_the_old_key_works_until_rancher_has_the_new_one(fresh: Callable[..., St
     done = rancher.rotate(fresh(again=True), print)
     assert (done.resumed, done.key) == (True, new)
     ended(stack, old)
+
+
+class TestInstallation:
+    """What the rotation asks of a stack and of AWS."""
+
+    def live(self, aws: Emulator, keys: Mapping[str, str], **more: Any) -> Live:
+        found = [Found(ACCESS_KEY, name, "u", key, "") for name, key in keys.items()]
+        found.append(Found(USER_TYPE, "aerodrome-dev-rancher", "u", USER, ""))
+        found.append(Found(USER_TYPE, "aerodrome-dev-operator", "u", "operator", ""))
+        backend = SimpleNamespace(resources=lambda: found, plain=lambda: more)
+        names = Names("dev")
+        it = SimpleNamespace(backend=backend, client=aws.client, names=names, shared=False)
+        return cast(Live, it)
+
+    def installation(self, live: Live, *, said: bool = False) -> KeyInstallation:
+        return KeyInstallation(live, cast(Any, None), cast(Any, None), said)
+
+    def test_keys_are_known_by_their_number(self, aws: Emulator) -> None:
+        keys = {"aerodrome-dev-rancher": "A", "aerodrome-dev-rancher-12": "B", "mine-3": "C"}
+        found = self.installation(self.live(aws, keys))
+        assert found.deployed() == {1: "A", 12: "B"}
+        assert found.configured() == RancherKeys(1)
+
+    def test_aws_is_asked_for_ranchers_user(
+        self, aws: Emulator, fresh: Callable[..., Stack]
+    ) -> None:
+        stack = fresh()
+        key = stack.deployed()[1]
+        live = self.live(aws, {"aerodrome-dev-rancher": key})
+        assert self.installation(live).there() == {key: True}
+        stack.iam.update_access_key(UserName=USER, AccessKeyId=key, Status="Inactive")
+        assert self.installation(live).there() == {key: False}
+
+    def test_rancher_has_a_key_when_it_was_used_or_somebody_says_so(
+        self, aws: Emulator, fresh: Callable[..., Stack]
+    ) -> None:
+        key = fresh().deployed()[1]
+        live = self.live(aws, {"aerodrome-dev-rancher": key})
+        assert not self.installation(live).handed_over(key)
+        assert self.installation(live, said=True).handed_over(key)
+
+    def test_without_a_rancher_there_is_nothing_to_replace(self, aws: Emulator) -> None:
+        assert "no Rancher" in applicable.hindrance(self.live(aws, {}), rotation.RANCHER)
 
 
 class TestRefused:
