@@ -14,8 +14,9 @@ import pulumi_aws as aws
 
 from infra import airflow_role, policies
 from infra.cluster import Cluster
-from infra.contract import task_policies
+from infra.contract import secrets_backends, task_policies
 from infra.contract.naming import BRANCH_DAGS, BRANCH_LOGS, XCOMS
+from infra.contract.rancher_keys import RancherKeys, resource_name
 from infra.log_bucket import LogBucket
 from infra.outputs import RancherKey
 from infra.stack import Stack
@@ -76,21 +77,48 @@ class Access(pulumi.ComponentResource):
         user = self._user_in_group("rancher", policy)
         # Rancher installs its agent in the cluster, which takes an administrator.
         self._cluster_access("rancher", user.arn, "AmazonEKSClusterAdminPolicy")
-        key = aws.iam.AccessKey(self._names.of("rancher"), user=user.name, opts=self._child)
+        wanted = RancherKeys.parse(self._args.stack.settings.rancher_keys)
+        key = self._rancher_key(wanted.current, user)
+        if wanted.former:
+            self._rancher_key(wanted.former, user, works=wanted.former_works)
         return RancherKey(key.id, pulumi.Output.secret(key.secret))
+
+    def _rancher_key(
+        self, number: int, user: aws.iam.User, *, works: bool = True
+    ) -> aws.iam.AccessKey:
+        return aws.iam.AccessKey(
+            resource_name(self._names.of("rancher"), number),
+            user=user.name,
+            status=None if works else "Inactive",
+            opts=self._child,
+        )
 
     def _deployer(self, role: str) -> pulumi.Output[str]:
         # A branch has a namespace, and makes its database from the base's.
         self._cluster_access("deploy", role, "AmazonEKSClusterAdminPolicy")
-        tasks = task_policies.parse(self._args.stack.settings.task_policies)
+        stack = self._args.stack
+        tasks = task_policies.parse(stack.settings.task_policies)
+        secrets = secrets_backends.of_branches(stack.settings.environment)
         boundary = aws.iam.Policy(
             self._names.branch_boundary,
             # Known beforehand: the pipeline's own policy demands it of every role that it makes.
             name=self._names.branch_boundary,
             path=self._names.iam_path,
-            policy=self._args.bucket.arn.apply(
-                lambda arn: policies.branch_boundary(
-                    arn, BRANCH_LOGS, f"{BRANCH_LOGS}/*/{XCOMS}", BRANCH_DAGS, tasks.statements
+            policy=pulumi.Output.all(self._args.bucket.arn, self._args.cluster.arn).apply(
+                lambda arns: policies.branch_boundary(
+                    arns[0],
+                    BRANCH_LOGS,
+                    f"{BRANCH_LOGS}/*/{XCOMS}",
+                    BRANCH_DAGS,
+                    [
+                        *tasks.statements,
+                        # With the base's own backend and key.
+                        *(
+                            airflow_role.secret_statements(stack, secrets, arns[1])
+                            if stack.settings.secrets_backend != secrets_backends.NONE
+                            else ()
+                        ),
+                    ],
                 )
             ),
             opts=self._child,

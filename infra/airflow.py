@@ -12,6 +12,7 @@ import pulumi_kubernetes as kubernetes
 from infra.address import Address, sqlalchemy_url
 from infra.celery import celery_secret
 from infra.content import PROJECT_ROOT, content_hash
+from infra.contract import secrets_backends
 from infra.contract.secret_contents import (
     SECRET_NAMES,
     airflow_secrets,
@@ -185,6 +186,19 @@ class Airflow(pulumi.ComponentResource):
             found |= pgbouncer_checksums(stack, pooled)
         return found
 
+    def _secrets_backend(self) -> dict[str, Any]:
+        settings, place = self._args.stack.settings, self._args.stack.place
+        if settings.secrets_backend == secrets_backends.NONE:
+            return {}
+        folder = secrets_backends.folder(settings.environment, settings.base)
+        return {
+            "secretsBackend": {
+                "service": settings.secrets_backend,
+                "folder": folder,
+                "region": place.region,
+            }
+        }
+
     def _values(self, contents: Contents) -> dict[str, Any]:
         """The chart's values: its values.schema.json is the contract."""
         args, settings = self._args, self._args.stack.settings
@@ -206,6 +220,7 @@ class Airflow(pulumi.ComponentResource):
                 "region": args.stack.place.region,
             },
             "xcom": {"prefix": self._names.xcom_prefix},
+            **self._secrets_backend(),
             **dags_values(args.stack),
             **({"access": access.text()} if (access := args.stack.access) else {}),
             **oidc_values(args.stack),

@@ -1,10 +1,10 @@
-"""The role of Airflow's pods: its folders of the bucket (logs, XComs, DAG files), and what `taskPolicies` adds."""
+"""The role of Airflow's pods: its folders of the bucket (logs, XComs, DAG files), its secrets, and what `taskPolicies` adds."""
 
 import pulumi
 import pulumi_aws as aws
 
 from infra import policies
-from infra.contract import task_policies
+from infra.contract import secrets_backends, task_policies
 from infra.stack import Stack
 
 
@@ -34,8 +34,40 @@ def make(
         opts=child,
     )
     # Not before the permissions are there: a pod that starts earlier would lose its logs.
-    needed = [allowed.id, *_for_tasks(stack, role, child)]
+    needed = [allowed.id, *_for_secrets(stack, role, child), *_for_tasks(stack, role, child)]
     return pulumi.Output.all(role.arn, *needed).apply(lambda all_: str(all_[0]))
+
+
+def _for_secrets(
+    stack: Stack, role: aws.iam.Role, child: pulumi.ResourceOptions
+) -> list[pulumi.Output[str]]:
+    """What its secrets backend needs."""
+    settings = stack.settings
+    if settings.secrets_backend == secrets_backends.NONE:
+        return []
+    folder = secrets_backends.folder(settings.environment, settings.base)
+    allowed = aws.iam.RolePolicy(
+        stack.names.of("secrets"),
+        role=role.name,
+        policy=role.arn.apply(
+            lambda arn: policies.document(*secret_statements(stack, folder, arn))
+        ),
+        opts=child,
+    )
+    return [allowed.id]
+
+
+def secret_statements(stack: Stack, folder: str, arn: str) -> list[policies.Statement]:
+    """Reading the secrets below a folder with the backend of an environment, which is not none. `arn` is of anything in its account."""
+    settings, (_, partition, _, _, account, *_) = stack.settings, arn.split(":")
+    return policies.read_secrets(
+        settings.secrets_backend,
+        folder,
+        stack.place.region,
+        account,
+        partition,
+        settings.secrets_backend_key,
+    )
 
 
 def _for_tasks(

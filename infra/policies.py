@@ -2,9 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
+
+from infra.contract.secrets_backends import PARAMETER_STORE, SECRETS_MANAGER
 
 Statement = Mapping[str, Any]
+
+_SECRETS: Final[Mapping[str, tuple[str, str, str]]] = {
+    SECRETS_MANAGER: ("secretsmanager", "GetSecretValue", "secret:"),
+    # A parameter's name begins with `/`, which its ARN has once.
+    PARAMETER_STORE: ("ssm", "GetParameter", "parameter/"),
+}
+"""The service, the action that reads one secret, and how its ARN goes on before the name."""
 
 
 def document(*statements: Statement) -> str:
@@ -78,11 +87,25 @@ def run_airflow(bucket_arn: str, logs: str, xcoms: str, dags: str) -> str:
     )
 
 
+def read_secrets(
+    backend: str, folder: str, region: str, account: str, partition: str, key: str = ""
+) -> list[Statement]:
+    """Read the secrets below a folder of Secrets Manager or the Parameter Store, by name: no list, no other folder, nothing
+    written. `key` is the KMS key that they are encrypted with, usable through that service alone."""
+    service, action, kind = _SECRETS[backend]
+    secrets = f"arn:{partition}:{service}:{region}:{account}:{kind}{folder}/*"
+    statements = [allow("ReadSecrets", [f"{service}:{action}"], [secrets])]
+    if key:
+        through = {"StringEquals": {"kms:ViaService": f"{service}.{region}.amazonaws.com"}}
+        statements.append(allow("DecryptSecrets", ["kms:Decrypt"], [key], through))
+    return statements
+
+
 def branch_boundary(
     bucket_arn: str, logs: str, xcoms: str, dags: str, statements: Sequence[Statement]
 ) -> str:
-    """What no role of a branch may go beyond: the branches' logs, XComs and DAG files, and what its base's tasks may
-    do by statement. A boundary cannot refer to other policies, so what those of AWS or of others allow is not in it."""
+    """What no role of a branch may go beyond: the branches' logs, XComs and DAG files, and `statements`: what its base's tasks
+    may do by statement, and the branches' secrets. A boundary cannot refer to other policies, so what those of AWS or of others allow is not in it."""
     own = json.loads(run_airflow(bucket_arn, logs, xcoms, dags))["Statement"]
     return document(*own, *statements)
 

@@ -8,7 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from infra.contract import contacts, dag_sources, executors, ingress, logs, task_policies
+from infra.contract import (
+    contacts,
+    dag_sources,
+    executors,
+    ingress,
+    logs,
+    rancher_keys,
+    secrets_backends,
+    task_policies,
+)
 from infra.contract.metrics import DATABASE, MonitoringScope
 from infra.contract.naming import ENVIRONMENT_MAX_LENGTH, ENVIRONMENT_PATTERN
 from infra.contract.rules import (
@@ -299,6 +308,22 @@ class Settings:
         "Resource": "arn:aws:s3:::lake/*"}]`. Default none. A branch that a pipeline deploys gets
         no more than its base's statements and its own logs: that boundary its role cannot pass.""",
         check=task_policies.check,
+    )
+
+    secrets_backend: str = setting(
+        secrets_backends.NONE,
+        """Where Airflow looks for connections and variables before its own database: none, AWS Secrets Manager, or the
+        Parameter Store of Systems Manager, in a folder that only this environment's role may read. Default none.
+        `docs/secrets.md` says what they must be called.""",
+        choices=secrets_backends.BACKENDS,
+    )
+
+    secrets_backend_key: str = setting(
+        "",
+        """The KMS key that those secrets are encrypted with, as the ARN of a key: Airflow's role may then decrypt with it.
+        Default none: AWS's own keys of the two services need no permission.""",
+        pattern=secrets_backends.KEY_PATTERN.pattern,
+        allowed="the ARN of a KMS key, arn:aws:kms:REGION:ACCOUNT:key/ID",
     )
 
     image_revision: str = setting(
@@ -610,6 +635,13 @@ class Settings:
         supports.""",
         pattern=r"[a-z0-9-]+\.[a-z0-9-]+",
         allowed="an EC2 instance type",
+    )
+
+    rancher_keys: str = setting(
+        rancher_keys.DEFAULT,
+        """Which access keys Rancher's user in IAM has, by number: `2` the second, `2+1` and `2-1` beside it the first, which
+        works or is deactivated. Default 1. `secrets rotate rancher` writes it.""",
+        check=rancher_keys.check,
     )
 
     rancher_hostname: str = setting(

@@ -66,6 +66,11 @@ CHANGES = {
     "gitToken": Change("a-token", NOBODY),
     "gitKey": Change("-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----\n", NOBODY),
     "taskPolicies": Change('["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]', NOBODY),
+    "secretsBackend": Change("secretsmanager", AIRFLOW),
+    # The role's alone; without a backend nobody's.
+    "secretsBackendKey": Change(
+        "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-0000-4000-8000-000000000000", NOBODY
+    ),
     "valuesFiles": Change('["tests/program/values.yaml"]', AIRFLOW),
     "accessFile": Change("tests/program/roles.yaml", {"migration"}),
     "oidcIssuer": Change("https://login.example.org/realms/team", {"api-server"}),
@@ -132,6 +137,7 @@ CHANGES = {
     "adminEmail": Change("alice@example.org", {"migration"}),
     "rancherEnabled": Change("false", NOBODY),
     "rancherInstanceType": Change("t3.xlarge", NOBODY),
+    "rancherKeys": Change("2+1", NOBODY),
     "rancherHostname": Change("rancher.example.org", NOBODY),
     "fernetKey": Change("ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=", AIRFLOW),
     # No pod reads it: it changes the checksums of what they read.

@@ -60,6 +60,15 @@ values end after ten seconds, and with them tasks that start, hand on a value or
 {{- $_ := set $settings "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD" ($.Values.xcom.thresholdBytes | int64) }}
 {{- $_ := set $settings "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_COMPRESSION" ($.Values.xcom.compression | replace "none" "") }}
 {{- end }}
+{{- with .Values.secretsBackend }}
+{{- if ne .service "none" }}
+{{- $_ := set $settings "AIRFLOW__SECRETS__BACKEND" "aerodrome_secrets.SecretsBackend" }}
+{{- $_ := set $settings "AIRFLOW__SECRETS__BACKEND_KWARGS" (dict "service" .service "folder" .folder "region" .region "cache_seconds" (int .cacheSeconds) | toJson) }}
+{{- /* Tasks, and processes that read DAG files, have none of their own: they ask the component that they ask anyway, whose
+       cache serves all of them (ADR 36). Left empty it would be that of above; the environment they look into anyway. */}}
+{{- $_ := set $settings "AIRFLOW__WORKERS__SECRETS_BACKEND" "airflow.secrets.environment_variables.EnvironmentVariablesBackend" }}
+{{- end }}
+{{- end }}
 {{- include "airflow.dags.check" . }}
 {{- with include "airflow.dags.bundles" . }}
 {{- $_ := set $settings "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST" . }}
