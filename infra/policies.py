@@ -128,23 +128,30 @@ def operate(cluster_arn: str, bucket_arn: str, prefix: str, log_group_arn: str) 
 
 
 def manage_with_rancher(cluster_arn: str) -> str:
-    """What Rancher needs to import and watch the environment's cluster. Not its full EKS policy: this
-    Rancher does not create clusters."""
+    """What Rancher needs to import and watch the environment's cluster: every call that its eks-operator and its
+    forms make for a cluster that is imported. Not its full EKS policy: this Rancher neither creates nor changes
+    clusters."""
+    # Node groups and add-ons have ARNs of their own, with the name of their cluster and an id that EKS makes up.
+    below = [cluster_arn.replace(":cluster/", f":{kind}/") + "/*" for kind in ("nodegroup", "addon")]
     return document(
         allow(
             "WatchCluster",
             [
                 "eks:DescribeCluster",
+                "eks:DescribeUpdate",
                 "eks:ListNodegroups",
-                "eks:ListTagsForResource",
+                "eks:ListUpdates",
             ],
             [cluster_arn],
         ),
-        # Lists and catalogues have no resource to name; Rancher reads them to fill its forms.
+        allow("WatchNodesAndAddons", ["eks:DescribeAddon", "eks:DescribeNodegroup"], below),
+        # Lists and catalogues have no resource to name; Rancher reads them to fill its forms, and looks at every
+        # import for a launch template that it has made itself.
         allow(
             "FillForms",
             [
                 "ec2:DescribeInstanceTypes",
+                "ec2:DescribeLaunchTemplates",
                 "ec2:DescribeRegions",
                 "ec2:DescribeSecurityGroups",
                 "ec2:DescribeSubnets",

@@ -1,16 +1,18 @@
-"""`aerodrome image`: what a team adds to Airflow's image."""
+"""`aerodrome image`: what a team adds to Airflow's image, and what is in those that run."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cli.base.environments import Environment
 from cli.base.errors import UserError
-from cli.commands.options import Json
+from cli.commands.options import Json, on_environment
 from cli.session import Session
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Add packages to Airflow's image.",
+    help="Add packages to Airflow's image, and see what is in the images that run.",
     rich_markup_mode=None,
 )
 
@@ -104,6 +106,60 @@ def list_added(ctx: typer.Context, json: Json = False) -> None:
     session.console.result(data, show)
 
 
+@on_environment
+def sbom(
+    ctx: typer.Context,
+    environment: Environment,
+    images: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="IMAGE...", help="Such as airflow or postgres; all that run by default."
+        ),
+    ] = None,
+    into: Annotated[
+        Path, typer.Option("--into", metavar="FOLDER", help="Where the files go.")
+    ] = Path("sbom"),
+    json: Json = False,
+) -> None:
+    """Write the bill of materials of each image that runs: one file in SPDX 2.3 (JSON) for each.
+
+    It is read from the image in the registry: Debian's packages, Python's distributions, the modules of Go programs and
+    what the image is built on. The same image gives the same file.
+
+    \b
+    Example:
+      aerodrome image sbom
+      aerodrome image sbom airflow --env prod --into bills
+    """
+    from cli.cloud.image_content import ImageContent
+    from cli.operations import live
+    from cli.operations.bill import document, inventory, running
+
+    session: Session = ctx.obj
+    if into.exists() and not into.is_dir():
+        raise UserError(f"{into} is no folder", "Name one, or one that is not there yet.")
+    found = live.of(session, environment)
+    written = []
+    for name, reference in running.images(found, images or []).items():
+        content = ImageContent(found.client("ecr"), reference)
+        bill = document.of(name, content, inventory.of(content))
+        into.mkdir(parents=True, exist_ok=True)
+        path = into / f"{environment.name}-{name}.spdx.json"
+        document.save(bill, path)
+        packages = len(bill.packages) - document.NOT_INSTALLED
+        written.append(
+            {"image": name, "ref": str(reference), "file": str(path), "packages": packages}
+        )
+        session.console.report(f"{name}: {packages} packages")
+
+    def show() -> None:
+        rows = [(one["image"], str(one["packages"]), one["file"]) for one in written]
+        session.console.table(("image", "packages", "file"), rows)
+
+    session.console.result({"images": written}, show)
+
+
 app.command("add")(add)
 app.command("lock")(lock)
 app.command("list")(list_added)
+app.command("sbom")(sbom)

@@ -9,6 +9,7 @@ from cli.base.environments import Environment
 from cli.base.errors import KitError
 from cli.commands.options import Json, on_environment
 from cli.operations.live import Live
+from cli.operations.rotation import ages
 from cli.session import Session
 from cli.stack import stack_config
 from infra.contract.tenancy import Tenancy
@@ -28,10 +29,16 @@ def status(ctx: typer.Context, environment: Environment, json: Json = False) -> 
     cloud.unlock()
     backend = session.backend(environment)
     deployed = backend.deployed()
+    resources = backend.resources() if deployed else []
     data: dict[str, Any] = {
         "environment": environment.name,
         "deployed": deployed,
-        "resources": len(backend.resources()) if deployed else 0,
+        "resources": len(resources),
+        "accessKeys": [
+            {key: told[key] for key in ("secret", "made", "days", "usedBy")}
+            for one in ages.access_keys(resources)
+            if (told := one.data(session.today()))
+        ],
     }
     if sandbox := cloud.status():
         data["sandbox"] = sandbox
@@ -63,6 +70,9 @@ def _show(session: Session, environment: Environment, data: dict[str, Any]) -> N
     console.line(f"environment {environment.name}: {state}")
     for name, health in data.get("airflow", {}).items():
         console.line(f"  {name:<16} {health}", "" if health == "healthy" else "bold red")
+    for key in data["accessKeys"]:
+        age = "of unknown age" if key["days"] is None else f"{key['days']} days old"
+        console.line(f"  access key       {key['secret']}: {age}, of {', '.join(key['usedBy'])}")
     if "url" in data:
         others = f"  (also {data['nodeUrl']})" if data["nodeUrl"] != data["url"] else ""
         console.line(f"  UI               {data['url'] or './aerodrome open'}{others}")

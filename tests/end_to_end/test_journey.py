@@ -20,9 +20,12 @@ from typing import Any
 import httpx
 import pytest
 
+from cli.cloud.image_content import ImageContent, Reference
 from tests.end_to_end.host import Host, look
 from tests.end_to_end.kit import ROOT, UP_SECONDS, Kit
+from tests.image_search import Search
 
+SECRETS = ("adminPassword", "fernetKey", "jwtSecret", "databasePassword", "apiSecretKey")
 ACCESS_KEY = re.compile(r"(AKIA|ASIA)[A-Z0-9]{16}")
 
 _stopped: list[str] = []
@@ -152,21 +155,29 @@ def test_no_access_key_is_in_a_running_pod(kit: Kit) -> None:
         assert not [key for key in _access_keys(kit) if key in environment], name
 
 
-def test_no_access_key_is_in_an_image(kit: Kit) -> None:
-    registry = f"http://{kit.instance.registry}/v2"
-    kinds = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
-    names = httpx.get(f"{registry}/_catalog", trust_env=False).json()["repositories"]
-    ours = [name for name in names if "aerodrome" in name]
-    assert ours, names
-    for name in ours:
-        # A registry answers null for a repository whose last tag has gone, as a branch's do at its `down`.
-        for tag in httpx.get(f"{registry}/{name}/tags/list", trust_env=False).json()["tags"] or []:
-            url = f"{registry}/{name}/manifests/{tag}"
-            manifest = httpx.get(url, headers={"Accept": kinds}, trust_env=False).json()
-            digest = manifest["config"]["digest"]
-            config = httpx.get(f"{registry}/{name}/blobs/{digest}", trust_env=False).text
-            assert "AWS_SECRET" not in config
-            assert not ACCESS_KEY.search(config)
+def _images(kit: Kit) -> Iterator[ImageContent]:
+    """Every image of the kit's that has a tag in the registry, branches' included."""
+    ecr = kit.client("ecr")
+    for repository in ecr.describe_repositories()["repositories"]:
+        name = repository["repositoryName"]
+        for digest in {
+            one["imageDigest"] for one in ecr.list_images(repositoryName=name)["imageIds"]
+        }:
+            host = repository["repositoryUri"].partition("/")[0]
+            yield ImageContent(ecr, Reference(host, name, digest))
+
+
+def test_no_secret_is_in_an_image(kit: Kit) -> None:
+    """Neither in what it is configured with nor in a layer, also where one above deletes it."""
+    masked = [key for key, value in kit.json("config", "list").items() if value == "[secret]"]
+    secrets = {key: str(kit.json("config", "get", key, "--show")["value"]) for key in masked}
+    assert {key.rpartition(":")[2] for key in secrets} >= set(SECRETS)
+    keys = {f"access key {number}": key for number, key in enumerate(_access_keys(kit))}
+    search = Search(secrets | keys)
+    images = list(_images(kit))
+    assert len(images) >= 2
+    assert not [one for image in images for one in search.findings(image)]
+    assert search.files > 10_000
 
 
 def test_no_access_key_is_in_a_chart_or_an_image_s_sources() -> None:
@@ -178,7 +189,7 @@ def test_no_access_key_is_in_a_chart_or_an_image_s_sources() -> None:
 
 def test_the_state_has_no_secret_in_clear(kit: Kit) -> None:
     text = kit.checkpoint.read_text()
-    for name in ("adminPassword", "fernetKey", "jwtSecret", "databasePassword", "apiSecretKey"):
+    for name in SECRETS:
         value = kit.json("config", "get", name, "--show")["value"]
         assert value not in text
     assert "BEGIN RSA PRIVATE KEY" not in text

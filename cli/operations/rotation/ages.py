@@ -77,10 +77,16 @@ def of(live: Live) -> list[SecretAge]:
         )
         users = sorted({user for name in names for user in readers.get(name, ())})
         found.append(SecretAge(key, made, key in known, tuple(users), bool(there) or not names))
-    for one in resources:
-        if one.type == ACCESS_KEY:
-            found.append(SecretAge(one.name, _day(one.created), True, ("Rancher",)))
-    return found
+    return [*found, *access_keys(resources)]
+
+
+def access_keys(resources: Iterable[Found]) -> list[SecretAge]:
+    """The access keys of a stack: there is one where nothing else is known to its user."""
+    return [
+        SecretAge(one.name, _day(one.created), True, ("Rancher",))
+        for one in resources
+        if one.type == ACCESS_KEY
+    ]
 
 
 def older(found: Iterable[SecretAge], days: int, today: date) -> list[str]:

@@ -159,6 +159,7 @@ BEFORE: tuple[tuple[str, str, Check], ...] = (
     ("POST", f"/clusters/{NAME}/identity-provider-configs/associate", _no_identity_provider),
     ("POST", f"/clusters/{NAME}/update-config", eks_updates.cluster_config),
     ("POST", f"/clusters/{NAME}/node-groups/{NAME}/update-config", eks_updates.nodegroup_config),
+    ("GET", f"/clusters/{NAME}/updates", eks_updates.listed),
     ("GET", f"/clusters/{NAME}/updates/([0-9a-f-]+)", eks_updates.describe),
     ("GET", "/tags/(.+)", _tags),
     ("POST", "/tags/(.+)", _tags),
@@ -182,7 +183,7 @@ async def _complete(call: Call, body: dict[str, Any], settings: EmulatorSettings
     if "cluster" in body:
         body["cluster"] |= _connection(body["cluster"], settings)
     if "update" in body:
-        eks_updates.remember(body["update"])
+        eks_updates.remember(body["update"], call.path)
     return body
 
 

@@ -1,6 +1,6 @@
 """EKS updates of a cluster or a node group that MiniStack has no route for.
 
-They take effect at once; DescribeUpdate knows those of this run.
+They take effect at once; ListUpdates and DescribeUpdate know those of this run.
 """
 
 import re
@@ -14,6 +14,8 @@ from sandbox.aws.standin.emulator import Answer
 from sandbox.aws.standin.internals import records
 
 _updates: dict[str, dict[str, Any]] = {}
+_of: dict[str, str] = {}
+"""What each update is of, as the path that led to it."""
 
 CLUSTER_FIELDS = {
     "logging": "LoggingUpdate",
@@ -23,8 +25,23 @@ CLUSTER_FIELDS = {
 NODEGROUP_FIELDS = ("scalingConfig", "labels", "taints", "updateConfig", "nodeRepairConfig")
 
 
-def remember(update: dict[str, Any]) -> None:
+def remember(update: dict[str, Any], path: str) -> None:
+    """`path`: that of the call that began it."""
     _updates[update["id"]] = update
+    _of[update["id"]] = re.sub(r"/(update|update-config|update-version)$", "", path)
+
+
+def listed(call: Call, found: re.Match[str]) -> Answer:
+    """ListUpdates: the cluster's own, a node group's or an add-on's."""
+    cluster = f"/clusters/{found[1]}"
+    if found[1] not in records("eks").clusters:
+        text = f"No cluster found for name: {found[1]}."
+        return emulator.error("ResourceNotFoundException", text, 404)
+    wanted = cluster
+    for parameter, folder in (("nodegroupName", "node-groups"), ("addonName", "addons")):
+        if name := call.query.get(parameter, [""])[0]:
+            wanted = f"{cluster}/{folder}/{name}"
+    return json_answer({"updateIds": [key for key, path in _of.items() if path == wanted]})
 
 
 def describe(_call: Call, found: re.Match[str]) -> Answer:
@@ -48,7 +65,7 @@ def cluster_config(call: Call, found: re.Match[str]) -> Answer:
         return _refused(unknown)
     for field, value in body.items():
         cluster[field] = {**(cluster.get(field) or {}), **value}
-    return _done(CLUSTER_FIELDS[next(iter(body))])
+    return _done(CLUSTER_FIELDS[next(iter(body))], call.path)
 
 
 def nodegroup_config(call: Call, found: re.Match[str]) -> Answer:
@@ -76,7 +93,7 @@ def nodegroup_config(call: Call, found: re.Match[str]) -> Answer:
             case _:
                 group[field] = {**(group.get(field) or {}), **value}
     group["modifiedAt"] = int(time.time())
-    return _done("ConfigUpdate")
+    return _done("ConfigUpdate", call.path)
 
 
 def _removed(labels: dict[str, Any]) -> list[str]:
@@ -93,7 +110,7 @@ def _refused(fields: object) -> Answer:
     )
 
 
-def _done(kind: str) -> Answer:
+def _done(kind: str, path: str) -> Answer:
     update = {
         "id": str(uuid.uuid4()),
         "status": "Successful",
@@ -102,5 +119,5 @@ def _done(kind: str) -> Answer:
         "createdAt": int(time.time()),
         "errors": [],
     }
-    remember(update)
+    remember(update, path)
     return json_answer({"update": update})

@@ -104,7 +104,11 @@ def handler(inner: Handler, registry: Registry) -> Handler:
         name = str(body.get("repositoryName", ""))
         action = ACTIONS.get(call.action)
         deletes = call.action == "BatchDeleteImage"
-        if name not in records("ecr").repositories or not (action or deletes):
+        if name not in records("ecr").repositories:
+            return await inner(call)
+        if call.action == "GetDownloadUrlForLayer":
+            return _download_url(body, registry)
+        if not (action or deletes):
             return await inner(call)
         try:
             if deletes:
@@ -187,6 +191,13 @@ def _batch_get_image(body: dict[str, Any], images: list[Image]) -> Answer:
             "failures": [_not_found(asked) for asked, image in found if image is None],
         }
     )
+
+
+def _download_url(body: dict[str, Any], registry: Registry) -> Answer:
+    """AWS' leads to S3, signed; here it is the registry's own. Whether there is such a layer is seen there."""
+    digest = body.get("layerDigest", "")
+    url = f"{registry.url}/v2/{body['repositoryName']}/blobs/{digest}"
+    return json_answer({"downloadUrl": url, "layerDigest": digest})
 
 
 def _batch_delete(body: dict[str, Any], registry: Registry) -> Answer:

@@ -107,6 +107,9 @@ class FakeBackend:
     more: dict[str, Any] = field(default_factory=lambda: {"contract": 1})
     """Outputs besides the usual ones."""
 
+    others: list[Found] = field(default_factory=list)
+    """Resources that are in the state beside those that are counted."""
+
     def _steps(self) -> dict[str, int]:
         return {"create": self.wanted - self.there, "same": self.there}
 
@@ -164,7 +167,7 @@ class FakeBackend:
                 f"2027-02-{27 + n % 2}T10:00:00Z",
             )
             for n in range(self.there)
-        ]
+        ] + self.others
 
     def history(self) -> list[dict[str, Any]]:
         return []

@@ -77,11 +77,64 @@ def test_the_lock_is_of_what_is_asked_for() -> None:
         assert not version or versions[package] == version
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "uv.txt"])
+def _tracked(*patterns: str) -> list[str]:
+    command = ["git", "ls-files", "--", *patterns]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return done.stdout.splitlines()
+
+
+# What a team adds to the image comes with nothing; its lock is tested where it is made.
+ASKED = [name for name in _tracked("*.in") if not name.startswith("images/airflow/extra/")]
+LOCKS = [f"{name.removesuffix('.in')}.txt" for name in ASKED]
+
+
+@pytest.mark.parametrize("name", LOCKS)
 def test_every_locked_package_has_a_hash(name: str) -> None:
-    blocks = re.split(r"^(?=[a-z0-9-]+==)", (AIRFLOW / name).read_text(), flags=re.MULTILINE)[1:]
+    """In every lock that there is; and none names a package that it does not lock."""
+    blocks = re.split(r"^(?=[A-Za-z0-9])", (ROOT / name).read_text(), flags=re.MULTILINE)[1:]
     assert blocks
+    assert not [block for block in blocks if not re.match(r"[A-Za-z0-9._-]+(\[[^]]+\])?==", block)]
     assert not [block.split()[0] for block in blocks if "--hash=sha256:" not in block]
+
+
+def test_every_lock_is_of_a_list() -> None:
+    """A list without a lock fails above; a lock without a list would be renewed by nobody."""
+    there = set(_tracked("requirements/*.txt"))
+    assert len(there) > 5
+    assert there <= set(LOCKS)
+
+
+PIPED = re.compile(
+    r"(?:curl|wget)\b[^\n;&]*\|\s*(?:sudo\s+)?(?:env\s+\S+\s+)*(?:ba|da|z)?sh\b|<\(\s*(?:curl|wget)|\$\(\s*(?:curl|wget)[^)]*\.sh"
+)
+
+
+@pytest.mark.parametrize(
+    "text", ["curl -fsSL https://x | sh", "wget -qO- y | sudo bash -s -- a", "bash <(curl -s x)"]
+)
+def test_what_is_looked_for_is_found(text: str) -> None:
+    assert PIPED.search(text)
+
+
+def test_no_download_is_piped_into_a_shell() -> None:
+    """Nowhere: not in images, scripts, workflows, boot files or what the documentation tells people to type."""
+    found = []
+    for name in _tracked():
+        file = ROOT / name
+        if name == "tests/unit/images/test_files.py" or not file.is_file() or file.is_symlink():
+            continue
+        joined = file.read_text(errors="replace").replace("\\\n", " ")
+        found += [(name, match[0]) for match in PIPED.finditer(joined)]
+    assert not found
+
+
+def test_every_image_names_its_base_once_and_has_it_given() -> None:
+    for file in sorted(IMAGES.glob("*/Containerfile")):
+        text = file.read_text()
+        stages = re.findall(r"^FROM (\S+)(?: AS (\S+))?", text, re.MULTILINE)
+        own = {stage for _, stage in stages} | {"scratch", "${BASE_IMAGE}"}
+        assert not [base for base, _ in stages if base not in own], file
+        assert re.findall(r"^ARG BASE_IMAGE=(\S+)", text, re.MULTILINE), file
 
 
 def test_the_image_and_the_kit_use_the_same_installer() -> None:

@@ -64,6 +64,13 @@ def test_an_operator_changes_nothing() -> None:
 
 
 def test_rancher_may_look_at_one_cluster_and_fill_its_forms() -> None:
-    watch, forms = statements(policies.manage_with_rancher("arn:cluster"))
-    assert watch["Resource"] == ["arn:cluster"]
-    assert all(":Describe" in action or ":List" in action for action in forms["Action"])
+    cluster = "arn:aws:eks:eu-north-1:1:cluster/aerodrome-dev"
+    watch, below, forms = statements(policies.manage_with_rancher(cluster))
+    assert watch["Resource"] == [cluster]
+    start = "arn:aws:eks:eu-north-1:1:"
+    assert below["Resource"] == [
+        f"{start}nodegroup/aerodrome-dev/*",
+        f"{start}addon/aerodrome-dev/*",
+    ]
+    for one in (watch, below, forms):
+        assert all(":Describe" in action or ":List" in action for action in one["Action"])

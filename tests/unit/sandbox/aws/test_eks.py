@@ -81,6 +81,8 @@ def test_a_node_group_can_be_resized_and_labelled(emulator, eks, cluster, subnet
     assert eks.describe_update(name=cluster, updateId=update["id"])["update"]["status"] == (
         "Successful"
     )
+    assert eks.list_updates(name=cluster, nodegroupName="workers")["updateIds"] == [update["id"]]
+    assert update["id"] not in eks.list_updates(name=cluster)["updateIds"]
     with pytest.raises(ClientError) as failure:
         eks.delete_cluster(name=cluster)
     assert failure.value.response["Error"]["Code"] == "ResourceInUseException"
@@ -89,7 +91,10 @@ def test_a_node_group_can_be_resized_and_labelled(emulator, eks, cluster, subnet
 
 def test_a_clusters_logging_can_be_changed(eks, cluster):
     wanted = {"clusterLogging": [{"types": ["api"], "enabled": True}]}
-    eks.update_cluster_config(name=cluster, logging=wanted)
+    update = eks.update_cluster_config(name=cluster, logging=wanted)["update"]
+    assert update["id"] in eks.list_updates(name=cluster)["updateIds"]
+    with pytest.raises(eks.exceptions.ResourceNotFoundException):
+        eks.list_updates(name="missing")
     assert eks.describe_cluster(name=cluster)["cluster"]["logging"] == wanted
 
 
