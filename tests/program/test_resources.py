@@ -96,6 +96,65 @@ def test_two_zones_and_one_nat_gateway(program: Program) -> None:
     assert len(program.of_type("aws:ec2/natGateway:NatGateway")) == 1
 
 
+def test_each_zone_may_have_a_way_out_of_its_own(program: Program) -> None:
+    apart = run_program({"environment": "test", "natPerZone": "true"}, SECRETS)
+    gateways = apart.of_type("aws:ec2/natGateway:NatGateway")
+    assert [each.inputs["subnetId"] for each in gateways] == [
+        "aerodrome-test-public-eu-north-1a-id",
+        "aerodrome-test-public-eu-north-1b-id",
+    ]
+    routes = {
+        each.inputs["routeTableId"]: each.inputs.get("natGatewayId")
+        for each in apart.of_type("aws:ec2/route:Route")
+    }
+    ways = {
+        each.inputs["subnetId"]: routes[each.inputs["routeTableId"]]
+        for each in apart.of_type("aws:ec2/routeTableAssociation:RouteTableAssociation")
+    }
+    for zone, gateway in (("eu-north-1a", ""), ("eu-north-1b", "-eu-north-1b")):
+        assert ways[f"aerodrome-test-private-{zone}-id"] == f"aerodrome-test-nat{gateway}-id"
+    # What there is with one gateway stays: only the second zone's subnet changes its table.
+    kept = {(one.type, one.name) for one in apart.resources}
+    assert {(one.type, one.name) for one in program.resources} <= kept
+
+
+def test_s3_is_reached_past_the_nat_gateway(program: Program) -> None:
+    endpoint = program.one("aws:ec2/vpcEndpoint:VpcEndpoint")
+    assert endpoint.inputs["serviceName"] == "com.amazonaws.eu-north-1.s3"
+    assert endpoint.inputs["vpcEndpointType"] == "Gateway"
+    tables = {f"{each.name}-id" for each in program.of_type("aws:ec2/routeTable:RouteTable")}
+    assert set(endpoint.inputs["routeTableIds"]) == tables
+    assert program.depends_on(program.one("eks:index:Cluster"), endpoint)
+
+
+def test_other_services_have_an_address_in_each_zone_that_only_the_network_may_call() -> None:
+    settings = {"environment": "test", "vpcEndpoints": '["s3", "ecr", "sts", "logs"]'}
+    program = run_program(settings, SECRETS)
+    found = program.of_type("aws:ec2/vpcEndpoint:VpcEndpoint")
+    interfaces = [each.inputs for each in found if each.inputs["vpcEndpointType"] == "Interface"]
+    names = {each["serviceName"].removeprefix("com.amazonaws.eu-north-1.") for each in interfaces}
+    assert names == {"ecr.api", "ecr.dkr", "sts", "logs"}
+    (group,) = (
+        each
+        for each in program.of_type("aws:ec2/securityGroup:SecurityGroup")
+        if each.name.endswith("-endpoints")
+    )
+    assert [(rule["toPort"], rule["cidrBlocks"]) for rule in group.inputs["ingress"]] == [
+        (443, ["10.20.0.0/16"])
+    ]
+    for each in interfaces:
+        assert each["privateDnsEnabled"] is True
+        assert each["securityGroupIds"] == [f"{group.name}-id"]
+        assert each["subnetIds"] == [
+            f"aerodrome-test-private-{zone}-id" for zone in ("eu-north-1a", "eu-north-1b")
+        ]
+
+
+def test_an_environment_may_do_without_endpoints() -> None:
+    program = run_program({"environment": "test", "vpcEndpoints": "[]"}, SECRETS)
+    assert not of(program.resources, "aws:ec2/vpcEndpoint:VpcEndpoint")
+
+
 def test_images_are_used_by_digest(program: Program) -> None:
     values = program.one("kubernetes:helm.sh/v3:Release").inputs["values"]
     assert values["image"]["digest"] == DIGEST

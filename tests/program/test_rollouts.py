@@ -36,6 +36,8 @@ CHANGES = {
     "used": Change("2027-01-31", NOBODY),
     "protect": Change("true", NOBODY),
     "vpcCidr": Change("10.30.0.0/16", NOBODY),
+    "natPerZone": Change("true", NOBODY),
+    "vpcEndpoints": Change('["s3", "ecr"]', NOBODY),
     "flowLogs": Change("true", NOBODY),
     "publicAccessCidrs": Change('["192.0.2.0/24"]', NOBODY),
     "deployRole": Change("arn:aws:iam::123456789012:role/deploy", NOBODY),

@@ -17,6 +17,7 @@ from sandbox.providers.aws.ec2.security_group import SecurityGroup
 from sandbox.providers.aws.ec2.security_group_rule import SecurityGroupRule
 from sandbox.providers.aws.ec2.subnet import Subnet
 from sandbox.providers.aws.ec2.vpc import Vpc
+from sandbox.providers.aws.ec2.vpc_endpoint import VpcEndpoint
 from sandbox.providers.aws.ecr.lifecycle_policy import LifecyclePolicy
 from sandbox.providers.aws.ecr.repository import Repository
 from sandbox.providers.aws.eks.access_entry import AccessEntry
@@ -65,6 +66,7 @@ _RESOURCES: tuple[type[Resource], ...] = (
     SecurityGroup,
     SecurityGroupRule,
     FlowLog,
+    VpcEndpoint,
     Ec2Instance,
     # Identity
     Role,

@@ -32,6 +32,8 @@ _NAMES = {
     "aws:ec2/securityGroup:SecurityGroup": "namePrefix",
     "aws:ec2/flowLog:FlowLog": "deliverCrossAccountRole destinationOptions eniId iamRoleArn logFormat "
     "regionalNatGatewayId subnetId tagFieldSpecifications transitGatewayAttachmentId transitGatewayId",
+    "aws:ec2/vpcEndpoint:VpcEndpoint": "autoAccept dnsOptions ipAddressType policy resourceConfigurationArn "
+    "serviceNetworkArn serviceRegion subnetConfigurations",
     "aws:ec2/instance:Instance": "associatePublicIpAddress availabilityZone capacityReservationSpecification "
     "cpuOptions creditSpecification disableApiStop disableApiTermination "
     "ebsBlockDevices ebsOptimized enablePrimaryIpv6 enclaveOptions "

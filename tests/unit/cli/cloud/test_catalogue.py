@@ -26,6 +26,8 @@ EVERYTHING = {
     "database": "rds",
     "protect": "true",
     "flowLogs": "true",
+    "natPerZone": "true",
+    "vpcEndpoints": '["s3", "ecr", "sts", "logs"]',
     "deployRole": ROLE,
     "previewRole": ROLE,
     "uiServiceType": "LoadBalancer",

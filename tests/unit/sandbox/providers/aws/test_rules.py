@@ -26,6 +26,10 @@ RULES = {
         "logDestination logDestinationType maxAggregationInterval trafficType vpcId",
         "",
     ),
+    "aws:ec2/vpcEndpoint:VpcEndpoint": (
+        "serviceName vpcEndpointType vpcId",
+        "privateDnsEnabled routeTableIds securityGroupIds subnetIds",
+    ),
     "aws:ec2/internetGateway:InternetGateway": ("", "vpcId"),
     "aws:ec2/eip:Eip": ("domain", ""),
     "aws:ec2/eipAssociation:EipAssociation": ("allocationId allowReassociation instanceId", ""),

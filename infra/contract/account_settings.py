@@ -1,0 +1,29 @@
+"""The settings of what an environment is to its account: its network's ways out.
+
+`settings.py` has all others, and inherits these.
+"""
+
+from dataclasses import dataclass
+
+from infra.contract import endpoints
+from infra.contract.rules import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountSettings:
+    """What concerns the account more than Airflow."""
+
+    nat_per_zone: bool = setting(
+        False,
+        """Whether each zone has a NAT gateway of its own. Default false, one for both: a second costs as much as a
+        worker, and while the first one's zone is lost the other zone's pods reach AWS only through
+        `vpcEndpoints`, and nothing else outside.""",
+    )
+
+    vpc_endpoints: tuple[str, ...] = setting(
+        ("s3",),
+        """The AWS services that the network reaches past its NAT gateways: a JSON list of s3, ecr, sts and logs.
+        Default s3, which costs nothing; each of the others has a price by the hour in each zone, and saves what NAT
+        costs by the gigabyte. `docs/cost.md` has the figures.""",
+        check=endpoints.check,
+    )

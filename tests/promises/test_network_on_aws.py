@@ -1,0 +1,101 @@
+"""The network's ways out: made, changed while it is in use, and gone without a trace.
+
+The kit's own module of the network, by the real Pulumi CLI, in the sandbox's plugins, against the emulator.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from cli.base.paths import ROOT
+from cli.cloud.catalogue import find
+from cli.cloud.resource import Search
+from tests.program.recording import SECRETS
+from tests.promises.aws_cloud import AwsStack, Emulator
+
+PROGRAM = f"""
+import sys
+
+sys.path.insert(0, {str(ROOT)!r})
+
+from infra.contract.secret_settings import Secrets
+from infra.contract.settings import SETTINGS, Settings
+from infra.network import Network, NetworkArgs
+from infra.stack import Place, Stack, adapt_everything
+
+secrets = Secrets(**{{SETTINGS[key].field: value for key, value in {SECRETS!r}.items()}})
+place = Place("us-east-1", "aws", ["us-east-1a", "us-east-1b"])
+stack = Stack(Settings(environment="dev", **CHANGED), secrets, place)
+adapt_everything(stack)
+Network("network", NetworkArgs(stack))
+"""
+ALL = {"nat_per_zone": True, "vpc_endpoints": ("s3", "ecr", "sts", "logs")}
+
+
+@pytest.fixture
+def stack(tmp_path: Any, emulator: Emulator) -> Iterator[AwsStack]:
+    made = AwsStack(tmp_path, emulator)
+    yield made
+    made.destroy()
+
+
+def deploy(stack: AwsStack, changed: Mapping[str, Any]) -> int:
+    stack.program(PROGRAM.replace("CHANGED", repr(dict(changed))))
+    return stack.up().changed
+
+
+def ways_out(emulator: Emulator) -> dict[str, str]:
+    """By private subnet its NAT gateway."""
+    ec2 = emulator.client("ec2")
+    ours = [{"Name": "tag:aerodrome:environment", "Values": ["dev"]}]
+    names = {
+        one["SubnetId"]: tag["Value"]
+        for one in ec2.describe_subnets(Filters=ours)["Subnets"]
+        for tag in one["Tags"]
+        if tag["Key"] == "Name" and "private" in tag["Value"]
+    }
+    return {
+        names[link["SubnetId"]]: route["NatGatewayId"]
+        for table in ec2.describe_route_tables(Filters=ours)["RouteTables"]
+        for route in table["Routes"]
+        if route.get("NatGatewayId")
+        for link in table["Associations"]
+        if link.get("SubnetId") in names
+    }
+
+
+def endpoints(emulator: Emulator) -> dict[str, Any]:
+    found = emulator.client("ec2").describe_vpc_endpoints()["VpcEndpoints"]
+    return {one["ServiceName"].split(".", 3)[-1]: one for one in found}
+
+
+def test_ways_out_are_added_and_taken_away_beside_those_in_use(
+    stack: AwsStack, emulator: Emulator
+) -> None:
+    deploy(stack, {})
+    before = ways_out(emulator)
+    assert len(before) == 2
+    (only,) = set(before.values())
+    assert endpoints(emulator).keys() == {"s3"}
+
+    deploy(stack, ALL)
+    after = ways_out(emulator)
+    assert after.keys() == before.keys()
+    assert len(set(after.values())) == 2
+    # The first zone's gateway, which is in use, is still there.
+    assert only in after.values()
+    found = endpoints(emulator)
+    assert found.keys() == {"s3", "ecr.api", "ecr.dkr", "sts", "logs"}
+    assert len(found["s3"]["RouteTableIds"]) == 3
+    assert found["sts"]["PrivateDnsEnabled"]
+    assert len(found["sts"]["SubnetIds"]) == 2
+    assert deploy(stack, ALL) == 0
+
+    deploy(stack, {})
+    assert ways_out(emulator) == before
+    assert endpoints(emulator).keys() == {"s3"}
+
+    stack.destroy()
+    assert find(Search(emulator.client, "dev")) == []
+    assert not emulator.client("ec2").describe_vpc_endpoints()["VpcEndpoints"]
