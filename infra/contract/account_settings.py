@@ -1,4 +1,4 @@
-"""The settings of what an environment is to its account: its network's ways out.
+"""The settings of what an environment is to its account: its network's ways out, and what it may cost.
 
 `settings.py` has all others, and inherits these.
 """
@@ -26,4 +26,13 @@ class AccountSettings:
         Default s3, which costs nothing; each of the others has a price by the hour in each zone, and saves what NAT
         costs by the gigabyte. `docs/cost.md` has the figures.""",
         check=endpoints.check,
+    )
+
+    budget_usd: int = setting(
+        0,
+        """What a dedicated environment and its branches' share of AWS may cost a month, USD: AWS tells the addresses of
+        alertEmails at 80 and 100 percent, and when it expects more than that. 0 makes no budget, the default. It counts
+        what bears the environment's tag, from the day on which the tag is activated for bills; `docs/cost.md`.""",
+        minimum=0,
+        maximum=100_000_000,
     )

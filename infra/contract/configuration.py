@@ -20,6 +20,9 @@ LOWEST_NODE_PORT: Final = 30_000
 
 SMALLEST_RDS_DISK_GB: Final = 20
 
+MOST_OF_A_BUDGET: Final = 10
+"""Addresses that AWS sends a budget's notice to."""
+
 
 class SettingsError(Exception):
     """The configuration is not usable; `problems` has one line for each fault."""
@@ -92,6 +95,7 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
         *_check_monitoring(settings, secrets),
         *_check_task_logs(settings),
         *_check_versions(settings),
+        *_check_budget(settings),
     ]
     if crossed:
         raise SettingsError(crossed)
@@ -238,6 +242,26 @@ def _check_versions(settings: Settings) -> list[str]:
             f"{', '.join(versions.managed())}, or pulumi config set {NAMESPACE}:rancherEnabled false"
         )
     return problems
+
+
+def _check_budget(settings: Settings) -> list[str]:
+    """AWS takes no budget that tells nobody, and ten addresses for one notice."""
+    if not settings.budget_usd:
+        return []
+    if settings.tenancy == Tenancy.shared:
+        return [
+            f"{NAMESPACE}:budgetUsd is {settings.budget_usd}: what AWS bills of a shared environment is its base's: "
+            f"./aerodrome config set budgetUsd {settings.budget_usd} --env {settings.base}"
+        ]
+    if not settings.alert_emails:
+        return [
+            f"{NAMESPACE}:alertEmails is not set, and budgetUsd needs it: {_set_command('alertEmails')}"
+        ]
+    if len(settings.alert_emails) > MOST_OF_A_BUDGET:
+        return [
+            f"{NAMESPACE}:alertEmails has {len(settings.alert_emails)} addresses: budgetUsd takes {MOST_OF_A_BUDGET} at most"
+        ]
+    return []
 
 
 def _check_dags(settings: Settings, secrets: Secrets) -> list[str]:

@@ -295,6 +295,22 @@ def test_flow_logs_go_to_the_log_bucket_which_lets_aws_deliver_its_own_accounts(
         assert "aws:SourceAccount" in each["Condition"]["StringEquals"]
 
 
+def test_a_budget_is_of_what_bears_the_tag_and_tells_people(program: Program) -> None:
+    assert not of(program.resources, "aws:budgets/budget:Budget")
+    settings = {"budgetUsd": "400", "alertEmails": '["ops@example.org"]'}
+    budget = run_program({"environment": "test", **settings}, SECRETS).one(
+        "aws:budgets/budget:Budget"
+    )
+    assert (budget.inputs["limitAmount"], budget.inputs["timeUnit"]) == ("400", "MONTHLY")
+    assert budget.inputs["costFilters"] == [
+        {"name": "TagKeyValue", "values": ["user:aerodrome:environment$test"]}
+    ]
+    assert TAGS.items() <= budget.inputs["tags"].items()
+    assert len(budget.inputs["notifications"]) == 3
+    for notice in budget.inputs["notifications"]:
+        assert notice["subscriberEmailAddresses"] == ["ops@example.org"]
+
+
 def test_a_protected_environment_keeps_what_holds_data() -> None:
     program = run_program({"environment": "test", "protect": "true"}, SECRETS)
     assert program.one("aws:s3/bucket:Bucket").inputs["forceDestroy"] is False

@@ -38,6 +38,7 @@ CHANGES = {
     "vpcCidr": Change("10.30.0.0/16", NOBODY),
     "natPerZone": Change("true", NOBODY),
     "vpcEndpoints": Change('["s3", "ecr"]', NOBODY),
+    "budgetUsd": Change("400", NOBODY),
     "flowLogs": Change("true", NOBODY),
     "publicAccessCidrs": Change('["192.0.2.0/24"]', NOBODY),
     "deployRole": Change("arn:aws:iam::123456789012:role/deploy", NOBODY),
@@ -132,7 +133,10 @@ CHANGES = {
     "adminPassword": Change("another-password", {"migration"}),
 }
 
-NEEDS = {"taskLogs": {"monitoring": "logs"}}
+NEEDS = {
+    "taskLogs": {"monitoring": "logs"},
+    "budgetUsd": {"alertEmails": '["ops@example.org"]'},
+}
 """What else must be set for a setting to be taken."""
 
 READ_BY_FEWER = {
@@ -194,7 +198,7 @@ def test_a_setting_replaces_the_pods_that_read_it(key: str, program: Program) ->
     assert anew == {**READ_BY_FEWER, **READ_BY_MORE}.get(key, change.replaces)
 
 
-REFUSED_FOR_A_BRANCH = {"environment", "monitoring", "taskLogs", "databaseLogins"}
+REFUSED_FOR_A_BRANCH = {"environment", "monitoring", "taskLogs", "databaseLogins", "budgetUsd"}
 """It may not have its base's name, nor what its base does for it or, here, does not, nor its password."""
 
 

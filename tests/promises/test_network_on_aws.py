@@ -19,6 +19,7 @@ import sys
 
 sys.path.insert(0, {str(ROOT)!r})
 
+from infra.budget import Budget, BudgetArgs
 from infra.contract.secret_settings import Secrets
 from infra.contract.settings import SETTINGS, Settings
 from infra.network import Network, NetworkArgs
@@ -29,6 +30,8 @@ place = Place("us-east-1", "aws", ["us-east-1a", "us-east-1b"])
 stack = Stack(Settings(environment="dev", **CHANGED), secrets, place)
 adapt_everything(stack)
 Network("network", NetworkArgs(stack))
+if stack.settings.budget_usd:
+    Budget("budget", BudgetArgs(stack))
 """
 ALL = {"nat_per_zone": True, "vpc_endpoints": ("s3", "ecr", "sts", "logs")}
 
@@ -99,3 +102,38 @@ def test_ways_out_are_added_and_taken_away_beside_those_in_use(
     stack.destroy()
     assert find(Search(emulator.client, "dev")) == []
     assert not emulator.client("ec2").describe_vpc_endpoints()["VpcEndpoints"]
+
+
+def test_a_budget_is_made_changed_and_gone(stack: AwsStack, emulator: Emulator) -> None:
+    client = emulator.client("budgets")
+    account = emulator.client("sts").get_caller_identity()["Account"]
+
+    def budgets() -> list[Any]:
+        return list(client.describe_budgets(AccountId=account)["Budgets"])
+
+    wanted = {"vpc_endpoints": (), "budget_usd": 400, "alert_emails": ("ops@example.org",)}
+    deploy(stack, wanted)
+    (made,) = budgets()
+    assert made["BudgetLimit"] == {"Amount": "400", "Unit": "USD"}
+    assert made["CostFilters"] == {"TagKeyValue": ["user:aerodrome:environment$dev"]}
+    assert "budgets budget" in {
+        f"{one.service} {one.kind}" for one in find(Search(emulator.client, "dev"))
+    }
+
+    both = ("ops@example.org", "team@example.org")
+    deploy(stack, {**wanted, "budget_usd": 500, "alert_emails": both})
+    (changed,) = budgets()
+    assert changed["BudgetName"] == made["BudgetName"]
+    assert changed["BudgetLimit"]["Amount"] == "500"
+    named = {"AccountId": account, "BudgetName": made["BudgetName"]}
+    notices = client.describe_notifications_for_budget(**named)["Notifications"]
+    assert {(one["NotificationType"], one["Threshold"]) for one in notices} == {
+        ("ACTUAL", 80.0),
+        ("ACTUAL", 100.0),
+        ("FORECASTED", 100.0),
+    }
+    for notice in notices:
+        told = client.describe_subscribers_for_notification(**named, Notification=notice)
+        assert {one["Address"] for one in told["Subscribers"]} == set(both)
+    deploy(stack, {"vpc_endpoints": ()})
+    assert budgets() == []

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from sandbox.providers.aws.budgets.budget import Budget
 from sandbox.providers.aws.clients import Aws
 from sandbox.providers.aws.cloudwatch.log_group import LogGroup
 from sandbox.providers.aws.ec2.eip import Eip
@@ -100,9 +101,10 @@ _RESOURCES: tuple[type[Resource], ...] = (
     # Databases
     SubnetGroup,
     DatabaseInstance,
-    # Keys and logs
+    # Keys, logs and budgets
     Key,
     LogGroup,
+    Budget,
 )
 
 Function = Callable[[Aws, Properties], Properties]

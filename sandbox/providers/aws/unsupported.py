@@ -81,6 +81,8 @@ _NAMES = {
     "performanceInsightsRetentionPeriod port replicaMode replicateSourceDb "
     "restoreToPointInTime s3Import snapshotIdentifier storageThroughput timezone "
     "upgradeStorageConfig warningEventCategories",
+    "aws:budgets/budget:Budget": "accountId autoAdjustData billingViewArn costTypes filterExpression metrics "
+    "namePrefix plannedLimits timePeriodEnd timePeriodStart",
     "aws:kms/key:Key": "bypassPolicyLockoutSafetyCheck customKeyStoreId customerMasterKeySpec keyUsage "
     "multiRegion policy rotationPeriodInDays xksKeyId",
     "aws:cloudwatch/logGroup:LogGroup": "deletionProtectionEnabled kmsKeyId logGroupClass namePrefix skipDestroy",

@@ -20,6 +20,10 @@ from sandbox.wire.values import UNKNOWN
 
 # type: (what replaces, what is updated in place); tags are always updated in place.
 RULES = {
+    "aws:budgets/budget:Budget": (
+        "name",
+        "budgetType costFilters limitAmount limitUnit notifications timeUnit",
+    ),
     "aws:ec2/vpc:Vpc": ("cidrBlock", "enableDnsHostnames enableDnsSupport"),
     "aws:ec2/subnet:Subnet": ("availabilityZone cidrBlock vpcId", "mapPublicIpOnLaunch"),
     "aws:ec2/flowLog:FlowLog": (

@@ -113,6 +113,14 @@ aws.s3.BucketPolicy("logs", bucket=logs.id, policy=logs.arn.apply(lambda arn: js
 secrets = aws.kms.Key("secrets", enable_key_rotation=True, deletion_window_in_days=7)
 aws.cloudwatch.LogGroup("plane", name="/aws/eks/all/cluster", retention_in_days=30)
 
+aws.budgets.Budget(
+    "month", budget_type="COST", time_unit="MONTHLY", limit_amount="400", limit_unit="USD",
+    cost_filters=[{"name": "TagKeyValue", "values": ["user:aerodrome:environment$all"]}],
+    notifications=[
+        {"notification_type": kind, "comparison_operator": "GREATER_THAN", "threshold": percent,
+         "threshold_type": "PERCENTAGE", "subscriber_email_addresses": ["b@example.org", "a@example.org"]}
+        for kind, percent in (("ACTUAL", 80), ("FORECASTED", 100))])
+
 databases = aws.rds.SubnetGroup("databases", subnet_ids=[subnet.id for subnet in subnets])
 aws.rds.Instance(
     "airflow", engine="postgres", engine_version="15", instance_class="db.t4g.small",
