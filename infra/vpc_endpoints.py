@@ -6,6 +6,7 @@ bills by the hour in each zone; the services' public names lead to them in all o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -53,7 +54,7 @@ def make_endpoints(around: Surroundings) -> None:
         )
 
 
-def _endpoint(around: Surroundings, service: str, **more: object) -> None:
+def _endpoint(around: Surroundings, service: str, **more: Any) -> None:
     names = around.stack.names
     part = f"endpoint-{service.replace('.', '-')}"
     aws.ec2.VpcEndpoint(

@@ -1,11 +1,12 @@
-"""The settings of what an environment is to its account: its network's ways out, and what it may cost.
+"""The settings of what an environment is to its account: its network's ways out, what it may cost, and what an
+organisation wants of all that is in it.
 
 `settings.py` has all others, and inherits these.
 """
 
 from dataclasses import dataclass
 
-from infra.contract import endpoints
+from infra.contract import endpoints, organisation_tags
 from infra.contract.rules import setting
 
 
@@ -35,4 +36,20 @@ class AccountSettings:
         what bears the environment's tag, from the day on which the tag is activated for bills; `docs/cost.md`.""",
         minimum=0,
         maximum=100_000_000,
+    )
+
+    tags: str = setting(
+        "{}",
+        """Tags that your organisation wants on everything, beside the kit's own: a JSON object such as
+        `{"CostCenter": "1234"}`. All that AWS takes tags of gets them, volumes and their disks too; an environment that shares this one has its
+        own setting. Default none.""",
+        check=organisation_tags.check,
+    )
+
+    permissions_boundary: str = setting(
+        "",
+        """The ARN of a policy that no role and no IAM user of the environment may go beyond, where an organisation wants
+        one. Roles of branches have their base's. It must let the kit's roles do their work; `docs/security.md`. Default none.""",
+        pattern=r"(arn:[a-z-]+:iam::(\d{12}|aws):policy/\S+)?",
+        allowed="the ARN of an IAM policy",
     )

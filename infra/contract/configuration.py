@@ -96,6 +96,7 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
         *_check_task_logs(settings),
         *_check_versions(settings),
         *_check_budget(settings),
+        *_check_boundary(settings),
     ]
     if crossed:
         raise SettingsError(crossed)
@@ -262,6 +263,16 @@ def _check_budget(settings: Settings) -> list[str]:
             f"{NAMESPACE}:alertEmails has {len(settings.alert_emails)} addresses: budgetUsd takes {MOST_OF_A_BUDGET} at most"
         ]
     return []
+
+
+def _check_boundary(settings: Settings) -> list[str]:
+    """AWS takes one boundary for a role, and a pipeline's branches have one by which the pipeline is held."""
+    if not settings.permissions_boundary or not settings.deploy_role:
+        return []
+    return [
+        f"{NAMESPACE}:permissionsBoundary is set, and so is {NAMESPACE}:deployRole: roles of the pipeline's branches have a boundary of "
+        f"the kit's, and AWS takes one for each: pulumi config rm {NAMESPACE}:deployRole"
+    ]
 
 
 def _check_dags(settings: Settings, secrets: Secrets) -> list[str]:

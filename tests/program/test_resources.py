@@ -13,6 +13,7 @@ import pytest
 
 from infra import stack
 from infra.contract.outputs import Output, Outputs
+from tests.program.conftest import BASE, BRANCH, BRANCH_SECRETS
 from tests.program.recording import DIGEST, ROOT, SECRETS, Program, Registration, run_program
 
 TAGS = {
@@ -293,6 +294,45 @@ def test_flow_logs_go_to_the_log_bucket_which_lets_aws_deliver_its_own_accounts(
     for each in (write, check):
         assert each["Principal"] == {"Service": "delivery.logs.amazonaws.com"}
         assert "aws:SourceAccount" in each["Condition"]["StringEquals"]
+
+
+def test_an_organisations_tags_are_on_everything_that_takes_tags() -> None:
+    wanted = {"CostCenter": "1234", "data class": "internal"}
+    program = run_program({"environment": "test", "tags": json.dumps(wanted)}, SECRETS)
+    for resource in program.resources:
+        if resource.type.startswith("aws:") and takes_tags(resource.type):
+            assert (TAGS | wanted).items() <= resource.inputs["tags"].items(), resource.name
+    disk = program.one("aws:ec2/instance:Instance").inputs["rootBlockDevice"]
+    assert wanted.items() <= disk["tags"].items()
+    parameters = program.one("kubernetes:storage.k8s.io/v1:StorageClass").inputs["parameters"]
+    given = {v for k, v in parameters.items() if k.startswith("tagSpecification_")}
+    assert {f"{key}={value}" for key, value in wanted.items()} <= given
+
+
+LIMIT = "arn:aws:iam::123456789012:policy/limit"
+
+
+def test_no_role_and_no_user_goes_beyond_an_organisations_boundary(program: Program) -> None:
+    kinds = ("aws:iam/role:Role", "aws:iam/user:User")
+    limited = run_program({"environment": "test", "permissionsBoundary": LIMIT}, SECRETS)
+    held = [one for kind in kinds for one in limited.of_type(kind)]
+    assert len(held) > 5
+    assert {one.inputs.get("permissionsBoundary") for one in held} == {LIMIT}
+    free = [one for kind in kinds for one in program.of_type(kind)]
+    assert {one.inputs.get("permissionsBoundary") for one in free} == {None}
+    # Those that pulumi-eks's components make, too.
+    (adapt,) = limited.transforms
+    options = pulumi.ResourceOptions()
+    asked = pulumi.ResourceTransformArgs(True, kinds[0], "x", {"path": "/"}, options)
+    assert adapt(asked).props["permissionsBoundary"] == LIMIT
+    assert limited.outputs["branchBoundary"] == LIMIT
+
+
+def test_a_branchs_role_has_its_bases_boundary() -> None:
+    base = run_program({"environment": "test", "permissionsBoundary": LIMIT}, SECRETS)
+    branch = run_program(BRANCH, BRANCH_SECRETS, {BASE: base})
+    (role,) = branch.of_type("aws:iam/role:Role")
+    assert role.inputs["permissionsBoundary"] == LIMIT
 
 
 def test_a_budget_is_of_what_bears_the_tag_and_tells_people(program: Program) -> None:

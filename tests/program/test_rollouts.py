@@ -39,6 +39,8 @@ CHANGES = {
     "natPerZone": Change("true", NOBODY),
     "vpcEndpoints": Change('["s3", "ecr"]', NOBODY),
     "budgetUsd": Change("400", NOBODY),
+    "tags": Change('{"CostCenter": "1234"}', NOBODY),
+    "permissionsBoundary": Change("arn:aws:iam::123456789012:policy/limit", NOBODY),
     "flowLogs": Change("true", NOBODY),
     "publicAccessCidrs": Change('["192.0.2.0/24"]', NOBODY),
     "deployRole": Change("arn:aws:iam::123456789012:role/deploy", NOBODY),

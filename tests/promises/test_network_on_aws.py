@@ -137,3 +137,55 @@ def test_a_budget_is_made_changed_and_gone(stack: AwsStack, emulator: Emulator) 
         assert {one["Address"] for one in told["Subscribers"]} == set(both)
     deploy(stack, {"vpc_endpoints": ()})
     assert budgets() == []
+
+
+HELD = """
+from infra import policies
+aws.iam.Role(stack.names.of("work"), assume_role_policy=policies.assumed_by_pods())
+aws.iam.User(stack.names.of("person"))
+limit = aws.iam.Policy(stack.names.of("limit"), name="limit", policy=json.dumps({
+    "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}))
+"""
+
+
+def test_an_organisations_tags_and_boundary_come_and_go(
+    stack: AwsStack, emulator: Emulator
+) -> None:
+    ec2, iam = emulator.client("ec2"), emulator.client("iam")
+    account = emulator.client("sts").get_caller_identity()["Account"]
+
+    def change(**settings: Any) -> None:
+        wanted = {"vpc_endpoints": (), **settings}
+        stack.program(PROGRAM.replace("CHANGED", repr(wanted)) + HELD)
+        stack.up()
+
+    def network() -> dict[str, str]:
+        (vpc,) = ec2.describe_vpcs(
+            Filters=[{"Name": "tag:aerodrome:environment", "Values": ["dev"]}]
+        )["Vpcs"]
+        return {"id": vpc["VpcId"], **{tag["Key"]: tag["Value"] for tag in vpc["Tags"]}}
+
+    def limits() -> set[str]:
+        role = next(one for one in iam.list_roles()["Roles"] if "-work-" in one["RoleName"])
+        user = next(one for one in iam.list_users()["Users"] if "-person-" in one["UserName"])
+        shown = (
+            iam.get_role(RoleName=role["RoleName"])["Role"],
+            iam.get_user(UserName=user["UserName"])["User"],
+        )
+        return {
+            (one.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn", "")
+            for one in shown
+        }
+
+    change()
+    before = network()
+    assert limits() == {""}
+    limit = f"arn:aws:iam::{account}:policy/limit"
+    change(tags='{"CostCenter": "1234"}', permissions_boundary=limit)
+    assert network() == {**before, "CostCenter": "1234"}
+    assert limits() == {limit}
+    change(tags='{"CostCenter": "5678"}')
+    assert network() == {**before, "CostCenter": "5678"}
+    assert limits() == {""}
+    stack.destroy()
+    assert find(Search(emulator.client, "dev")) == []

@@ -39,7 +39,8 @@ def check(call: Call) -> Answer | None:
         case "CreateVpcEndpoint":
             return _check_creation(call)
         case "ModifyVpcEndpoint":
-            return _check_parts(call, _endpoint(call)["VpcId"] if _endpoint(call) else "", "Add")
+            changed = _endpoint(call)
+            return _check_parts(call, changed["VpcId"] if changed else "", "Add")
         case "DescribeVpcEndpoints":
             wanted = listed(call, "VpcEndpointId")
             gone = [each for each in wanted if each not in records("ec2").vpc_endpoints]

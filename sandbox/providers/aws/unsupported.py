@@ -47,7 +47,6 @@ _NAMES = {
     "aws:iam/role:Role": "forceDetachPolicies inlinePolicies managedPolicyArns namePrefix",
     "aws:iam/rolePolicy:RolePolicy": "namePrefix",
     "aws:iam/policy:Policy": "delayAfterPolicyCreationInMs namePrefix",
-    "aws:iam/user:User": "permissionsBoundary",
     "aws:iam/accessKey:AccessKey": "pgpKey status",
     "aws:iam/instanceProfile:InstanceProfile": "namePrefix",
     "aws:ecr/repository:Repository": "encryptionConfigurations imageTagMutabilityExclusionFilters",

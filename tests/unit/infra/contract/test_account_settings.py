@@ -1,5 +1,7 @@
 """What an environment is to its account: what may be said of it, and what is refused with its name."""
 
+import json
+
 import pytest
 
 from tests.unit.infra.contract.test_contacts import problems
@@ -42,3 +44,43 @@ def test_a_budget_tells_somebody() -> None:
 def test_what_a_branch_costs_is_its_bases() -> None:
     (text,) = problems(**WATCHED, tenancy="shared", base="main")
     assert "./aerodrome config set budgetUsd 400 --env main" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("[]", "must be a JSON object of strings"),
+        ('{"a": 1}', "must be a JSON object of strings"),
+        ("{", "must be a JSON object of strings"),
+        ('{"aerodrome:environment": "x"}', "must leave out 'aerodrome:environment'"),
+        ('{"aws:x": "x"}', "must leave out 'aws:x'"),
+        ('{"Name": "x"}', "must leave out 'Name'"),
+        ('{"kubernetes.io/cluster/x": "owned"}', "must leave out"),
+        ('{"Team": "a", "team": "b"}', "must not have 'team' twice"),
+        ('{"Team": "a;b"}', "not 'Team': 'a;b'"),
+        ('{"": "a"}', "must have keys of 1 to 128"),
+    ],
+)
+def test_tags_that_aws_or_the_kit_would_not_take(value: str, words: str) -> None:
+    (text,) = problems(tags=value)
+    assert text.startswith("aerodrome:tags")
+    assert words in text
+
+
+def test_as_many_tags_as_there_is_room_for() -> None:
+    tags = {f"tag {number}": "v" for number in range(36)}
+    (text,) = problems(tags=json.dumps(tags))
+    assert "must have 35 tags at most, not 36" in text
+    tags.popitem()
+    assert problems(tags=json.dumps(tags)) == []
+
+
+def test_a_boundary_is_a_policy_and_a_role_has_one() -> None:
+    limit = "arn:aws:iam::123456789012:policy/limit"
+    assert problems(permissionsBoundary=limit) == []
+    (text,) = problems(permissionsBoundary="limit")
+    assert "must be the ARN of an IAM policy" in text
+    (text,) = problems(
+        permissionsBoundary=limit, deployRole="arn:aws:iam::123456789012:role/deploy"
+    )
+    assert "pulumi config rm aerodrome:deployRole" in text

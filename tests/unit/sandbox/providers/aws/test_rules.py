@@ -60,7 +60,7 @@ RULES = {
     "aws:iam/rolePolicy:RolePolicy": ("name role", "policy"),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ("policyArn role", ""),
     "aws:iam/policy:Policy": ("description name path", "policy"),
-    "aws:iam/user:User": ("name", "forceDestroy path"),
+    "aws:iam/user:User": ("name", "forceDestroy path permissionsBoundary"),
     "aws:iam/accessKey:AccessKey": ("user", ""),
     "aws:iam/group:Group": ("name", "path"),
     "aws:iam/groupPolicyAttachment:GroupPolicyAttachment": ("group policyArn", ""),
