@@ -36,7 +36,7 @@ class Access(pulumi.ComponentResource):
 
     airflow_role_arn: pulumi.Output[str]
     branch_boundary: pulumi.Output[str] | None = None
-    """What no role of a branch may go beyond, where a pipeline makes those roles."""
+    """What no role of a branch may go beyond, where a pipeline makes those roles or an organisation wants it."""
     rancher_key: RancherKey | None = None
 
     def __init__(
@@ -55,6 +55,10 @@ class Access(pulumi.ComponentResource):
             self._cluster_access("preview", role, "AmazonEKSAdminViewPolicy")
         if args.stack.settings.deploy_role:
             self.branch_boundary = self._deployer(args.stack.settings.deploy_role)
+        elif args.stack.settings.permissions_boundary:
+            self.branch_boundary = pulumi.Output.from_input(
+                args.stack.settings.permissions_boundary
+            )
         self.airflow_role_arn = airflow_role.make(args.stack, args.bucket.arn, parent=self)
         self.register_outputs({"airflowRoleArn": self.airflow_role_arn})
 

@@ -5,6 +5,7 @@ from infra.access import Access, AccessArgs
 from infra.address import in_cluster
 from infra.airflow import Airflow, AirflowArgs
 from infra.backup import Backup, BackupArgs
+from infra.budget import Budget, BudgetArgs
 from infra.celery import celery_values
 from infra.cluster import STORAGE_CLASS, Cluster, ClusterArgs
 from infra.contract.executors import REDIS
@@ -29,6 +30,9 @@ from infra.ui import own_way, ui_values
 
 def deploy(stack: Stack) -> None:
     settings = stack.settings
+    if settings.budget_usd:
+        # First: what comes up is to be watched from the beginning, whatever becomes of it.
+        Budget("budget", BudgetArgs(stack))
     network = Network("network", NetworkArgs(stack))
     # The first two have a place in any case: branches choose their own, and run from it when this one changes.
     kept = (*images_of(settings.database), REDIS, PGBOUNCER, *monitoring_images(settings))

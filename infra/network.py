@@ -2,8 +2,10 @@
 
 Everything that works lives in the private subnets and reaches the internet through one NAT gateway;
 only load balancers, the NAT gateway and the Rancher server are in the public ones. One NAT instead of
-one for each zone: it costs more than everything else in a small environment, and a zone that is lost
-with it takes down task starts, not data.
+one for each zone, unless it is asked for: it costs more than everything else in a small environment, and a
+zone that is lost with it takes down task starts, not data.
+
+Services with a VPC endpoint are reached past it.
 """
 
 import ipaddress
@@ -14,6 +16,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.stack import Stack
+from infra.vpc_endpoints import Surroundings, make_endpoints
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ class Network(pulumi.ComponentResource):
         super().__init__("aerodrome:index:Network", name, {}, opts)
         self._names = args.stack.names
         self._child = pulumi.ResourceOptions(parent=self)
-        cidr, zones = args.stack.settings.vpc_cidr, args.stack.place.zones
+        cidr = args.stack.settings.vpc_cidr
+        self._zones = zones = args.stack.place.zones
         plan = plan_subnets(cidr)
         self.private_cidrs = plan.private
         vpc = aws.ec2.Vpc(
@@ -82,8 +86,12 @@ class Network(pulumi.ComponentResource):
         private = self._subnets("private", plan.private, zones, "kubernetes.io/role/internal-elb")
         self.public_subnet_ids = [subnet.id for subnet in public]
         self.private_subnet_ids = [subnet.id for subnet in private]
-        self._route("public", public, gateway_id=gateway.id)
-        self._route("private", private, nat_gateway_id=self._nat(public[0], gateway).id)
+        per_zone = args.stack.settings.nat_per_zone
+        tables = [
+            self._route("public", public, gateway_id=gateway.id),
+            *self._route_private(private, public, gateway, per_zone=per_zone),
+        ]
+        make_endpoints(Surroundings(args.stack, self, vpc.id, tables, private, cidr))
         self.register_outputs({"vpcId": self.vpc_id})
 
     def _subnets(
@@ -103,49 +111,85 @@ class Network(pulumi.ComponentResource):
             for cidr, zone in zip(cidrs, zones, strict=True)
         ]
 
-    def _nat(self, subnet: aws.ec2.Subnet, gateway: aws.ec2.InternetGateway) -> aws.ec2.NatGateway:
+    def _route_private(
+        self,
+        private: Sequence[aws.ec2.Subnet],
+        public: Sequence[aws.ec2.Subnet],
+        gateway: aws.ec2.InternetGateway,
+        *,
+        per_zone: bool,
+    ) -> list[aws.ec2.RouteTable]:
+        """The private subnets' ways out, through one NAT gateway or through one in each zone.
+
+        The first zone's things have the same names either way: a subnet then changes its table, and the gateway that
+        is in use stays.
+        """
+        first = self._nat("nat", public[0], gateway)
+        tables = [self._table("private", nat_gateway_id=first.id)]
+        for zone, subnet in zip(self._zones[1:] if per_zone else (), public[1:], strict=False):
+            nat = self._nat(f"nat-{zone}", subnet, gateway)
+            tables.append(self._table(f"private-{zone}", nat_gateway_id=nat.id))
+        for number, subnet in enumerate(private):
+            self._associate("private", number, subnet, tables[number if per_zone else 0])
+        return tables
+
+    def _nat(
+        self, name: str, subnet: aws.ec2.Subnet, gateway: aws.ec2.InternetGateway
+    ) -> aws.ec2.NatGateway:
         address = aws.ec2.Eip(
-            self._names.of("nat"), domain="vpc", tags=self._name_tag("nat"), opts=self._child
+            self._names.of(name), domain="vpc", tags=self._name_tag(name), opts=self._child
         )
         return aws.ec2.NatGateway(
-            self._names.of("nat"),
+            self._names.of(name),
             allocation_id=address.allocation_id,
             subnet_id=subnet.id,
-            tags=self._name_tag("nat"),
+            tags=self._name_tag(name),
             # AWS: a NAT gateway needs the internet gateway, though it does not name it.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[gateway]),
         )
 
     def _route(
+        self, kind: str, subnets: Sequence[aws.ec2.Subnet], *, gateway_id: pulumi.Output[str]
+    ) -> aws.ec2.RouteTable:
+        """A route table for all of the subnets."""
+        table = self._table(kind, gateway_id=gateway_id)
+        for number, subnet in enumerate(subnets):
+            self._associate(kind, number, subnet, table)
+        return table
+
+    def _table(
         self,
-        kind: str,
-        subnets: Sequence[aws.ec2.Subnet],
+        name: str,
         *,
         gateway_id: pulumi.Output[str] | None = None,
         nat_gateway_id: pulumi.Output[str] | None = None,
-    ) -> None:
-        """A route table for the subnets, with the way out."""
+    ) -> aws.ec2.RouteTable:
+        """A route table with the way out."""
         table = aws.ec2.RouteTable(
-            self._names.of(kind),
+            self._names.of(name),
             vpc_id=self.vpc_id,
-            tags=self._name_tag(kind),
+            tags=self._name_tag(name),
             opts=self._child,
         )
         aws.ec2.Route(
-            self._names.of(kind, "internet"),
+            self._names.of(name, "internet"),
             route_table_id=table.id,
             destination_cidr_block="0.0.0.0/0",
             gateway_id=gateway_id,
             nat_gateway_id=nat_gateway_id,
             opts=self._child,
         )
-        for number, subnet in enumerate(subnets, start=1):
-            aws.ec2.RouteTableAssociation(
-                self._names.of(kind, str(number)),
-                route_table_id=table.id,
-                subnet_id=subnet.id,
-                opts=self._child,
-            )
+        return table
+
+    def _associate(
+        self, kind: str, number: int, subnet: aws.ec2.Subnet, table: aws.ec2.RouteTable
+    ) -> None:
+        aws.ec2.RouteTableAssociation(
+            self._names.of(kind, str(number + 1)),
+            route_table_id=table.id,
+            subnet_id=subnet.id,
+            opts=self._child,
+        )
 
     def _name_tag(self, *parts: str) -> dict[str, str]:
         return {"Name": self._names.of(*parts)}

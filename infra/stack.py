@@ -12,7 +12,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.contract import executors, ingress
+from infra.contract import executors, ingress, organisation_tags
 from infra.contract.configuration import SettingsError, load, renewed
 from infra.contract.naming import TAG_EXPIRES, TAG_USED, Names, labels, tags
 from infra.contract.outputs import Outputs
@@ -31,6 +31,8 @@ from infra.values import ValuesError, check
 AWS_VERSION = metadata.version("pulumi_aws")
 
 ROLE = "aws:iam/role:Role"
+USER = "aws:iam/user:User"
+BOUNDARY = "permissionsBoundary"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Stack:
     def tags(self) -> dict[str, str]:
         """All tags of the environment."""
         settings = self.settings
-        return tags(
+        return organisation_tags.parse(settings.tags) | tags(
             settings.environment,
             settings.branch,
             settings.expires,
@@ -248,7 +250,7 @@ def takes_tags(token: str) -> bool:
 def adapt_everything(stack: Stack) -> None:
     """Transforms, because they reach the resources that pulumi-eks's components make as well.
 
-    Those get the stack's tags, and the aws provider of this program: of its own version, which
+    Those get the stack's tags, the boundary of what they may do if there is one, and the aws provider of this program: of its own version, which
     pulumi-eks asks for, Pulumi would load one more, a process of some hundred megabytes.
     """
 
@@ -261,6 +263,9 @@ def adapt_everything(stack: Stack) -> None:
                 paths = [f'tags["{key}"]' for key in kept]
                 first = pulumi.ResourceOptions(ignore_changes=paths)
                 options = pulumi.ResourceOptions.merge(options, first)
+        if args.type_ in (ROLE, USER) and stack.settings.permissions_boundary:
+            # What has one already is a role of a branch, whose base says which.
+            props = {**props, BOUNDARY: props.get(BOUNDARY) or stack.settings.permissions_boundary}
         if args.type_.startswith("aws:") and options.version != AWS_VERSION:
             ours = pulumi.ResourceOptions(version=AWS_VERSION)
             options = pulumi.ResourceOptions.merge(options, ours)

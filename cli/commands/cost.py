@@ -65,6 +65,13 @@ CheckPrices = Annotated[
         help="Compare the price table with AWS's Price List API instead; exit code 1 if a price differs.",
     ),
 ]
+Actual = Annotated[
+    bool,
+    typer.Option(
+        "--actual",
+        help="Show what AWS has billed for the environment's tag, this month and the last, instead.",
+    ),
+]
 
 
 def cost(  # noqa: PLR0913 - one parameter for each option
@@ -78,22 +85,28 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     assignments: Assignments = None,
     markdown: Markdown = False,
     check_prices: CheckPrices = False,
+    actual: Actual = False,
     json: Json = False,
 ) -> None:
     """Show what an environment costs on AWS, each resource and in total, by the hour and the month.
 
     Before `up`, by its settings: on a cluster of its own and on a shared one, side by side. Once it is
     deployed, also what stands. Prices are those of the dated table in cli/operations/cost/prices.json; with
-    --check-prices they are compared with AWS's Price List API (it needs pricing:GetProducts).
+    --check-prices they are compared with AWS's Price List API (it needs pricing:GetProducts). With --actual
+    AWS's Cost Explorer is asked what was billed (ce:GetCostAndUsage; AWS takes 0.01 USD for each answer).
 
     \b
     Example:
       aerodrome cost
       aerodrome cost dev --region eu-central-1 --tenancy dedicated
       aerodrome cost dev --check-prices
+      aerodrome cost dev --actual
     """
     session: Session = ctx.obj
     environment = _environment(session, env, branch, base)
+    if actual:
+        _show_actual(session, environment)
+        return
     # Imported late: it reads the program's settings.
     from cli.operations.bootstrap import requested_settings
     from cli.operations.cost import prices
@@ -133,6 +146,29 @@ def cost(  # noqa: PLR0913 - one parameter for each option
             console.line(remark)
 
     console.result(report.data(), show)
+
+
+def _show_actual(session: Session, environment: Environment) -> None:
+    """What was billed, by service."""
+    if environment.sandboxed:
+        raise UserError(
+            f'"{environment.name}" is a sandbox, and AWS bills nothing of it',
+            "What it would cost on AWS is an estimate:",
+            f"./aerodrome cost {environment.name}",
+        )
+    from cli.operations.cost import billed
+
+    console = session.console
+    found = billed.ask(session.aws(billed.HOME)("ce"), environment.name, session.today())
+
+    def show() -> None:
+        headings, *rows = found.columns()
+        console.table(headings, rows)
+        console.line()
+        for remark in found.remarks():
+            console.line(remark)
+
+    console.result(found.data(), show)
 
 
 def _check(session: Session, table: "Prices") -> None:

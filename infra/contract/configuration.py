@@ -28,6 +28,9 @@ LOWEST_NODE_PORT: Final = 30_000
 
 SMALLEST_RDS_DISK_GB: Final = 20
 
+MOST_OF_A_BUDGET: Final = 10
+"""Addresses that AWS sends a budget's notice to."""
+
 
 class SettingsError(Exception):
     """The configuration is not usable; `problems` has one line for each fault."""
@@ -102,6 +105,8 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
         *_check_oidc(settings, secrets),
         *_check_versions(settings),
         *_check_ingress(settings, config.get("aws:region", "")),
+        *_check_budget(settings),
+        *_check_boundary(settings),
     ]
     if crossed:
         raise SettingsError(crossed)
@@ -271,6 +276,36 @@ def _check_ingress(settings: Settings, region: str) -> list[str]:
     return [
         f"{NAMESPACE}:{key} is {values[key]!r}: {words}"
         for key, words in ingress.misfits(values, region=region, shared=shared)
+    ]
+
+
+def _check_budget(settings: Settings) -> list[str]:
+    """AWS takes no budget that tells nobody, and ten addresses for one notice."""
+    if not settings.budget_usd:
+        return []
+    if settings.tenancy == Tenancy.shared:
+        return [
+            f"{NAMESPACE}:budgetUsd is {settings.budget_usd}: what AWS bills of a shared environment is its base's: "
+            f"./aerodrome config set budgetUsd {settings.budget_usd} --env {settings.base}"
+        ]
+    if not settings.alert_emails:
+        return [
+            f"{NAMESPACE}:alertEmails is not set, and budgetUsd needs it: {_set_command('alertEmails')}"
+        ]
+    if len(settings.alert_emails) > MOST_OF_A_BUDGET:
+        return [
+            f"{NAMESPACE}:alertEmails has {len(settings.alert_emails)} addresses: budgetUsd takes {MOST_OF_A_BUDGET} at most"
+        ]
+    return []
+
+
+def _check_boundary(settings: Settings) -> list[str]:
+    """AWS takes one boundary for a role, and a pipeline's branches have one by which the pipeline is held."""
+    if not settings.permissions_boundary or not settings.deploy_role:
+        return []
+    return [
+        f"{NAMESPACE}:permissionsBoundary is set, and so is {NAMESPACE}:deployRole: roles of the pipeline's branches have a boundary of "
+        f"the kit's, and AWS takes one for each: pulumi config rm {NAMESPACE}:deployRole"
     ]
 
 

@@ -26,6 +26,9 @@ BRANCH_DAGS = "branch-dag-versions"
 """The same for branches, each with a folder of its own. Not below `BRANCH_LOGS`, where all is forgotten in
 time: a version is needed as long as it runs."""
 
+BUDGET = "month"
+"""The part of a budget's name that is its own. Budgets are found by name: their tags can be asked for one by one only."""
+
 PIPELINE_PATH = f"/{PREFIX}-pipeline/"
 """Where the roles of pipelines lie: they outlive the environments, and go with bootstrap's other things."""
 

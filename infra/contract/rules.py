@@ -113,9 +113,10 @@ def given_secret(doc: str, check: Check) -> Any:
 
 
 def settings_of(group: type) -> dict[str, Setting]:
-    """The settings that a dataclass's fields declare, by key."""
+    """The settings that a dataclass's fields declare, by key: its own, then those that it inherits."""
     found = {}
-    for spec in dataclasses.fields(group):
+    inherited = {spec.name for base in group.__bases__ for spec in _fields(base)}
+    for spec in sorted(dataclasses.fields(group), key=lambda spec: spec.name in inherited):
         needed = spec.default is dataclasses.MISSING
         made = Setting(
             _camel_case(spec.name),
@@ -130,6 +131,10 @@ def settings_of(group: type) -> dict[str, Setting]:
         )
         found[made.key] = made
     return found
+
+
+def _fields(group: type) -> tuple["dataclasses.Field[Any]", ...]:
+    return dataclasses.fields(group) if dataclasses.is_dataclass(group) else ()
 
 
 def _camel_case(name: str) -> str:

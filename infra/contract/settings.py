@@ -18,6 +18,7 @@ from infra.contract import (
     secrets_backends,
     task_policies,
 )
+from infra.contract.account_settings import AccountSettings
 from infra.contract.metrics import DATABASE, MonitoringScope
 from infra.contract.naming import ENVIRONMENT_MAX_LENGTH, ENVIRONMENT_PATTERN
 from infra.contract.rules import (
@@ -48,8 +49,8 @@ _USER, _USER_IN_WORDS = r"[A-Za-z0-9._@-]{1,100}", "1 to 100 of A-Z a-z 0-9 . _ 
 _RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827)
 
 
-@dataclass(frozen=True)
-class Settings:
+@dataclass(frozen=True, kw_only=True)
+class Settings(AccountSettings):
     """One environment. Keys are the fields' names in camelCase, under `aerodrome:`."""
 
     environment: str = required(

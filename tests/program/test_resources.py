@@ -13,6 +13,7 @@ import pytest
 
 from infra import stack
 from infra.contract.outputs import Output, Outputs
+from tests.program.conftest import BASE, BRANCH, BRANCH_SECRETS
 from tests.program.recording import DIGEST, ROOT, SECRETS, Program, Registration, run_program
 
 TAGS = {
@@ -94,6 +95,65 @@ def test_two_zones_and_one_nat_gateway(program: Program) -> None:
     assert len(subnets) == 4
     assert {s.inputs["availabilityZone"] for s in subnets} == {"eu-north-1a", "eu-north-1b"}
     assert len(program.of_type("aws:ec2/natGateway:NatGateway")) == 1
+
+
+def test_each_zone_may_have_a_way_out_of_its_own(program: Program) -> None:
+    apart = run_program({"environment": "test", "natPerZone": "true"}, SECRETS)
+    gateways = apart.of_type("aws:ec2/natGateway:NatGateway")
+    assert [each.inputs["subnetId"] for each in gateways] == [
+        "aerodrome-test-public-eu-north-1a-id",
+        "aerodrome-test-public-eu-north-1b-id",
+    ]
+    routes = {
+        each.inputs["routeTableId"]: each.inputs.get("natGatewayId")
+        for each in apart.of_type("aws:ec2/route:Route")
+    }
+    ways = {
+        each.inputs["subnetId"]: routes[each.inputs["routeTableId"]]
+        for each in apart.of_type("aws:ec2/routeTableAssociation:RouteTableAssociation")
+    }
+    for zone, gateway in (("eu-north-1a", ""), ("eu-north-1b", "-eu-north-1b")):
+        assert ways[f"aerodrome-test-private-{zone}-id"] == f"aerodrome-test-nat{gateway}-id"
+    # What there is with one gateway stays: only the second zone's subnet changes its table.
+    kept = {(one.type, one.name) for one in apart.resources}
+    assert {(one.type, one.name) for one in program.resources} <= kept
+
+
+def test_s3_is_reached_past_the_nat_gateway(program: Program) -> None:
+    endpoint = program.one("aws:ec2/vpcEndpoint:VpcEndpoint")
+    assert endpoint.inputs["serviceName"] == "com.amazonaws.eu-north-1.s3"
+    assert endpoint.inputs["vpcEndpointType"] == "Gateway"
+    tables = {f"{each.name}-id" for each in program.of_type("aws:ec2/routeTable:RouteTable")}
+    assert set(endpoint.inputs["routeTableIds"]) == tables
+    assert program.depends_on(program.one("eks:index:Cluster"), endpoint)
+
+
+def test_other_services_have_an_address_in_each_zone_that_only_the_network_may_call() -> None:
+    settings = {"environment": "test", "vpcEndpoints": '["s3", "ecr", "sts", "logs"]'}
+    program = run_program(settings, SECRETS)
+    found = program.of_type("aws:ec2/vpcEndpoint:VpcEndpoint")
+    interfaces = [each.inputs for each in found if each.inputs["vpcEndpointType"] == "Interface"]
+    names = {each["serviceName"].removeprefix("com.amazonaws.eu-north-1.") for each in interfaces}
+    assert names == {"ecr.api", "ecr.dkr", "sts", "logs"}
+    (group,) = (
+        each
+        for each in program.of_type("aws:ec2/securityGroup:SecurityGroup")
+        if each.name.endswith("-endpoints")
+    )
+    assert [(rule["toPort"], rule["cidrBlocks"]) for rule in group.inputs["ingress"]] == [
+        (443, ["10.20.0.0/16"])
+    ]
+    for each in interfaces:
+        assert each["privateDnsEnabled"] is True
+        assert each["securityGroupIds"] == [f"{group.name}-id"]
+        assert each["subnetIds"] == [
+            f"aerodrome-test-private-{zone}-id" for zone in ("eu-north-1a", "eu-north-1b")
+        ]
+
+
+def test_an_environment_may_do_without_endpoints() -> None:
+    program = run_program({"environment": "test", "vpcEndpoints": "[]"}, SECRETS)
+    assert not of(program.resources, "aws:ec2/vpcEndpoint:VpcEndpoint")
 
 
 def test_images_are_used_by_digest(program: Program) -> None:
@@ -234,6 +294,61 @@ def test_flow_logs_go_to_the_log_bucket_which_lets_aws_deliver_its_own_accounts(
     for each in (write, check):
         assert each["Principal"] == {"Service": "delivery.logs.amazonaws.com"}
         assert "aws:SourceAccount" in each["Condition"]["StringEquals"]
+
+
+def test_an_organisations_tags_are_on_everything_that_takes_tags() -> None:
+    wanted = {"CostCenter": "1234", "data class": "internal"}
+    program = run_program({"environment": "test", "tags": json.dumps(wanted)}, SECRETS)
+    for resource in program.resources:
+        if resource.type.startswith("aws:") and takes_tags(resource.type):
+            assert (TAGS | wanted).items() <= resource.inputs["tags"].items(), resource.name
+    disk = program.one("aws:ec2/instance:Instance").inputs["rootBlockDevice"]
+    assert wanted.items() <= disk["tags"].items()
+    parameters = program.one("kubernetes:storage.k8s.io/v1:StorageClass").inputs["parameters"]
+    given = {v for k, v in parameters.items() if k.startswith("tagSpecification_")}
+    assert {f"{key}={value}" for key, value in wanted.items()} <= given
+
+
+LIMIT = "arn:aws:iam::123456789012:policy/limit"
+
+
+def test_no_role_and_no_user_goes_beyond_an_organisations_boundary(program: Program) -> None:
+    kinds = ("aws:iam/role:Role", "aws:iam/user:User")
+    limited = run_program({"environment": "test", "permissionsBoundary": LIMIT}, SECRETS)
+    held = [one for kind in kinds for one in limited.of_type(kind)]
+    assert len(held) > 5
+    assert {one.inputs.get("permissionsBoundary") for one in held} == {LIMIT}
+    free = [one for kind in kinds for one in program.of_type(kind)]
+    assert {one.inputs.get("permissionsBoundary") for one in free} == {None}
+    # Those that pulumi-eks's components make, too.
+    (adapt,) = limited.transforms
+    options = pulumi.ResourceOptions()
+    asked = pulumi.ResourceTransformArgs(True, kinds[0], "x", {"path": "/"}, options)
+    assert adapt(asked).props["permissionsBoundary"] == LIMIT
+    assert limited.outputs["branchBoundary"] == LIMIT
+
+
+def test_a_branchs_role_has_its_bases_boundary() -> None:
+    base = run_program({"environment": "test", "permissionsBoundary": LIMIT}, SECRETS)
+    branch = run_program(BRANCH, BRANCH_SECRETS, {BASE: base})
+    (role,) = branch.of_type("aws:iam/role:Role")
+    assert role.inputs["permissionsBoundary"] == LIMIT
+
+
+def test_a_budget_is_of_what_bears_the_tag_and_tells_people(program: Program) -> None:
+    assert not of(program.resources, "aws:budgets/budget:Budget")
+    settings = {"budgetUsd": "400", "alertEmails": '["ops@example.org"]'}
+    budget = run_program({"environment": "test", **settings}, SECRETS).one(
+        "aws:budgets/budget:Budget"
+    )
+    assert (budget.inputs["limitAmount"], budget.inputs["timeUnit"]) == ("400", "MONTHLY")
+    assert budget.inputs["costFilters"] == [
+        {"name": "TagKeyValue", "values": ["user:aerodrome:environment$test"]}
+    ]
+    assert TAGS.items() <= budget.inputs["tags"].items()
+    assert len(budget.inputs["notifications"]) == 3
+    for notice in budget.inputs["notifications"]:
+        assert notice["subscriberEmailAddresses"] == ["ops@example.org"]
 
 
 def test_a_protected_environment_keeps_what_holds_data() -> None:

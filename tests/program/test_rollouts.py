@@ -37,6 +37,11 @@ CHANGES = {
     "used": Change("2027-01-31", NOBODY),
     "protect": Change("true", NOBODY),
     "vpcCidr": Change("10.30.0.0/16", NOBODY),
+    "natPerZone": Change("true", NOBODY),
+    "vpcEndpoints": Change('["s3", "ecr"]', NOBODY),
+    "budgetUsd": Change("400", NOBODY),
+    "tags": Change('{"CostCenter": "1234"}', NOBODY),
+    "permissionsBoundary": Change("arn:aws:iam::123456789012:policy/limit", NOBODY),
     "flowLogs": Change("true", NOBODY),
     "publicAccessCidrs": Change('["192.0.2.0/24"]', NOBODY),
     "deployRole": Change("arn:aws:iam::123456789012:role/deploy", NOBODY),
@@ -171,6 +176,7 @@ NEEDS: dict[str, dict[str, str]] = {
         "uiCertificateSecret": "former-certificate",
         "uiIngressNamespace": "traefik",
     },
+    "budgetUsd": {"alertEmails": '["ops@example.org"]'},
 }
 """What else must be set for a setting to be taken."""
 
@@ -238,6 +244,7 @@ def test_a_setting_replaces_the_pods_that_read_it(key: str, program: Program) ->
 
 REFUSED_FOR_A_BRANCH = {
     *("environment", "monitoring", "taskLogs", "databaseLogins", "oidcIssuer", "uiBranchHosts"),
+    "budgetUsd",
 }
 """It may not have its base's name, nor what its base does for it or, here, does not, nor its password, nor half a login, nor branches."""
 

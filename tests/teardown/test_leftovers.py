@@ -326,6 +326,19 @@ def flow_log(cloud: Cloud, environment: str) -> None:
     )
 
 
+def budget(cloud: Cloud, environment: str) -> None:
+    cloud.client("budgets").create_budget(
+        AccountId=cloud.client("sts").get_caller_identity()["Account"],
+        Budget={
+            "BudgetName": f"aerodrome-{environment}-month-0a1b2c3",
+            "BudgetType": "COST",
+            "TimeUnit": "MONTHLY",
+            "BudgetLimit": {"Amount": "400", "Unit": "USD"},
+        },
+        ResourceTags=cloud.tags(environment),
+    )
+
+
 def key(cloud: Cloud, environment: str) -> None:
     kms = cloud.client("kms")
     tags = [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in cloud.tags(environment)]
@@ -353,6 +366,7 @@ ROWS: list[Plant] = [
     cluster,
     database,
     key,
+    budget,
 ]
 
 

@@ -12,7 +12,19 @@ from collections.abc import Collection, Iterator, Mapping
 from botocore.exceptions import ClientError
 
 from cli.cloud import errors
-from cli.cloud.catalogue import ec2, ecr, eks, iam, kms, kubernetes, load_balancing, logs, rds, s3
+from cli.cloud.catalogue import (
+    budgets,
+    ec2,
+    ecr,
+    eks,
+    iam,
+    kms,
+    kubernetes,
+    load_balancing,
+    logs,
+    rds,
+    s3,
+)
 from cli.cloud.catalogue.kind import Kind
 from cli.cloud.errors import InUse
 from cli.cloud.resource import TAGGING_API, Resource, Search, moment
@@ -28,6 +40,7 @@ KINDS: tuple[Kind, ...] = (
     *ecr.KINDS,
     *s3.KINDS,
     *kms.KINDS,
+    *budgets.KINDS,
     *kubernetes.KINDS,
 )
 """A resource comes before those that it depends on."""

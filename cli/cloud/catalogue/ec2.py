@@ -248,9 +248,21 @@ def _volume_price(facts: Facts) -> Iterable[Charge]:
 
 
 def _endpoint_price(facts: Facts) -> Iterable[Charge]:
-    # Those of type Gateway cost nothing, as for S3; the program makes no others.
-    if (facts.get("vpcEndpointType") or "Gateway") != "Gateway":
-        yield Charge("VPC endpoint", ())
+    service = str(facts.get("serviceName") or "").split(".", 3)[-1]
+    what = f"VPC endpoint {service}".strip()
+    if (facts.get("vpcEndpointType") or "Gateway") == "Gateway":
+        # S3's and DynamoDB's, which cost nothing.
+        yield Charge(f"{what}, data", (), per="GB", instead="nat-data")
+        return
+    zones = len(facts.get("subnetIds") or ())
+    yield Charge(
+        what,
+        ("vpc-endpoint",) if zones else (),
+        zones or 1,
+        detail=f"{zones} zones" if zones > 1 else "",
+        pays=("vpc-endpoint-data", "nat-data"),
+    )
+    yield Charge(f"{what}, data", ("vpc-endpoint-data",), per="GB", instead="nat-data")
 
 
 def _gateway_price(facts: Facts) -> Iterable[Charge]:
@@ -333,7 +345,11 @@ KINDS = (
         "VpcEndpoint",
         "aws:ec2/vpcEndpoint:VpcEndpoint",
         created="CreationTimestamp",
-        facts={"vpcEndpointType": "VpcEndpointType"},
+        facts={
+            "vpcEndpointType": "VpcEndpointType",
+            "serviceName": "ServiceName",
+            "subnetIds": "SubnetIds",
+        },
         delete=call(SERVICE, "delete_vpc_endpoints", "VpcEndpointIds"),
         price=_endpoint_price,
     ),

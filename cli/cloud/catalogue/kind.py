@@ -58,6 +58,12 @@ class Charge:
 
     detail: str = ""
 
+    instead: str = ""
+    """Of what is billed by use: the rate of the way that this one takes the place of. Without rates it is free."""
+
+    pays: tuple[str, str] | None = None
+    """Of what is billed by the hour and makes a unit cheaper: the rate of the unit with it, and of that without."""
+
     @property
     def by_use(self) -> bool:
         return self.per not in (HOUR, MONTH)

@@ -31,6 +31,7 @@ CLOSE = 1e-6
 _INSTANCE = {"operatingSystem": "Linux", "tenancy": "Shared", "operation": "RunInstances"}
 _DATABASE = {"databaseEngine": "PostgreSQL"}
 _GATEWAY = {"productFamily": "NAT Gateway"}
+_ENDPOINT = {"productFamily": "VpcEndpoint"}
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ QUERIES: Mapping[str, Query] = {
     "nat-gateway": Query("AmazonEC2", "NatGateway-Hours", _GATEWAY),
     "public-ipv4": Query("AmazonVPC", "PublicIPv4:InUseAddress", {}),
     "rds-gp3": Query("AmazonRDS", "RDS:GP3-Storage", _DATABASE),
+    "vpc-endpoint": Query("AmazonVPC", "VpcEndpoint-Hours", _ENDPOINT),
+    "vpc-endpoint-data": Query("AmazonVPC", "VpcEndpoint-Bytes", _ENDPOINT),
     "s3": Query("AmazonS3", "TimedStorage-ByteHrs", {"volumeType": "Standard"}),
 }
 

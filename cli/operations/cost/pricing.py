@@ -25,11 +25,33 @@ def is_component(kind: str) -> bool:
 
 def line(charge: Charge, thing: Thing, prices: Prices) -> Line:
     """A charge in dollars."""
-    hourly, by_use = hour(charge, prices), ""
-    if charge.by_use:
-        rate = prices.rate(charge.rates[0])
-        by_use = f"no price per {charge.per}" if rate is None else f"{rate:g} USD per {charge.per}"
-    return Line(charge.what, thing.name, hourly, charge.detail, by_use, thing.created)
+    by_use = _by_use(charge, prices) if charge.by_use else ""
+    hourly = hour(charge, prices)
+    detail = ", ".join(filter(None, [charge.detail, _break_even(charge, hourly, prices)]))
+    return Line(charge.what, thing.name, hourly, detail, by_use, thing.created)
+
+
+def _by_use(charge: Charge, prices: Prices) -> str:
+    rate = prices.rate(charge.rates[0]) if charge.rates else 0.0
+    price = (
+        f"no price per {charge.per}"
+        if rate is None
+        else f"{rate:g} USD per {charge.per}"
+        if rate
+        else "free"
+    )
+    other = prices.rate(charge.instead) if charge.instead else None
+    return price if other is None else f"{price} instead of {other:g} through NAT"
+
+
+def _break_even(charge: Charge, hourly: float | None, prices: Prices) -> str:
+    """From how much use on it is cheaper to have what makes a unit cheaper."""
+    if not charge.pays or hourly is None:
+        return ""
+    own, other = (prices.rate(key) for key in charge.pays)
+    if own is None or other is None or other <= own:
+        return ""
+    return f"pays from {hourly * HOURS / (other - own):,.0f} GB a month on"
 
 
 def hour(charge: Charge, prices: Prices) -> float | None:

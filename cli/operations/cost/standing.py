@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from cli.base import lifetime
 from cli.cloud.catalogue import kind_of
+from cli.cloud.catalogue.kind import Charge, Kind
 from cli.cloud.resource import Resource
 from cli.operations.cost import prices, pricing
 from cli.operations.cost.things import Thing
@@ -52,7 +53,7 @@ def price(resource: Resource, region: str) -> float | None:
         return None
     if resource.ending:
         return 0.0
-    charges = list(kind.price(resource.facts))
+    charges = _charges(kind, resource)
     if charges and all(charge.by_use for charge in charges):
         return None
     table = prices.of(region)
@@ -61,8 +62,13 @@ def price(resource: Resource, region: str) -> float | None:
     return sum(known) if len(known) == len(found) else None
 
 
+def _charges(kind: Kind, resource: Resource) -> list[Charge]:
+    """Without what is used for nothing, such as a gateway endpoint."""
+    return [each for each in kind.price(resource.facts) if each.rates or not each.by_use]
+
+
 def by_use(resource: Resource) -> bool:
     """Whether what it costs depends on what is in it, or done with it, alone."""
     kind = kind_of(resource)
-    charges = list(kind.price(resource.facts)) if kind else []
+    charges = _charges(kind, resource) if kind else []
     return bool(charges) and all(charge.by_use for charge in charges)

@@ -7,7 +7,7 @@ here and fail on AWS; each check below is one of AWS' own.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sandbox.aws.standin import emulator
+from sandbox.aws.standin import emulator, endpoints
 from sandbox.aws.standin.call import Call
 from sandbox.aws.standin.emulator import Answer
 from sandbox.aws.standin.internals import records
@@ -54,6 +54,7 @@ def users_of_group(group: str) -> Iterator[str]:
     for balancer in records("alb").lbs.values():
         if group in balancer["SecurityGroups"]:
             yield balancer["LoadBalancerArn"]
+    yield from endpoints.users_of_group(group)
     yield from _other_users(group)
     for key, other in ec2.security_groups.items():
         if key != group and group in _groups_in_rules(other):

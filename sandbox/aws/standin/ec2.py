@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
-from sandbox.aws.standin import dependencies, filters, instance_types
+from sandbox.aws.standin import dependencies, endpoints, filters, instance_types
 from sandbox.aws.standin.call import Call, Handler
 from sandbox.aws.standin.emulator import Answer
 from sandbox.aws.standin.internals import records
@@ -32,7 +32,7 @@ METADATA_FIELDS = {
 UNTAGGED = {"network_interfaces": "network-interface", "flow_logs": "vpc-flow-log"}
 """MiniStack's stores of what it makes without the tags that the request gives."""
 
-STORES = ("instances", "nat_gateways", *UNTAGGED)
+STORES = ("instances", "nat_gateways", "vpc_endpoints", *UNTAGGED)
 
 
 def handler(inner: Handler) -> Handler:
@@ -42,6 +42,7 @@ def handler(inner: Handler) -> Handler:
         early = (
             tokens.answer(call)
             or dependencies.check(call)
+            or endpoints.check(call)
             or filters.refusal(call)
             or instance_types.answer(call)
         )
@@ -60,6 +61,7 @@ def handler(inner: Handler) -> Handler:
         for store, kind in UNTAGGED.items():
             for key in new[store]:
                 ec2.tags[key] = tags_of_request(call.body, kind)
+        body = endpoints.follow(call, new["vpc_endpoints"], body)
         match call.action:
             case "TerminateInstances":
                 _clean_after_instances()

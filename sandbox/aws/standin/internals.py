@@ -20,6 +20,7 @@ from sandbox.aws.standin.emulator import Raw, account, handlers, region, service
 
 STORES = {
     "alb": "lbs listeners rules tags tgs",
+    "budgets": "budgets tags",
     "cloudwatch_logs": "log_groups",
     "ec2": (
         "addresses dhcp_options egress_igws flow_logs images instances internet_gateways "
@@ -87,6 +88,23 @@ def add_service(name: str, handler: Raw, botocore: str = "") -> None:
     iam_actions.SERVICE_TO_IAM_NAMESPACE[name] = name
     iam_actions._BOTOCORE_SERVICE_MAP[name] = [botocore or name]
     handlers()[name] = handler
+
+
+def rename_actions(name: str, action_of: Callable[[str], str]) -> None:
+    """Say for a JSON service which of IAM's actions an operation is.
+
+    Reason: MiniStack takes the operation's own name, and has no table for those that are called otherwise.
+    """
+    original = iam_actions.extract_iam_action
+
+    def found(called: str, *more: Any) -> str | None:
+        action: str | None = original(called, *more)
+        if called != name or action is None:
+            return action
+        service, _, operation = action.partition(":")
+        return f"{service}:{action_of(operation)}"
+
+    iam_actions.extract_iam_action = found
 
 
 def replace_resources(name: str, resource_of: Callable[[str], str | None]) -> None:

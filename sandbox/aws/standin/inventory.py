@@ -205,6 +205,13 @@ MORE_LOAD_BALANCERS: list[Callable[[], Iterator[Resource]]] = []
 """An extension's: load balancers that MiniStack does not have."""
 
 
+def _budgets() -> Iterator[Resource]:
+    budgets = records("budgets")
+    for name in budgets.budgets:
+        arn = f"arn:aws:budgets::{emulator.account()}:budget/{name}"
+        yield arn, dict(budgets.tags.get(arn) or {})
+
+
 def _secrets() -> Iterator[Resource]:
     for record in records("secretsmanager").secrets.values():
         yield record["ARN"], _pairs(record.get("Tags"))
@@ -217,6 +224,7 @@ def _parameters() -> Iterator[Resource]:
 
 
 COLLECTORS: dict[str, Callable[[], Iterator[Resource]]] = {
+    "budgets": _budgets,
     "ec2": _ec2,
     "ecr": _ecr,
     "eks": _eks,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from sandbox.aws.standin import (
+    budgets,
     classic,
     ec2,
     eks,
@@ -75,6 +76,7 @@ def install(services: Services) -> None:
             services.wrap(name, layers[name])
         services.wrap(name, _saves(name))
     services.add("eks-auth", saving("eks-auth", eks_auth.handler(settings)))
+    budgets.install()
     eks_resources.install()
     iam_resources.install()
     kms_resources.install()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from sandbox.providers.aws.budgets.budget import Budget
 from sandbox.providers.aws.clients import Aws
 from sandbox.providers.aws.cloudwatch.log_group import LogGroup
 from sandbox.providers.aws.ec2.eip import Eip
@@ -17,6 +18,7 @@ from sandbox.providers.aws.ec2.security_group import SecurityGroup
 from sandbox.providers.aws.ec2.security_group_rule import SecurityGroupRule
 from sandbox.providers.aws.ec2.subnet import Subnet
 from sandbox.providers.aws.ec2.vpc import Vpc
+from sandbox.providers.aws.ec2.vpc_endpoint import VpcEndpoint
 from sandbox.providers.aws.ecr.lifecycle_policy import LifecyclePolicy
 from sandbox.providers.aws.ecr.repository import Repository
 from sandbox.providers.aws.eks.access_entry import AccessEntry
@@ -65,6 +67,7 @@ _RESOURCES: tuple[type[Resource], ...] = (
     SecurityGroup,
     SecurityGroupRule,
     FlowLog,
+    VpcEndpoint,
     Ec2Instance,
     # Identity
     Role,
@@ -98,9 +101,10 @@ _RESOURCES: tuple[type[Resource], ...] = (
     # Databases
     SubnetGroup,
     DatabaseInstance,
-    # Keys and logs
+    # Keys, logs and budgets
     Key,
     LogGroup,
+    Budget,
 )
 
 Function = Callable[[Aws, Properties], Properties]

@@ -32,6 +32,8 @@ _NAMES = {
     "aws:ec2/securityGroup:SecurityGroup": "namePrefix",
     "aws:ec2/flowLog:FlowLog": "deliverCrossAccountRole destinationOptions eniId iamRoleArn logFormat "
     "regionalNatGatewayId subnetId tagFieldSpecifications transitGatewayAttachmentId transitGatewayId",
+    "aws:ec2/vpcEndpoint:VpcEndpoint": "autoAccept dnsOptions ipAddressType policy resourceConfigurationArn "
+    "serviceNetworkArn serviceRegion subnetConfigurations",
     "aws:ec2/instance:Instance": "associatePublicIpAddress availabilityZone capacityReservationSpecification "
     "cpuOptions creditSpecification disableApiStop disableApiTermination "
     "ebsBlockDevices ebsOptimized enablePrimaryIpv6 enclaveOptions "
@@ -45,7 +47,6 @@ _NAMES = {
     "aws:iam/role:Role": "forceDetachPolicies inlinePolicies managedPolicyArns namePrefix",
     "aws:iam/rolePolicy:RolePolicy": "namePrefix",
     "aws:iam/policy:Policy": "delayAfterPolicyCreationInMs namePrefix",
-    "aws:iam/user:User": "permissionsBoundary",
     "aws:iam/accessKey:AccessKey": "pgpKey status",
     "aws:iam/instanceProfile:InstanceProfile": "namePrefix",
     "aws:ecr/repository:Repository": "encryptionConfigurations imageTagMutabilityExclusionFilters",
@@ -79,6 +80,8 @@ _NAMES = {
     "performanceInsightsRetentionPeriod port replicaMode replicateSourceDb "
     "restoreToPointInTime s3Import snapshotIdentifier storageThroughput timezone "
     "upgradeStorageConfig warningEventCategories",
+    "aws:budgets/budget:Budget": "accountId autoAdjustData billingViewArn costTypes filterExpression metrics "
+    "namePrefix plannedLimits timePeriodEnd timePeriodStart",
     "aws:kms/key:Key": "bypassPolicyLockoutSafetyCheck customKeyStoreId customerMasterKeySpec keyUsage "
     "multiRegion policy rotationPeriodInDays xksKeyId",
     "aws:cloudwatch/logGroup:LogGroup": "deletionProtectionEnabled kmsKeyId logGroupClass namePrefix skipDestroy",

@@ -1,7 +1,8 @@
 """aws:iam/user:User."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from types import MappingProxyType
+from typing import Any
 
 from sandbox.providers.aws.iam.base import TaggedIamResource
 from sandbox.providers.aws.refusals import absent
@@ -17,7 +18,7 @@ class User(TaggedIamResource):
 
     TYPE = "aws:iam/user:User"
     REPLACE_ON = frozenset({"name"})
-    IN_PLACE = frozenset({"forceDestroy", "path"})
+    IN_PLACE = frozenset({"forceDestroy", "path", "permissionsBoundary"})
     DEFAULTS = MappingProxyType({"forceDestroy": False, "path": "/"})
     COMPUTED = ("arn", "uniqueId")
     FIELDS = MappingProxyType(
@@ -27,8 +28,12 @@ class User(TaggedIamResource):
     GET, TAG, KEY = ("get_user", "User"), ("tag_user", "untag_user"), "UserName"
 
     def create(self, inputs: Properties) -> str:
+        boundary = inputs.get("permissionsBoundary")
         self.client.create_user(
-            UserName=inputs["name"], Path=inputs["path"], Tags=to_list(inputs["tags"])
+            UserName=inputs["name"],
+            Path=inputs["path"],
+            Tags=to_list(inputs["tags"]),
+            **({"PermissionsBoundary": boundary} if boundary else {}),
         )
         return str(inputs["name"])
 
@@ -38,6 +43,17 @@ class User(TaggedIamResource):
     def update(self, known: Known, inputs: Properties, changes: Set[str]) -> None:
         if "path" in changes:
             self.client.update_user(UserName=known.id, NewPath=inputs["path"])
+        if "permissionsBoundary" in changes:
+            if inputs.get("permissionsBoundary"):
+                self.client.put_user_permissions_boundary(
+                    UserName=known.id, PermissionsBoundary=inputs["permissionsBoundary"]
+                )
+            else:
+                self.client.delete_user_permissions_boundary(UserName=known.id)
+
+    def details(self, item: Mapping[str, Any]) -> Properties:
+        boundary = item.get("PermissionsBoundary") or {}
+        return {"permissionsBoundary": boundary.get("PermissionsBoundaryArn")}
 
     def delete(self, known: Known) -> None:
         if known.get("forceDestroy"):

@@ -26,6 +26,10 @@ EVERYTHING = {
     "database": "rds",
     "protect": "true",
     "flowLogs": "true",
+    "budgetUsd": "400",
+    "alertEmails": '["ops@example.org"]',
+    "natPerZone": "true",
+    "vpcEndpoints": '["s3", "ecr", "sts", "logs"]',
     "deployRole": ROLE,
     "previewRole": ROLE,
     "uiServiceType": "LoadBalancer",
@@ -64,7 +68,7 @@ def test_a_row_is_whole(kind: Kind) -> None:
     assert not kind.list or kind.service
     if kind.list:
         assert kind.command("a/b:c").startswith(
-            ("ec2", "ecr", "eks", "elb", "elbv2", "iam", "kms", "logs", "rds", "s3")
+            ("budgets", "ec2", "ecr", "eks", "elb", "elbv2", "iam", "kms", "logs", "rds", "s3")
         )
         assert "{" not in kind.command("a/b:c")
     assert kind.ready is None or kind.recover

@@ -99,15 +99,18 @@ def ratio(table: Prices, one: str, other: str) -> float | None:
     return None if above is None or below is None else above / below
 
 
+ENDPOINTS = ["VPC vpc-endpoint", "VPC vpc-endpoint-data"]
+
+
 def test_what_no_second_source_has_is_named() -> None:
     single, remembered = prices.of("us-east-2").unproven()
     assert "EC2" in single
     assert remembered == [
-        *("EBS", "VPC nat-gateway", "VPC nat-data", "RDS", "ELB", "CloudWatch", "S3"),
+        *("EBS", "VPC nat-gateway", "VPC nat-data", *ENDPOINTS, "RDS", "ELB", "CloudWatch", "S3"),
     ]
     single, remembered = prices.of("us-east-1").unproven()
     assert "RDS db.t4g.small in two zones" in single
-    assert remembered == []
+    assert remembered == ENDPOINTS
 
 
 def test_two_zones_cost_what_is_known_or_else_twice() -> None:

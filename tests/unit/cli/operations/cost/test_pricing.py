@@ -73,6 +73,26 @@ def test_the_plan_follows_the_settings() -> None:
     assert any(line.what == "VPC flow logs" and line.by_use for line in told)
 
 
+def test_endpoints_are_priced_by_zone_and_say_from_when_on_they_pay() -> None:
+    more = requested(vpcEndpoints='["s3", "ecr"]', natPerZone="true")
+    found = planned.dedicated(more, "test")
+    told = [line for thing in found for line in pricing.lines(thing, TABLE)]
+    (images,) = (line for line in told if line.what == "VPC endpoint ecr.dkr")
+    assert images.hourly == pytest.approx(2 * 0.01)
+    # 2 x 0.01 USD x 730 hours, at 0.045 - 0.01 USD a gigabyte less.
+    assert images.detail == "2 zones, pays from 417 GB a month on"
+    uses = {line.what: line.by_use for line in told}
+    assert uses["VPC endpoint ecr.dkr, data"] == "0.01 USD per GB instead of 0.045 through NAT"
+    assert uses["VPC endpoint s3, data"] == "free instead of 0.045 through NAT"
+    assert costs(found)["NAT gateway"] == pytest.approx(2 * 0.045)
+
+
+def test_an_endpoint_that_does_not_say_where_it_is_has_no_price() -> None:
+    hourly, data = lines("aws:ec2/vpcEndpoint:VpcEndpoint", vpcEndpointType="Interface")
+    assert hourly.missing
+    assert data.by_use
+
+
 def test_settings_that_the_program_refuses_are_refused_in_its_words() -> None:
     with pytest.raises(KitError, match="nodeDesired is 9") as refused:
         planned.dedicated(requested(nodeDesired="9"), "test")

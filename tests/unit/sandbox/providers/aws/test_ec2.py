@@ -104,6 +104,40 @@ def test_a_flow_log(engine, vpc):
     engine.delete(made)
 
 
+def test_endpoints(engine, vpc, subnet):
+    tables = [engine.create("aws:ec2/routeTable:RouteTable", name, vpcId=vpc.id) for name in "ab"]
+    groups = [
+        engine.create("aws:ec2/securityGroup:SecurityGroup", name, vpcId=vpc.id) for name in "ab"
+    ]
+    s3 = engine.create(
+        "aws:ec2/vpcEndpoint:VpcEndpoint",
+        "s3",
+        vpcId=vpc.id,
+        serviceName="com.amazonaws.us-east-1.s3",
+        routeTableIds=[tables[0].id],
+    )
+    assert s3["arn"] == f"arn:aws:ec2:us-east-1:000000000000:vpc-endpoint/{s3.id}"
+    engine.imported(s3)
+    engine.update(s3, routeTableIds=[table.id for table in tables])
+    engine.update(s3, routeTableIds=[tables[1].id], tags={"Name": "s3"})
+    dynamo = "com.amazonaws.us-east-1.dynamodb"
+    assert engine.replaces(s3, serviceName=dynamo) == ["serviceName"]
+    logs = engine.create(
+        "aws:ec2/vpcEndpoint:VpcEndpoint",
+        "logs",
+        vpcId=vpc.id,
+        serviceName="com.amazonaws.us-east-1.logs",
+        vpcEndpointType="Interface",
+        subnetIds=[subnet.id],
+        securityGroupIds=[groups[0].id],
+        privateDnsEnabled=True,
+    )
+    engine.imported(logs)
+    engine.update(logs, securityGroupIds=[groups[1].id], privateDnsEnabled=False)
+    for one in (logs, s3, *groups, *tables):
+        engine.delete(one)
+
+
 def test_a_group_with_inline_rules(engine, vpc):
     web = {"protocol": "tcp", "fromPort": 443, "toPort": 443}
     made = engine.create(

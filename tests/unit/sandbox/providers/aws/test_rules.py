@@ -20,11 +20,19 @@ from sandbox.wire.values import UNKNOWN
 
 # type: (what replaces, what is updated in place); tags are always updated in place.
 RULES = {
+    "aws:budgets/budget:Budget": (
+        "name",
+        "budgetType costFilters limitAmount limitUnit notifications timeUnit",
+    ),
     "aws:ec2/vpc:Vpc": ("cidrBlock", "enableDnsHostnames enableDnsSupport"),
     "aws:ec2/subnet:Subnet": ("availabilityZone cidrBlock vpcId", "mapPublicIpOnLaunch"),
     "aws:ec2/flowLog:FlowLog": (
         "logDestination logDestinationType maxAggregationInterval trafficType vpcId",
         "",
+    ),
+    "aws:ec2/vpcEndpoint:VpcEndpoint": (
+        "serviceName vpcEndpointType vpcId",
+        "privateDnsEnabled routeTableIds securityGroupIds subnetIds",
     ),
     "aws:ec2/internetGateway:InternetGateway": ("", "vpcId"),
     "aws:ec2/eip:Eip": ("domain", ""),
@@ -52,7 +60,7 @@ RULES = {
     "aws:iam/rolePolicy:RolePolicy": ("name role", "policy"),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ("policyArn role", ""),
     "aws:iam/policy:Policy": ("description name path", "policy"),
-    "aws:iam/user:User": ("name", "forceDestroy path"),
+    "aws:iam/user:User": ("name", "forceDestroy path permissionsBoundary"),
     "aws:iam/accessKey:AccessKey": ("user", ""),
     "aws:iam/group:Group": ("name", "path"),
     "aws:iam/groupPolicyAttachment:GroupPolicyAttachment": ("group policyArn", ""),

@@ -43,6 +43,9 @@ aws.ec2.Route(
 private = aws.ec2.RouteTable("private", vpc_id=vpc.id)
 aws.ec2.Route(
     "private", route_table_id=private.id, destination_cidr_block="0.0.0.0/0", nat_gateway_id=nat.id)
+aws.ec2.VpcEndpoint(
+    "s3", vpc_id=vpc.id, service_name="com.amazonaws.us-east-1.s3",
+    route_table_ids=[public.id, private.id])
 aws.ec2.RouteTableAssociation("public", route_table_id=public.id, subnet_id=subnets[0].id)
 
 web = aws.ec2.SecurityGroup(
@@ -50,6 +53,10 @@ web = aws.ec2.SecurityGroup(
     ingress=[{"protocol": "tcp", "from_port": 443, "to_port": 443,
               "cidr_blocks": ["192.168.0.0/16", "10.0.0.0/8"]}],
     egress=[{"protocol": "-1", "from_port": 0, "to_port": 0, "cidr_blocks": ["0.0.0.0/0"]}])
+aws.ec2.VpcEndpoint(
+    "logs", vpc_id=vpc.id, service_name="com.amazonaws.us-east-1.logs", vpc_endpoint_type="Interface",
+    subnet_ids=[subnet.id for subnet in subnets], security_group_ids=[web.id],
+    private_dns_enabled=True)
 nodes = aws.ec2.SecurityGroup("nodes", vpc_id=vpc.id, revoke_rules_on_delete=True)
 aws.ec2.SecurityGroupRule(
     "peer", type="ingress", protocol="tcp", from_port=443, to_port=443, description="From the web",
@@ -105,6 +112,14 @@ aws.s3.BucketPolicy("logs", bucket=logs.id, policy=logs.arn.apply(lambda arn: js
 
 secrets = aws.kms.Key("secrets", enable_key_rotation=True, deletion_window_in_days=7)
 aws.cloudwatch.LogGroup("plane", name="/aws/eks/all/cluster", retention_in_days=30)
+
+aws.budgets.Budget(
+    "month", budget_type="COST", time_unit="MONTHLY", limit_amount="400", limit_unit="USD",
+    cost_filters=[{"name": "TagKeyValue", "values": ["user:aerodrome:environment$all"]}],
+    notifications=[
+        {"notification_type": kind, "comparison_operator": "GREATER_THAN", "threshold": percent,
+         "threshold_type": "PERCENTAGE", "subscriber_email_addresses": ["b@example.org", "a@example.org"]}
+        for kind, percent in (("ACTUAL", 80), ("FORECASTED", 100))])
 
 databases = aws.rds.SubnetGroup("databases", subnet_ids=[subnet.id for subnet in subnets])
 aws.rds.Instance(

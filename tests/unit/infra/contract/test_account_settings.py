@@ -1,0 +1,86 @@
+"""What an environment is to its account: what may be said of it, and what is refused with its name."""
+
+import json
+
+import pytest
+
+from tests.unit.infra.contract.test_contacts import problems
+
+WATCHED = {"budgetUsd": "400", "alertEmails": '["ops@example.org"]'}
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ('["s3", "sqs"]', "must be a list of s3, ecr, sts, logs, not 'sqs'"),
+        ('["s3", "s3"]', "must name each service once"),
+        ('["ecr"]', "must have s3 beside ecr"),
+        ("s3", "must be a JSON list of strings"),
+    ],
+)
+def test_endpoints_are_of_services_that_have_one(value: str, words: str) -> None:
+    (text,) = problems(vpcEndpoints=value)
+    assert text.startswith("aerodrome:vpcEndpoints")
+    assert words in text
+
+
+@pytest.mark.parametrize("value", ["[]", '["s3"]', '["s3", "ecr", "sts", "logs"]', '["sts"]'])
+def test_any_of_them_may_be_had(value: str) -> None:
+    assert problems(vpcEndpoints=value) == []
+
+
+def test_a_budget_tells_somebody() -> None:
+    assert problems(**WATCHED) == []
+    (text,) = problems(budgetUsd="400")
+    assert text.startswith("aerodrome:alertEmails is not set, and budgetUsd needs it")
+    eleven = ", ".join(f'"{number}@example.org"' for number in range(11))
+    (text,) = problems(budgetUsd="400", alertEmails=f"[{eleven}]")
+    assert "has 11 addresses: budgetUsd takes 10 at most" in text
+    for wrong in ("-1", "12.5", "a lot"):
+        (text,) = problems(budgetUsd=wrong)
+        assert text.startswith("aerodrome:budgetUsd")
+
+
+def test_what_a_branch_costs_is_its_bases() -> None:
+    (text,) = problems(**WATCHED, tenancy="shared", base="main")
+    assert "./aerodrome config set budgetUsd 400 --env main" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("[]", "must be a JSON object of strings"),
+        ('{"a": 1}', "must be a JSON object of strings"),
+        ("{", "must be a JSON object of strings"),
+        ('{"aerodrome:environment": "x"}', "must leave out 'aerodrome:environment'"),
+        ('{"aws:x": "x"}', "must leave out 'aws:x'"),
+        ('{"Name": "x"}', "must leave out 'Name'"),
+        ('{"kubernetes.io/cluster/x": "owned"}', "must leave out"),
+        ('{"Team": "a", "team": "b"}', "must not have 'team' twice"),
+        ('{"Team": "a;b"}', "not 'Team': 'a;b'"),
+        ('{"": "a"}', "must have keys of 1 to 128"),
+    ],
+)
+def test_tags_that_aws_or_the_kit_would_not_take(value: str, words: str) -> None:
+    (text,) = problems(tags=value)
+    assert text.startswith("aerodrome:tags")
+    assert words in text
+
+
+def test_as_many_tags_as_there_is_room_for() -> None:
+    tags = {f"tag {number}": "v" for number in range(36)}
+    (text,) = problems(tags=json.dumps(tags))
+    assert "must have 35 tags at most, not 36" in text
+    tags.popitem()
+    assert problems(tags=json.dumps(tags)) == []
+
+
+def test_a_boundary_is_a_policy_and_a_role_has_one() -> None:
+    limit = "arn:aws:iam::123456789012:policy/limit"
+    assert problems(permissionsBoundary=limit) == []
+    (text,) = problems(permissionsBoundary="limit")
+    assert "must be the ARN of an IAM policy" in text
+    (text,) = problems(
+        permissionsBoundary=limit, deployRole="arn:aws:iam::123456789012:role/deploy"
+    )
+    assert "pulumi config rm aerodrome:deployRole" in text
