@@ -46,6 +46,7 @@ class Foundation:
     storage_class: str
     metrics_host: str
     logs_url: str
+    task_nodes: str
 
 
 def _export(output: Output[Any], value: Any) -> None:
@@ -104,6 +105,7 @@ def export_foundation(foundation: Foundation) -> None:
     _export(Outputs.storage_class, foundation.storage_class)
     _export(Outputs.metrics_host, foundation.metrics_host)
     _export(Outputs.logs_url, foundation.logs_url)
+    _export(Outputs.task_nodes, foundation.task_nodes)
     if foundation.branch_boundary:
         _export(Outputs.branch_boundary, foundation.branch_boundary)
 

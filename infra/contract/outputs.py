@@ -99,6 +99,12 @@ class Outputs(Mapping[str, Any]):
         "Where pods find the logs' Elasticsearch, its branches' as well; empty without.",
     )
 
+    task_nodes = Output(
+        "taskNodes",
+        "",
+        "The key of the label and the taint of nodes for tasks, its branches' as well; empty without such nodes.",
+    )
+
     contract = Output("contract", 0, "What it offers to branches: the program's CONTRACT.")
     log_bucket_arn = Output("logBucketArn", "", "The bucket, for the roles of branches.")
     repositories: Output[Mapping[str, Any]] = Output(

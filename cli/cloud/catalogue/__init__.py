@@ -12,7 +12,20 @@ from collections.abc import Collection, Iterator, Mapping
 from botocore.exceptions import ClientError
 
 from cli.cloud import errors
-from cli.cloud.catalogue import ec2, ecr, eks, iam, kms, kubernetes, load_balancing, logs, rds, s3
+from cli.cloud.catalogue import (
+    ec2,
+    ecr,
+    eks,
+    events,
+    iam,
+    kms,
+    kubernetes,
+    load_balancing,
+    logs,
+    rds,
+    s3,
+    sqs,
+)
 from cli.cloud.catalogue.kind import Kind
 from cli.cloud.errors import InUse
 from cli.cloud.resource import TAGGING_API, Resource, Search, moment
@@ -22,6 +35,9 @@ KINDS: tuple[Kind, ...] = (
     *eks.KINDS,
     *rds.KINDS,
     *ec2.KINDS,
+    # A rule of EventBridge before the queue that it fills.
+    *events.KINDS,
+    *sqs.KINDS,
     # After the clusters: one writes the end of its log while it goes.
     *logs.KINDS,
     *iam.KINDS,

@@ -27,7 +27,7 @@ def line(charge: Charge, thing: Thing, prices: Prices) -> Line:
     """A charge in dollars."""
     hourly, by_use = hour(charge, prices), ""
     if charge.by_use:
-        rate = prices.rate(charge.rates[0])
+        rate = max((r for key in charge.rates if (r := prices.rate(key)) is not None), default=None)
         by_use = f"no price per {charge.per}" if rate is None else f"{rate:g} USD per {charge.per}"
     return Line(charge.what, thing.name, hourly, charge.detail, by_use, thing.created)
 
