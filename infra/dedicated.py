@@ -9,6 +9,7 @@ from infra.budget import Budget, BudgetArgs
 from infra.celery import celery_values
 from infra.cluster import STORAGE_CLASS, Cluster, ClusterArgs
 from infra.contract.executors import REDIS
+from infra.contract.naming import LABEL_TASKS
 from infra.contract.pooling import PGBOUNCER
 from infra.contract.sizes import images as images_of
 from infra.database import Database, DatabaseArgs
@@ -25,6 +26,7 @@ from infra.rancher import Rancher, RancherArgs
 from infra.registry import Registry, RegistryArgs
 from infra.stack import Stack
 from infra.task_logs import own_task_logs
+from infra.task_nodes import deploy_task_nodes
 from infra.ui import own_way, ui_values
 
 
@@ -57,6 +59,7 @@ def deploy(stack: Stack) -> None:
         else None
     )
     address = database.address if database else in_cluster(stack)
+    task_nodes = deploy_task_nodes(stack, cluster, network)
     monitoring = deploy_monitoring(stack, cluster, registry, address)
     way = own_way(stack)
     airflow = Airflow(
@@ -73,6 +76,7 @@ def deploy(stack: Stack) -> None:
                 cluster.storage_class,
                 *(one.association for one in (backup, clean) if one),
                 *([monitoring.release] if monitoring else []),
+                *([task_nodes.pool] if task_nodes else []),
             ],
             values={
                 **postgres_values(stack, images.get("postgres")),
@@ -82,6 +86,7 @@ def deploy(stack: Stack) -> None:
                 **(backup.values if backup else {}),
                 **(clean.values if clean else {}),
                 **(monitoring.values if monitoring else {}),
+                **(task_nodes.values if task_nodes else {}),
             },
             ui=ui_values(way),
             task_logs=own_task_logs(stack),
@@ -106,6 +111,7 @@ def deploy(stack: Stack) -> None:
             monitoring.statsd_host if monitoring else "",
             monitoring.logs_url if monitoring else "",
             way.of_branches() if way and settings.ui_branch_hosts else {},
+            LABEL_TASKS if task_nodes else "",
         )
     )
     outputs.export_rancher(rancher.address if rancher else None, access.rancher_key)

@@ -49,6 +49,7 @@ class Foundation:
     metrics_host: str
     logs_url: str
     branch_ui: Mapping[str, Any]
+    task_nodes: str
 
 
 def _export(output: Output[Any], value: Any) -> None:
@@ -110,6 +111,7 @@ def export_foundation(foundation: Foundation) -> None:
     _export(Outputs.metrics_host, foundation.metrics_host)
     _export(Outputs.logs_url, foundation.logs_url)
     _export(Outputs.branch_ui, foundation.branch_ui)
+    _export(Outputs.task_nodes, foundation.task_nodes)
     if foundation.branch_boundary:
         _export(Outputs.branch_boundary, foundation.branch_boundary)
 

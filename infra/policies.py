@@ -163,6 +163,33 @@ def manage_with_rancher(cluster_arn: str) -> str:
     )
 
 
+def take_events(queue_arn: str, rules_arn: str) -> str:
+    """A queue's own policy: these rules of EventBridge put messages in, and nobody in the clear."""
+    return document(
+        {
+            "Sid": "TakeEvents",
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": ["sqs:SendMessage"],
+            "Resource": [queue_arn],
+            "Condition": {"ArnLike": {"aws:SourceArn": rules_arn}},
+        },
+        {
+            "Sid": "RefusePlainHttp",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": ["sqs:*"],
+            "Resource": [queue_arn],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        },
+    )
+
+
+def pattern(source: str, kind: str) -> str:
+    """What a rule of EventBridge looks out for."""
+    return json.dumps({"source": [source], "detail-type": [kind]}, sort_keys=True)
+
+
 def _list_folders(bucket_arn: str, *prefixes: str) -> Statement:
     """Which objects there are below some prefixes, and nowhere else."""
     below = [shape for prefix in prefixes for shape in (prefix, f"{prefix}/*")]

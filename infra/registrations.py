@@ -135,7 +135,11 @@ class Monitor(pulumi_mocks.MockMonitor):
         self.registrations: list[Registration] = []
         self.outputs: Mapping[str, Any] = {}
         """The stack's, as they came."""
-        state = {"name": "cluster", "arn": "arn:aws:eks:::cluster/cluster"}
+        state: dict[str, Any] = {
+            "name": "cluster",
+            "arn": "arn:aws:eks:eu-north-1:123456789012:cluster/cluster",
+            "vpcConfig": {"clusterSecurityGroupId": "sg-cluster"},
+        }
         self.resources[_CLUSTER_URN] = self.ResourceRegistration(_CLUSTER_URN, "cluster", state)
 
     def RegisterResource(self, request: Any) -> Any:

@@ -26,7 +26,7 @@ PARALLELISM = 16
 """Tasks at once that the quota holds beside Airflow's own pods."""
 
 
-def _values(stack: Stack) -> dict[str, Any]:
+def _values(stack: Stack, base: Base) -> dict[str, Any]:
     return {
         "scheduler": {"parallelism": min(PARALLELISM, stack.executor.parallelism)},
         # A task whose pod the quota does not hold now waits for its turn, for up to a day. Airflow takes it
@@ -34,8 +34,11 @@ def _values(stack: Stack) -> dict[str, Any]:
         "config": {"scheduler": {"num_stuck_in_queued_retries": "144"}},
         # A branch gets no secret of its base's (ADR 10), and is deployed all the same.
         "missingSecrets": "leaveOut",
-        # As NAMESPACE_LABELS demand.
-        "workers": {"restrictedPods": True},
+        "workers": {
+            # As NAMESPACE_LABELS demand.
+            "restrictedPods": True,
+            "ownNodes": base.output(Outputs.task_nodes).apply(lambda key: key or ""),
+        },
     }
 
 
@@ -69,7 +72,7 @@ def deploy(stack: Stack) -> None:
             namespace_labels=NAMESPACE_LABELS,
             after=[database.release],
             values={
-                **_values(stack),
+                **_values(stack, base),
                 **celery_values(stack, base.repository(REDIS), base.output(Outputs.storage_class)),
                 **pgbouncer_values(stack, base.repository(PGBOUNCER), server),
                 **statsd_values(base.output(Outputs.metrics_host).apply(lambda host: host or "")),

@@ -75,6 +75,7 @@ OWNED: Final[Mapping[str, str]] = {
     "celery.createResultsDatabase": "a branch's database is made in its base's server",
     "redis.image": "the program builds and pushes the image: change images/redis",
     "redis.storage.storageClass": "the program makes the cluster's class",
+    "workers.ownNodes": "./aerodrome config set taskNodes true, or false: the base's, for a shared environment",
     "backup.enabled": "./aerodrome config set backupDays DAYS, or 0",
     "backup.bucket": _STORED,
     "backup.prefix": _STORED,

@@ -23,6 +23,7 @@ CHECKERS_MODULE = ROOT / "sandbox" / "setup" / "gomodule"
 TELEGRAF_MODULE = ROOT / "images" / "telegraf" / "source"
 SHIPPER_MODULE = ROOT / "images" / "shipper" / "source"
 ELASTICSEARCH_IMAGE = ROOT / "images" / "elasticsearch"
+KARPENTER_MODULE = ROOT / "sandbox" / "setup" / "karpenter_module"
 COMPOSE_MODULE = ROOT / "sandbox" / "setup" / "compose_module"
 REQUIREMENTS = ROOT / "requirements"
 
@@ -205,6 +206,12 @@ def shipper_dir() -> Path:
 
 
 @cache
+def karpenter_dir() -> Path:
+    """Karpenter's charts and definitions, as its module has them."""
+    return cache_dir() / "karpenter" / digest(KARPENTER_MODULE)
+
+
+@cache
 def elasticsearch_dir() -> Path:
     """Elasticsearch, as its image's build fetches it."""
     script, checksum = (
@@ -248,6 +255,11 @@ def telegraf() -> Path:
 def shipper() -> Path:
     """The log shipper, for the tests of its chart's settings."""
     return _existing(shipper_dir() / "shipper", "python3 -m sandbox.setup --for-tests")
+
+
+def karpenter() -> Path:
+    """The folder of Karpenter's charts, for the tests of what the program tells them."""
+    return _existing(karpenter_dir() / "charts", "python3 -m sandbox.setup --for-tests")
 
 
 def elasticsearch() -> Path:

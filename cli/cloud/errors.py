@@ -12,7 +12,9 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from cli.base.errors import CloudError, UserError
 
-_GONE = re.compile(r"NotFound(Exception|Fault)?$|^NoSuch|^404$")
+_GONE = re.compile(
+    r"NotFound(Exception|Fault)?$|^NoSuch|^404$|NonExistentQueue$|^QueueDoesNotExist$"
+)
 _LOGIN = frozenset(
     {
         "AuthFailure",

@@ -37,6 +37,9 @@ NAMESPACE_KEYS = (
 NODE_KEY = "node.k8s.amazonaws.com/instance_id"
 """The VPC CNI's on every network interface that it makes."""
 
+POOL_TAG = "karpenter.sh/nodepool"
+"""Karpenter's on every instance and launch template that it makes."""
+
 
 def owners(tags: Mapping[str, str]) -> list[str]:
     """The environments that something belongs to, the nearest first.

@@ -32,6 +32,9 @@ UNSET = (
 
 WITHOUT_GRAFANA = {"grafana": "false"}
 NO_GRAFANA = "A sandbox gets its images from its own registry, and Grafana's server can neither be built nor pulled there."
+NO_TASK_NODES = (
+    "A sandbox has one node, this machine: an instance of its emulated EC2 joins no cluster."
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ class SandboxCloud:
         return {"uiServiceType": "NodePort", "uiNodePort": node_port, **WITHOUT_GRAFANA}
 
     def refusal(self, key: str, value: str) -> str:
+        if key == "taskNodes" and value != "false":
+            return NO_TASK_NODES
         return NO_GRAFANA if WITHOUT_GRAFANA.get(key, value) != value else ""
 
     def unlock(self, *, make: bool = False) -> None:

@@ -112,7 +112,7 @@ def set_value(
         raise UserError(
             f'Environment "{environment.name}" cannot have {setting.key} {value}',
             f"{reason} Nothing was changed.",
-            f"./aerodrome metrics{session.same}",
+            f"./aerodrome {_INSTEAD.get(setting.key, f'config get {setting.key}')}{session.same}",
         )
     backend = _backend(session, environment, writes=True)
     backend.set_config(full, value, secret=hidden)
@@ -120,6 +120,10 @@ def set_value(
         rotation.note_made(backend, [setting.key], session.today())
     data = {"key": full, "secret": hidden, "environment": environment.name}
     session.console.result(data, lambda: session.console.line(f"{full} is set"))
+
+
+_INSTEAD = {"grafana": "metrics"}
+"""What a cloud has instead of what it refuses."""
 
 
 def _read(key: str, session: Session) -> str:

@@ -253,8 +253,24 @@ def _check_grafana(settings: Settings, secrets: Secrets, needed: Mapping[str, st
 
 
 def _check_versions(settings: Settings) -> list[str]:
-    """Rancher's server and the cluster that it is to manage. A shared environment has neither."""
-    if settings.tenancy == Tenancy.shared or not settings.rancher_enabled:
+    """The cluster, and what is to run in it or to manage it. A shared environment has neither."""
+    if settings.tenancy == Tenancy.shared:
+        return []
+    return [*_check_karpenter(settings), *_check_rancher(settings)]
+
+
+def _check_karpenter(settings: Settings) -> list[str]:
+    """It refuses to start with a cluster that it does not know."""
+    if not settings.task_nodes or versions.KARPENTER.takes(settings.kubernetes_version):
+        return []
+    return [
+        f"{NAMESPACE}:kubernetesVersion is {settings.kubernetes_version!r}: {versions.KARPENTER}: "
+        f"./aerodrome config set taskNodes false, or choose another version"
+    ]
+
+
+def _check_rancher(settings: Settings) -> list[str]:
+    if not settings.rancher_enabled:
         return []
     problems = [
         f"the versions of infra/contract/versions.py do not fit each other: {misfit}"

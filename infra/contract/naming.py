@@ -63,6 +63,9 @@ LABEL_ENVIRONMENT = f"{PREFIX}/environment"
 LABEL_BASE = f"{PREFIX}/base"
 """In Kubernetes, where keys have one `/` and no `:`."""
 
+LABEL_TASKS = f"{PREFIX}/tasks"
+"""On nodes that are for tasks alone: their label, and the taint that keeps others off. The value of both is `true`."""
+
 # What AWS accepts in every service's tag values; EC2 allows more, IAM and EKS do not.
 _NOT_IN_TAG_VALUES = re.compile(r"[^A-Za-z0-9 +\-=._:/@]")
 _TAG_VALUE_MAX_LENGTH = 256

@@ -106,6 +106,11 @@ class Outputs(Mapping[str, Any]):
         {},
         "What a branch's way to its UI takes over of it; empty without uiBranchHosts.",
     )
+    task_nodes = Output(
+        "taskNodes",
+        "",
+        "The key of the label and the taint of nodes for tasks, its branches' as well; empty without such nodes.",
+    )
 
     contract = Output("contract", 0, "What it offers to branches: the program's CONTRACT.")
     log_bucket_arn = Output("logBucketArn", "", "The bucket, for the roles of branches.")

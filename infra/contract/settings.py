@@ -204,6 +204,41 @@ class Settings(AccountSettings):
         minutes' notice. Default false.""",
     )
 
+    task_nodes: bool = setting(
+        False,
+        """Whether tasks have nodes of their own: Karpenter makes them when pods of tasks wait for room, from none up to
+        taskNodeMax, and takes away those that are idle. Airflow's own pods stay on the workers. Default false.
+        Counts with an executor whose tasks are pods; a branch's tasks use its base's. `docs/task-nodes.md`.""",
+    )
+
+    task_node_types: tuple[str, ...] = setting(
+        ("m7i.large", "m7i.xlarge", "m6i.large", "m6i.xlarge"),
+        """The instance types of those nodes, a JSON list; of those that hold the waiting pods Karpenter takes the
+        cheapest. Default: 2 and 4 vCPU, 8 and 16 GiB, of two generations. Their processor must be that of the images,
+        x86_64.""",
+        check=check_instance_types,
+    )
+
+    task_node_max: int = setting(
+        10,
+        "The most nodes for tasks, with taskNodes: the ceiling of what they can cost. Default 10.",
+        minimum=1,
+        maximum=450,
+    )
+
+    task_node_spot: bool = setting(
+        False,
+        """Whether nodes for tasks are spot instances where there are any, and on-demand where not: a task whose node is
+        taken away ends at two minutes' notice, and Airflow tries it again if the task has retries. Default false.""",
+    )
+
+    task_node_idle_seconds: int = setting(
+        60,
+        """How long a node for tasks is kept without a task, seconds. Default 60: a new one takes about that long to come.""",
+        minimum=0,
+        maximum=86_400,
+    )
+
     log_retention_days: int = setting(
         30,
         "How long CloudWatch keeps the control plane's logs, days. Default 30.",

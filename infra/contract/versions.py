@@ -1,4 +1,4 @@
-"""The versions that were made for each other: Rancher's server, what it stands on, and the cluster it manages.
+"""The versions that were made for each other: Rancher's server, what it stands on, Karpenter, and the cluster.
 
 One set, changed as one. A newer Kubernetes comes only with a Rancher whose makers have validated it, and that
 one with the k3s and the cert-manager that it is tested on; each line here names where that is written.
@@ -58,6 +58,18 @@ K3S: Final = Support(
 
 CERT_MANAGER: Final = Support(
     "cert-manager", "1.21", "1.33", "1.36", "cert-manager.io/docs/releases, August 2026"
+)
+
+
+KARPENTER_VERSION: Final = "1.13.1"
+"""Of Karpenter's two charts, which have the version of its image. In the sandbox the same one is built from its module."""
+
+KARPENTER: Final = Support(
+    "Karpenter",
+    "1.13",
+    "1.26",
+    "1.36",
+    "pkg/providers/version of aws/karpenter-provider-aws v1.13.1",
 )
 
 

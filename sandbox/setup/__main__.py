@@ -84,6 +84,8 @@ def tasks(*, for_tests: bool = False) -> list[Task]:
         shipper = "Log shipper, for the tests (a minute, once)"
         made = tools.shipper_dir().is_dir
         found.append(Task("shipper", shipper, made, go_tools.build_shipper, needed))
+        charts, here = "Karpenter's charts, for the tests", tools.karpenter_dir().is_dir
+        found.append(Task("karpenter", charts, here, go_tools.fetch_karpenter, ["go"]))
         java = "Java and Maven, for the tests"
         found.append(
             Task("java", java, elasticsearch.has_java, elasticsearch.install_java, ["packages"])
@@ -114,7 +116,12 @@ def _has_kubernetes_plugin() -> bool:
 def _go_ready(for_tests: bool) -> bool:
     own = [tools.tools_dir(), tools.actionlint_dir()]
     if for_tests:
-        own += [tools.compose_dir(), tools.telegraf_dir(), tools.shipper_dir()]
+        own += [
+            tools.compose_dir(),
+            tools.telegraf_dir(),
+            tools.shipper_dir(),
+            tools.karpenter_dir(),
+        ]
     built = all(folder.is_dir() for folder in own)
     if built and _has_pulumi() and _has_kubernetes_plugin():
         return True

@@ -143,6 +143,20 @@ def build_shipper(log: Log) -> None:
     _build_as_image(log, tools.SHIPPER_MODULE, tools.shipper_dir())
 
 
+KARPENTER = "github.com/aws/karpenter-provider-aws"
+
+
+def fetch_karpenter(log: Log) -> None:
+    """Karpenter's two charts, from the module of its release: the controller's, and that of the definitions."""
+    source = _module_folder(log, tools.KARPENTER_MODULE, KARPENTER)
+    with made_whole(tools.karpenter_dir()) as folder:
+        for chart in ("karpenter", "karpenter-crd"):
+            # A module's files are read-only.
+            shutil.copytree(
+                source / "charts" / chart, folder / "charts" / chart, copy_function=shutil.copyfile
+            )
+
+
 def _build_as_image(log: Log, module: Path, target: Path) -> None:
     with made_whole(target) as folder:
         log.run(

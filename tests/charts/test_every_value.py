@@ -94,6 +94,7 @@ SPECIAL: dict[str, Any] = {
     "pgbouncer.image.repository": "registry.example/changed",
     "pgbouncer.image.digest": f"sha256:{'2' * 64}",
     "pgbouncer.image.tag": "changed",
+    "workers.ownNodes": "changed/tasks",
     "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
 }
 """Values whose rule this test cannot satisfy by itself."""

@@ -62,3 +62,23 @@ def test_an_autoscaler_takes_no_node_from_under_a_task() -> None:
     assert annotations() == kept
     assert annotations(podAnnotations={"team": "a"}) == {**kept, "team": "a"}
     assert annotations(podAnnotations={evict: "true"}) == {**kept, evict: "true"}
+
+
+def test_nodes_for_tasks_alone_are_chosen_and_tolerated_beside_what_users_say() -> None:
+    def place(**workers: Any) -> tuple[Any, Any]:
+        spec = render({"workers": workers}).worker()["spec"]
+        return spec.get("nodeSelector"), spec.get("tolerations")
+
+    own = {"key": "kit/tasks", "operator": "Equal", "value": "true", "effect": "NoSchedule"}
+    theirs = {"key": "gpu", "operator": "Exists"}
+    assert place() == (None, None)
+    assert place(ownNodes="kit/tasks") == ({"kit/tasks": "true"}, [own])
+    found = place(ownNodes="kit/tasks", nodeSelector={"a": "b"}, tolerations=[theirs])
+    assert found == ({"a": "b", "kit/tasks": "true"}, [theirs, own])
+
+
+def test_a_celery_worker_stays_on_airflows_own_nodes() -> None:
+    values = {"executor": "CeleryExecutor", "workers": {"ownNodes": "kit/tasks"}}
+    spec = render(values).find("Deployment", "airflow-celery-worker")["spec"]["template"]["spec"]
+    assert "nodeSelector" not in spec
+    assert "tolerations" not in spec

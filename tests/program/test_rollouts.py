@@ -53,6 +53,12 @@ CHANGES = {
     "nodeMax": Change("5", NOBODY),
     "nodeDiskGb": Change("60", NOBODY),
     "spot": Change("true", NOBODY),
+    # The scheduler keeps the pod that it starts for each task.
+    "taskNodes": Change("true", {"scheduler"}),
+    "taskNodeTypes": Change('["m7i.2xlarge"]', NOBODY),
+    "taskNodeMax": Change("5", NOBODY),
+    "taskNodeSpot": Change("true", NOBODY),
+    "taskNodeIdleSeconds": Change("300", NOBODY),
     "logRetentionDays": Change("60", NOBODY),
     "taskLogDays": Change("60", NOBODY),
     "backupDays": Change("60", NOBODY),
@@ -198,8 +204,8 @@ READ_BY_MORE = {
 PLACE = {"tenancy", "base"}
 """What an environment stands on: nothing of it is left in place when that changes (cli.operations.losses)."""
 
-NOT_OF_A_BRANCH = {"database"}
-"""Its base runs the database."""
+NOT_OF_A_BRANCH = {"database", "taskNodes"}
+"""Its base runs the database, and makes the nodes."""
 
 
 class Deployed(NamedTuple):

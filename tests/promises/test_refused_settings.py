@@ -111,6 +111,7 @@ REFUSED = [
         "m7g.large has another processor (arm64) than the images (x86_64)",
         '["m7a.large"]',
     ),
+    ("taskNodeTypes", '["m7i.huge"]', "m7i.huge cannot be had in us-east-1a", ""),
     (
         "rancherInstanceType",
         "t4g.large",
@@ -132,6 +133,8 @@ def test_it_is_refused_before_anything_is_changed(
     said: str,
     instead: str,
 ) -> None:
+    if key.startswith("taskNode"):
+        configure("taskNodes", "true")
     configure(key, value)
     state = session.stack.checkpoint.read_bytes()
     result = CliRunner().invoke(app, [*verb, "--env", "dev"], obj=session)

@@ -274,6 +274,41 @@ def test_karpenters_nodes_go_with_their_pools(
     assert f"ec2 instance {beside}" in cloud.labels(cloud.theirs)
 
 
+def test_a_dead_karpenters_nodes_go_too_and_nothing_waits_for_it(
+    cloud: Cloud, cluster: kit.Cluster, session: kit.Sandboxed
+) -> None:
+    node, beside = _node(cloud, cloud.ours), _node(cloud, cloud.theirs)
+    cluster.define(
+        _definition("nodepools", "NodePool"),
+        _definition("nodeclaims", "NodeClaim"),
+        kit.definition("ec2nodeclasses", "EC2NodeClass", "karpenter.k8s.aws", "Cluster"),
+    )
+    cluster.apply(
+        {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "tasks"}},
+        {
+            "apiVersion": "karpenter.sh/v1",
+            "kind": "NodeClaim",
+            "metadata": {"name": "tasks-1", "finalizers": ["karpenter.sh/termination"]},
+        },
+        {
+            "apiVersion": "karpenter.k8s.aws/v1",
+            "kind": "EC2NodeClass",
+            "metadata": {"name": "tasks", "finalizers": ["karpenter.k8s.aws/termination"]},
+        },
+    )
+    done = _down(session, cloud.ours)
+    (step,) = (one for one in done.steps if one.name == "node pools")
+    assert step.notes == ["Karpenter did not delete these: nodeclaim tasks-1"]
+    # Before the engine, which deletes its subnet.
+    assert f"ec2 instance {node}" in _deleted(done, "node pools")
+    for kind in ("nodeclaims.karpenter.sh", "ec2nodeclasses.karpenter.k8s.aws"):
+        for item in cluster.kubernetes.objects(kind):
+            assert not item["metadata"].get("finalizers")
+            cluster.kubernetes.delete(item)
+    assert cloud.labels(cloud.ours) == []
+    assert f"ec2 instance {beside}" in cloud.labels(cloud.theirs)
+
+
 def _shared(session: kit.Sandboxed, cluster: kit.Cluster, cloud: Cloud, name: str) -> None:
     """A branch's environment on the base `sandbox`: a stack, a namespace, and a namespace's disk."""
     plain = {"aerodrome:tenancy": "shared", "aerodrome:base": "sandbox", "aerodrome:branch": name}

@@ -339,6 +339,29 @@ def budget(cloud: Cloud, environment: str) -> None:
     )
 
 
+def launch_template(cloud: Cloud, environment: str) -> None:
+    """What Karpenter makes of a node class; nobody's once it is dead."""
+    tags = {**cloud.cluster_tag(environment), "karpenter.sh/nodepool": "tasks"}
+    own = [{"Key": key, "Value": value} for key, value in tags.items()]
+    cloud.client("ec2").create_launch_template(
+        LaunchTemplateName=f"karpenter.k8s.aws/{environment}",
+        LaunchTemplateData={"InstanceType": "m7i.large"},
+        TagSpecifications=[{"ResourceType": "launch-template", "Tags": own}],
+    )
+
+
+def interruption_queue(cloud: Cloud, environment: str) -> None:
+    """The queue of the nodes' interruptions, and a rule that still fills it."""
+    name = f"{Names(environment).cluster}-interruptions"
+    own = {tag["Key"]: tag["Value"] for tag in cloud.tags(environment)}
+    sqs, events = cloud.client("sqs"), cloud.client("events")
+    sqs.create_queue(QueueName=name, tags=own)
+    pattern = json.dumps({"source": ["aws.ec2"]})
+    events.put_rule(Name=name, EventPattern=pattern, Tags=cloud.tags(environment))
+    target = {"Id": "karpenter", "Arn": f"arn:aws:sqs:us-east-1:000000000000:{name}"}
+    events.put_targets(Rule=name, Targets=[target])
+
+
 def key(cloud: Cloud, environment: str) -> None:
     kms = cloud.client("kms")
     tags = [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in cloud.tags(environment)]
@@ -353,6 +376,8 @@ ROWS: list[Plant] = [
     stateful_set_volume,
     network_interfaces,
     karpenter_node,
+    launch_template,
+    interruption_queue,
     log_group,
     log_bucket,
     objects,

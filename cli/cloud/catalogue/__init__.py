@@ -17,6 +17,7 @@ from cli.cloud.catalogue import (
     ec2,
     ecr,
     eks,
+    events,
     iam,
     kms,
     kubernetes,
@@ -24,6 +25,7 @@ from cli.cloud.catalogue import (
     logs,
     rds,
     s3,
+    sqs,
 )
 from cli.cloud.catalogue.kind import Kind
 from cli.cloud.errors import InUse
@@ -34,6 +36,9 @@ KINDS: tuple[Kind, ...] = (
     *eks.KINDS,
     *rds.KINDS,
     *ec2.KINDS,
+    # A rule of EventBridge before the queue that it fills.
+    *events.KINDS,
+    *sqs.KINDS,
     # After the clusters: one writes the end of its log while it goes.
     *logs.KINDS,
     *iam.KINDS,

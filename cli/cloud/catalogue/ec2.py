@@ -29,7 +29,7 @@ from cli.cloud.catalogue.kind import (
     repeat,
 )
 from cli.cloud.errors import gone_is_fine
-from cli.cloud.ownership import NODE_KEY
+from cli.cloud.ownership import NODE_KEY, POOL_TAG
 from cli.cloud.resource import Resource, Search, everything, pairs
 
 SERVICE = "ec2"
@@ -237,6 +237,9 @@ def _instance_price(facts: Facts) -> Iterable[Charge]:
     if _state(facts) == "stopped":
         return
     kind = str(facts.get("instanceType", ""))
+    if POOL_TAG in pairs(facts.get("Tags")):
+        yield Charge("node for tasks", (kind,), detail=kind)
+        return
     yield Charge("Rancher server", (kind,), detail=kind)
     if size := int((facts.get("rootBlockDevice") or {}).get("volumeSize") or 0):
         yield disk("Rancher server's disk", size)

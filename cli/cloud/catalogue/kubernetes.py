@@ -54,6 +54,19 @@ def _part(values: Any, name: str) -> Mapping[str, Any] | None:
     return part if isinstance(part, Mapping) else None
 
 
+def _task_nodes(facts: Facts) -> Iterable[Charge]:
+    """By the hour that each is there. Of several types the cheapest that fits is taken: the dearest is what it can cost."""
+    spec = facts.get("spec")
+    template, limits = _part(_part(spec, "template"), "spec"), _part(spec, "limits")
+    if not template or not limits:
+        return
+    wanted = {one["key"]: one["values"] for one in template.get("requirements", ())}
+    spot = ", spot where there is any" if "spot" in wanted["karpenter.sh/capacity-type"] else ""
+    kinds = tuple(wanted["node.kubernetes.io/instance-type"])
+    detail = f"up to {int(limits['nodes'])}, none without tasks{spot}"
+    yield Charge("nodes for tasks", kinds, per="node-hour", detail=detail)
+
+
 KINDS = (
     Kind(type=RELEASE, price=_release),
     Kind(type="kubernetes:core/v1:LimitRange"),
@@ -62,6 +75,8 @@ KINDS = (
     Kind(type="kubernetes:core/v1:PersistentVolumeClaimPatch"),
     Kind(type="kubernetes:core/v1:ResourceQuota"),
     Kind(type="kubernetes:core/v1:Secret"),
+    Kind(type="kubernetes:karpenter.k8s.aws/v1:EC2NodeClass"),
+    Kind(type="kubernetes:karpenter.sh/v1:NodePool", price=_task_nodes),
     Kind(type="kubernetes:networking.k8s.io/v1:NetworkPolicy"),
     Kind(type="kubernetes:storage.k8s.io/v1:StorageClass"),
     # What it pushes is stored, and billed, in the repository.

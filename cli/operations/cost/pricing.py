@@ -32,7 +32,8 @@ def line(charge: Charge, thing: Thing, prices: Prices) -> Line:
 
 
 def _by_use(charge: Charge, prices: Prices) -> str:
-    rate = prices.rate(charge.rates[0]) if charge.rates else 0.0
+    known = [rate for key in charge.rates if (rate := prices.rate(key)) is not None]
+    rate = max(known, default=None) if charge.rates else 0.0
     price = (
         f"no price per {charge.per}"
         if rate is None

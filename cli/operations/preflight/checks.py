@@ -30,6 +30,7 @@ from infra.contract.naming import Names
 
 CLUSTER = "aws:eks/cluster:Cluster"
 NODES = "aws:eks/nodeGroup:NodeGroup"
+NODE_POOL = "kubernetes:karpenter.sh/v1:NodePool"
 
 
 def check(
@@ -102,6 +103,9 @@ def _wanted(requested: RequestedSettings, resources: Sequence[Found]) -> list[Ty
     wanted = []
     if types not in [tuple(each) for each in _inputs(resources, NODES, "instanceTypes")]:
         wanted.append(TypeRequest(instance_types.NODES, types))
+    own = tuple(requested.value(instance_types.TASK_NODES))
+    if requested.value("taskNodes") and own not in _pool_types(resources):
+        wanted.append(TypeRequest(instance_types.TASK_NODES, own))
     server = str(requested.value(instance_types.RANCHER))
     if requested.value("rancherEnabled") and server not in _inputs(
         resources, losses.SERVER, "instanceType"
@@ -113,6 +117,16 @@ def _wanted(requested: RequestedSettings, resources: Sequence[Found]) -> list[Ty
 def _inputs(resources: Sequence[Found], type_: str, name: str) -> list[Any]:
     """What the deployed resources of a type have as an input."""
     return [each.inputs[name] for each in resources if each.type == type_ and each.inputs.get(name)]
+
+
+def _pool_types(resources: Sequence[Found]) -> list[tuple[str, ...]]:
+    """The instance types of each node pool that is deployed."""
+    return [
+        tuple(rule["values"])
+        for spec in _inputs(resources, NODE_POOL, "spec")
+        for rule in spec["template"]["spec"]["requirements"]
+        if rule["key"] == "node.kubernetes.io/instance-type"
+    ]
 
 
 def _raise(

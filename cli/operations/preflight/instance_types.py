@@ -12,6 +12,7 @@ from cli.operations.preflight.refusal import Refusal
 from infra.contract.sizes import ARCHITECTURE, ZONES, zones
 
 NODES = "nodeInstanceTypes"
+TASK_NODES = "taskNodeTypes"
 RANCHER = "rancherInstanceType"
 
 _MOST = 100
@@ -87,7 +88,7 @@ def _other_processor(client: Client, request: TypeRequest, places: Sequence[str]
 def _refusal(client: Client, request: TypeRequest, zone: str, summary: str) -> Refusal:
     others = _alike(client, request, zone)
     value = others[0] if others else ""
-    if value and request.setting == NODES:
+    if value and request.setting in (NODES, TASK_NODES):
         value = f'["{value}"]'
     detail = f'The setting "{request.setting}" asks for it.'
     if others:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from cli.cloud.clearing import clear
 from cli.cloud.kubernetes import Kubernetes, Object, reference
+from cli.cloud.ownership import POOL_TAG
 from cli.cloud.patience import Patience
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
@@ -15,6 +16,9 @@ from cli.operations.teardown.waiting import until_none
 
 LOAD_BALANCING = "elasticloadbalancing"
 SYSTEM = ("kube-system",)
+ORPHANS = ("instance", "launch-template")
+"""What Karpenter makes in EC2, with that tag on it."""
+
 WORKLOADS = "statefulsets,deployments"
 
 
@@ -109,12 +113,27 @@ def _claim(volume: Object) -> tuple[str, str]:
 
 
 def node_pools(target: Target, report: Report) -> None:
-    """Karpenter's nodes are in no state: it deletes them itself when their pools are deleted."""
+    """Karpenter's nodes are in no state: it deletes them itself when their pools are deleted. What is left is
+    terminated here: it holds on to subnets that the engine is about to delete."""
+    if target.shared:
+        return
     kubernetes = target.kubernetes
-    if kubernetes is None or target.shared:
-        return
-    if kubernetes.find("customresourcedefinition", "nodepools.karpenter.sh") is None:
-        return
+    if kubernetes is not None:
+        if kubernetes.find("customresourcedefinition", "nodepools.karpenter.sh") is None:
+            return
+        _delete_pools(target, kubernetes, report)
+    clear(
+        target.client,
+        target.name,
+        report.log_line,
+        services=["ec2"],
+        region=target.region,
+        patience=Patience(60.0, 10.0, target.limits.pause),
+        wanted=lambda item: item.kind in ORPHANS and POOL_TAG in item.tags,
+    )
+
+
+def _delete_pools(target: Target, kubernetes: Kubernetes, report: Report) -> None:
 
     def claims() -> list[str]:
         found = kubernetes.objects("nodeclaims.karpenter.sh", everywhere=True)
@@ -125,6 +144,16 @@ def node_pools(target: Target, report: Report) -> None:
     stay = until_none(claims, target.limits.cluster, target.limits.pause, report.deleted, before)
     if stay:
         report.note(f"Karpenter did not delete these: {', '.join(stay)}")
+        _let_go(kubernetes)
+
+
+def _let_go(kubernetes: Kubernetes) -> None:
+    """Takes off the finalizers by which a Karpenter that is dead keeps its things, and with them the engine."""
+    for kind in ("nodeclaims.karpenter.sh", "ec2nodeclasses.karpenter.k8s.aws"):
+        if kubernetes.find("customresourcedefinition", kind) is None:
+            continue
+        for item in kubernetes.objects(kind, everywhere=True):
+            kubernetes.patch(item, {"metadata": {"finalizers": []}})
 
 
 def _objects(target: Target, kubernetes: Kubernetes, kind: str) -> list[Object]:

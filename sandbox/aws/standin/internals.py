@@ -31,11 +31,13 @@ STORES = {
     "eks": (
         "access_entries access_policies addons clusters nodegroups pod_identity_associations tags"
     ),
+    "eventbridge": "rules tags targets",
     "iam": "groups instance_profiles oidc_providers policies roles users",
     "kms": "aliases keys",
     "rds": "clusters db_cluster_param_groups instances param_groups snapshots subnet_groups tags",
     "s3": "bucket_tags buckets",
     "secretsmanager": "secrets",
+    "sqs": "queues",
     "ssm": "parameters tags",
     "sts": "sessions",
 }

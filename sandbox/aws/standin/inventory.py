@@ -212,6 +212,17 @@ def _budgets() -> Iterator[Resource]:
         yield arn, dict(budgets.tags.get(arn) or {})
 
 
+def _events() -> Iterator[Resource]:
+    events = records("eventbridge")
+    for record in events.rules.values():
+        yield record["Arn"], dict(events.tags.get(record["Arn"]) or {})
+
+
+def _queues() -> Iterator[Resource]:
+    for record in records("sqs").queues.values():
+        yield record["attributes"]["QueueArn"], dict(record.get("tags") or {})
+
+
 def _secrets() -> Iterator[Resource]:
     for record in records("secretsmanager").secrets.values():
         yield record["ARN"], _pairs(record.get("Tags"))
@@ -229,12 +240,14 @@ COLLECTORS: dict[str, Callable[[], Iterator[Resource]]] = {
     "ecr": _ecr,
     "eks": _eks,
     "elasticloadbalancing": _load_balancers,
+    "events": _events,
     "iam": _iam,
     "kms": _kms,
     "logs": _logs,
     "rds": _rds,
     "s3": _s3,
     "secretsmanager": _secrets,
+    "sqs": _queues,
     "ssm": _parameters,
 }
 """By the service's name in ARNs."""

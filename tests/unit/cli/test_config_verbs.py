@@ -72,6 +72,17 @@ def test_a_sandbox_refuses_a_grafana(run: Run, session: FakeSession) -> None:
         assert result.exit_code == 0, result.output
 
 
+def test_a_sandbox_refuses_nodes_for_tasks(run: Run, session: FakeSession) -> None:
+    result = run("config", "set", "taskNodes", "true", "--env", "sandbox")
+    assert result.exit_code == 2
+    assert 'Environment "sandbox" cannot have taskNodes true' in result.stderr
+    assert "joins no cluster" in result.stderr
+    assert session.fake_backend.values == {}
+    for value, environment in (("false", "sandbox"), ("true", "prod")):
+        result = run("config", "set", "taskNodes", value, "--env", environment)
+        assert result.exit_code == 0, result.output
+
+
 def test_get_masks_a_secret_unless_told(run: Run, session: FakeSession) -> None:
     session.fake_backend.values = {"aerodrome:adminPassword": Secret("hunter22")}
     assert run("config", "get", "adminPassword").stdout == "[secret]\n"

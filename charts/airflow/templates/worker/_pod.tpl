@@ -19,7 +19,7 @@ spec:
   restartPolicy: Never
   automountServiceAccountToken: {{ .Values.workers.startPods }}
   terminationGracePeriodSeconds: {{ .Values.workers.terminationGracePeriodSeconds }}
-  {{- include "airflow.placement" (dict "root" . "place" .Values.workers) | nindent 2 }}
+  {{- include "airflow.placement" (dict "root" . "place" (include "airflow.taskPlace" . | fromYaml)) | nindent 2 }}
   {{- include "airflow.pod" . | nindent 2 }}
     {{- with include "airflow.extraVolumes" .Values.workers }}{{ . | nindent 4 }}{{ end }}
   {{- with .Values.workers.initContainers }}
@@ -39,4 +39,15 @@ spec:
       resources:
         {{- toYaml .Values.workers.resources | nindent 8 }}
     {{- with include "airflow.extraContainers" .Values.workers.extraContainers }}{{ . | nindent 4 }}{{ end }}
+{{- end }}
+
+{{/* Where pods of tasks run: on the nodes that are for tasks alone, if there are any; they bear a label and a taint. */}}
+{{- define "airflow.taskPlace" -}}
+{{- $place := pick .Values.workers "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "priorityClassName" | deepCopy -}}
+{{- with .Values.workers.ownNodes -}}
+{{- $_ := set $place.nodeSelector . "true" -}}
+{{- $taint := dict "key" . "operator" "Equal" "value" "true" "effect" "NoSchedule" -}}
+{{- $_ := set $place "tolerations" (append $place.tolerations $taint) -}}
+{{- end -}}
+{{- toYaml $place -}}
 {{- end }}

@@ -30,6 +30,7 @@ EVERYTHING = {
     "alertEmails": '["ops@example.org"]',
     "natPerZone": "true",
     "vpcEndpoints": '["s3", "ecr", "sts", "logs"]',
+    "taskNodes": "true",
     "deployRole": ROLE,
     "previewRole": ROLE,
     "uiServiceType": "LoadBalancer",
@@ -68,7 +69,21 @@ def test_a_row_is_whole(kind: Kind) -> None:
     assert not kind.list or kind.service
     if kind.list:
         assert kind.command("a/b:c").startswith(
-            ("budgets", "ec2", "ecr", "eks", "elb", "elbv2", "iam", "kms", "logs", "rds", "s3")
+            (
+                "budgets",
+                "ec2",
+                "ecr",
+                "eks",
+                "elb",
+                "elbv2",
+                "events",
+                "iam",
+                "kms",
+                "logs",
+                "rds",
+                "s3",
+                "sqs",
+            )
         )
         assert "{" not in kind.command("a/b:c")
     assert kind.ready is None or kind.recover
@@ -99,6 +114,7 @@ def test_no_two_rows_are_of_one_kind() -> None:
         ("ec2 route-table", "ec2 vpc"),
         ("iam instance-profile", "iam role"),
         ("iam role", "iam policy"),
+        ("events rule", "sqs"),
         ("ecr image", "ecr repository"),
         ("s3 objects", "s3"),
     ],

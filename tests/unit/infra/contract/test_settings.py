@@ -321,4 +321,9 @@ def test_a_kubernetes_that_rancher_does_not_manage_is_refused() -> None:
             "pulumi config set aerodrome:rancherEnabled false"
         )
     assert load_with(kubernetesVersion="1.37", rancherEnabled="false")
+    assert problem(kubernetesVersion="1.37", rancherEnabled="false", taskNodes="true") == (
+        "aerodrome:kubernetesVersion is '1.37': Karpenter 1.13 takes Kubernetes 1.26 to 1.36 "
+        "(pkg/providers/version of aws/karpenter-provider-aws v1.13.1): "
+        "./aerodrome config set taskNodes false, or choose another version"
+    )
     assert load_with(kubernetesVersion="1.37", tenancy="shared", base="base")
