@@ -132,7 +132,9 @@ def manage_with_rancher(cluster_arn: str) -> str:
     forms make for a cluster that is imported. Not its full EKS policy: this Rancher neither creates nor changes
     clusters."""
     # Node groups and add-ons have ARNs of their own, with the name of their cluster and an id that EKS makes up.
-    below = [cluster_arn.replace(":cluster/", f":{kind}/") + "/*" for kind in ("nodegroup", "addon")]
+    below = [
+        cluster_arn.replace(":cluster/", f":{kind}/") + "/*" for kind in ("nodegroup", "addon")
+    ]
     return document(
         allow(
             "WatchCluster",
