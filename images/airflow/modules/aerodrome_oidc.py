@@ -140,11 +140,14 @@ class Provider:
         kept = dict(tokens)
         live = time.time() < float(tokens.get("expires_at") or float("inf"))
         if tokens.get("by_id_token"):
-            if not tokens.get("refresh_token"):
+            claims = None
+            if tokens.get("refresh_token"):
+                claims, kept = self._renew(tokens)
+            if claims is None:
+                # No refresh token, or no ID token for it: until the login's own token ends nothing more is said.
                 if not live:
                     raise EndedError("its token has expired")
-                return None, kept
-            claims, kept = self._renew(tokens)
+                return None, {**kept, "refresh_token": "", "expires_at": tokens.get("expires_at")}
         else:
             claims = self._userinfo(tokens) if live else None
             if claims is None and tokens.get("refresh_token"):

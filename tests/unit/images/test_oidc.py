@@ -80,12 +80,11 @@ print(json.dumps({
     "user info": ask(),
     "somebody else": ask(subject="paula"),
     "nobody there": ask(issuer="http://127.0.0.1:9"),
-    "id token": ask(by_id_token=True),
-    "id token, expired": ask(by_id_token=True, expires_at=1),
+    "user info, expired": ask(expires_at=1),
+    "user info, expired, no refresh token": ask(expires_at=1, refresh_token=None),
     "id token, no refresh token": ask(by_id_token=True, refresh_token=None),
-    "neither": ask(by_id_token=True, refresh_token=None, expires_at=1),
-    "user info, expired": ask(by_id_token=None, expires_at=1),
-    "user info, expired, no refresh token": ask(by_id_token=None, refresh_token=None, expires_at=1),
+    "id token, which the refresh token does not bring": ask(by_id_token=True),
+    "id token, expired": ask(by_id_token=True, refresh_token=None, expires_at=1),
 }))
 """
 """Asks the real provider with what Airflow has of it, in each way that there is; in the image's Python."""
@@ -468,12 +467,11 @@ class TestChecks:
             "user info": groups,
             "somebody else": "EndedError",
             "nobody there": "UnavailableError",
-            "id token": groups,
-            "id token, expired": groups,
-            "id token, no refresh token": None,
-            "neither": "EndedError",
             "user info, expired": groups,
             "user info, expired, no refresh token": "EndedError",
+            "id token, no refresh token": None,
+            "id token, which the refresh token does not bring": None,
+            "id token, expired": "EndedError",
         }
 
 
