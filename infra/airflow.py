@@ -24,6 +24,7 @@ from infra.database_logins import logins_secret, server_checksum
 from infra.database_monitor import monitor_secret
 from infra.declared import config_keys
 from infra.image import Image
+from infra.oidc import oidc_secret, oidc_values
 from infra.pgbouncer import pgbouncer_checksums, pgbouncer_secret, pooled
 from infra.stack import Stack
 from infra.task_logs import TaskLogs
@@ -143,6 +144,8 @@ class Airflow(pulumi.ComponentResource):
             contents["access"] = {PASSWORDS_ENTRY: json.dumps(stack.passwords, sort_keys=True)}
         if git := git_secret(stack):
             contents["git"] = git
+        if client := oidc_secret(stack):
+            contents["oidc"] = client
         if logins := logins_secret(stack):
             contents["logins"] = logins
         if monitor := monitor_secret(stack):
@@ -203,6 +206,7 @@ class Airflow(pulumi.ComponentResource):
             "xcom": {"prefix": self._names.xcom_prefix},
             **dags_values(args.stack),
             **({"access": access.text()} if (access := args.stack.access) else {}),
+            **oidc_values(args.stack),
             "postgres": {"enabled": False},
             "networkPolicies": {"enabled": True},
             "ui": {"serviceType": settings.ui_service_type, "port": UI_PORT, **node_port},

@@ -20,6 +20,7 @@ from infra.contract.secret_settings import Secrets
 from infra.contract.settings import Settings
 from infra.contract.sizes import zones
 from infra.contract.tenancy import Tenancy
+from infra.contract.user_access import FILE
 from infra.contract.user_access import NAMESPACE as ACCESS
 from infra.declared import NAMESPACE as DECLARED
 from infra.declared import StackSecrets, config_keys
@@ -185,11 +186,17 @@ def _read_access(settings: Settings) -> UserAccess | None:
     """Airflow's roles and users, or one error that names everything that is wrong with their file."""
     secret = _own_config(dict.fromkeys(pulumi.runtime.get_config_secret_keys_env(), ""), ACCESS)
     try:
-        return check_access(
+        found = check_access(
             settings.access_file, administrator=settings.admin_user, passwords=secret
         )
     except AccessError as error:
         raise pulumi.RunError(f"Who may do what is not valid:\n{error}") from None
+    if settings.oidc_issuer and not (found and found.groups):
+        raise pulumi.RunError(
+            f"oidcIssuer is set, and no group of the provider has a role, so that nobody could log in by it: say `groups` in "
+            f"{settings.access_file or FILE} (docs/access.md)"
+        )
+    return found
 
 
 def _passwords(access: UserAccess | None) -> dict[str, str]:

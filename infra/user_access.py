@@ -76,6 +76,8 @@ class UserAccess:
     owners: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Folders and prefixes of each, and what which role may do with its DAGs: for the image's `aerodrome_policy.py`."""
     prune: Sequence[str] = ()
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Roles of who is in a group of the OpenID provider."""
 
     def data(self) -> dict[str, Any]:
         return {
@@ -83,6 +85,7 @@ class UserAccess:
             "users": self.users,
             "owners": self.owners,
             "prune": list(self.prune),
+            "groups": self.groups,
         }
 
     def text(self) -> str:
@@ -143,14 +146,16 @@ def _without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _faults(values: Mapping[str, Any], administrator: str) -> Iterator[tuple[KeyPath, str]]:
     roles, users = values.get("roles", {}), values.get("users", {})
-    if "groups" in values:
-        yield ("groups",), "is reserved for the login by OpenID Connect, which there is not yet"
     for name, role in roles.items():
         yield from _role_faults(name, role, roles)
     known = [*builtin_roles(), *roles]
-    for name, user in users.items():
-        for index, used in enumerate(user["roles"]):
-            path = ("users", name, "roles", index)
+    given: dict[KeyPath, list[str]] = {
+        **{("users", name, "roles"): user["roles"] for name, user in users.items()},
+        **{("groups", name): those for name, those in values.get("groups", {}).items()},
+    }
+    for start, those in given.items():
+        for index, used in enumerate(those):
+            path = (*start, index)
             if used not in known:
                 yield path, _unknown("role", used, known, "is neither Airflow's nor declared here")
             elif used == PUBLIC:
@@ -285,7 +290,8 @@ def _resolved(values: Mapping[str, Any]) -> UserAccess:
         }
         for name, owner in sorted(values.get("owners", {}).items())
     }
-    return UserAccess(every, users, owners, sorted(values.get("prune", ())))
+    groups = {name: sorted(those) for name, those in sorted(values.get("groups", {}).items())}
+    return UserAccess(every, users, owners, sorted(values.get("prune", ())), groups)
 
 
 def _permissions(name: str, roles: Mapping[str, Any]) -> Permissions:

@@ -31,10 +31,16 @@ def check(ctx: typer.Context, environment: Environment, json: Json = False) -> N
 
     session: Session = ctx.obj
     found = access.require(session.backend(environment))
-    data = {"file": found.file, "roles": found.roles, "users": found.users}
+    data = {
+        "file": found.file,
+        "roles": found.roles,
+        "users": found.users,
+        "groups": found.groups,
+    }
     numbers = [
         f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
-        for noun, items in (("role", found.roles), ("user", found.users))
+        for noun, items in (("role", found.roles), ("user", found.users), ("group", found.groups))
+        if items or noun != "group"
     ]
     text = f"{found.file} is valid: {', '.join(numbers)}"
     session.console.result(data, lambda: session.console.line(text, "bold green"))

@@ -79,6 +79,11 @@ class Access:
     def roles(self) -> list[str]:
         return list(self.content["roles"])
 
+    @property
+    def groups(self) -> list[str]:
+        """Of an OpenID provider."""
+        return list(self.content["groups"])
+
 
 def read(backend: Backend) -> Access | None:
     """The environment's file; None if it has none. UserError with everything that is wrong in it."""

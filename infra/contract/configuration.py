@@ -91,6 +91,7 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
         *_check_database_logins(settings, secrets),
         *_check_monitoring(settings, secrets),
         *_check_task_logs(settings),
+        *_check_oidc(settings, secrets),
         *_check_versions(settings),
     ]
     if crossed:
@@ -180,6 +181,19 @@ def _check_task_logs(settings: Settings) -> list[str]:
     return [
         f"{NAMESPACE}:taskLogs is {settings.task_logs!r}, and monitoring {settings.monitoring!r} has no logs: "
         f"./aerodrome config set monitoring logs, or ./aerodrome config set taskLogs {logs.S3}"
+    ]
+
+
+def _check_oidc(settings: Settings, secrets: Secrets) -> list[str]:
+    """What the login at a provider needs. Without an issuer the others are kept, and count for nothing."""
+    parts = {
+        "oidcClientId": settings.oidc_client_id,
+        "oidcClientSecret": secrets.oidc_client_secret,
+    }
+    return [
+        f"{NAMESPACE}:{key} is not set, and oidcIssuer needs it: {_set_command(key)}"
+        for key, value in parts.items()
+        if settings.oidc_issuer and not value
     ]
 
 

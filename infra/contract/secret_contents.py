@@ -29,6 +29,7 @@ SECRET_NAMES: Final[Mapping[str, str]] = {
     "git": "airflow-git",
     "monitor": "airflow-monitor",
     "taskLogs": "airflow-task-logs",
+    "oidc": "airflow-oidc",
 }
 """The chart gets these names and never a secret: what makes none can lose none."""
 
@@ -43,6 +44,7 @@ KEPT_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "celeryPassword": (SECRET_NAMES["celery"],),
     "gitToken": (SECRET_NAMES["git"],),
     "gitKey": (SECRET_NAMES["git"],),
+    "oidcClientSecret": (SECRET_NAMES["oidc"],),
     "metricsAdminPassword": (metrics.SECRET,),
     "metricsWriterPassword": (metrics.SECRET,),
     "metricsReaderPassword": (metrics.SECRET,),

@@ -140,6 +140,11 @@ class Secrets:
         "The password of influxdbUser. Needed with influxdbUrl.", check=at_least(1)
     )
 
+    oidc_client_secret: str = given_secret(
+        "The secret of oidcClientId. Needed with oidcIssuer; the api-server alone has it.",
+        check=at_least(8),
+    )
+
     git_token: str = given_secret(
         """An access token that may read the repository of the DAG files, with https. Tasks can read it: let it
         read that repository and nothing else.""",

@@ -509,6 +509,45 @@ class Settings:
         check=check_yaml_file,
     )
 
+    oidc_issuer: str = setting(
+        "",
+        """The address of an OpenID provider with which people log in to Airflow; `groups` of the access file gives its groups
+        roles. Needs oidcClientId and oidcClientSecret. Default: none, accounts are in Airflow's database.
+        `docs/access.md`.""",
+        pattern=r"(https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%+-]+)*/?)?",
+        allowed="an address such as https://login.example.com/realms/team",
+    )
+
+    oidc_client_id: str = setting(
+        "",
+        "Airflow's name at that provider. Needed with oidcIssuer.",
+        pattern=r"[\x21-\x7e]{0,255}",
+        allowed="at most 255 characters without blanks",
+    )
+
+    oidc_scopes: str = setting(
+        "openid profile email groups",
+        """What Airflow asks the provider for, with blanks between. Default: identity, address and groups. Some providers have
+        no scope groups, and some want offline_access for a session that is longer than a token.""",
+        pattern=r"([\x21-\x7e]+ )*openid( [\x21-\x7e]+)*",
+        allowed="names with one blank between, openid one of them",
+    )
+
+    oidc_groups_claim: str = setting(
+        "groups",
+        "The claim in which the provider says a user's groups. Default groups.",
+        pattern=r"[\x21-\x7e]{1,255}",
+        allowed="1 to 255 characters without blanks",
+    )
+
+    oidc_user_claim: str = setting(
+        "preferred_username",
+        """The claim in which the provider says a user's name, which the account in Airflow gets when it is made. Whose
+        account it is goes by the provider's `sub` alone. Default preferred_username.""",
+        pattern=r"[\x21-\x7e]{1,255}",
+        allowed="1 to 255 characters without blanks",
+    )
+
     rancher_enabled: bool = setting(
         True,
         "Whether the environment has a Rancher server and the IAM user it needs. Default true.",

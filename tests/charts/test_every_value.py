@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.charts.rendering import CHART, Rendered, merge, render
+from tests.charts.test_oidc import OIDC
 from tests.charts.test_task_logs import SEARCHED
 
 Node = dict[str, Any]
@@ -55,6 +56,9 @@ SPECIAL: dict[str, Any] = {
     "ui.nodePort": 31234,
     "ui.loadBalancerSourceRanges": ["10.0.0.0/8"],
     "ui.loginFailures": "3 per minute",
+    "oidc.issuer": "https://changed.example",
+    "oidc.clientId": "changed",
+    "oidc.scopes": "openid changed",
     "ui.contentSources": ["https://changed.example"],
     "logs.region": "eu-west-3",
     "taskLogs.elasticsearch.url": "https://changed.example",
@@ -146,6 +150,9 @@ AROUND: dict[str, Node] = {
     "taskLogs.source": merge(SEARCHED, {"taskLogs": {"source": "s3"}}),
     "secrets.taskLogs": SEARCHED,
     "secretsChecksums.taskLogs": SEARCHED,
+    "oidc": OIDC,
+    "secrets.oidc": OIDC,
+    "secretsChecksums.oidc": OIDC,
     "xcom": {"logs": {"bucket": "my-logs"}},
     "celery": CELERY,
     "redis": CELERY,

@@ -13,6 +13,7 @@ from cli.cloud.kubernetes import Kubernetes, reference
 from sandbox.tools import tool
 from tests.charts.rendering import CHART, EVERYTHING, REQUIRED, merge, render
 from tests.charts.rollouts import read_anew, replaced
+from tests.charts.test_oidc import OIDC
 from tests.charts.test_pgbouncer import POOLED
 from tests.charts.test_schema import DEFAULTS, SCHEMA, leaves, nodes
 from tests.charts.test_task_logs import SEARCHED
@@ -95,6 +96,8 @@ def placed(path: str, value: Any) -> dict[str, Any]:
 AROUND: dict[str, dict[str, Any]] = {
     "taskLogs": SEARCHED,
     "secretsChecksums.taskLogs": SEARCHED,
+    "oidc": OIDC,
+    "secretsChecksums.oidc": OIDC,
     "metrics.enabled": {"metrics": {"host": "telegraf"}},
     "metrics": {"metrics": {"enabled": True, "host": "telegraf"}},
     "backup": {"backup": {"bucket": "my-bucket"}},

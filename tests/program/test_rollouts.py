@@ -67,6 +67,13 @@ CHANGES = {
     "taskPolicies": Change('["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]', NOBODY),
     "valuesFiles": Change('["tests/program/values.yaml"]', AIRFLOW),
     "accessFile": Change("tests/program/roles.yaml", {"migration"}),
+    "oidcIssuer": Change("https://login.example.org/realms/team", {"api-server"}),
+    # Without an issuer they count for nothing.
+    "oidcClientId": Change("airflow", NOBODY),
+    "oidcClientSecret": Change("a-secret-of-a-client", NOBODY),
+    "oidcScopes": Change("openid roles", NOBODY),
+    "oidcGroupsClaim": Change("roles", NOBODY),
+    "oidcUserClaim": Change("email", NOBODY),
     "celeryPassword": Change("another-queue-password", NOBODY),
     "executor": Change("LocalExecutor", AIRFLOW),
     "database": Change("rds", AIRFLOW | {"database"}),
@@ -130,8 +137,13 @@ CHANGES = {
     "adminPassword": Change("another-password", {"migration"}),
 }
 
-NEEDS = {"taskLogs": {"monitoring": "logs"}}
+NEEDS = {
+    "taskLogs": {"monitoring": "logs"},
+    "oidcIssuer": {"oidcClientId": "airflow", "accessFile": "tests/program/groups.yaml"},
+}
 """What else must be set for a setting to be taken."""
+
+NEEDS_SECRETS = {"oidcIssuer": {"oidcClientSecret": "a-secret-of-a-client"}}
 
 READ_BY_FEWER = {
     "checksumKey": NOBODY,
@@ -185,15 +197,16 @@ def test_every_setting_is_gone_through() -> None:
 def test_a_setting_replaces_the_pods_that_read_it(key: str, program: Program) -> None:
     change = CHANGES[key]
     config = {"environment": "test", **NEEDS.get(key, {})}
-    before = deployed(run_program(config, SECRETS) if key in NEEDS else program)
-    after = deployed(run_program(*changed(key, change.value, config, SECRETS)))
+    secrets = {**SECRETS, **NEEDS_SECRETS.get(key, {})}
+    before = deployed(run_program(config, secrets) if key in NEEDS else program)
+    after = deployed(run_program(*changed(key, change.value, config, secrets)))
     assert replaced(before.rendered, after.rendered) == change.replaces
     anew = read_anew(before.rendered, after.rendered, before.secrets, after.secrets)
     assert anew == {**READ_BY_FEWER, **READ_BY_MORE}.get(key, change.replaces)
 
 
-REFUSED_FOR_A_BRANCH = {"environment", "monitoring", "taskLogs", "databaseLogins"}
-"""It may not have its base's name, nor what its base does for it or, here, does not, nor its password."""
+REFUSED_FOR_A_BRANCH = {"environment", "monitoring", "taskLogs", "databaseLogins", "oidcIssuer"}
+"""It may not have its base's name, nor what its base does for it or, here, does not, nor its password, nor half a login."""
 
 
 @pytest.mark.parametrize("key", [key for key in CHANGES if key not in REFUSED_FOR_A_BRANCH])

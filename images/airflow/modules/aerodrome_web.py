@@ -25,7 +25,13 @@ SOURCES: Final = "AERODROME_CONTENT_SOURCES"
 FAILURES: Final = "AERODROME_LOGIN_FAILURES"
 """How many logins of one account may fail from one address, such as `10 per 5 minutes`; empty: any number."""
 
-LOGINS: Final = ("/auth/token", "/auth/token/cli", "/auth/login", "/auth/login/")
+LOGINS: Final = (
+    "/auth/token",
+    "/auth/token/cli",
+    "/auth/login",
+    "/auth/login/",
+    "/auth/login/local",
+)
 SWAGGER: Final = ("/docs", "/redoc")
 SWAGGERS_HOST: Final = "https://cdn.jsdelivr.net https://fastapi.tiangolo.com"
 INLINE: Final = " 'unsafe-inline'"

@@ -216,11 +216,14 @@ class Sync:
         names = {name.casefold() for name in declared} | {self._administrator}
         recorded = {name.casefold() for name in record.known}
         prune = "users" in self._declared["prune"]
+        provided = self._of_the_provider()
         for name in sorted(set(there) - names):
             user = there[name]
             if not user.active and not user.roles:
                 continue
-            if name in recorded or prune:
+            if user.id in provided:
+                self._provided(user)
+            elif name in recorded or prune:
                 self._deactivate(user)
                 self.report.removed.append(f"user {user.username}")
             else:
@@ -231,6 +234,27 @@ class Sync:
                 record.remember(name, "")
             else:
                 record.forget(name)
+
+    def _of_the_provider(self) -> set[int]:
+        """Accounts that a login by OpenID Connect has made (`aerodrome_oidc.py`): their roles are those of its groups."""
+        from sqlalchemy import text
+
+        execute = self._session.execute
+        if execute(text("select to_regclass('aerodrome_oidc')")).scalar() is None:
+            return set()
+        return set(execute(text("select user_id from aerodrome_oidc")).scalars())
+
+    def _provided(self, user: Any) -> None:
+        """Nothing is to be done, as long as a group has a role at all. Afterwards the account waits for a group to have one."""
+        from sqlalchemy import text
+
+        if self._declared.get("groups") or not user.roles:
+            return
+        user.roles = []
+        query = "update aerodrome_oidc set ended = true, tokens = '' where user_id = :user"
+        self._session.execute(text(query), {"user": user.id})
+        self.ended.append(user)
+        self.report.removed.append(f"user {user.username}")
 
     def _check_addresses(self, there: Mapping[str, Any], declared: Mapping[str, Any]) -> None:
         holders = {user.email.casefold(): user.username for user in there.values()}

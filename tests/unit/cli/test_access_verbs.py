@@ -58,7 +58,14 @@ class TestCheck:
             "file": FILE,
             "roles": ["analyst"],
             "users": ["alice"],
+            "groups": [],
         }
+
+    def test_groups_of_a_provider(self, run: Run, session: FakeSession) -> None:
+        session.fake_backend.values["aerodrome:accessFile"] = "tests/program/groups.yaml"
+        done = run("access", "check")
+        assert done.exit_code == 0, done.output
+        assert "groups.yaml is valid: 0 roles, 0 users, 1 group" in done.output
 
     def test_none(self, run: Run) -> None:
         done = run("access", "check")

@@ -16,8 +16,8 @@ from infra import user_access
 from tests.charts.rendering import Object, render
 from tests.unit.images import airflow_database, real_airflow
 from tests.unit.images.airflow_database import FERNET_KEY, Database, Databases
-from tests.unit.images.loading import SCRIPTS
-from tests.unit.images.real_airflow import RealAirflow, until
+from tests.unit.images.loading import SCRIPTS, script
+from tests.unit.images.real_airflow import MODULES, RealAirflow, until
 
 ADMIN = {
     "ADMIN_USERNAME": "admin",
@@ -314,6 +314,28 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(work: Work) -> None:
     told = work.sync(ALL, ACCESS_DRY_RUN="true")
     assert (users(work), set(work.database.ask(PERMISSIONS))) == before
     assert work.sync(ALL) == told
+
+
+def test_accounts_of_the_openid_provider_have_the_roles_of_their_groups(work: Work) -> None:
+    """They are no people's by hand, whatever `prune` says; and without any group that has a role they have none."""
+    module = script("aerodrome_oidc", MODULES)
+    theirs = {"username": "gina", "email": "gina@example.org", "active": True}
+    user = work.database.insert("ab_user", first_name="G", last_name="H", id=9000, **theirs)
+    work.database.ask(
+        "insert into ab_user_role (id, user_id, role_id) select nextval('ab_user_role_id_seq'), 9000, id "
+        "from ab_role where name = 'Viewer'"
+    )
+    work.database.ask(module.MAKE_TABLE)
+    work.database.ask(
+        "insert into aerodrome_oidc values (%s, 'https://issuer', 'gina', 'sealed', '[]', 0)", user
+    )
+    groups: Object = {**ALL, "groups": {"team": ["Viewer"]}, "prune": ["users"]}
+    assert "removed" not in work.sync(groups)
+    assert users(work)["gina"] == (True, ["Viewer"])
+    assert work.sync(ALL) == {"removed": ["user gina"]}
+    assert users(work)["gina"] == (True, [])
+    assert work.database.ask("select ended, tokens from aerodrome_oidc") == [(True, "")]
+    assert work.sync(ALL) == {}
 
 
 # With an api-server

@@ -105,7 +105,10 @@ def test_a_role_gets_each_permission_of_all_that_it_extends(tmp_path: Path) -> N
         ("roles: {r: {dags: owned, permissions: {Assets: [read]}}}", "1:49: roles.r.permissions.Assets[0]: to read Assets is for every DAG at once, and this role has dags: owned"),
         ("roles: {r: {dags: mine}}", "roles.r.dags: must be one of all, owned"),
         ("prune: [owners]", "prune[0]: must be one of roles, users"),
-        ("groups: {}", "1:1: groups: is reserved"),
+        ("groups:\n  team: [analist]", "2:10: groups.team[0]: the role 'analist' is neither Airflow's nor declared here; there is Admin, Op"),
+        ("groups:\n  team: [Public]", "2:10: groups.team[0]: Public is what people are who have not logged in"),
+        ("groups: {team: []}", "groups.team"),
+        ("groups: {team: Op}", "groups.team: must be a list, not the text 'Op'"),
         ("owner: {}", "owner: there is no such value"),
         ("- roles", "access.yaml:1:1: a values file holds keys and values at its top, not a list"),
         ("roles: {", "not YAML"),
@@ -116,6 +119,11 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, told: 
     found = problems(tmp_path, text)
     assert any(told in one for one in found), found
     assert all(one.startswith("access.yaml") for one in found)
+
+
+def test_groups_have_airflows_roles_and_declared_ones(tmp_path: Path) -> None:
+    text = "roles: {r: {}}\ngroups: {team a: [r, Op], 'CN=x,OU=y': [Admin]}"
+    assert read(tmp_path, text).groups == {"team a": ["Op", "r"], "CN=x,OU=y": ["Admin"]}
 
 
 OWNERS = """

@@ -12,6 +12,7 @@ password. Tasks write to S3 whatever is said here.
 {{- define "airflow.apiServer.reads" -}}
 {{- $reads := include "airflow.dags.reads" . | fromJsonArray -}}
 {{- if include "airflow.taskLogs.searched" . }}{{ $reads = append $reads "taskLogs" }}{{ end -}}
+{{- if .Values.oidc.issuer }}{{ $reads = append $reads "oidc" }}{{ end -}}
 {{- toJson $reads -}}
 {{- end }}
 
