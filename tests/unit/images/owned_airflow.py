@@ -81,6 +81,10 @@ def running(
             "AIRFLOW__CORE__FERNET_KEY": FERNET_KEY,
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
             "AIRFLOW__FAB__UPDATE_FAB_PERMS": "False",
+            # As the chart has it, and more patience for a machine with much to do.
+            "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "30",
+            "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "15",
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             "PYTHONPATH": f"{MODULES}:{IMAGES / 'airflow' / 'policy'}",
             OWNERS: given_by_the_chart(access),
         }

@@ -224,7 +224,7 @@ def test_no_address_of_airflows_is_left_out(owned: Isolated) -> None:
         text=True,
         check=True,
     )
-    versions = done.stdout.split()
+    versions = done.stdout.splitlines()[-1].split()
     assert len(versions) > 5
     there, seen = set[tuple[str, str]](), {f"{method} {path}" for method, path, _, _ in CASES}
     for version in versions:
