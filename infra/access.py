@@ -16,6 +16,7 @@ from infra import airflow_role, policies
 from infra.cluster import Cluster
 from infra.contract import secrets_backends, task_policies
 from infra.contract.naming import BRANCH_DAGS, BRANCH_LOGS, XCOMS
+from infra.contract.rancher_keys import RancherKeys, resource_name
 from infra.log_bucket import LogBucket
 from infra.outputs import RancherKey
 from infra.stack import Stack
@@ -76,8 +77,21 @@ class Access(pulumi.ComponentResource):
         user = self._user_in_group("rancher", policy)
         # Rancher installs its agent in the cluster, which takes an administrator.
         self._cluster_access("rancher", user.arn, "AmazonEKSClusterAdminPolicy")
-        key = aws.iam.AccessKey(self._names.of("rancher"), user=user.name, opts=self._child)
+        wanted = RancherKeys.parse(self._args.stack.settings.rancher_keys)
+        key = self._rancher_key(wanted.current, user)
+        if wanted.former:
+            self._rancher_key(wanted.former, user, works=wanted.former_works)
         return RancherKey(key.id, pulumi.Output.secret(key.secret))
+
+    def _rancher_key(
+        self, number: int, user: aws.iam.User, *, works: bool = True
+    ) -> aws.iam.AccessKey:
+        return aws.iam.AccessKey(
+            resource_name(self._names.of("rancher"), number),
+            user=user.name,
+            status=None if works else "Inactive",
+            opts=self._child,
+        )
 
     def _deployer(self, role: str) -> pulumi.Output[str]:
         # A branch has a namespace, and makes its database from the base's.

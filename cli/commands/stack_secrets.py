@@ -1,5 +1,7 @@
 """`aerodrome secrets`: replace an environment's secrets while Airflow works, and see how old they are."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -98,6 +100,38 @@ def rotate_monitor(
     _one(ctx.obj, environment, "monitor", "with another password for figures", yes=yes)
 
 
+@rotations.command("rancher")
+@on_environment
+def rotate_rancher(
+    ctx: typer.Context,
+    environment: Environment,
+    handed_over: Annotated[
+        bool,
+        typer.Option(
+            "--handed-over", help="Rancher has the new key: do not wait until AWS has seen it."
+        ),
+    ] = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Replace the access key with which Rancher asks AWS for the cluster.
+
+    A new key is made beside the old one, and the command ends with exit code 1: give Rancher the new one, and run it again. When
+    AWS has seen it used (or with --handed-over) the old key is deactivated, then deleted. Each of the three is a
+    deployment of this checkout, as `up` makes it; no pod is replaced. No secret is shown.
+
+    \b
+    Example:
+      aerodrome secrets rotate rancher
+      aerodrome outputs --show-secrets
+      aerodrome secrets rotate rancher --handed-over
+    """
+    from cli.operations.rotation import every
+
+    run = partial(every.rancher, handed_over=handed_over)
+    _one(ctx.obj, environment, "rancher", "with another access key of Rancher", yes=yes, run=run)
+
+
 @rotations.command("admin")
 @on_environment
 def rotate_admin(
@@ -140,7 +174,8 @@ def rotate_all(
     """Replace each secret that `secrets rotate` knows, one after the other.
 
     Keys of encryption and of tokens, the passwords of the database (not on RDS) and of its user for figures (with
-    metrics), the key of sessions and the administrator's password, each as its own command replaces it. An interrupted one is continued by the same command,
+    metrics), the key of sessions, the administrator's password and, last, Rancher's access key, each as its own command
+    replaces it. An interrupted one is continued by the same command,
     which leaves alone what was replaced. The password of the queue is not among them.
 
     \b
@@ -172,11 +207,19 @@ def rotate_all(
     console.result(data, show)
 
 
-def _one(session: Session, environment: Environment, name: str, how: str, *, yes: bool) -> None:
+def _one(
+    session: Session,
+    environment: Environment,
+    name: str,
+    how: str,
+    *,
+    yes: bool,
+    run: "Callable[[Session, Environment], Renewed] | None" = None,
+) -> None:
     from cli.operations.rotation import every
 
     _agreed(session, environment, name, how, yes=yes)
-    done = every.RUN[name](session, environment)
+    done = (run or every.RUN[name])(session, environment)
     data = {
         "environment": environment.name,
         "secret": done.key,

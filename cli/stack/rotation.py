@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from cli.base.values import reveal
 from cli.stack.backends import Backend
+from infra.contract import rancher_keys
 
 MADE: Final = "rotation:made"
 RETIRED: Final = "rotation:retiredFernetKeys"
@@ -21,6 +22,7 @@ FERNET: Final = "fernet"
 TOKENS: Final = "jwt"
 DATABASE: Final = "database"
 MONITOR: Final = "monitor"
+RANCHER: Final = "rancher"
 ALL: Final = "all"
 RENEWED: Final[Mapping[str, str]] = {
     FERNET: "fernetKey",
@@ -29,10 +31,12 @@ RENEWED: Final[Mapping[str, str]] = {
     MONITOR: "metricsDatabasePassword",
     "api": "apiSecretKey",
     "admin": "adminPassword",
+    # The last: it waits for somebody who gives Rancher the new key.
+    RANCHER: rancher_keys.SETTING,
 }
 """The secret that each rotation replaces, by what the command line calls it. ALL goes through them in this order."""
 
-RESUMED: Final = (FERNET, TOKENS, DATABASE, ALL)
+RESUMED: Final = (FERNET, TOKENS, DATABASE, RANCHER, ALL)
 """Rotations in several steps, which leave a record while they are under way."""
 
 

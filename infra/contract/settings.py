@@ -13,6 +13,7 @@ from infra.contract import (
     dag_sources,
     executors,
     logs,
+    rancher_keys,
     secrets_backends,
     task_policies,
 )
@@ -543,6 +544,13 @@ class Settings:
         supports.""",
         pattern=r"[a-z0-9-]+\.[a-z0-9-]+",
         allowed="an EC2 instance type",
+    )
+
+    rancher_keys: str = setting(
+        rancher_keys.DEFAULT,
+        """Which access keys Rancher's user in IAM has, by number: `2` the second, `2+1` and `2-1` beside it the first, which
+        works or is deactivated. Default 1. `secrets rotate rancher` writes it.""",
+        check=rancher_keys.check,
     )
 
     rancher_hostname: str = setting(

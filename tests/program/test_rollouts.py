@@ -119,6 +119,7 @@ CHANGES = {
     "adminEmail": Change("alice@example.org", {"migration"}),
     "rancherEnabled": Change("false", NOBODY),
     "rancherInstanceType": Change("t3.xlarge", NOBODY),
+    "rancherKeys": Change("2+1", NOBODY),
     "rancherHostname": Change("rancher.example.org", NOBODY),
     "fernetKey": Change("ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=", AIRFLOW),
     # No pod reads it: it changes the checksums of what they read.

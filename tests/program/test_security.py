@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.program.recording import SECRETS, Program
+from tests.program.recording import SECRETS, Program, run_program
 
 WILDCARDS: dict[str, str] = {
     "ListClusters": "AWS knows eks:ListClusters for all clusters only",
@@ -167,3 +167,16 @@ def test_the_chart_gets_names_of_secrets_only(program: Program) -> None:
         secret.inputs["metadata"]["name"] for secret in program.of_type("kubernetes:core/v1:Secret")
     }
     assert set(values["secrets"].values()) == names
+
+
+def test_a_key_of_rancher_that_is_replaced_stands_beside_the_new_one() -> None:
+    def keys(value: str) -> dict[str, str]:
+        run = run_program({"environment": "test", "rancherKeys": value}, SECRETS)
+        found = run.of_type("aws:iam/accessKey:AccessKey")
+        return {key.name: str(key.inputs.get("status") or "") for key in found}
+
+    name = "aerodrome-test-rancher"
+    assert keys("1") == {name: ""}
+    assert keys("2+1") == {f"{name}-2": "", name: ""}
+    assert keys("2-1") == {f"{name}-2": "", name: "Inactive"}
+    assert keys("2") == {f"{name}-2": ""}

@@ -10,13 +10,13 @@ from cli.base.errors import KitError
 from cli.base.settings import qualified
 from cli.cloud.kubernetes import Kubernetes, Object
 from cli.operations.live import COMPONENT_LABEL, Live
+from cli.operations.rotation.applicable import ACCESS_KEY
 from cli.stack import rotation
 from cli.stack.backends import Found
 from infra.contract import database_logins, logs, metrics, token_keys
 from infra.contract.secret_contents import KEPT_IN
 from infra.contract.settings import SETTINGS
 
-ACCESS_KEY: Final = "aws:iam/accessKey:AccessKey"
 _SECRET: Final = "kubernetes:core/v1:Secret"
 _OF_OTHERS: Final = (token_keys.ACCEPTED, database_logins.SETTING)
 """Settings of a rotation that is under way, or has been: they have other secrets' values."""

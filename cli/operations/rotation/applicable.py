@@ -8,6 +8,7 @@ from cli.stack import rotation
 from infra.contract.metrics import MonitoringScope
 
 RDS: Final = "rds"
+ACCESS_KEY: Final = "aws:iam/accessKey:AccessKey"
 
 
 def hindrance(live: Live, which: str) -> str:
@@ -19,4 +20,11 @@ def hindrance(live: Live, which: str) -> str:
         scope = MonitoringScope(plain.get(qualified("monitoring"), MonitoringScope.none))
         if live.shared or not scope.with_metrics:
             return "Nobody asks its PostgreSQL for figures: that is a part of an environment's metrics."
+    if which == rotation.RANCHER and (live.shared or not access_keys(live)):
+        return "It has no Rancher, and so no access key."
     return ""
+
+
+def access_keys(live: Live) -> dict[str, str]:
+    """The deployed access keys: ids by their names in the stack."""
+    return {one.name: one.id for one in live.backend.resources() if one.type == ACCESS_KEY}

@@ -89,6 +89,14 @@ def _database(session: Session, environment: Environment) -> Renewed:
     return Renewed(RENEWED[rotation.DATABASE], phases, data, (proof, "and nobody with the old one"))
 
 
+def rancher(session: Session, environment: Environment, *, handed_over: bool = False) -> Renewed:
+    phases = Phases(session.console, total=operation.PHASES[rotation.RANCHER])
+    done = operation.rancher_key(session, environment, phases, handed_over=handed_over)
+    data = {"began": done.began, "resumed": done.resumed, "key": done.key, "oldKeyDeleted": True}
+    proof = f"proof: Rancher's user has the key {done.key}"
+    return Renewed(RENEWED[rotation.RANCHER], phases, data, (proof, "and the old one is gone"))
+
+
 def _simple(name: str, session: Session, environment: Environment) -> Renewed:
     phases = Phases(session.console, total=1)
     operation.simple(session, environment, name, phases)
@@ -99,6 +107,7 @@ RUN: Final[Mapping[str, Callable[[Session, Environment], Renewed]]] = {
     rotation.FERNET: _fernet,
     rotation.TOKENS: _tokens,
     rotation.DATABASE: _database,
+    rotation.RANCHER: rancher,
     **{name: partial(_simple, name) for name in operation.SIMPLE},
 }
 

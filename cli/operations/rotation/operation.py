@@ -13,12 +13,14 @@ from cli.base.values import need
 from cli.operations import deployment, live
 from cli.operations.deployment import UpOptions
 from cli.operations.live import Live
-from cli.operations.rotation import applicable, database, fernet, tokens
+from cli.operations.rotation import applicable, database, fernet, rancher, tokens
 from cli.operations.rotation.database import RotatedDatabase
 from cli.operations.rotation.database_installation import PasswordInstallation
 from cli.operations.rotation.database_logins import tried
 from cli.operations.rotation.fernet import Rotated
 from cli.operations.rotation.installation import DeployedInstallation
+from cli.operations.rotation.rancher import RotatedRancherKey
+from cli.operations.rotation.rancher_installation import KeyInstallation
 from cli.operations.rotation.rollout import Rollout
 from cli.operations.rotation.token_installation import TokenInstallation
 from cli.operations.rotation.tokens import RotatedTokens
@@ -33,6 +35,7 @@ PHASES: Final[Mapping[str, int]] = {
     rotation.FERNET: len(fernet.STEPS),
     rotation.TOKENS: len(tokens.STEPS),
     rotation.DATABASE: len(database.STEPS),
+    rotation.RANCHER: len(rancher.STEPS),
 }
 """Deployments of each rotation in several steps."""
 
@@ -85,6 +88,18 @@ def database_password(
         read = ("database", "pgbouncer")
         rollout = Rollout(found, planned, phases, rotation.DATABASE, read, database.STEPS)
         return database.rotate(PasswordInstallation(rollout), session.console.report)
+
+
+def rancher_key(
+    session: Session, environment: Environment, phases: Phases, *, handed_over: bool = False
+) -> RotatedRancherKey:
+    """A new access key of Rancher's user. UserError if somebody is at work on the environment, or it has no Rancher; KitError
+    as long as Rancher has not been seen with the new key, unless somebody says that it has it."""
+    found = live.of(session, environment)
+    planned = deployment.plan(session, environment, UpOptions())
+    with deployment.alone_at_work(session, planned, DOING):
+        installation = KeyInstallation(found, planned, phases, handed_over)
+        return rancher.rotate(installation, session.console.report)
 
 
 def simple(session: Session, environment: Environment, name: str, phases: Phases) -> None:

@@ -16,7 +16,7 @@ from tests.charts.rendering import render
 from tests.ports import free_port
 from tests.unit.images import postgresql, real_airflow
 from tests.unit.images.postgresql import MASTER, MASTER_PASSWORD
-from tests.unit.images.real_airflow import MODULES, RealAirflow, until
+from tests.unit.images.real_airflow import MODULES, RealAirflow, answers, until
 from tests.unit.images.secrets_services import Front, front_of
 from tests.unit.sandbox.aws.conftest import REGION, Emulator, new_emulator
 
@@ -134,6 +134,8 @@ def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
             _without_aws(it.environment)
             it.start("scheduler")
             found = Reading(it, front, aws, out)
+            with httpx.Client(base_url=f"http://127.0.0.1:{it.port}", trust_env=False) as client:
+                until(lambda: answers(client), 300)
             with it.api() as api:
                 until(lambda: api.has_dag(DAG), 240)
             found.post("variables", {"key": "database_password", "value": "of-the-database"})

@@ -154,3 +154,14 @@ def test_an_identity_provider(engine):
     assert made.id.endswith(":oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/ABC")
     engine.imported(made)
     engine.delete(made)
+
+
+def test_an_access_key_is_deactivated_in_place(engine):
+    iam = engine.provider._aws.client("iam")
+    engine.create("aws:iam/user:User", "rotated", name="rotated")
+    key = engine.create("aws:iam/accessKey:AccessKey", "rotated", user="rotated")
+    assert key["status"] == "Active"
+    engine.update(key, status="Inactive")
+    (found,) = iam.list_access_keys(UserName="rotated")["AccessKeyMetadata"]
+    assert (found["AccessKeyId"], found["Status"]) == (key.id, "Inactive")
+    engine.delete(key)
