@@ -9,6 +9,9 @@ from typing import Any
 
 import httpx
 
+from tests.charts.rendering import render
+from tests.unit.sandbox.aws.conftest import REGION
+
 HANGS_FOR = 6.0
 """Longer than a task waits for the api-server."""
 
@@ -65,3 +68,16 @@ def front_of(target: str) -> Iterator[Front]:
     yield it
     it.server.shutdown()
     it.server.server_close()
+
+
+def chart_settings(service: str, folder: str, cache_seconds: int = 2) -> dict[str, str]:
+    """Airflow's settings that the chart has for a secrets backend, and without one has not."""
+    backend = {
+        "service": service,
+        "folder": folder,
+        "region": REGION,
+        "cacheSeconds": cache_seconds,
+    }
+    without = render().environment()
+    found = render({"secretsBackend": backend}).environment()
+    return {key: value for key, value in found.items() if value != without.get(key)}

@@ -18,7 +18,7 @@ from infra.contract.secrets_backends import PARAMETER_STORE, SECRETS_MANAGER, fo
 from tests.ports import free_port
 from tests.unit.images.airflow_database import python
 from tests.unit.images.real_airflow import MODULES
-from tests.unit.images.secrets_services import Front, front_of
+from tests.unit.images.secrets_services import Front, chart_settings, front_of
 from tests.unit.sandbox.aws.conftest import REGION, Emulator, new_emulator
 
 ACCOUNT = "000000000000"
@@ -342,3 +342,49 @@ class TestOutage:
             assert [it.get("variable", f"n{n}") for n in range(5)] == [None] * 5
             assert time.monotonic() - begun < 5
             assert it.log().count("cannot be reached (EndpointConnectionError)") == 1
+
+
+IN_AIRFLOW: Final = """
+import json, os, sys
+out = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+from airflow.configuration import ensure_secrets_loaded
+from airflow.models import Connection, Variable
+from airflow.sdk.configuration import ensure_secrets_loaded as loaded_for_tasks
+from airflow.sdk.execution_time.secrets import DEFAULT_SECRETS_SEARCH_PATH_WORKERS
+connection = Connection.get_connection_from_secrets("of_airflow")
+print(json.dumps({
+    "server": [type(one).__name__ for one in ensure_secrets_loaded()],
+    "task": [type(one).__name__ for one in loaded_for_tasks(DEFAULT_SECRETS_SEARCH_PATH_WORKERS)],
+    "connection": [connection.conn_type, connection.host, connection.password],
+    "variable": Variable.get_variable_from_secrets("known"),
+}), file=out, flush=True)
+"""
+
+
+def test_airflow_with_the_charts_settings_asks_there_first_and_its_tasks_do_not(
+    store: Store, front: Front, tmp_path: Path
+) -> None:
+    """By what the api-server answers tasks with, and by what a task looks into itself."""
+    store.put(f"{OWN}/connections/of_airflow", "postgres://me:p@db.example")
+    settings = {
+        **chart_settings(store.service, OWN),
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "AIRFLOW_HOME": str(tmp_path),
+        "PYTHONPATH": str(MODULES),
+        "AWS_ENDPOINT_URL": front.url,
+        "AWS_ACCESS_KEY_ID": store.key["id"],
+        "AWS_SECRET_ACCESS_KEY": store.key["secret"],
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
+    }
+    done = subprocess.run(
+        [python(), "-c", IN_AIRFLOW], env=settings, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout)
+    assert found["server"] == ["SecretsBackend", "EnvironmentVariablesBackend", "MetastoreBackend"]
+    assert "SecretsBackend" not in found["task"]
+    assert found["task"][-1] == "ExecutionAPISecretsBackend"
+    assert found["connection"] == ["postgres", "db.example", "p"]
+    assert found["variable"] == "a-value"

@@ -12,12 +12,11 @@ import pytest
 
 from infra import policies
 from infra.contract.secrets_backends import SECRETS_MANAGER, folder
-from tests.charts.rendering import render
 from tests.ports import free_port
 from tests.unit.images import postgresql, real_airflow
 from tests.unit.images.postgresql import MASTER, MASTER_PASSWORD
 from tests.unit.images.real_airflow import MODULES, RealAirflow, answers, until
-from tests.unit.images.secrets_services import Front, front_of
+from tests.unit.images.secrets_services import Front, chart_settings, front_of
 from tests.unit.sandbox.aws.conftest import REGION, Emulator, new_emulator
 
 OWN: Final = folder("prod")
@@ -48,25 +47,6 @@ with DAG("{DAG}", schedule=None, tags=[WHEN_PARSED]):
 
     read()
 '''
-
-BACKEND = {
-    "secretsBackend": {
-        "service": SECRETS_MANAGER,
-        "folder": OWN,
-        "region": REGION,
-        "cacheSeconds": 2,
-    }
-}
-
-
-def settings() -> dict[str, str]:
-    """What the chart has for a secrets backend, and for nothing else."""
-    without = render().environment()
-    return {
-        key: value
-        for key, value in render(BACKEND).environment().items()
-        if value != without.get(key)
-    }
 
 
 @dataclass
@@ -122,7 +102,7 @@ def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
     }
     with front_of(aws.url) as front, postgresql.running("15") as server:
         more = {
-            **settings(),
+            **chart_settings(SECRETS_MANAGER, OWN),
             "OUT": str(out),
             "PYTHONPATH": str(MODULES),
             "AWS_ENDPOINT_URL": front.url,
