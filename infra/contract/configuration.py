@@ -20,6 +20,9 @@ LOWEST_NODE_PORT: Final = 30_000
 
 SMALLEST_RDS_DISK_GB: Final = 20
 
+EVERYONE: Final = frozenset({"0.0.0.0/0"})
+"""Networks that have every address in them."""
+
 
 class SettingsError(Exception):
     """The configuration is not usable; `problems` has one line for each fault."""
@@ -92,6 +95,7 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
         *_check_monitoring(settings, secrets),
         *_check_task_logs(settings),
         *_check_versions(settings),
+        *_check_rancher_certificate(settings),
     ]
     if crossed:
         raise SettingsError(crossed)
@@ -236,6 +240,26 @@ def _check_versions(settings: Settings) -> list[str]:
         problems.append(
             f"{NAMESPACE}:kubernetesVersion is {settings.kubernetes_version!r}: {reason}: choose one of "
             f"{', '.join(versions.managed())}, or pulumi config set {NAMESPACE}:rancherEnabled false"
+        )
+    return problems
+
+
+def _check_rancher_certificate(settings: Settings) -> list[str]:
+    """What Let's Encrypt needs: a name that is ours, and a way to ask the server for it."""
+    key, email = f"{NAMESPACE}:rancherLetsEncryptEmail", settings.rancher_lets_encrypt_email
+    if not email or settings.tenancy == Tenancy.shared or not settings.rancher_enabled:
+        return []
+    problems = []
+    if not settings.rancher_hostname:
+        problems.append(
+            f"{NAMESPACE}:rancherHostname is not set, and {key} needs it: a name of your own, which leads to the server: "
+            f"{_set_command('rancherHostname')}"
+        )
+    if not EVERYONE & set(settings.public_access_cidrs):
+        problems.append(
+            f"{key} is {email!r}, and {NAMESPACE}:publicAccessCidrs lets only "
+            f"{', '.join(settings.public_access_cidrs)} in: Let's Encrypt asks the server itself, from addresses "
+            f"that nobody knows: pulumi config rm {key}"
         )
     return problems
 

@@ -115,6 +115,7 @@ CHANGES = {
     "rancherEnabled": Change("false", NOBODY),
     "rancherInstanceType": Change("t3.xlarge", NOBODY),
     "rancherHostname": Change("rancher.example.org", NOBODY),
+    "rancherLetsEncryptEmail": Change("alice@example.org", NOBODY),
     "fernetKey": Change("ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=", AIRFLOW),
     # No pod reads it: it changes the checksums of what they read.
     "checksumKey": Change("another-key-of-checksums-32-characters", AIRFLOW | {"database"}),
@@ -130,7 +131,10 @@ CHANGES = {
     "adminPassword": Change("another-password", {"migration"}),
 }
 
-NEEDS = {"taskLogs": {"monitoring": "logs"}}
+NEEDS = {
+    "taskLogs": {"monitoring": "logs"},
+    "rancherLetsEncryptEmail": {"rancherHostname": "rancher.example.org"},
+}
 """What else must be set for a setting to be taken."""
 
 READ_BY_FEWER = {
