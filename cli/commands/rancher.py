@@ -14,7 +14,6 @@ from cli.session import Session
 
 if TYPE_CHECKING:
     from cli.operations.live import Live
-    from cli.operations.rancher.identity import Identity
 
 app = typer.Typer(help="Register the cluster in a Rancher.", no_args_is_help=True)
 
@@ -71,6 +70,7 @@ def import_cluster(
       aerodrome rancher import --env dev --token-file token --name airflow-dev
     """
     from cli.operations.rancher.access import access
+    from cli.operations.rancher.own import identity_of
     from cli.operations.rancher.registration import Waits, register
 
     session: Session = ctx.obj
@@ -83,7 +83,7 @@ def import_cluster(
         done = register(
             rancher,
             found.kubernetes,
-            _identity(found),
+            identity_of(found),
             name=name,
             waits=Waits(agent=float(timeout)),
             report=session.console.report,
@@ -121,6 +121,7 @@ def status(
     from cli.cloud.rancher import TOKEN, Unanswered
     from cli.operations.rancher import state
     from cli.operations.rancher.access import access, checked_url
+    from cli.operations.rancher.own import identity_of
     from cli.operations.rancher.registration import told
 
     session: Session = ctx.obj
@@ -130,11 +131,11 @@ def status(
     if where and (token_file or os.environ.get(TOKEN)):
         with _opened(access(where, token_file)) as rancher:
             try:
-                data = state.look(found.kubernetes, _identity(found), rancher)
+                data = state.look(found.kubernetes, identity_of(found), rancher)
             except Unanswered as error:
                 raise told(error) from error
     else:
-        data = state.look(found.kubernetes, _identity(found), None)
+        data = state.look(found.kubernetes, identity_of(found), None)
     session.console.result(data, lambda: _show(session, data))
 
 
@@ -217,17 +218,6 @@ def _require_own_cluster(found: "Live", verb: str) -> None:
             "A cluster is registered once, for all environments on it.",
             f"./aerodrome rancher {verb} --env {base or 'BASE'}",
         )
-
-
-def _identity(found: "Live") -> "Identity":
-    from cli.operations.rancher.identity import Identity, uid_of
-
-    return Identity(
-        found.environment.name,
-        found.outputs.cluster_name or found.names.cluster,
-        found.outputs.region,
-        uid_of(found.kubernetes),
-    )
 
 
 def _opened(asked: Any) -> Any:

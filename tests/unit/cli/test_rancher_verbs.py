@@ -150,3 +150,16 @@ def test_a_token_that_rancher_does_not_take_is_told(
 
 
 MARKED = {"aerodrome/cluster-uid": "uid-of-the-cluster"}
+
+
+def test_up_tells_how_the_environments_own_rancher_gets_the_cluster(
+    session: FakeSession, run_json: Callable[..., Any], run: Run
+) -> None:
+    address = "https://rancher.example.com"
+    more = {"contract": 1, "rancherAddress": address}
+    session.fake_backends["dev"] = FakeBackend(there=5, more=more)
+    session.fake_kubernetes.service = {"spec": {"ports": [{"port": 8080}]}}
+    found = run_json("up", "--env", "dev", "--yes", "--no-proof")["rancher"]
+    assert found["registered"] is False
+    assert found["next"] == f"./aerodrome rancher import --env dev --url {address}"
+    assert found["next"] in run("up", "--env", "dev", "--yes", "--no-proof").stdout
