@@ -39,6 +39,7 @@ from cli.commands import (
     outputs,
     preview,
     proof,
+    rancher,
     restore,
     sandbox,
     stack_secrets,
@@ -150,6 +151,7 @@ app.add_typer(dags.app, name="dags")
 app.add_typer(database.app, name="database")
 app.add_typer(access.app, name="access")
 app.add_typer(stack_secrets.app, name="secrets")
+app.add_typer(rancher.app, name="rancher")
 app.add_typer(sandbox.app, name="sandbox")
 
 

@@ -66,7 +66,9 @@ class Rancher(pulumi.ComponentResource):
                 "delete_on_termination": True,
                 "tags": args.stack.lasting_tags | {"Name": logical},
             },
-            user_data=hostname.apply(user_data),
+            user_data=hostname.apply(
+                lambda name: user_data(name, settings.rancher_lets_encrypt_email)
+            ),
             user_data_replace_on_change=True,
             tags={"Name": logical},
             opts=pulumi.ResourceOptions(

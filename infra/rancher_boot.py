@@ -14,7 +14,7 @@ _MANIFESTS = "/var/lib/rancher/k3s/server/manifests"
 _INSTALLER = "/usr/local/sbin/install-k3s"
 
 
-def user_data(hostname: str) -> str:
+def user_data(hostname: str, lets_encrypt_email: str = "") -> str:
     """The cloud-init file. JSON, which is YAML too, so that no value needs quoting."""
     config = {
         "package_update": True,
@@ -28,7 +28,7 @@ def user_data(hostname: str) -> str:
                 },
             ),
             _file(f"{_MANIFESTS}/cert-manager.yaml", _cert_manager()),
-            _file(f"{_MANIFESTS}/rancher.yaml", _rancher(hostname)),
+            _file(f"{_MANIFESTS}/rancher.yaml", _rancher(hostname, lets_encrypt_email)),
         ],
         "runcmd": [
             # Into a file first: a download that breaks off must not run half a script.
@@ -56,14 +56,19 @@ def _cert_manager() -> dict[str, Any]:
     )
 
 
-def _rancher(hostname: str) -> dict[str, Any]:
+def _rancher(hostname: str, lets_encrypt_email: str) -> dict[str, Any]:
+    # The ingress controller that is to answer Let's Encrypt's question: the one that k3s brings.
+    vouched = {
+        "ingress": {"tls": {"source": "letsEncrypt"}},
+        "letsEncrypt": {"email": lets_encrypt_email, "ingress": {"class": "traefik"}},
+    }
     return _helm_chart(
         "rancher",
         repo="https://releases.rancher.com/server-charts/stable",
         version=PINNED.rancher,
         namespace="cattle-system",
         # One node runs one copy.
-        values={"hostname": hostname, "replicas": 1},
+        values={"hostname": hostname, "replicas": 1, **(vouched if lets_encrypt_email else {})},
     )
 
 

@@ -24,6 +24,7 @@ class AwsCloud:
     phases = 0
     has_passphrase = False
     keeps_kubernetes = False
+    runs_instances = True
     default_region = ""
     state: Path | None = None
     where = ""

@@ -33,6 +33,9 @@ class Cloud(Protocol):
     keeps_kubernetes: bool
     """Whether Kubernetes outlives the EKS cluster that stands for it."""
 
+    runs_instances: bool
+    """Whether an EC2 instance is a machine that runs, and not a record of one."""
+
     default_region: str
     """Where it is if nothing says so; empty where somebody must say it."""
 

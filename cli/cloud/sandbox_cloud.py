@@ -55,6 +55,7 @@ class SandboxCloud:
     configures = True
     has_passphrase = True
     keeps_kubernetes = True
+    runs_instances = False
     default_region = DEFAULT_REGION
 
     @property

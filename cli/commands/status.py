@@ -43,7 +43,9 @@ def status(ctx: typer.Context, environment: Environment, json: Json = False) -> 
     if sandbox := cloud.status():
         data["sandbox"] = sandbox
     if deployed and cloud.is_up():
-        data |= _looked_into(Live(session, environment, backend, backend.outputs()))
+        found = Live(session, environment, backend, backend.outputs())
+        data |= _looked_into(found)
+        data |= _rancher(found)
     session.console.result(data, lambda: _show(session, environment, data))
 
 
@@ -64,6 +66,21 @@ def _looked_into(found: Live) -> dict[str, Any]:
     }
 
 
+def _rancher(found: Live) -> dict[str, Any]:
+    """Rancher's agent in its cluster, if one was ever there."""
+    from cli.operations.rancher import state
+
+    if found.shared:
+        # The cluster is its base's, whose status shows it.
+        return {}
+    try:
+        agent = state.of_agent(found.kubernetes)
+    except KitError:
+        # What is wrong with the cluster is told with Airflow's health.
+        return {}
+    return {"rancher": agent} if agent else {}
+
+
 def _show(session: Session, environment: Environment, data: dict[str, Any]) -> None:
     console = session.console
     state = f"deployed, {data['resources']} resources" if data["deployed"] else "not deployed"
@@ -76,6 +93,10 @@ def _show(session: Session, environment: Environment, data: dict[str, Any]) -> N
     if "url" in data:
         others = f"  (also {data['nodeUrl']})" if data["nodeUrl"] != data["url"] else ""
         console.line(f"  UI               {data['url'] or './aerodrome open'}{others}")
+    if agent := data.get("rancher"):
+        why = f": {agent['reason']}" if agent["reason"] else ""
+        style = "" if agent["state"] == "healthy" else "bold red"
+        console.line(f"  Rancher's agent  {agent['state']}, of {agent['server']}{why}", style)
     if data.get("branch") or data.get("base"):
         console.line(f"  branch           {data['branch']}, on {data['base'] or 'its own'}")
         console.line(f"  kept until       {data['expires']}")

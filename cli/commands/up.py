@@ -92,6 +92,7 @@ def up(  # noqa: PLR0913 - one parameter for each option
         "declared": dict(done.declared),
         "access": dict(done.access),
         "encrypted": dict(done.encrypted),
+        "rancher": dict(done.rancher),
         "unfinishedRuns": [run.data() for run in done.unfinished],
         "next": _next(session),
         "phases": phases.data(),
@@ -133,6 +134,8 @@ def _show(session: Session, environment: Environment, done: Deployed, phases: Ph
         run = f"{done.proof.get('run')} of DAG {done.proof.get('dag')}, green{earlier}"
         rows.append(("run", run))
         rows.append(("log in S3", str(done.proof.get("log_uri"))))
+    if done.rancher:
+        rows.append(("Rancher", str(done.rancher["next"] or "manages the cluster")))
     rows += [("next", open_it), ("", status), ("", down)]
     for name, value in rows:
         console.line(f"{name:<10} {value}")

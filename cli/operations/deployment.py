@@ -92,6 +92,9 @@ class Deployed:
     encrypted: Mapping[str, int] = field(default_factory=dict)
     """Rows of the database that were in clear text, by table."""
 
+    rancher: Mapping[str, Any] = field(default_factory=dict)
+    """The registration in the environment's own Rancher; {} without one."""
+
     unfinished: tuple[UnfinishedRun, ...] = ()
     """Runs that had begun when their DAG's file changed."""
 
@@ -243,6 +246,7 @@ def _deployed(
         encrypted = encryption.encrypted_since(live, synced)
         kept = declared.keep(live, synced)
         access_kept = access.keep(live, synced)
+        registered = _registered(live)
     version = _published(live)
     for lack in ingress.missing(live):
         session.console.note(f"warning: {lack}")
@@ -257,6 +261,7 @@ def _deployed(
         declared=kept,
         access=access_kept,
         encrypted=encrypted,
+        rancher=registered,
         unfinished=tuple(begun),
     )
     due = bool(outcome.changed) or (record is not None and not record.proof)
@@ -338,6 +343,14 @@ def _made_good(live: Live, outcome: Outcome, found: drift.Drift | None) -> Outco
         report(f"restored as deployed: {', '.join(found.labels)}")
         outcome = replace(outcome, changes={**outcome.changes, "repair": repaired})
     return outcome
+
+
+def _registered(live: Live) -> dict[str, Any]:
+    if not live.outputs.rancher_address:
+        return {}
+    from cli.operations.rancher.own import register_own
+
+    return register_own(live)
 
 
 def _published(live: Live) -> str:

@@ -30,6 +30,8 @@ SMALLEST_RDS_DISK_GB: Final = 20
 
 MOST_OF_A_BUDGET: Final = 10
 """Addresses that AWS sends a budget's notice to."""
+EVERYONE: Final = frozenset({"0.0.0.0/0"})
+"""Networks that have every address in them."""
 
 
 class SettingsError(Exception):
@@ -107,6 +109,7 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
         *_check_ingress(settings, config.get("aws:region", "")),
         *_check_budget(settings),
         *_check_boundary(settings),
+        *_check_rancher_certificate(settings),
     ]
     if crossed:
         raise SettingsError(crossed)
@@ -323,6 +326,26 @@ def _check_boundary(settings: Settings) -> list[str]:
         f"{NAMESPACE}:permissionsBoundary is set, and so is {NAMESPACE}:deployRole: roles of the pipeline's branches have a boundary of "
         f"the kit's, and AWS takes one for each: pulumi config rm {NAMESPACE}:deployRole"
     ]
+
+
+def _check_rancher_certificate(settings: Settings) -> list[str]:
+    """What Let's Encrypt needs: a name that is ours, and a way to ask the server for it."""
+    key, email = f"{NAMESPACE}:rancherLetsEncryptEmail", settings.rancher_lets_encrypt_email
+    if not email or settings.tenancy == Tenancy.shared or not settings.rancher_enabled:
+        return []
+    problems = []
+    if not settings.rancher_hostname:
+        problems.append(
+            f"{NAMESPACE}:rancherHostname is not set, and {key} needs it: a name of your own, which leads to the server: "
+            f"{_set_command('rancherHostname')}"
+        )
+    if not EVERYONE & set(settings.public_access_cidrs):
+        problems.append(
+            f"{key} is {email!r}, and {NAMESPACE}:publicAccessCidrs lets only "
+            f"{', '.join(settings.public_access_cidrs)} in: Let's Encrypt asks the server itself, from addresses "
+            f"that nobody knows: pulumi config rm {key}"
+        )
+    return problems
 
 
 def _check_dags(settings: Settings, secrets: Secrets) -> list[str]:

@@ -688,6 +688,14 @@ class Settings(AccountSettings):
         allowed="a DNS name",
     )
 
+    rancher_lets_encrypt_email: str = setting(
+        "",
+        """Has Let's Encrypt vouch for the Rancher server under `rancherHostname`; its notices go to this address. Default:
+        none, and the server makes an authority of its own, which nobody else knows. A change replaces the server.""",
+        pattern=r"([A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)?",
+        allowed="an e-mail address",
+    )
+
 
 SETTINGS: Mapping[str, Setting] = {**settings_of(Settings), **settings_of(Secrets)}
 """All settings by key, in the order of the fields."""

@@ -150,6 +150,7 @@ CHANGES = {
     "rancherInstanceType": Change("t3.xlarge", NOBODY),
     "rancherKeys": Change("2+1", NOBODY),
     "rancherHostname": Change("rancher.example.org", NOBODY),
+    "rancherLetsEncryptEmail": Change("alice@example.org", NOBODY),
     "fernetKey": Change("ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=", AIRFLOW),
     # No pod reads it: it changes the checksums of what they read.
     "checksumKey": Change("another-key-of-checksums-32-characters", AIRFLOW | {"database"}),
@@ -183,6 +184,7 @@ NEEDS: dict[str, dict[str, str]] = {
         "uiIngressNamespace": "traefik",
     },
     "budgetUsd": {"alertEmails": '["ops@example.org"]'},
+    "rancherLetsEncryptEmail": {"rancherHostname": "rancher.example.org"},
 }
 """What else must be set for a setting to be taken."""
 

@@ -3,103 +3,31 @@
 A real API server; Rancher's own API is a small server that knows what the real one answers.
 """
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from cli.base.environments import Environment
 from cli.base.phases import Phases
 from cli.cloud.kubernetes import Kubernetes, reference
+from cli.operations.rancher.identity import MARK
 from cli.operations.teardown.rancher import deregister
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import target_of
 from infra.contract.naming import Names
 from sandbox.tools import tool
+from tests.played_rancher import AGENT_IMAGE, TOKEN, PlayedRancher, manifest, playing
 from tests.teardown import kit
 from tests.teardown.conftest import Cloud
 
-TOKEN = "token-abcde:not-a-secret"
-
-
-class FakeRancher:
-    """Rancher's API v3: clusters and cloud credentials."""
-
-    def __init__(self) -> None:
-        self.clusters: dict[str, dict[str, Any]] = {}
-        self.credentials: set[str] = set()
-        self.broken = 0
-        """The status with which everything is answered, if it is not 0."""
-
-        rancher = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                if self.refused():
-                    return
-                self.say(200, {"data": list(rancher.clusters.values())})
-
-            def do_DELETE(self) -> None:
-                if self.refused():
-                    return
-                kind, _, name = self.path.removeprefix("/v3/").partition("/")
-                known = rancher.clusters if kind == "clusters" else rancher.credentials
-                if name not in known:
-                    self.say(404, {})
-                    return
-                if kind == "clusters":
-                    del rancher.clusters[name]
-                else:
-                    rancher.credentials.remove(name)
-                self.say(200, {})
-
-            def refused(self) -> bool:
-                if self.headers.get("Authorization") != f"Bearer {TOKEN}":
-                    self.say(401, {"message": "must authenticate"})
-                    return True
-                if rancher.broken:
-                    self.say(rancher.broken, {})
-                return bool(rancher.broken)
-
-            def say(self, status: int, body: dict[str, Any]) -> None:
-                self.send_response(status)
-                self.end_headers()
-                self.wfile.write(json.dumps(body).encode())
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def add(self, identifier: str, cluster: str, credential: str) -> None:
-        self.credentials.add(credential)
-        self.clusters[identifier] = {
-            "id": identifier,
-            "name": f"imported-{identifier}",
-            "eksConfig": {
-                "displayName": cluster,
-                "imported": True,
-                "region": "us-east-1",
-                "amazonCredentialSecret": credential,
-            },
-        }
-
-    @property
-    def variables(self) -> dict[str, str]:
-        url = f"http://127.0.0.1:{self.server.server_port}"
-        return {"RANCHER_URL": url, "RANCHER_TOKEN": TOKEN}
-
 
 @pytest.fixture
-def rancher() -> Iterator[FakeRancher]:
-    running = FakeRancher()
-    yield running
-    running.server.shutdown()
+def rancher() -> Iterator[PlayedRancher]:
+    with playing() as running:
+        yield running
 
 
 @pytest.fixture
@@ -150,7 +78,7 @@ def _webhook(kind: str, name: str) -> dict[str, Any]:
 
 
 def test_a_cluster_is_taken_out_of_rancher_and_rancher_out_of_the_cluster(
-    rancher: FakeRancher, cloud: Cloud, cluster: kit.Cluster, session: kit.Sandboxed
+    rancher: PlayedRancher, cloud: Cloud, cluster: kit.Cluster, session: kit.Sandboxed
 ) -> None:
     rancher.add("c-1", Names(cloud.ours).cluster, "cattle-global-data:cc-1")
     rancher.add("c-2", Names(cloud.theirs).cluster, "cattle-global-data:cc-2")
@@ -187,7 +115,7 @@ def test_a_cluster_is_taken_out_of_rancher_and_rancher_out_of_the_cluster(
 
 
 def test_a_credential_that_another_cluster_uses_stays(
-    rancher: FakeRancher, cloud: Cloud, session: kit.Sandboxed
+    rancher: PlayedRancher, cloud: Cloud, session: kit.Sandboxed
 ) -> None:
     for identifier, name in (("c-1", cloud.ours), ("c-2", cloud.theirs)):
         rancher.add(identifier, Names(name).cluster, "cattle-global-data:cc-all")
@@ -198,7 +126,7 @@ def test_a_credential_that_another_cluster_uses_stays(
 
 @pytest.mark.parametrize("broken", [500, 503])
 def test_a_rancher_that_does_not_answer_keeps_nothing(
-    broken: int, rancher: FakeRancher, cloud: Cloud, session: kit.Sandboxed
+    broken: int, rancher: PlayedRancher, cloud: Cloud, session: kit.Sandboxed
 ) -> None:
     rancher.broken = broken
     report = _deregister(session, cloud.ours, rancher.variables)
@@ -206,7 +134,7 @@ def test_a_rancher_that_does_not_answer_keeps_nothing(
 
 
 def test_a_wrong_token_is_told_and_not_shown(
-    rancher: FakeRancher, cloud: Cloud, session: kit.Sandboxed
+    rancher: PlayedRancher, cloud: Cloud, session: kit.Sandboxed
 ) -> None:
     variables = rancher.variables | {"RANCHER_TOKEN": "token-wrong:hidden-value"}
     report = _deregister(session, cloud.ours, variables)
@@ -227,3 +155,64 @@ def test_without_a_token_the_cluster_is_cleaned_all_the_same(
         report = _deregister(session, cloud.ours, {})
     assert "RANCHER_TOKEN is not set" in report.steps[0].notes[0]
     assert report.steps[0].deleted == ["namespace cattle-system"]
+
+
+def test_the_environments_own_rancher_is_asked_at_its_address(
+    rancher: PlayedRancher, cloud: Cloud, session: kit.Sandboxed
+) -> None:
+    session.backend(Environment(cloud.ours)).write(outputs={"rancherAddress": rancher.url})
+    rancher.add("c-1", Names(cloud.ours).cluster, "cattle-global-data:cc-1")
+    _deregister(session, cloud.ours, {"RANCHER_TOKEN": TOKEN})
+    assert not rancher.clusters
+
+
+def test_the_cluster_of_another_machine_stays(
+    rancher: PlayedRancher, cloud: Cloud, session: kit.Sandboxed
+) -> None:
+    """Every machine's sandbox has the same name; the mark says whose it is."""
+    rancher.add("c-1", Names(cloud.ours).cluster, "cattle-global-data:cc-1")
+    rancher.clusters["c-1"]["annotations"] = {MARK: "uid-of-another-cluster"}
+    _deregister(session, cloud.ours, rancher.variables)
+    assert list(rancher.clusters) == ["c-1"]
+
+
+def test_with_a_dead_rancher_rights_and_finalizers_go_too(
+    cloud: Cloud, cluster: kit.Cluster, session: kit.Sandboxed
+) -> None:
+    space = "cattle-system"
+    cluster.namespace(space)
+    for document in yaml.safe_load_all(manifest("https://rancher.example.com", AGENT_IMAGE)):
+        cluster.apply(document)
+    cluster.namespace("of-a-team")
+    team = reference("v1", "Namespace", "of-a-team")
+    held = ["controller.cattle.io/namespace-auth", "example.com/theirs"]
+    cluster.kubernetes.patch(team, {"metadata": {"finalizers": held}})
+    secret = reference("v1", "Secret", "cattle-credentials-0123456", space)
+    cluster.kubernetes.patch(secret, {"metadata": {"finalizers": ["wrangler.cattle.io/some"]}})
+    dead = {"RANCHER_URL": "http://127.0.0.1:9", "RANCHER_TOKEN": TOKEN}
+    with kit.Controllers(cluster, [_emptied]):
+        report = _deregister(session, cloud.ours, dead)
+    assert "its records of the cluster stay" in report.steps[0].notes[0]
+    assert not [name for name in cluster.names("namespaces") if name.startswith("cattle-")]
+    for kind in ("clusterroles", "clusterrolebindings"):
+        assert not [name for name in cluster.names(kind) if "cattle" in name]
+    left = cluster.kubernetes.find("namespace", "of-a-team")
+    assert left is not None
+    assert left["metadata"]["finalizers"] == ["example.com/theirs"]
+    cluster.kubernetes.patch(team, {"metadata": {"finalizers": []}})
+    cluster.kubernetes.delete(team)
+
+
+def _emptied(controllers: kit.Controllers) -> None:
+    """The namespace controller, which waits for what is in a namespace and has finalizers."""
+    kubernetes = controllers.kubernetes
+    for item in kubernetes.objects("namespaces"):
+        if not item["metadata"].get("deletionTimestamp"):
+            continue
+        inside = kubernetes.objects(
+            "secrets,serviceaccounts,services,deployments", namespace=item["metadata"]["name"]
+        )
+        for each in inside:
+            kubernetes.delete(each)
+        if not inside and not item["metadata"].get("finalizers"):
+            kit.finalize(kubernetes, item)

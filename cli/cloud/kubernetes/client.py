@@ -122,11 +122,11 @@ class Kubernetes:
             query.append(("dryRun", "All"))
         return self._send("PATCH", self._path(item), query, body=item, content=_APPLY)
 
-    def logs(self, selector: str, *, lines: int) -> list[str]:
+    def logs(self, selector: str, *, lines: int, namespace: str = "") -> list[str]:
         """The last lines of every container of the pods selected."""
         return [
             line
-            for pod in self.objects("pods", selector=selector)
+            for pod in self.objects("pods", selector=selector, namespace=namespace)
             for container in _containers(pod)
             for line in self._connection.request(
                 "GET",

@@ -6,78 +6,37 @@ Where Rancher is and who may ask it is configured as for Rancher's own tools: RA
 """
 
 import os
-import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any, Self
-
-import httpx
+from typing import Any
 
 from cli.base.errors import KitError
-from cli.cloud.kubernetes import Kubernetes, Unreachable, reference
+from cli.cloud.kubernetes import Kubernetes, Object, Unreachable, reference
+from cli.cloud.rancher import TOKEN, URL, Rancher, Unanswered
+from cli.operations.rancher.identity import Identity, uid_of
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
 from cli.operations.teardown.waiting import until_none
-
-URL, TOKEN = "RANCHER_URL", "RANCHER_TOKEN"
-INSECURE, AUTHORITY = "RANCHER_INSECURE", "RANCHER_CA_CERTS"
-"""As Rancher's Terraform provider calls them; the authority is PEM text."""
 
 SPACES = "cattle-"
 WEBHOOKS = ("validatingwebhookconfiguration", "mutatingwebhookconfiguration")
 OURS = "rancher.cattle.io"
 """How the names of Rancher's webhooks begin."""
 
-SECONDS = 20.0
+RIGHTS = ("clusterrolebindings", "clusterroles")
+AGENT_RIGHTS = (
+    "cattle-admin-binding",
+    "cattle-admin",
+    "proxy-role-binding-kubernetes-master",
+    "proxy-clusterrole-kubeapiserver",
+)
+"""Of the manifest with which a cluster is registered."""
 
+HELD = "secrets,configmaps,serviceaccounts,services,roles,rolebindings"
+"""What Rancher's finalizers are on, inside its namespaces."""
 
-class Unanswered(KitError):
-    """Rancher does not answer, or not to us: it is no reason to keep the cluster."""
-
-
-class Rancher:
-    """Rancher's API, version 3, as far as a cluster's end needs it."""
-
-    def __init__(self, url: str, token: str, variables: Mapping[str, str]) -> None:
-        self._client = httpx.Client(
-            base_url=f"{url.rstrip('/')}/v3",
-            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-            timeout=SECONDS,
-            verify=_trust(variables),
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
-
-    def clusters(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._send("GET", "/clusters").json()["data"]
-        return found
-
-    def delete_cluster(self, identifier: str) -> None:
-        self._send("DELETE", f"/clusters/{identifier}")
-
-    def delete_credential(self, identifier: str) -> None:
-        self._send("DELETE", f"/cloudCredentials/{identifier}")
-
-    def _send(self, method: str, path: str) -> httpx.Response:
-        try:
-            answer = self._client.request(method, path)
-        except httpx.HTTPError as error:
-            raise Unanswered("Rancher does not answer", str(error)) from error
-        # What is gone already needs no deletion.
-        if answer.is_error and not (method == "DELETE" and answer.status_code == 404):
-            raise Unanswered(f"Rancher answers {answer.status_code} to {method} {path}")
-        return answer
-
-
-def _trust(variables: Mapping[str, str]) -> ssl.SSLContext | bool:
-    if variables.get(INSECURE) == "true":
-        return False
-    authority = variables.get(AUTHORITY)
-    return ssl.create_default_context(cadata=authority) if authority else True
+TRIES = 2
+"""How often a Rancher is asked that does not answer: a teardown goes on without it."""
 
 
 def deregister(target: Target, report: Report, variables: Mapping[str, str] = os.environ) -> None:
@@ -85,14 +44,13 @@ def deregister(target: Target, report: Report, variables: Mapping[str, str] = os
     if target.shared:
         # The cluster is its base's.
         return
-    address = target.outputs.rancher_address
-    url = variables.get(URL) or (f"https://{address}" if address else "")
+    url = variables.get(URL) or target.outputs.rancher_address
     managed = _is_managed(target)
     if not url and not managed:
         return
     if url and variables.get(TOKEN):
         try:
-            with Rancher(url, variables[TOKEN], variables) as rancher:
+            with Rancher(url, variables[TOKEN], variables, tries=TRIES) as rancher:
                 _forget_cluster(target, rancher, report)
         except Unanswered as error:
             report.note(f"{error.summary}: its records of the cluster stay ({error.detail})")
@@ -116,7 +74,8 @@ def _spaces(kubernetes: Kubernetes) -> list[str]:
 
 def _forget_cluster(target: Target, rancher: Rancher, report: Report) -> None:
     known = rancher.clusters()
-    ours = [item for item in known if _is_ours(item, target)]
+    identity = _identity(target)
+    ours = [item for item in known if identity.owns(item)]
     if not ours:
         report.note(f"Rancher does not know {target.cluster}")
         return
@@ -142,11 +101,13 @@ def _records(rancher: Rancher, cluster: str) -> list[str]:
     return [f"cluster {one['id']}" for one in rancher.clusters() if one["id"] == cluster]
 
 
-def _is_ours(item: Mapping[str, Any], target: Target) -> bool:
-    """By EKS's name for it: Rancher's own may be another."""
-    named = (item.get("eksConfig") or {}).get("displayName") or item.get("name")
-    region = (item.get("eksConfig") or {}).get("region")
-    return bool(named == target.cluster and region in (None, "", target.region or region))
+def _identity(target: Target) -> Identity:
+    try:
+        uid = uid_of(target.kubernetes) if target.kubernetes is not None else ""
+    except KitError:
+        # It does not answer any more, and is known by its name alone.
+        uid = ""
+    return Identity(target.name, target.cluster, target.region, uid)
 
 
 def _credential(item: Mapping[str, Any]) -> str:
@@ -160,7 +121,12 @@ def _clean(target: Target, kubernetes: Kubernetes, report: Report) -> None:
             name = item["metadata"]["name"]
             if name.startswith(OURS) and kubernetes.delete(item):
                 report.deleted(f"{kind} {name}")
+    _delete_rights(kubernetes, report)
     spaces = _spaces(kubernetes)
+    for space in spaces:
+        # The agent first: one that lives would put back what is taken away.
+        for deployment in kubernetes.objects("deployments", namespace=space):
+            kubernetes.delete(deployment)
     for space in spaces:
         kubernetes.delete(reference("v1", "Namespace", space))
     left = until_none(
@@ -170,9 +136,13 @@ def _clean(target: Target, kubernetes: Kubernetes, report: Report) -> None:
         lambda space: report.deleted(f"namespace {space}"),
         before=spaces,
     )
+    # Rancher's own finalizers, whose controller is gone.
     for space in left:
-        # Rancher's own finalizers, whose controller is gone.
-        kubernetes.patch(reference("v1", "Namespace", space), {"metadata": {"finalizers": []}})
+        for item in _held(kubernetes.objects(HELD, namespace=space)):
+            _release(kubernetes, item)
+    for item in _held(kubernetes.objects("namespaces")):
+        # Also on the namespaces of others: none of them could be deleted any more.
+        _release(kubernetes, item)
     stay = until_none(
         lambda: _spaces(kubernetes),
         target.limits.pause * 10 if left else 0.0,
@@ -182,3 +152,34 @@ def _clean(target: Target, kubernetes: Kubernetes, report: Report) -> None:
     )
     if stay:
         report.note(f"these namespaces are not deleted: {', '.join(stay)}")
+
+
+def _delete_rights(kubernetes: Kubernetes, report: Report) -> None:
+    """What makes the agent an administrator: it lies outside of its namespaces, and would outlive them."""
+    for kind in RIGHTS:
+        for item in kubernetes.objects(kind):
+            name = item["metadata"]["name"]
+            if name not in AGENT_RIGHTS and not _held([item]):
+                continue
+            _release(kubernetes, item)
+            if kubernetes.delete(item):
+                report.deleted(f"{kind} {name}")
+
+
+def _held(items: Iterable[Object]) -> list[Object]:
+    """Those that a finalizer of Rancher's keeps."""
+    return [item for item in items if len(_others_finalizers(item)) < len(_finalizers(item))]
+
+
+def _release(kubernetes: Kubernetes, item: Object) -> None:
+    """Takes Rancher's finalizers off, and leaves those of others."""
+    if _held([item]):
+        kubernetes.patch(item, {"metadata": {"finalizers": _others_finalizers(item)}})
+
+
+def _finalizers(item: Object) -> list[str]:
+    return list(item["metadata"].get("finalizers") or ())
+
+
+def _others_finalizers(item: Object) -> list[str]:
+    return [name for name in _finalizers(item) if "cattle.io/" not in name]

@@ -426,7 +426,7 @@ class FakeKubernetes:
         if self.error is not None:
             raise self.error
 
-    def find(self, kind: str, name: str) -> dict[str, Any] | None:
+    def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
         self._called("find", kind, name)
         if kind == "secret":
             return self.secrets.get(name)

@@ -74,7 +74,7 @@ class Installed(Cluster):
         one = {"encrypted": 1, "clear": 0, "own": 1, "other": 0, "lost": 0, "unreadable": []}
         self.answer = json.dumps({"connection": one, "anew": {"connection": 1}, "encrypted": {}})
 
-    def find(self, kind: str, name: str) -> Object | None:
+    def find(self, kind: str, name: str, *, namespace: str = "") -> Object | None:
         self.key = str(self.backend.values[encryption.KEY].value)
         return super().find(kind, name) if kind == "secret" else self.service
 
@@ -236,7 +236,7 @@ class Configured(Cluster):
         super().__init__("")
         self.settings = settings
 
-    def find(self, kind: str, name: str) -> Object | None:
+    def find(self, kind: str, name: str, *, namespace: str = "") -> Object | None:
         return {"data": self.settings} if kind == "configmap" else super().find(kind, name)
 
 

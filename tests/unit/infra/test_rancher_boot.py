@@ -58,6 +58,24 @@ def test_the_server_answers_to_its_name() -> None:
     assert json.loads(chart["spec"]["valuesContent"])["hostname"] == HOSTNAME
 
 
+def test_lets_encrypt_vouches_for_a_name_of_ones_own(tmp_path: Path) -> None:
+    def values(*email: str) -> dict[str, Any]:
+        parsed = json.loads(user_data("rancher.example.org", *email).partition("\n")[2])
+        path = "/var/lib/rancher/k3s/server/manifests/rancher.yaml"
+        chart = next(each["content"] for each in parsed["write_files"] if each["path"] == path)
+        found: dict[str, Any] = json.loads(json.loads(chart)["spec"]["valuesContent"])
+        return found
+
+    assert "letsEncrypt" not in values()
+    found = values("alice@example.org")
+    assert found["ingress"] == {"tls": {"source": "letsEncrypt"}}
+    assert found["letsEncrypt"]["email"] == "alice@example.org"
+    # The one ingress controller of k3s: from another nobody would answer.
+    assert found["letsEncrypt"]["ingress"] == {"class": "traefik"}
+    done = schema_command(user_data("rancher.example.org", "alice@example.org"), tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_versions_are_pinned() -> None:
     assert f"INSTALL_K3S_VERSION={PINNED.k3s}" in config()["runcmd"][1]
     charts = [content for path, content in files().items() if "manifests" in path]

@@ -313,6 +313,19 @@ def test_an_executor_with_redis_needs_its_password() -> None:
     assert load(given, list(given))[1].celery_password == ""
 
 
+def test_lets_encrypt_needs_a_name_and_a_way_to_the_server() -> None:
+    email = {"rancherLetsEncryptEmail": "alice@example.org"}
+    assert "aerodrome:rancherHostname is not set" in problem(**email)
+    named = {**email, "rancherHostname": "rancher.example.org"}
+    assert load_with(**named)
+    closed = {**named, "publicAccessCidrs": '["192.0.2.0/24"]'}
+    assert "lets only 192.0.2.0/24 in" in problem(**closed)
+    assert "an e-mail address" in problem(rancherLetsEncryptEmail="alice")
+    # Without a server it counts for nothing.
+    assert load_with(**email, rancherEnabled="false")
+    assert load_with(**email, tenancy="shared", base="base")
+
+
 def test_a_kubernetes_that_rancher_does_not_manage_is_refused() -> None:
     for version in ("1.33", "1.37"):
         assert problem(kubernetesVersion=version) == (

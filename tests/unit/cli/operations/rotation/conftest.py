@@ -32,7 +32,7 @@ class Cluster(FakeKubernetes):
 
     namespace = "airflow"
 
-    def find(self, kind: str, name: str) -> Object | None:
+    def find(self, kind: str, name: str, *, namespace: str = "") -> Object | None:
         self._called("find", kind, name)
         if kind != "secret" or not self.key:
             return None
