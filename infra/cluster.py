@@ -59,9 +59,7 @@ class Cluster(pulumi.ComponentResource):
         self._eks = self._control_plane(log_group)
         self.name = self._eks.eks_cluster.name
         self.arn = self._eks.eks_cluster.arn
-        self.security_group_id = self._eks.eks_cluster.apply(
-            lambda cluster: cluster.vpc_config
-        ).apply(lambda config: str(config.cluster_security_group_id))
+        self.security_group_id = self._eks.eks_cluster.vpc_config.cluster_security_group_id
         # It holds no key. A branch reads it, whose secrets are encrypted with another one (ADR 10).
         self.kubeconfig = self._eks.kubeconfig_json
         workers = make_workers(args.stack, self._eks, args.network, parent=self)

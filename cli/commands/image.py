@@ -1,7 +1,7 @@
 """`aerodrome image`: what a team adds to Airflow's image, and what is in those that run."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -139,7 +139,7 @@ def sbom(
     if into.exists() and not into.is_dir():
         raise UserError(f"{into} is no folder", "Name one, or one that is not there yet.")
     found = live.of(session, environment)
-    written = []
+    written: list[dict[str, Any]] = []
     for name, reference in running.images(found, images or []).items():
         content = ImageContent(found.client("ecr"), reference)
         bill = document.of(name, content, inventory.of(content))

@@ -89,7 +89,7 @@ def _system(text: bytes) -> str:
 
 def _debian(file: File) -> Iterator[Package]:
     for paragraph in file.content.decode().split("\n\n"):
-        fields = dict(re.findall(r"^([\w-]+): (.*)$", paragraph, re.M))
+        fields: dict[str, str] = dict(re.findall(r"^([\w-]+): (.*)$", paragraph, re.M))
         if fields.get("Status", "").split()[-1:] == ["installed"]:
             # `Source: NAME (VERSION)`, where it is called otherwise.
             source = fields.get("Source", fields["Package"]).partition(" ")[0]
