@@ -236,6 +236,7 @@ def test_it_tells_what_every_environment_tells(program: Program, shared: Program
         "contract",
         "logBucketArn",
         "logsUrl",
+        "branchUi",
         "repositories",
         "postgresImageRef",
         "databaseHost",

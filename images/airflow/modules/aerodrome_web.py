@@ -9,6 +9,7 @@ uses the plugin.
 import functools
 import json
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
@@ -138,8 +139,8 @@ class Ingress:
     def _is_from_outside(self, headers: Mapping[bytes, bytes]) -> bool:
         if b"x-forwarded-for" in headers or b"forwarded" in headers:
             return True
-        asked = urlsplit(f"//{headers.get(b'host', b'').decode('latin-1')}")
-        return (asked.hostname or "").removesuffix(".") == self._name
+        asked = headers.get(b"host", b"").decode("latin-1").strip().lower()
+        return re.sub(r":[0-9]*$", "", asked).removesuffix(".") == self._name
 
     def _asked(self, scope: Message) -> bytes:
         path = bytes(scope.get("raw_path") or str(scope["path"]).encode())
