@@ -49,6 +49,12 @@ OWNERS_ACTIONS: Final[Mapping[str, list[str]]] = {
 }
 """What the roles of an owner may do with each of its DAGs."""
 
+HELD_BY_PREFIX: Final = ("connections", "variables", "assets")
+"""What an owner's tasks have for themselves, by the beginnings of names; where nothing is said, the owner's prefixes."""
+
+BETWEEN_OWNERS: Final = ("taskViewers", "taskEditors")
+"""Other owners, whose tasks may ask about this one's DAGs, or run them, too."""
+
 _ACTIONS: Final[Mapping[str, str]] = {
     **{one: f"can_{one}" for one in ("read", "create", "edit", "delete")},
     "menu": "menu_access",
@@ -156,8 +162,10 @@ def _faults(values: Mapping[str, Any], administrator: str) -> Iterator[tuple[Key
             elif used == PUBLIC:
                 yield path, "Public is what people are who have not logged in, and no user's role"
     yield from _twice(users, administrator)
-    for name, owner in values.get("owners", {}).items():
+    owners = values.get("owners", {})
+    for name, owner in owners.items():
         yield from _owner_faults(name, owner, roles)
+        yield from _task_faults(name, owner, owners)
 
 
 def _owner_faults(
@@ -179,6 +187,19 @@ def _owner_faults(
                 yield path, _unknown("role", used, list(roles), "is not declared here")
             elif roles[used].get("dags") != OWNED:
                 yield path, f"the role {used!r} is for every DAG; say dags: owned there"
+
+
+def _task_faults(
+    name: str, owner: Mapping[str, Any], owners: Mapping[str, Any]
+) -> Iterator[tuple[KeyPath, str]]:
+    for kind in BETWEEN_OWNERS:
+        for index, used in enumerate(owner.get(kind, [])):
+            path = ("owners", name, kind, index)
+            if used == name:
+                yield path, "its own tasks may, without being named"
+            elif used not in owners:
+                known = [one for one in owners if one != name]
+                yield path, _unknown("owner", used, known, "is not declared here")
 
 
 def _role_faults(
@@ -282,6 +303,8 @@ def _resolved(values: Mapping[str, Any]) -> UserAccess:
                 for kind, actions in OWNERS_ACTIONS.items()
                 for role in sorted(owner.get(kind, ()))
             },
+            **{kind: sorted(owner.get(kind, owner.get("prefixes", ()))) for kind in HELD_BY_PREFIX},
+            **{kind: sorted(owner.get(kind, ())) for kind in BETWEEN_OWNERS},
         }
         for name, owner in sorted(values.get("owners", {}).items())
     }

@@ -15,6 +15,9 @@ EXAMPLE_DAGS: Final = "dags/examples"
 GIT_PACKAGES: Final = "git openssh-client"
 """Debian's, for DAG files from a git repository: 118 MB that no other image shall carry."""
 
+OF_PLACES: Final = ("folders", "prefixes", "access")
+"""What the build reads of an owner: what its tasks may ask for makes no other image."""
+
 
 def left_out(settings: Settings, image: str) -> str:
     """The folder of an image's sources that it shall not hold; its Containerfile takes it away."""
@@ -28,7 +31,10 @@ def packages(settings: Settings, image: str) -> str:
 
 def owners_argument(owners: Mapping[str, Any], image: str) -> str:
     """The declared owners of DAGs, as the build's check of DAG files reads them; empty if there are none."""
-    return json.dumps(owners, sort_keys=True) if owners and image == AIRFLOW else ""
+    if not owners or image != AIRFLOW:
+        return ""
+    places = {name: {key: one[key] for key in OF_PLACES} for name, one in owners.items()}
+    return json.dumps(places, sort_keys=True)
 
 
 def build_arguments(settings: Settings, image: str, owners: str = "") -> dict[str, str]:

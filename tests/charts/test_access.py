@@ -36,14 +36,15 @@ def test_the_job_gets_the_file_and_the_passwords_and_no_other_pod_does() -> None
         assert ("my-access" in json.dumps(container)) == name.startswith("airflow-migrate"), name
 
 
-def test_owners_are_for_the_dag_processor_alone() -> None:
+def test_owners_are_for_the_dag_processor_and_the_api_server_alone() -> None:
     owners = {"alpha": {"folders": ["a"], "prefixes": [], "access": {"reader": ["can_read"]}}}
-    assert replaced(
-        render(ACCESS), render(ACCESS, {"access": json.dumps({**DECLARED, "owners": owners})})
-    ) == {
-        "dag-processor",
-        "migration",
-    }
+    first = {"access": json.dumps({**DECLARED, "owners": owners})}
+    readers = {"api-server", "dag-processor", "migration"}
+    # The scheduler is told that there are owners, and no more.
+    assert replaced(render(ACCESS), render(ACCESS, first)) == {*readers, "scheduler"}
+    owners["alpha"]["folders"] = ["b"]
+    second = {"access": json.dumps({**DECLARED, "owners": owners})}
+    assert replaced(render(ACCESS, first), render(ACCESS, second)) == readers
 
 
 def test_a_change_makes_another_job_and_replaces_no_other_pod() -> None:

@@ -90,6 +90,10 @@ values end after ten seconds, and with them tasks that start, hand on a value or
 {{- end }}
 {{- with (fromJson (default "{}" .Values.access)).owners }}
 {{- $_ := set $settings "AERODROME_OWNERS" (toJson .) }}
+{{- /* Authors then shape their tasks' pods within limits: the image's task_overrides.py. */}}
+{{- if include "airflow.taskPods" $ }}
+{{- $_ := set $settings "AERODROME_OWNED" "true" }}
+{{- end }}
 {{- end }}
 {{- include "airflow.celery.settings" (dict "root" . "settings" $settings) }}
 {{- include "airflow.metrics.settings" (dict "root" . "settings" $settings) }}
@@ -162,6 +166,7 @@ AIRFLOW__KUBERNETES_EXECUTOR__DELETE_WORKER_PODS_ON_FAILURE: scheduler
 AIRFLOW__KUBERNETES_EXECUTOR__WORKER_PODS_CREATION_BATCH_SIZE: scheduler
 AERODROME_WARM_POOL: scheduler
 AERODROME_OWNERS: dag-processor
+AERODROME_OWNED: scheduler
 AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES: dag-processor
 AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL: dag-processor
 AIRFLOW__DAG_PROCESSOR__PRINT_STATS_INTERVAL: dag-processor

@@ -1,7 +1,8 @@
-"""What the UI and the API answer with beside their content, and how often a password may be tried: a plugin of Airflow's.
+"""What the UI and the API answer with beside their content, how often a password may be tried, and what tasks may ask for
+(`aerodrome_tasks`): a plugin of Airflow's.
 
 Airflow sends no header by which a browser would keep a page to its own, and takes any number of passwords. The chart sets
-`AERODROME_CONTENT_SOURCES` and `AERODROME_LOGIN_FAILURES`; only the api-server uses the plugin.
+`AERODROME_CONTENT_SOURCES`, `AERODROME_LOGIN_FAILURES` and `AERODROME_OWNERS`; only the api-server uses the plugin.
 """
 
 import functools
@@ -24,6 +25,9 @@ SOURCES: Final = "AERODROME_CONTENT_SOURCES"
 
 FAILURES: Final = "AERODROME_LOGIN_FAILURES"
 """How many logins of one account may fail from one address, such as `10 per 5 minutes`; empty: any number."""
+
+OWNERS: Final = "AERODROME_OWNERS"
+"""Whose DAGs, connections, variables and assets are what; empty where access.yaml declares no owners."""
 
 LOGINS: Final = ("/auth/token", "/auth/token/cli", "/auth/login", "/auth/login/")
 SWAGGER: Final = ("/docs", "/redoc")
@@ -209,6 +213,10 @@ def _middlewares() -> list[dict[str, Any]]:
     base_url = conf.get("api", "base_url", fallback="") or ""
     headers = {"base_url": base_url, "sources": os.environ.get(SOURCES, "")}
     found: list[tuple[str, type, dict[str, str]]] = []
+    if owners := os.environ.get(OWNERS, ""):
+        from aerodrome_tasks import TaskLimits
+
+        found += [("tasks", TaskLimits, {"folder": _folder(base_url), "owners": owners})]
     # The last one is the first to see a request: what is refused has the headers, too.
     if failures := os.environ.get(FAILURES, ""):
         found += [("logins", LoginLimit, {"base_url": base_url, "failures": failures})]

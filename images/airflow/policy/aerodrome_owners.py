@@ -33,7 +33,7 @@ def access_of(owners: Owners, file: str, dag_id: str, named: set[str], own: Any)
 
     Claimed if it may not be theirs, or if its file has an access control of its own.
     """
-    owner = _owner(owners, file, dag_id, named & owners.keys())
+    owner = owner_of(owners, file, dag_id, named)
     found: Access = {}
     for role, actions in owners[owner]["access"].items() if owner else ():
         found[role] = {"DAGs": set(actions)}
@@ -44,8 +44,9 @@ def access_of(owners: Owners, file: str, dag_id: str, named: set[str], own: Any)
     return found
 
 
-def _owner(owners: Owners, file: str, dag_id: str, named: set[str]) -> str:
-    """Empty if it is nobody's: only who may see all DAGs sees it then."""
+def owner_of(owners: Owners, file: str, dag_id: str, named: set[str]) -> str:
+    """Empty if it is nobody's: only who may see all DAGs sees it then. Claimed if it may not be whose it says."""
+    named = named & owners.keys()
     may_be = _candidates(owners, file, dag_id)
     if wrong := sorted(named - may_be):
         places = "; ".join(f"{one}: {_places(owners[one])}" for one in wrong)
@@ -80,6 +81,61 @@ def _candidates(owners: Owners, file: str, dag_id: str) -> set[str]:
             f"{', '.join(sorted(by_folder))}"
         )
     return by_folder or by_prefix
+
+
+def hold_to_first(
+    owners: Owners, dag_id: str, new: tuple[str, set[str]], first: tuple[str, set[str]]
+) -> None:
+    """Claimed if a DAG that another file has would get another owner: its runs and its tasks' rights would be his.
+
+    Each is a file and the owners that the DAG's tasks name in it.
+    """
+    try:
+        was = owner_of(owners, first[0], dag_id, first[1])
+    except Claimed:
+        # access.yaml has changed since; the file will be refused.
+        return
+    if was != owner_of(owners, new[0], dag_id, new[1]):
+        raise Claimed(f'the DAG "{dag_id}" is there already, in {first[0]}, of {was or "no owner"}')
+
+
+def holders(owners: Owners, kind: str, name: str) -> set[str]:
+    """Whose a connection, a variable or an asset is: of the longest prefix. Nobody's is everybody's.
+
+    Without regard to case, as Airflow's own look-up in environment variables is: there `Fin_x` is `fin_x`, too.
+    """
+    upper = name.upper()
+    return _longest(
+        {
+            owner: max(
+                (len(one) for one in rules.get(kind, ()) if upper.startswith(one.upper())),
+                default=-1,
+            )
+            for owner, rules in owners.items()
+        }
+    )
+
+
+def held_below(owners: Owners, kind: str, prefix: str) -> set[str]:
+    """Whoever holds a name that begins so."""
+    upper = prefix.upper()
+    below = {
+        owner
+        for owner, rules in owners.items()
+        if any(one.upper().startswith(upper) for one in rules.get(kind, ()))
+    }
+    return below | holders(owners, kind, prefix)
+
+
+def may_ask(owners: Owners, owner: str, target: str, *, changes: bool) -> bool:
+    """Whether tasks of one owner may ask about another's DAGs, or run them. An empty one is nobody."""
+    if owner == target:
+        return True
+    rules = owners.get(target, {})
+    allowed = {*rules.get("taskEditors", ())}
+    if not changes:
+        allowed |= {*rules.get("taskViewers", ())}
+    return owner in allowed
 
 
 def _longest(lengths: Mapping[str, int]) -> set[str]:

@@ -90,20 +90,41 @@ def hold_to_owners(result: Any, file: str) -> None:
         return
     import aerodrome_owners
 
+    owners = aerodrome_owners.declared(text)
+    elsewhere = recorded_elsewhere([dag.dag_id for dag in result.serialized_dags], file)
     kept = []
     for dag in result.serialized_dags:
         tasks = (task.get("__var", task) for task in dag.data["dag"].get("tasks", ()))
         # Airflow leaves out what is as by default.
         named = {str(task.get("owner", DEFAULT_OWNER)) for task in tasks}
         try:
-            aerodrome_owners.access_of(
-                aerodrome_owners.declared(text), file, dag.dag_id, named, dag.access_control or {}
-            )
+            if dag.relative_fileloc != file:
+                raise aerodrome_owners.Claimed(
+                    f'the DAG "{dag.dag_id}" says that it is of another file'
+                )
+            aerodrome_owners.access_of(owners, file, dag.dag_id, named, dag.access_control or {})
+            if dag.dag_id in elsewhere:
+                aerodrome_owners.hold_to_first(
+                    owners, dag.dag_id, (file, named), elsewhere[dag.dag_id]
+                )
         except aerodrome_owners.Claimed as error:
             result.import_errors = {**(result.import_errors or {}), file: str(error)}
         else:
             kept.append(dag)
     result.serialized_dags = kept
+
+
+def recorded_elsewhere(dags: list[str], file: str) -> dict[str, tuple[str, set[str]]]:
+    """Of these DAGs those that another file has, which is still there: the file, and the owners that its tasks name."""
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    query = select(DagModel.dag_id, DagModel.relative_fileloc, DagModel.owners).where(
+        DagModel.dag_id.in_(dags), DagModel.is_stale.is_(False), DagModel.relative_fileloc != file
+    )
+    with create_session() as session:
+        return {row[0]: (row[1], {*(row[2] or "").split(", ")}) for row in session.execute(query)}
 
 
 def died(code: int | None) -> str:

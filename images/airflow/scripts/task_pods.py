@@ -33,6 +33,7 @@ from typing import Any
 
 import pod_figures
 import pod_reasons
+import task_overrides
 import warm_pool
 from airflow.configuration import conf
 from airflow.providers.cncf.kubernetes.exceptions import (
@@ -158,8 +159,20 @@ class PodMaker(kubernetes_executor_utils.AirflowKubernetesScheduler):
         except Exception as error:
             # Anything else would end the scheduler: a pod_template_file that is not there is enough.
             raise PodReconciliationError(f"{type(error).__name__}: {error}") from error
+        if task_overrides.asked_for() and (template or next_job.kube_executor_config):
+            self._hold_to_usual(pod, next_job)
         pod.metadata.name = self._names.setdefault(next_job.key, pod.metadata.name)
         return pod
+
+    def _hold_to_usual(self, pod: Any, job: KubernetesJob) -> None:
+        """Fails the task if its author wants a pod that may more than others."""
+        plain = job._replace(kube_executor_config=None, pod_template_file=None)
+        readable = self.kube_client.api_client.sanitize_for_serialization
+        usual = readable(super()._build_pod_request(plain))
+        if wrong := task_overrides.excess(usual, readable(pod)):
+            raise PodReconciliationError(
+                f"where DAGs have owners, its executor_config may not change {', '.join(wrong)}"
+            )
 
     def run_next(self, next_job: KubernetesJob) -> None:
         """Makes the job's pod, unless an earlier try has made it without our hearing of it."""

@@ -79,3 +79,82 @@ def test_who_claims_more_is_refused(
 
 def test_where_no_owner_is_declared_nobody_is_refused(rules: ModuleType) -> None:
     assert rules.access_of({}, "any/x.py", "x", {"alpha"}, None) == NOBODY
+
+
+HELD: dict[str, Any] = {
+    "fin": {"variables": ["fin_"], "taskViewers": ["ops"], "taskEditors": ["lead"]},
+    "pay": {"variables": ["fin_pay_", "common_"]},
+    "tax": {"variables": ["common_"]},
+    "ops": {},
+    "lead": {},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "holders"),
+    [
+        ("fin_x", {"fin"}),
+        ("fin_", {"fin"}),
+        ("fin", set()),
+        ("x_fin_", set()),
+        # The longest prefix; of several owners with the same, each.
+        ("fin_pay_x", {"pay"}),
+        ("common_x", {"pay", "tax"}),
+        # Airflow looks for AIRFLOW_VAR_ and the name in capitals.
+        ("FIN_x", {"fin"}),
+        ("\N{LATIN SMALL LIGATURE FI}n_x", {"fin"}),
+    ],
+)
+def test_a_name_is_theirs_who_have_its_prefix(
+    rules: ModuleType, name: str, holders: set[str]
+) -> None:
+    assert rules.holders(HELD, "variables", name) == holders
+    assert rules.holders(HELD, "connections", name) == set()
+
+
+@pytest.mark.parametrize(
+    ("prefix", "owners"),
+    [
+        ("", {"fin", "pay", "tax"}),
+        ("f", {"fin", "pay"}),
+        ("FIN_", {"fin", "pay"}),
+        ("fin_a", {"fin"}),
+        ("fin_pay_a", {"pay"}),
+        ("other", set()),
+    ],
+)
+def test_a_list_shows_what_begins_so(rules: ModuleType, prefix: str, owners: set[str]) -> None:
+    assert rules.held_below(HELD, "variables", prefix) == owners
+
+
+@pytest.mark.parametrize(
+    ("owner", "target", "reads", "changes"),
+    [
+        ("fin", "fin", True, True),
+        ("ops", "fin", True, False),
+        ("lead", "fin", True, True),
+        ("pay", "fin", False, False),
+        ("", "fin", False, False),
+        ("fin", "ops", False, False),
+        ("fin", "", False, False),
+        ("", "", True, True),
+    ],
+)
+def test_tasks_ask_about_their_owners_dags_and_of_those_that_name_it(
+    rules: ModuleType, owner: str, target: str, reads: bool, changes: bool
+) -> None:
+    assert rules.may_ask(HELD, owner, target, changes=False) == reads
+    assert rules.may_ask(HELD, owner, target, changes=True) == changes
+
+
+def test_a_dag_that_is_another_owners_stays_his(rules: ModuleType) -> None:
+    first = ("alpha/x.py", set[str]())
+    with pytest.raises(
+        rules.Claimed, match=r'^the DAG "x" is there already, in alpha/x\.py, of alpha$'
+    ):
+        rules.hold_to_first(OWNERS, "x", ("elsewhere/x.py", set()), first)
+    with pytest.raises(rules.Claimed, match=r"in elsewhere/x\.py, of no owner"):
+        rules.hold_to_first(OWNERS, "x", first, ("elsewhere/x.py", set()))
+    # Within an owner it may move; and what is refused by itself keeps nobody out.
+    rules.hold_to_first(OWNERS, "x", ("alpha/y.py", set()), first)
+    rules.hold_to_first(OWNERS, "x", first, ("shared/x.py", set()))

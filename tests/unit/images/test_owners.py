@@ -2,28 +2,17 @@
 Airflow's OpenAPI document asked by everybody about a DAG of the owner alpha. The right answer is computed from the
 declaration."""
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
-from infra import user_access
-from tests.charts.rendering import Object, render
-from tests.unit.images import airflow_database, real_airflow
-from tests.unit.images.airflow_database import FERNET_KEY, Database
-from tests.unit.images.loading import IMAGES
-from tests.unit.images.real_airflow import MODULES, answers, until
+from tests.charts.rendering import Object
+from tests.unit.images.owned_airflow import Isolated, running
+from tests.unit.images.real_airflow import until
 
-ADMIN = {
-    "ADMIN_USERNAME": "admin",
-    "ADMIN_PASSWORD": "admins-pass",
-    "ADMIN_EMAIL": "admin@example.org",
-}
 FILE = """
 roles:
   alpha-viewer: {extends: [Viewer], dags: owned}
@@ -80,29 +69,18 @@ with DAG("cheating", schedule=None, access_control={"alpha-editor": {"can_read"}
 """
 """Runs in the process in which the policy runs."""
 
-
-@dataclass
-class Isolated:
-    """The api-server, its users, and the database behind it."""
-
-    database: Database
-    access: Object
-    client: httpx.Client
-    tokens: dict[str, str]
-
-    def ask(self, user: str, method: str, path: str, **more: Any) -> httpx.Response:
-        token = self.tokens.get(user, "")
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        with self.client.stream(method, path, headers=headers, **more) as answer:
-            # One endpoint tells a run's state until the run ends.
-            if not path.endswith("/wait"):
-                answer.read()
-        return answer
-
-    def get(self, path: str, **more: Any) -> Any:
-        answer = self.ask("admin", "GET", path, **more)
-        assert answer.status_code == 200, (path, answer.status_code)
-        return answer.json()
+POSING = """
+import os
+from airflow.dag_processing.importers.python_importer import PythonDagImporter
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.empty import EmptyOperator
+os.environ.pop("AERODROME_OWNERS")
+PythonDagImporter.get_relative_path = lambda *_: "alpha/dag.py"
+rights = {"DAGs": {"can_read", "can_edit", "can_delete"}}
+with DAG("posing", schedule=None, access_control={"beta-editor": rights}):
+    EmptyOperator(task_id="t")
+"""
+"""Would be beta's for people, and alpha's for the api-server that is asked by its tasks."""
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +100,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, claim in claims.items():
         (dags / "beta" / f"{name}.py").write_text(CLAIMING.format(n=name, **claim))
     (dags / "beta" / "cheating.py").write_text(CHEATING)
+    (dags / "beta" / "posing.py").write_text(POSING)
     (dags / "alpha" / "prefix.py").write_text(
         CLAIMING.format(n="beta_prefixed", owner="airflow", more="")
     )
@@ -131,66 +110,17 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def isolated(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Isolated]:
-    home = tmp_path_factory.mktemp("airflow")
-    (home / "access.yaml").write_text(FILE)
-    found = user_access.check(root=home, administrator="admin")
-    assert found is not None
-    access = found.data()
-    (home / "access.json").write_text(json.dumps(access))
-    with airflow_database.running(home) as databases:
-        database = databases.new("owners")
-        given = {
-            "ACCESS_FILE": str(home / "access.json"),
-            "ACCESS_PASSWORDS": json.dumps(PASSWORDS),
-        }
-        done = database.run("prepare_database", **ADMIN, **given)
-        assert done.returncode == 0, done.stderr[-3000:]
-        bundle = {
-            "name": "dags-folder",
-            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
-            "kwargs": {"path": str(files)},
-        }
-        settings = {
-            **{key: text for key, text in database.settings.items() if "AUTH_MANAGER" in key},
-            "AIRFLOW__CORE__FERNET_KEY": FERNET_KEY,
-            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
-            "AIRFLOW__FAB__UPDATE_FAB_PERMS": "False",
-            "PYTHONPATH": f"{MODULES}:{IMAGES / 'airflow' / 'policy'}",
-            **processors(access),
-        }
-        components = ["api-server", "dag-processor"]
-        with (
-            real_airflow.running(home, database.url, [bundle], settings, components) as airflow,
-            httpx.Client(
-                base_url=f"http://127.0.0.1:{airflow.port}", trust_env=False, timeout=60
-            ) as client,
-        ):
-            until(lambda: answers(client))
-            it = Isolated(database, access, client, {})
-            for user, password in {**PASSWORDS, "admin": ADMIN["ADMIN_PASSWORD"]}.items():
-                login = {"username": user, "password": password}
-                answer = client.post("/auth/token", json=login).json()
-                it.tokens[user] = answer["access_token"]
-            until(lambda: database.ask("select count(*) from serialized_dag") == [(5,)])
-            until(lambda: database.ask("select count(*) from import_error") == [(6,)])
-            _fill(it, MARK)
-            _fill(it, BETA)
-            yield it
-
-
-def processors(access: Object) -> dict[str, str]:
-    """What the chart gives the dag-processor, and nobody else."""
-    rendered = render({"access": json.dumps(access)})
-    assert rendered.error == ""
-    holders = {
-        name: item["value"]
-        for name, container in rendered.containers()
-        for item in container.get("env", [])
-        if item["name"] == "AERODROME_OWNERS"
-    }
-    assert len(holders) == 1
-    assert "dag-processor" in next(iter(holders))
-    return {"AERODROME_OWNERS": next(iter(holders.values()))}
+    with running(tmp_path_factory.mktemp("airflow"), files, FILE, PASSWORDS) as it:
+        until(lambda: it.database.ask("select count(*) from serialized_dag") == [(5,)])
+        until(lambda: it.database.ask("select count(*) from import_error") == [(7,)])
+        # What is alpha's already. Before, either of the two could have been the first.
+        (files / "beta" / "taking.py").write_text(
+            CLAIMING.format(n=f"{MARK}consumer", owner="airflow", more="")
+        )
+        until(lambda: it.database.ask("select count(*) from import_error") == [(8,)])
+        _fill(it, MARK)
+        _fill(it, BETA)
+        yield it
 
 
 def _fill(it: Isolated, name: str) -> None:
@@ -319,6 +249,9 @@ def allowed(access: Object, user: str, endpoint: "Endpoint") -> bool:
     return ("can_read" if action == "can_read" else "can_edit") in mine
 
 
+PATHS_OF_ONE = r"\{(dag_id|file_token|backfill_id)\}|^/api/v2/backfills"
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """One of the document's, with an address and a query that are about alpha's DAG."""
@@ -330,7 +263,7 @@ class Endpoint:
 
     @property
     def of_one_dag(self) -> bool:
-        named = re.search(r"\{(dag_id|file_token|backfill_id)\}|^/api/v2/backfills", self.path)
+        named = re.search(PATHS_OF_ONE, self.path)
         return named is not None
 
     @property
@@ -346,7 +279,7 @@ class Endpoint:
 
 @pytest.fixture(scope="module")
 def endpoints(isolated: Isolated) -> list[Endpoint]:
-    document = isolated.client.get("/openapi.json").json()
+    paths = isolated.client.get("/openapi.json").json()["paths"]
     (mine,) = (one for one in isolated.get("/api/v2/dags")["dags"] if one["dag_id"] == MARK)
     whole = {
         "dag_id": MARK,
@@ -363,7 +296,7 @@ def endpoints(isolated: Isolated) -> list[Endpoint]:
         "map_index": "-1",
     }
     found = []
-    for path, methods in document["paths"].items():
+    for path, methods in paths.items():
         for name, operation in methods.items():
             # A log-out takes the user's token from all that comes after it.
             if "logout" in path:
@@ -402,6 +335,10 @@ def test_only_dags_that_may_be_their_owners_are_there(isolated: Isolated) -> Non
     )
     assert errors["beta/controlled.py"].startswith(start + '"controlled" has an access_control')
     assert errors["beta/cheating.py"].startswith('the DAG "cheating" names the owner alpha')
+    assert errors["beta/posing.py"] == 'the DAG "posing" says that it is of another file'
+    assert errors["beta/taking.py"] == (
+        f'the DAG "{MARK}consumer" is there already, in alpha/consumer.py, of alpha'
+    )
     assert errors["alpha/prefix.py"] == (
         start + '"beta_prefixed" has an id of beta in a folder of alpha'
     )

@@ -72,6 +72,13 @@ def test_a_role_gets_each_permission_of_all_that_it_extends(tmp_path: Path) -> N
     assert found.prune == ["users"]
 
 
+TWO = """roles: {{r: {{dags: owned}}}}
+owners:
+  a: {{folders: [f], viewers: [r], {}}}
+  b: {{folders: [g], viewers: [r]}}
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -104,6 +111,12 @@ def test_a_role_gets_each_permission_of_all_that_it_extends(tmp_path: Path) -> N
         ("owners: {o: {folders: [../f], viewers: [r]}}", "owners.o.folders[0]: must match"),
         ("roles: {r: {dags: owned, permissions: {Assets: [read]}}}", "1:49: roles.r.permissions.Assets[0]: to read Assets is for every DAG at once, and this role has dags: owned"),
         ("roles: {r: {dags: mine}}", "roles.r.dags: must be one of all, owned"),
+        (TWO.format("taskViewers: [a]"), "3:49: owners.a.taskViewers[0]: its own tasks may, without being named"),
+        (TWO.format("taskEditors: [bb]"), "3:49: owners.a.taskEditors[0]: the owner 'bb' is not declared here; did you mean b?"),
+        (TWO.format("taskEditors: [r]"), "owners.a.taskEditors[0]: the owner 'r' is not declared here; there is b"),
+        (TWO.format("connections: ['a b']"), "owners.a.connections[0]: must match"),
+        (TWO.format("variables: ['']"), "owners.a.variables[0]: must match"),
+        (TWO.format("taskviewers: [b]"), "owners.a.taskviewers: there is no such value"),
         ("prune: [owners]", "prune[0]: must be one of roles, users"),
         ("groups: {}", "1:1: groups: is reserved"),
         ("owner: {}", "owner: there is no such value"),
@@ -123,7 +136,8 @@ roles:
   everything: {extends: [Op]}
   mine: {extends: [everything], dags: owned}
 owners:
-  alpha: {folders: [b, a], prefixes: [x_], viewers: [mine]}
+  alpha:
+    {folders: [b, a], prefixes: [x_], viewers: [mine], variables: [b, a/], assets: [], taskViewers: [beta]}
   beta: {folders: [c], viewers: [mine], editors: [mine]}
 """
 
@@ -146,11 +160,21 @@ def test_an_owner_has_places_and_what_its_roles_may_do(tmp_path: Path) -> None:
             "folders": ["a", "b"],
             "prefixes": ["x_"],
             "access": {"mine": ["can_read"]},
+            "connections": ["x_"],
+            "variables": ["a/", "b"],
+            "assets": [],
+            "taskViewers": ["beta"],
+            "taskEditors": [],
         },
         "beta": {
             "folders": ["c"],
             "prefixes": [],
             "access": {"mine": ["can_delete", "can_edit", "can_read"]},
+            "connections": [],
+            "variables": [],
+            "assets": [],
+            "taskViewers": [],
+            "taskEditors": [],
         },
     }
 
