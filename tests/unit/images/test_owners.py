@@ -1,5 +1,5 @@
 """DAGs by owner, isolated: a real api-server and dag-processor with Flask AppBuilder on PostgreSQL, and every endpoint of
-Airflow's OpenAPI document asked by everybody about a DAG of the owner alpha. The right answer is computed from the
+Airflow's OpenAPI documents, the public one and that of the UI's own addresses, asked by everybody about a DAG of the owner alpha. The right answer is computed from the
 declaration."""
 
 import re
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.charts.rendering import Object
+from tests.unit.images.airflow_database import python
 from tests.unit.images.owned_airflow import Isolated, running
 from tests.unit.images.real_airflow import until
 
@@ -154,10 +156,16 @@ OPEN = re.compile(r"/api/v2/(version|monitor/health|auth/login)$")
 CLOSED = re.compile(r"/api/v2/config(/|$)|POST /api/v2/connections/(enqueue-)?test$")
 """Shut for everybody by Airflow's own settings: api.expose_config, core.test_connection."""
 
-PERSONAL = re.compile(r"GET /api/v2/connections/enqueue-test$")
-"""For whoever is logged in: it answers to a token that only its owner has."""
+PERSONAL = re.compile(r"GET /api/v2/connections/enqueue-test$| /ui/(auth/\w+|config|teams)$")
+"""For whoever is logged in: the first answers to a token that only its owner has, the UI's are about who asks."""
 
 ENTITIES = (
+    (r"/ui/(next_run_assets|pending_|partitioned_)", ("Assets",)),
+    (r"/ui/dags$", ("DAG Runs", "HITL Detail", "Task Instances")),
+    (r"/ui/(grid|gantt|calendar|dashboard/historical)", ("Task Instances", "DAG Runs")),
+    (r"/ui/structure", ("DAG Dependencies", "Task Instances", "DAG Runs")),
+    (r"/ui/dependencies", ("DAG Dependencies",)),
+    (r"/ui/.*(latest_run|/deadlines|/stats)$", ("DAG Runs",)),
     (r"/dags/\{dag_id\}/.*ueuedEvents", ("Assets",)),
     (r"upstreamAssetEvents", ("Assets", "DAG Runs")),
     (r"xcomEntries", ("XComs",)),
@@ -249,7 +257,7 @@ def allowed(access: Object, user: str, endpoint: "Endpoint") -> bool:
     return ("can_read" if action == "can_read" else "can_edit") in mine
 
 
-PATHS_OF_ONE = r"\{(dag_id|file_token|backfill_id)\}|^/api/v2/backfills"
+PATHS_OF_ONE = r"\{(dag_id|file_token|backfill_id)\}|^/api/v2/backfills|^/ui/structure"
 
 
 @dataclass(frozen=True)
@@ -280,6 +288,11 @@ class Endpoint:
 @pytest.fixture(scope="module")
 def endpoints(isolated: Isolated) -> list[Endpoint]:
     paths = isolated.client.get("/openapi.json").json()["paths"]
+    packages = Path(python()).parents[1]
+    (private,) = packages.glob(
+        "lib/*/site-packages/airflow/api_fastapi/core_api/openapi/_private_ui.yaml"
+    )
+    paths |= yaml.safe_load(private.read_text())["paths"]
     (mine,) = (one for one in isolated.get("/api/v2/dags")["dags"] if one["dag_id"] == MARK)
     whole = {
         "dag_id": MARK,
@@ -369,8 +382,21 @@ def test_nothing_of_alphas_is_in_any_answer_to_betas(
             asked += 1
             if not there.endswith("/wait") and told.status_code < 400 and MARK in told.text:
                 shown.append((one.method, there))
+    for there in (
+        f"/ui/dags?dag_ids={MARK}",
+        f"/ui/backfills?dag_id={MARK}",
+        f"/ui/dependencies?node_id=dag:{MARK}",
+        f"/ui/dependencies?dependency_type=data&node_id=asset:{asset(isolated, MARK)}",
+        f"/ui/grid/ti_summaries/{MARK}?run_ids={MARK}run",
+        f"/ui/structure/structure_data?dag_id={MARK}&external_dependencies=true",
+        f"/ui/partitioned_dag_runs?dag_id={MARK}",
+    ):
+        told = isolated.ask("other", "GET", there)
+        if told.status_code < 400 and MARK in told.text:
+            shown.append(("GET", there))
+        assert MARK in isolated.ask("admin", "GET", there).text or "partitioned" in there, there
     assert shown == []
-    assert asked > 90
+    assert asked > 120
 
 
 def test_every_endpoint_answers_as_declared(isolated: Isolated, endpoints: list[Endpoint]) -> None:
@@ -384,4 +410,5 @@ def test_every_endpoint_answers_as_declared(isolated: Isolated, endpoints: list[
             if allowed(isolated.access, user, one) == (told.status_code in refused):
                 wrong.append(f"{one.method} {one.path}: {user} got {told.status_code}")
     assert not wrong, "\n".join(wrong)
-    assert len(endpoints) > 120
+    assert len(endpoints) > 145
+    assert sum(one.path.startswith("/ui/") for one in endpoints) > 20
