@@ -32,9 +32,9 @@ class Serving(Cluster):
         super().__init__("")
         self.backend = backend
 
-    def find(self, kind: str, name: str) -> Object | None:
+    def find(self, kind: str, name: str, *, namespace: str = "") -> Object | None:
         if kind != "secret":
-            return self.service
+            return self.service if kind == "service" else None
         password = str(self.backend.values["aerodrome:databasePassword"].value)
         return {"data": {"password": base64.b64encode(password.encode()).decode()}}
 
