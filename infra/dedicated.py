@@ -1,5 +1,7 @@
 """The list of what a dedicated environment consists of: everything, from the ground up."""
 
+from typing import Any
+
 from infra import outputs
 from infra.access import Access, AccessArgs
 from infra.address import in_cluster
@@ -18,7 +20,7 @@ from infra.database_monitor import monitor_values
 from infra.flow_log import FlowLog, FlowLogArgs
 from infra.image import Image, ImageArgs
 from infra.log_bucket import LogBucket, LogBucketArgs
-from infra.monitoring import deploy_monitoring, monitoring_images
+from infra.monitoring import Monitoring, deploy_monitoring, monitoring_images
 from infra.network import Network, NetworkArgs
 from infra.pgbouncer import pgbouncer_values
 from infra.postgres import grow_disk, postgres_values
@@ -26,14 +28,13 @@ from infra.rancher import Rancher, RancherArgs
 from infra.registry import Registry, RegistryArgs
 from infra.stack import Stack
 from infra.task_logs import own_task_logs
-from infra.task_nodes import deploy_task_nodes
+from infra.task_nodes import TaskNodes, deploy_task_nodes
 from infra.ui import own_way, ui_values
 
 
 def deploy(stack: Stack) -> None:
     settings = stack.settings
-    if settings.budget_usd:
-        # First: what comes up is to be watched from the beginning, whatever becomes of it.
+    if settings.budget_usd:  # First: what comes up is watched from the beginning.
         Budget("budget", BudgetArgs(stack))
     network = Network("network", NetworkArgs(stack))
     # The first two have a place in any case: branches choose their own, and run from it when this one changes.
@@ -83,10 +84,7 @@ def deploy(stack: Stack) -> None:
                 **celery_values(stack, registry.repositories[REDIS], STORAGE_CLASS),
                 **pgbouncer_values(stack, registry.repositories[PGBOUNCER], address),
                 **monitor_values(),
-                **(backup.values if backup else {}),
-                **(clean.values if clean else {}),
-                **(monitoring.values if monitoring else {}),
-                **(task_nodes.values if task_nodes else {}),
+                **_values(backup, clean, monitoring, task_nodes),
             },
             ui=ui_values(way),
             task_logs=own_task_logs(stack),
@@ -94,10 +92,9 @@ def deploy(stack: Stack) -> None:
     )
     if not database:
         grow_disk(stack, cluster.provider, airflow)
+    image, kubeconfig = images["airflow"], cluster.kubeconfig
     outputs.export(
-        outputs.Deployed(
-            stack, cluster.name, cluster.kubeconfig, bucket.bucket, images["airflow"], airflow, way
-        )
+        outputs.Deployed(stack, cluster.name, kubeconfig, bucket.bucket, image, airflow, way)
     )
     outputs.export_foundation(
         outputs.Foundation(
@@ -115,3 +112,8 @@ def deploy(stack: Stack) -> None:
         )
     )
     outputs.export_rancher(rancher.address if rancher else None, access.rancher_key)
+
+
+def _values(*parts: Backup | DatabaseClean | Monitoring | TaskNodes | None) -> dict[str, Any]:
+    """What those that there are say to Airflow's chart."""
+    return {key: value for part in parts if part for key, value in part.values.items()}

@@ -12,7 +12,7 @@ from cli.session import Session
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Add packages to Airflow's image, and see what is in the images that run.",
+    help="Add packages to Airflow's image, and list those of images.",
     rich_markup_mode=None,
 )
 
