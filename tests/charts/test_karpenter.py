@@ -43,8 +43,12 @@ def rendered(program: Program) -> Rendered:
 
 
 def spec(program: Program, kind: str) -> Object:
+    """With subnets' ids as AWS gives them: the recording makes them up."""
     asked: Object = program.one(f"kubernetes:{KINDS[kind][0]}:{kind}").inputs["spec"]
-    return asked
+    subnets = asked.get("subnetSelectorTerms", [])
+    return asked | (
+        {"subnetSelectorTerms": [{"id": "subnet-0a"} for _ in subnets]} if subnets else {}
+    )
 
 
 def schema(kind: str) -> Object:
