@@ -48,6 +48,8 @@ PLACES = {
     "cluster.py": 1,
     "folder_role.py": 1,
     "rancher.py": 1,
+    # Karpenter's and its nodes': `test_task_nodes.py` has their tables, since the emulator judges no tags of a launch.
+    "task_nodes.py": 2,
     "workers.py": 1,
 }
 """Where the program makes users and roles: a new place belongs into a row, and what turns it on into EVERYTHING_ON."""
