@@ -81,7 +81,7 @@ def test_a_key_decrypts_through_the_service_alone(backend: str) -> None:
 
 
 def test_only_secrets_of_its_account_are_meant() -> None:
-    settings = Settings("test", secrets_backend=SECRETS_MANAGER)
+    settings = Settings(environment="test", secrets_backend=SECRETS_MANAGER)
     stack = Stack(settings, Secrets(*"abcde"), Place("us-gov-west-1", "aws-us-gov", []))
     role = "arn:aws-us-gov:iam::123456789012:role/aerodrome/test/airflow-0a1b2c3"
     (only,) = airflow_role.secret_statements(stack, "a/folder", role)

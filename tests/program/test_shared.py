@@ -244,6 +244,7 @@ def test_it_tells_what_every_environment_tells(program: Program, shared: Program
         "databaseTls",
         "databaseAdminSecretName",
         "storageClass",
+        "taskNodes",
         "rancherAddress",
         "rancherAccessKeyId",
         "rancherSecretAccessKey",

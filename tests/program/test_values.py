@@ -14,6 +14,9 @@ DEFAULTS = (
     "config.scheduler.num_stuck_in_queued_retries",
     "workers.restrictedPods",
     "missingSecrets",
+    "ui.baseUrl",
+    "ui.ingress.networks",
+    "ui.ingress.plainHttp",
 )
 """What the program sets and users may set otherwise."""
 
