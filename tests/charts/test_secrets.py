@@ -68,8 +68,13 @@ def test_the_settings_hold_no_secret() -> None:
     named = {
         key for key in render(EVERYTHING).environment() if any(w in key.lower() for w in words)
     }
-    # A name within the image, beside the connection.
-    assert named == {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS_ASYNC"}
+    # A name within the image, beside the connection; and where secrets are kept, which names folders and none of them.
+    assert named == {
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS_ASYNC",
+        "AIRFLOW__SECRETS__BACKEND",
+        "AIRFLOW__SECRETS__BACKEND_KWARGS",
+        "AIRFLOW__WORKERS__SECRETS_BACKEND",
+    }
 
 
 def test_waiting_for_the_schema_needs_the_database_only() -> None:
