@@ -120,6 +120,7 @@ AROUND: dict[str, dict[str, Any]] = {
         "secrets": {"monitor": "my-monitor"},
         "databaseMonitor": {"role": "my_monitor"},
     },
+    "ui.host": {"ui": {"host": "airflow.example.org", "ingress": {"issuer": "some"}}},
     "secretsChecksums.git": {
         "secrets": {"git": "my-git"},
         "dags": {"source": "git", "git": {"repository": "https://git.example/dags"}},
