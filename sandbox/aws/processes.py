@@ -8,7 +8,7 @@ from pathlib import Path
 from sandbox import files, tools
 from sandbox.aws.pod_identity.settings import PodIdentitySettings
 from sandbox.aws.standin.settings import EmulatorSettings
-from sandbox.instance import AWS_PORT, REGISTRY_PORT, WEBHOOK_PORT, Instance
+from sandbox.instance import AWS_PORT, WEBHOOK_PORT, Instance
 from sandbox.process import Process, Ready
 
 EMULATOR = "aws"
@@ -51,7 +51,8 @@ def stand_in(instance: Instance) -> EmulatorSettings:
         cluster_endpoint=instance.api_url,
         cluster_ca=instance.pki / "ca.crt",
         cluster_kubeconfig=instance.pki / "pod-identity.kubeconfig",
-        registry_url=f"http://127.0.0.1:{REGISTRY_PORT}",
+        # By the address that clients outside of it have as well: they are told of layers there.
+        registry_url=f"http://{instance.registry}",
     )
 
 
