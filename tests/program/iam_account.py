@@ -296,7 +296,9 @@ IMAGES, OTHER_IMAGES = "aerodrome-test-airflow", "aerodrome-prod-airflow"
 
 def real(document: str) -> str:
     """A policy with the ARNs that things have here, instead of those that the program was told."""
-    return document.replace("arn:aws:eks:eu-north-1:123456789012:", f"arn:aws:eks:{REGION}:{ACCOUNT}:").replace(
+    return document.replace(
+        "arn:aws:eks:eu-north-1:123456789012:", f"arn:aws:eks:{REGION}:{ACCOUNT}:"
+    ).replace(
         f"arn:aws:cloudwatch:::{LOG_GROUP}",
         f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{LOG_GROUP}",
     )

@@ -80,6 +80,8 @@ def running(
             **{key: text for key, text in database.settings.items() if "AUTH_MANAGER" in key},
             "AIRFLOW__CORE__FERNET_KEY": FERNET_KEY,
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
+            # A file that comes later is there soon, as with the chart.
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
             "AIRFLOW__FAB__UPDATE_FAB_PERMS": "False",
             # As the chart has it, and more patience for a machine with much to do.
             "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "30",

@@ -113,13 +113,13 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def isolated(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Isolated]:
     with running(tmp_path_factory.mktemp("airflow"), files, FILE, PASSWORDS) as it:
-        until(lambda: it.database.ask("select count(*) from serialized_dag") == [(5,)])
-        until(lambda: it.database.ask("select count(*) from import_error") == [(7,)])
+        until(lambda: it.database.ask("select count(*) from serialized_dag") == [(5,)], 300)
+        until(lambda: it.database.ask("select count(*) from import_error") == [(7,)], 300)
         # What is alpha's already. Before, either of the two could have been the first.
         (files / "beta" / "taking.py").write_text(
             CLAIMING.format(n=f"{MARK}consumer", owner="airflow", more="")
         )
-        until(lambda: it.database.ask("select count(*) from import_error") == [(8,)])
+        until(lambda: it.database.ask("select count(*) from import_error") == [(8,)], 300)
         _fill(it, MARK)
         _fill(it, BETA)
         yield it
