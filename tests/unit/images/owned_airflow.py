@@ -93,7 +93,11 @@ def running(
         with (
             real_airflow.running(home, database.url, [bundle], settings, components) as airflow,
             httpx.Client(
-                base_url=f"http://127.0.0.1:{airflow.port}", trust_env=False, timeout=60
+                base_url=f"http://127.0.0.1:{airflow.port}",
+                trust_env=False,
+                timeout=60,
+                # The server closes one that waits for five seconds, and may do so while a request is on its way.
+                limits=httpx.Limits(max_keepalive_connections=0),
             ) as client,
         ):
             until(lambda: answers(client))
