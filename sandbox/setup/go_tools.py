@@ -133,6 +133,54 @@ def build_compose(log: Log) -> None:
         _compile(log, str(folder / "docker-compose"), (package,), module=tools.COMPOSE_MODULE)
 
 
+_TRAEFIK = "github.com/traefik/traefik/v3"
+_CERT_MANAGER = "github.com/cert-manager/cert-manager"
+_CUT = {
+    "traefik": _TRAEFIK,
+    "lego": "github.com/go-acme/lego/v5",
+    "apiserver": "k8s.io/apiserver",
+}
+"""The modules of which a part is left out: what is in its place is in the folder `without`, by these names."""
+
+
+def build_ingress(log: Log) -> None:
+    """Traefik with Ingresses and files as its only sources, and cert-manager's controllers, with its definitions beside them.
+
+    Traefik has no build tag that leaves out its other sources, interpreters of plugins, and 180 clients of DNS providers, which are
+    most of its build; cert-manager takes one message from the whole storage of an API server. Go replaces no file of a module that
+    it has fetched, so that these are built from copies.
+    """
+    with made_whole(tools.ingress_dir()) as folder:
+        source = folder / "source"
+        shutil.copytree(tools.INGRESS_MODULE, source)
+        for name, module in _CUT.items():
+            _copy_without(log, module, source / name, source / "without" / name)
+            log.run([go_program(), "mod", "edit", f"-replace={module}=./{name}"], cwd=source)
+        _compile(log, f"{folder}/", (f"{_TRAEFIK}/cmd/traefik", "./certificates"), module=source)
+        definitions = _module_folder(log, source, _CERT_MANAGER) / "deploy" / "crds"
+        (folder / "crds").mkdir()
+        for file in definitions.glob("*.yaml"):
+            shutil.copyfile(file, folder / "crds" / file.name)
+        shutil.rmtree(source)
+
+
+def _copy_without(log: Log, module: str, copy: Path, instead: Path) -> None:
+    """Copies a module's source; folders that `instead` has get its Go files, and have none of their own."""
+    fetched = _module_folder(log, tools.INGRESS_MODULE, module)
+    for file in fetched.rglob("*"):
+        # The cache of modules is read-only, and so would be copies of its folders.
+        if file.is_file():
+            target = copy / file.relative_to(fetched)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+    for file in instead.rglob("*.go"):
+        folder = copy / file.parent.relative_to(instead)
+        folder.mkdir(parents=True, exist_ok=True)
+        for own in folder.glob("*.go"):
+            own.unlink()
+        shutil.copyfile(file, folder / file.name)
+
+
 def build_telegraf(log: Log) -> None:
     """Telegraf, by the script with which its image's build makes it."""
     _build_as_image(log, tools.TELEGRAF_MODULE, tools.telegraf_dir())

@@ -1,0 +1,10 @@
+// Package knative is left out (sandbox/setup/go_tools.py).
+package knative
+
+import "github.com/traefik/traefik/v3/pkg/provider/without"
+
+// ProviderName is the name of the original.
+const ProviderName = "knative"
+
+// Provider stands for it.
+type Provider = without.Provider

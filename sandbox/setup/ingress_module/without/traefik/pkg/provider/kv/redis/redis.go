@@ -1,0 +1,10 @@
+// Package redis is left out (sandbox/setup/go_tools.py).
+package redis
+
+import "github.com/traefik/traefik/v3/pkg/provider/without"
+
+// ProviderName is the name of the original.
+const ProviderName = "redis"
+
+// Provider stands for it.
+type Provider = without.Provider

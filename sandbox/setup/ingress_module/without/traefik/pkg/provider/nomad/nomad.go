@@ -1,0 +1,10 @@
+// Package nomad is left out (sandbox/setup/go_tools.py).
+package nomad
+
+import "github.com/traefik/traefik/v3/pkg/provider/without"
+
+// ProviderName is the name of the original.
+const ProviderName = "nomad"
+
+// ProviderBuilder stands for it.
+type ProviderBuilder = without.Builder
