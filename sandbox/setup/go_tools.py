@@ -165,7 +165,8 @@ def build_ingress(log: Log) -> None:
 
 
 def _copy_without(log: Log, module: str, copy: Path, instead: Path) -> None:
-    """Copies a module's source; folders that `instead` has get its Go files, and have none of their own."""
+    """Copies a module's source with the Go files of `instead`: each takes the place of the one of its name; one called
+    `without.go` that of all of its folder."""
     fetched = _module_folder(log, tools.INGRESS_MODULE, module)
     for file in fetched.rglob("*"):
         # The cache of modules is read-only, and so would be copies of its folders.
@@ -176,7 +177,7 @@ def _copy_without(log: Log, module: str, copy: Path, instead: Path) -> None:
     for file in instead.rglob("*.go"):
         folder = copy / file.parent.relative_to(instead)
         folder.mkdir(parents=True, exist_ok=True)
-        for own in folder.glob("*.go"):
+        for own in folder.glob("*.go") if file.name == "without.go" else ():
             own.unlink()
         shutil.copyfile(file, folder / file.name)
 
