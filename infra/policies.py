@@ -104,6 +104,18 @@ def operate(cluster_arn: str, bucket_arn: str, prefix: str, log_group_arn: str) 
     )
 
 
+def leave_secret(partition: str, region: str, name: str) -> str:
+    """Make one secret and write its value; not even read it again."""
+    # Of any account, because the role's own is the only one in which it can make any. AWS adds six characters.
+    secret = f"arn:{partition}:secretsmanager:{region}:*:secret:{name}-??????"
+    actions = [
+        "secretsmanager:CreateSecret",
+        "secretsmanager:PutSecretValue",
+        "secretsmanager:TagResource",
+    ]
+    return document(allow("LeaveToken", actions, [secret]))
+
+
 def manage_with_rancher(cluster_arn: str) -> str:
     """What Rancher needs to import and watch the environment's cluster. Not its full EKS policy: this
     Rancher does not create clusters."""

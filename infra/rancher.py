@@ -12,7 +12,7 @@ import pulumi_aws as aws
 from infra import policies
 from infra.contract.sizes import ARCHITECTURE, RANCHER_DISK_GB
 from infra.network import Network
-from infra.rancher_boot import user_data
+from infra.rancher_boot import Handover, user_data
 from infra.stack import Stack
 
 # 80 is there for the redirect, and for certificates from Let's Encrypt.
@@ -52,7 +52,7 @@ class Rancher(pulumi.ComponentResource):
             instance_type=settings.rancher_instance_type,
             subnet_id=args.network.public_subnet_ids[0],
             vpc_security_group_ids=[self._firewall(args).id],
-            iam_instance_profile=self._profile(args.stack.place.partition).name,
+            iam_instance_profile=self._profile(args.stack).name,
             # IMDSv2 only, and no hop further: a pod must not take the instance's credentials.
             metadata_options={
                 "http_endpoint": "enabled",
@@ -66,7 +66,7 @@ class Rancher(pulumi.ComponentResource):
                 "delete_on_termination": True,
                 "tags": args.stack.lasting_tags | {"Name": logical},
             },
-            user_data=hostname.apply(user_data),
+            user_data=hostname.apply(lambda name: user_data(name, self._handover(args.stack))),
             user_data_replace_on_change=True,
             tags={"Name": logical},
             opts=pulumi.ResourceOptions(
@@ -127,9 +127,13 @@ class Rancher(pulumi.ComponentResource):
         )
         return group
 
-    def _profile(self, partition: str) -> aws.iam.InstanceProfile:
-        """What the instance itself may do: be reached by Systems Manager."""
+    def _handover(self, stack: Stack) -> Handover:
+        return Handover(self._names.rancher_token, stack.place.region, stack.lasting_tags)
+
+    def _profile(self, stack: Stack) -> aws.iam.InstanceProfile:
+        """What the instance itself may do: be reached by Systems Manager, and leave one secret."""
         logical, path = self._names.of("rancher-server"), self._names.iam_path
+        partition = stack.place.partition
         role = aws.iam.Role(
             logical,
             path=path,
@@ -140,6 +144,12 @@ class Rancher(pulumi.ComponentResource):
             logical,
             role=role.name,
             policy_arn=f"arn:{partition}:iam::aws:policy/AmazonSSMManagedInstanceCore",
+            opts=self._child,
+        )
+        aws.iam.RolePolicy(
+            logical,
+            role=role.name,
+            policy=policies.leave_secret(partition, stack.place.region, self._names.rancher_token),
             opts=self._child,
         )
         return aws.iam.InstanceProfile(logical, path=path, role=role.name, opts=self._child)

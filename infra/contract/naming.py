@@ -131,6 +131,11 @@ class Names:
         return f"{self.database}_celery"
 
     @property
+    def rancher_token(self) -> str:
+        """The secret in which the environment's own Rancher leaves the token that registers the cluster."""
+        return f"{PREFIX}/{self.environment}/rancher-token"
+
+    @property
     def log_prefix(self) -> str:
         """The folder of task logs in the bucket; `/` ends it, so that none begins like another."""
         return f"{BRANCH_LOGS}/{self.environment}" if self.shared else "task-logs"
