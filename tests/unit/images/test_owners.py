@@ -153,10 +153,10 @@ def asset(it: Isolated, name: str) -> int:
 
 OPEN = re.compile(r"/api/v2/(version|monitor/health|auth/login)$")
 
-CLOSED = re.compile(r"/api/v2/config(/|$)|POST /api/v2/connections/(enqueue-)?test$")
-"""Shut for everybody by Airflow's own settings: api.expose_config, core.test_connection."""
+CLOSED = re.compile(r"/api/v2/config(/|$)|POST /api/v2/connections/(enqueue-)?test$| /ui/teams$")
+"""Shut for everybody by Airflow's own settings: api.expose_config, core.test_connection, core.multi_team."""
 
-PERSONAL = re.compile(r"GET /api/v2/connections/enqueue-test$| /ui/(auth/\w+|config|teams)$")
+PERSONAL = re.compile(r"GET /api/v2/connections/enqueue-test$| /ui/(auth/\w+|config)$")
 """For whoever is logged in: the first answers to a token that only its owner has, the UI's are about who asks."""
 
 ENTITIES = (
