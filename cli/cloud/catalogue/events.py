@@ -31,7 +31,6 @@ KINDS = (
         name="rule",
         type="aws:cloudwatch/eventRule:EventRule",
         list=_rules,
-        actions=(f"{SERVICE}:DescribeRule",),
         delete=_delete,
         show="events describe-rule --name {id}",
         recover=named(SERVICE, "describe_rule", "Name"),

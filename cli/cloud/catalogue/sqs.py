@@ -32,7 +32,6 @@ KINDS = (
         service=SERVICE,
         type="aws:sqs/queue:Queue",
         list=_queues,
-        actions=(f"{SERVICE}:GetQueueUrl",),
         delete=_delete,
         show="sqs get-queue-url --queue-name {id}",
         recover=_recover,
