@@ -37,7 +37,7 @@ def missing(found: Live) -> list[str]:
 def checks(session: Session, environments: Iterable[Environment]) -> Iterator[VersionCheck]:
     """For `doctor`: one finding for each environment that is deployed with a host and can be asked."""
     for environment in environments:
-        if not requested_settings.read(environment).value("uiHost"):
+        if not requested_settings.read(environment).value(NAME):
             continue
         if not session.cloud(environment).is_up() or not session.backend(environment).deployed():
             continue

@@ -1,6 +1,7 @@
 """`secrets rotate`: what must be so before, the lease, and the rotation itself."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +12,7 @@ from cli.base.phases import Phases
 from cli.base.settings import qualified
 from cli.base.values import need
 from cli.operations import deployment, live
-from cli.operations.deployment import UpOptions
+from cli.operations.deployment import DeploymentPlan, UpOptions
 from cli.operations.live import Live
 from cli.operations.rotation import applicable, database, fernet, rancher, tokens
 from cli.operations.rotation.database import RotatedDatabase
@@ -60,20 +61,25 @@ SIMPLE: Final[Mapping[str, SimpleRotation]] = {
 }
 
 
-def fernet_key(session: Session, environment: Environment, phases: Phases) -> Rotated:
-    """A new Fernet key for a deployed environment. UserError if somebody is at work on it."""
+@contextmanager
+def _alone(session: Session, environment: Environment) -> Iterator[tuple[Live, DeploymentPlan]]:
+    """A deployed environment, and what a deployment of it would be. UserError if somebody is at work on it."""
     found = live.of(session, environment)
     planned = deployment.plan(session, environment, UpOptions())
     with deployment.alone_at_work(session, planned, DOING):
+        yield found, planned
+
+
+def fernet_key(session: Session, environment: Environment, phases: Phases) -> Rotated:
+    """A new Fernet key for a deployed environment. UserError if somebody is at work on it."""
+    with _alone(session, environment) as (found, planned):
         installation = DeployedInstallation(found, planned, phases)
         return fernet.rotate(installation, session.console.report)
 
 
 def token_key(session: Session, environment: Environment, phases: Phases) -> RotatedTokens:
     """A new key of the tokens between Airflow's components. UserError if somebody is at work on the environment."""
-    found = live.of(session, environment)
-    planned = deployment.plan(session, environment, UpOptions())
-    with deployment.alone_at_work(session, planned, DOING):
+    with _alone(session, environment) as (found, planned):
         rollout = Rollout(found, planned, phases, rotation.TOKENS, ("jwt",), tokens.STEPS)
         return tokens.rotate(TokenInstallation(rollout), session.console.report)
 
@@ -82,9 +88,7 @@ def database_password(
     session: Session, environment: Environment, phases: Phases
 ) -> RotatedDatabase:
     """A new password of Airflow's database. UserError if somebody is at work on the environment, or its server is RDS."""
-    found = live.of(session, environment)
-    planned = deployment.plan(session, environment, UpOptions())
-    with deployment.alone_at_work(session, planned, DOING):
+    with _alone(session, environment) as (found, planned):
         read = ("database", "pgbouncer")
         rollout = Rollout(found, planned, phases, rotation.DATABASE, read, database.STEPS)
         return database.rotate(PasswordInstallation(rollout), session.console.report)
@@ -95,9 +99,7 @@ def rancher_key(
 ) -> RotatedRancherKey:
     """A new access key of Rancher's user. UserError if somebody is at work on the environment, or it has no Rancher; KitError
     as long as Rancher has not been seen with the new key, unless somebody says that it has it."""
-    found = live.of(session, environment)
-    planned = deployment.plan(session, environment, UpOptions())
-    with deployment.alone_at_work(session, planned, DOING):
+    with _alone(session, environment) as (found, planned):
         installation = KeyInstallation(found, planned, phases, handed_over)
         return rancher.rotate(installation, session.console.report)
 
