@@ -7,11 +7,10 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import xml.etree.ElementTree as ElementTree
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import boto3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -23,6 +22,7 @@ from cli.operations.bootstrap.pipeline_access import PipelineAccess
 from cli.operations.bootstrap.pipeline_roles import POLICY_NAME
 from cli.operations.bootstrap.state_bucket import StateBucket
 from infra.contract.naming import Names, branch_environment, secrets_key_alias, state_bucket, tags
+from tests.aws_session import Session
 from tests.unit.sandbox.aws.conftest import REGION, Emulator
 
 ACCOUNT = "000000000000"
@@ -75,22 +75,6 @@ class Root(Aws):
         if (service, "") not in self._clients:
             self._clients[service, ""] = self._emulator.client(service)
         return self._clients[service, ""]
-
-
-@dataclass
-class Session:
-    """Somebody with temporary credentials: `client` makes what `cli.cloud` takes."""
-
-    emulator: Emulator
-    key: dict[str, str]
-    made: dict[str, Any] = field(default_factory=dict)
-
-    def client(self, service: str) -> Any:
-        if service not in self.made:
-            self.made[service] = boto3.client(
-                service, endpoint_url=self.emulator.url, region_name=REGION, **self.key
-            )
-        return self.made[service]
 
 
 @dataclass

@@ -4,13 +4,12 @@ roles and policies as the program registered them. Tests are somebody of it, and
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
 
+from tests import aws_session
 from tests.program.recording import Program, Registration
 from tests.unit.sandbox.aws.conftest import REGION, Emulator
 
@@ -29,20 +28,8 @@ NODES, ADDON = "workers", "aws-ebs-csi-driver"
 Make = Callable[[Any, Mapping[str, Any], str], None]
 
 
-@dataclass
-class Session:
-    """Somebody, and the clients that he has."""
-
-    emulator: Emulator
-    key: Mapping[str, str]
-    made: dict[str, Any] = field(default_factory=dict)
-
-    def client(self, service: str) -> Any:
-        if service not in self.made:
-            self.made[service] = boto3.client(
-                service, endpoint_url=self.emulator.url, region_name=REGION, **self.key
-            )
-        return self.made[service]
+class Session(aws_session.Session):
+    """Somebody, and what IAM lets him do."""
 
     def call(self, service: str, operation: str, **arguments: Any) -> Any:
         return getattr(self.client(service), operation)(**arguments)
