@@ -21,7 +21,7 @@ ON_THEIR_WAY: Final = timedelta(seconds=30)
 Page = tuple[Iterable[Any], Any]
 
 
-class TaskLogHandler(ElasticsearchTaskHandler):  # type: ignore[misc]
+class TaskLogHandler(ElasticsearchTaskHandler):  # type: ignore[misc]  # no Airflow where types are checked
     """Reads one try; what reading goes on with says where it began."""
 
     def _read(self, ti: Any, try_number: int, metadata: Any = None) -> Page:

@@ -27,7 +27,7 @@ def stat_name(name: str) -> str:
     return f"{name.translate(_PROTOCOL)},environment={ENVIRONMENT}"
 
 
-class Client(StatsClient):  # type: ignore[misc]
+class Client(StatsClient):  # type: ignore[misc]  # no Airflow where types are checked
     """Sends UTF-8, and looks for the server's address until there is one."""
 
     def __init__(

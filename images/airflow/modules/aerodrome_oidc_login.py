@@ -69,7 +69,7 @@ class RefusedError(Exception):
     """No login, and why, for the user to read."""
 
 
-class LoginView(AuthView):  # type: ignore[misc]
+class LoginView(AuthView):  # type: ignore[misc]  # no Airflow where types are checked
     """The pages below /auth/login, and where the provider sends its users back to."""
 
     route_base = ""
@@ -193,7 +193,7 @@ def _callback() -> str:
     return urljoin(base, _address(f"oauth-authorized/{PROVIDER}"))
 
 
-class SecurityManager(FabAirflowSecurityManagerOverride):  # type: ignore[misc]
+class SecurityManager(FabAirflowSecurityManagerOverride):  # type: ignore[misc]  # no Airflow where types are checked
     """Accounts of the provider beside those of Airflow's own."""
 
     authoauthview = LoginView
@@ -292,7 +292,7 @@ def _new_account(work: Any, settings: Settings, claims: Claims) -> int:
     return int(user.id)
 
 
-class AuthManager(FabAuthManager):  # type: ignore[misc]
+class AuthManager(FabAuthManager):  # type: ignore[misc]  # no Airflow where types are checked
     """Airflow's, which looks at each request whether the provider is to be asked about its user."""
 
     async def get_user_from_token(self, token: str) -> Any:

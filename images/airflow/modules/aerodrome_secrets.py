@@ -119,7 +119,7 @@ def lookup(service: str, folder: str, region: str, cache_seconds: float) -> Look
     return Lookup(SERVICES[service](region), folder, cache_seconds)
 
 
-class SecretsBackend(BaseSecretsBackend):  # type: ignore[misc]
+class SecretsBackend(BaseSecretsBackend):  # type: ignore[misc]  # no Airflow where types are checked
     """`secrets.backend`, with `secrets.backend_kwargs`."""
 
     def __init__(self, service: str, folder: str, region: str, cache_seconds: float = 60.0) -> None:

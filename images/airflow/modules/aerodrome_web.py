@@ -294,7 +294,7 @@ def _middlewares() -> list[dict[str, Any]]:
     ]
 
 
-class WebPlugin(AirflowPlugin):  # type: ignore[misc]
+class WebPlugin(AirflowPlugin):  # type: ignore[misc]  # no Airflow where types are checked
     """Found by the entry point `airflow.plugins`, so that a team's own plugins stay by themselves."""
 
     name = "aerodrome-web"

@@ -67,7 +67,7 @@ def test_a_refusal_is_no_reason_to_ask_again(
 
 def test_a_login_page_is_no_answer(played: PlayedRancher) -> None:
     played.settings["server-url"] = "https://rancher.example.com"
-    played.answer = lambda *_: (200, "<html>log in</html>")  # type: ignore[method-assign]
+    played.answer = lambda *_: (200, "<html>log in</html>")  # type: ignore[method-assign]  # a proxy in its place
     with asking(played) as rancher, pytest.raises(Unanswered, match="not Rancher's API"):
         rancher.clusters()
 

@@ -39,7 +39,7 @@ def live(played: PlayedRancher, tmp_path: Path) -> Callable[..., Live]:
 
 
 def works(live: Live) -> None:
-    kubernetes: FakeKubernetes = live.kubernetes  # type: ignore[assignment]
+    kubernetes: FakeKubernetes = live.kubernetes  # type: ignore[assignment]  # of the fixture
     assert isinstance(kubernetes, WithAgent)
     kubernetes.works = True
 
