@@ -47,7 +47,7 @@ _NAMES = {
     "aws:iam/role:Role": "forceDetachPolicies inlinePolicies managedPolicyArns namePrefix",
     "aws:iam/rolePolicy:RolePolicy": "namePrefix",
     "aws:iam/policy:Policy": "delayAfterPolicyCreationInMs namePrefix",
-    "aws:iam/accessKey:AccessKey": "pgpKey status",
+    "aws:iam/accessKey:AccessKey": "pgpKey",
     "aws:iam/instanceProfile:InstanceProfile": "namePrefix",
     "aws:ecr/repository:Repository": "encryptionConfigurations imageTagMutabilityExclusionFilters",
     "aws:s3/bucket:Bucket": "accelerationStatus acl bucketNamespace bucketPrefix corsRules grants "
@@ -100,7 +100,6 @@ _DEFAULTS: Mapping[str, Mapping[str, Value]] = MappingProxyType(
         },
         "aws:ec2/subnet:Subnet": {"privateDnsHostnameTypeOnLaunch": "ip-name"},
         "aws:ec2/vpc:Vpc": {"instanceTenancy": "default"},
-        "aws:iam/accessKey:AccessKey": {"status": "Active"},
         "aws:kms/key:Key": {
             "customerMasterKeySpec": "SYMMETRIC_DEFAULT",
             "keyUsage": "ENCRYPT_DECRYPT",

@@ -61,7 +61,7 @@ RULES = {
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ("policyArn role", ""),
     "aws:iam/policy:Policy": ("description name path", "policy"),
     "aws:iam/user:User": ("name", "forceDestroy path permissionsBoundary"),
-    "aws:iam/accessKey:AccessKey": ("user", ""),
+    "aws:iam/accessKey:AccessKey": ("user", "status"),
     "aws:iam/group:Group": ("name", "path"),
     "aws:iam/groupPolicyAttachment:GroupPolicyAttachment": ("group policyArn", ""),
     "aws:iam/userGroupMembership:UserGroupMembership": ("user", "groups"),
