@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,33 +117,63 @@ class Servers:
         file = self.folder / what
         return set(file.read_text().splitlines()) if file.exists() else set()
 
-    def accepted(self, passwords: Mapping[str, str]) -> dict[str, bool]:
-        """The Job's script says it."""
+    @contextmanager
+    def pods(self) -> Iterator[None]:
+        """queue_pods.py, in a process of its own: that of the test is forked to be killed."""
+        command = [python(), str(HERE / "queue_pods.py"), str(self.folder)]
+        with subprocess.Popen(command, env=self.of_the_job()) as process:
+            try:
+                yield
+            finally:
+                (self.folder / "over").touch()
+                assert process.wait(60) == 0
+
+    def of_the_job(self) -> dict[str, str]:
+        """The environment of the Job that tries passwords."""
+        url = self.server.url(MASTER, MASTER_PASSWORD, MASTER)
+        return {
+            **os.environ,
+            "PYTHONPATH": str(SCRIPTS),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
+        }
+
+    def question(self, passwords: Mapping[str, str]) -> dict[str, Any]:
         users = {"first": self.names.results_database, "second": self.names.second_results_user}
-        words = sorted(set(passwords.values()))
-        question = {
+        return {
             "database": self.names.results_database,
             "users": [(users[which], word) for which, word in passwords.items()],
             "queue": ("127.0.0.1", self.queue.port),
-            "passwords": words,
+            "passwords": sorted(set(passwords.values())),
         }
-        url = self.server.url(MASTER, MASTER_PASSWORD, MASTER)
+
+    def accepted(self, passwords: Mapping[str, str]) -> dict[str, bool]:
+        """The Job's script says it, to queue_pods.py."""
+        number = os.urandom(8).hex()
+        question = {**self.question(passwords), "number": number}
+        put(self.folder / "question.json", json.dumps(question))
+        answer, give_up = self.folder / f"answer-{number}.json", time.monotonic() + 120
+        while not answer.exists():
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
+        return self.answers(passwords, answer.read_text())
+
+    def answers(self, passwords: Mapping[str, str], text: str) -> dict[str, bool]:
+        answers = json.loads(text)
+        found = dict(zip(passwords, answers["users"], strict=True))
+        (taken,) = answers["passwords"]
+        return {**found, "queue": taken}
+
+    def accepted_by_the_job(self, passwords: Mapping[str, str]) -> dict[str, bool]:
+        """The same by the script, run as the Job runs it."""
         done = subprocess.run(
             [python(), str(SCRIPTS / "celery_logins.py")],
-            env={
-                **os.environ,
-                "LOGINS": json.dumps(question),
-                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
-            },
+            env={**self.of_the_job(), "LOGINS": json.dumps(self.question(passwords))},
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        answers = json.loads(done.stdout)
-        found = dict(zip(passwords, answers["users"], strict=True))
-        (taken,) = answers["passwords"]
-        return {**found, "queue": taken}
+        return self.answers(passwords, done.stdout)
 
 
 @dataclass

@@ -2,6 +2,9 @@
 
 `queue_pods.py FOLDER` brings its pods to what `wanted.json` says, and copies that to `there.json` when it is so: new pods
 have been served, those of before have ended. Each pod logs in anew, many times a second, as it was told at its start.
+
+And it answers `question.json` in `answer.json` as the Job that tries passwords does: starting an interpreter for each would
+take more time than all else.
 """
 
 import json
@@ -11,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import celery_logins
 import psycopg2
 import redis
 
@@ -43,11 +47,27 @@ class Pod(threading.Thread):
             file.write(f"{text}\n")
 
 
+def put(file: Path, text: str) -> None:
+    """At once, for whoever reads it."""
+    file.with_suffix(".new").write_text(text)
+    file.with_suffix(".new").rename(file)
+
+
+def answer(folder: Path) -> None:
+    question = folder / "question.json"
+    if question.exists():
+        asked = json.loads(question.read_text())
+        question.unlink()
+        # Under the number of the question: who asked before may have been killed.
+        put(folder / f"answer-{asked['number']}.json", json.dumps(celery_logins.tried(asked)))
+
+
 def main(folder: Path) -> None:
     pods: list[Pod] = []
     wanted, there = folder / "wanted.json", folder / "there.json"
     while not (folder / "over").exists():
         time.sleep(PAUSE)
+        answer(folder)
         text = wanted.read_text() if wanted.exists() else ""
         if not text or (there.exists() and there.read_text() == text):
             continue
@@ -59,8 +79,7 @@ def main(folder: Path) -> None:
         for pod in former:
             pod.over.set()
             pod.join()
-        there.with_suffix(".new").write_text(text)
-        there.with_suffix(".new").rename(there)
+        put(there, text)
     for pod in pods:
         pod.over.set()
 

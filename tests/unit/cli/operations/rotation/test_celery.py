@@ -22,7 +22,6 @@ from cli.stack.rotation import Rotation
 from infra.contract.naming import Names
 from tests.unit.cli.operations.rotation.celery_servers import (
     FIRST,
-    HERE,
     Queued,
     Servers,
     first_state,
@@ -53,7 +52,8 @@ def served(folder: Path, version: str, names: Names) -> Iterator[Servers]:
             servers = Servers(server, queue, names, folder)
             first_state(folder / "state.json")
             servers.make_users(Queued(folder / "state.json", servers=servers).configured())
-            yield servers
+            with servers.pods():
+                yield servers
 
 
 @pytest.fixture(scope="module", params=[("15", False), ("18", True)], ids=str)
@@ -63,14 +63,12 @@ def servers(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[S
     folder = tmp_path_factory.mktemp("environment")
     names = Names("dev-x-012345" if shared else "dev", shared=shared)
     with served(folder, version, names) as found:
-        # In a process of their own: this one is forked to be killed.
-        pods = subprocess.Popen([python(), str(HERE / "queue_pods.py"), str(folder)])
-        try:
-            found.want(installation(found).configured())
-            yield found
-        finally:
-            (folder / "over").touch()
-            pods.wait(60)
+        found.want(installation(found).configured())
+        yield found
+
+
+IN_THE_CLUSTER = pytest.mark.parametrize("servers", [("15", False)], ids=str, indirect=True)
+"""What does not differ for the database of a branch."""
 
 
 def installation(servers: Servers, **more: Any) -> Queued:
@@ -96,6 +94,7 @@ def test_no_login_fails_and_the_old_password_is_refused(servers: Servers) -> Non
         assert it.configured().logins.passwords == (new,)
         assert it.accepted({"first": old, "second": old}) == REFUSED
         assert it.accepted({user: new}) == {user: True, "queue": True}
+        assert servers.accepted_by_the_job({user: new}) == {user: True, "queue": True}
         assert it.state()["record"] is None
     assert servers.said("failures") == set()
     owner = servers.names.results_database
@@ -103,6 +102,7 @@ def test_no_login_fails_and_the_old_password_is_refused(servers: Servers) -> Non
     assert servers.server.superuser("select distinct name from work", database=owner) == [(owner,)]
 
 
+@IN_THE_CLUSTER
 def test_killed_at_any_step_it_is_ended_by_the_next(servers: Servers) -> None:
     for step in range(1, len(STEPS) + 1):
         old = installation(servers).deployed()
@@ -115,6 +115,7 @@ def test_killed_at_any_step_it_is_ended_by_the_next(servers: Servers) -> None:
     assert servers.said("failures") == set()
 
 
+@IN_THE_CLUSTER
 def test_a_queue_that_starts_again_has_what_its_secret_says(
     tmp_path: Path, servers: Servers
 ) -> None:
@@ -134,6 +135,7 @@ def test_a_queue_that_starts_again_has_what_its_secret_says(
         assert queue.ask(before.password, "ping") == "PONG"
 
 
+@IN_THE_CLUSTER
 def test_a_queue_that_was_not_told_is_not_used(servers: Servers) -> None:
     """A Redis that takes one password alone: of an older image, say."""
 
