@@ -167,10 +167,12 @@ app.conf.update(
 )
 
 @app.task(name="work")
-def work(number, seconds):
+def work(number, until):
     with Path(os.environ["RECORD"]).open("a") as file:
         file.write(f"began {number}\\n")
-    time.sleep(seconds)
+    time.sleep(0.4)
+    while until and not Path(until).exists():
+        time.sleep(0.1)
     with Path(os.environ["RECORD"]).open("a") as file:
         file.write(f"ended {number}\\n")
     return number
@@ -181,11 +183,11 @@ import os, sys, time
 from pathlib import Path
 from work import work
 
-# One that runs for long, and more than two processes can do at once: there are always some in the queue.
+# One that runs for as long as its sender sends, and more than two processes can do at once: some are always in the queue.
 sent, number, first = {}, 0, os.environ["FIRST"]
 while not Path(os.environ["STOP"]).exists():
     name = f"{first}-{number}"
-    sent[name] = work.delay(name, 12.0 if number == 0 else 0.4)
+    sent[name] = work.delay(name, "" if number else os.environ["STOP"])
     Path(os.environ["SENT"]).open("a").write(f"{name}\\n")
     number += 1
     time.sleep(0.35)
@@ -237,8 +239,9 @@ class Working(Queued):
         worker, sender = self.pods
         self.start(now, "after")
         until(lambda: self.lines("record", "began after"))
-        (self.servers.folder / "stop-before").touch()
         worker.send_signal(signal.SIGTERM)
+        # It ends after its long task, which ends now.
+        (self.servers.folder / "stop-before").touch()
         for pod in (worker, sender):
             assert pod.wait(300) == 0, self.logs()
 
