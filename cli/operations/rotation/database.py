@@ -26,7 +26,7 @@ MADE = 1
 
 
 @dataclass(frozen=True)
-class Login:
+class TakenInTurn:
     """A password that two logins take turns with."""
 
     which: str
@@ -44,8 +44,8 @@ class Login:
         return f"./aerodrome secrets rotate {self.which}"
 
 
-OF_DATABASE = Login(DATABASE, database_logins.SETTING, "password of the database", "server")
-OF_CELERY = Login(
+OF_DATABASE = TakenInTurn(DATABASE, database_logins.SETTING, "password of the database", "server")
+OF_CELERY = TakenInTurn(
     CELERY, database_logins.CELERY_SETTING, "password of Celery", "queue or the results' server"
 )
 
@@ -95,7 +95,7 @@ class RotatedDatabase:
 
 
 def rotate(
-    installation: DatabaseInstallation, report: Report, login: Login = OF_DATABASE
+    installation: DatabaseInstallation, report: Report, login: TakenInTurn = OF_DATABASE
 ) -> RotatedDatabase:
     """Replaces the password, or ends a replacement that has begun. UserError before anything is changed."""
     installation.require_ready()
@@ -136,7 +136,7 @@ def stages_of(rotation: Rotation) -> list[DatabaseAccess]:
     ]
 
 
-def _start(installation: DatabaseInstallation, login: Login) -> Rotation:
+def _start(installation: DatabaseInstallation, login: TakenInTurn) -> Rotation:
     now = installation.configured()
     if now.logins.passwords != (now.password,) or now.password != installation.deployed():
         raise UserError(
@@ -172,7 +172,7 @@ def _prove(
     installation: DatabaseInstallation,
     old: Mapping[str, str],
     new: Mapping[str, str],
-    login: Login,
+    login: TakenInTurn,
 ) -> None:
     """KitError unless the server lets in the new login, and nobody with the old password."""
     (password,) = old.values()
