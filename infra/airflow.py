@@ -10,7 +10,7 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from infra.address import Address, sqlalchemy_url
-from infra.celery import celery_secret
+from infra.celery import celery_logins_secret, celery_secret, queue_checksum
 from infra.content import PROJECT_ROOT, content_hash
 from infra.contract import secrets_backends
 from infra.contract.secret_contents import (
@@ -138,6 +138,7 @@ class Airflow(pulumi.ComponentResource):
         }
         if stack.executor.needs_redis:
             contents["celery"] = celery_secret(stack, pooled(stack, self._args.database))
+            contents["celeryLogins"] = celery_logins_secret(stack)
         if users := pgbouncer_secret(stack):
             contents["pgbouncer"] = users
         if config_keys(stack.values):
@@ -213,7 +214,11 @@ class Airflow(pulumi.ComponentResource):
             "executor": settings.executor,
             "serviceAccount": {"name": SERVICE_ACCOUNT},
             "secrets": {key: SECRET_NAMES[key] for key in contents},
-            "secretsChecksums": {**self._checksums(contents), **server_checksum(args.stack)},
+            "secretsChecksums": {
+                **self._checksums(contents),
+                **server_checksum(args.stack),
+                **queue_checksum(args.stack),
+            },
             "logs": {
                 "bucket": args.log_bucket,
                 "prefix": self._names.log_prefix,

@@ -43,11 +43,12 @@ class BranchDatabase(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self, provider=args.provider)
         namespace = base.output(Outputs.namespace)
         secrets = args.stack.secrets
-        logins = secret_contents.logins(secrets)
+        logins, celery = secret_contents.logins(secrets), secret_contents.celery_logins(secrets)
         content = {
             "password": logins.first,
             "second-password": logins.second,
-            "results-password": secrets.celery_password,
+            "results-password": celery.first,
+            "results-second-password": celery.second,
         }
         secret = kubernetes.core.v1.Secret(
             names.of("branch-database"),
@@ -78,6 +79,7 @@ class BranchDatabase(pulumi.ComponentResource):
                 "results": {
                     "create": args.stack.executor.needs_redis,
                     "database": names.results_database,
+                    "secondUser": names.second_results_user,
                 },
                 "passwordSecret": secret.metadata.name,
                 "secretsChecksum": args.stack.checksum(content),

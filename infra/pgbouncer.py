@@ -33,7 +33,7 @@ def pgbouncer_secret(stack: Stack) -> Mapping[str, pulumi.Input[str]]:
     names, secrets = stack.names, stack.secrets
     passwords = secret_contents.database_users(secrets, names)
     if stack.executor.needs_redis:
-        passwords[names.results_database] = secrets.celery_password
+        passwords |= secret_contents.results_users(secrets, names)
     if monitor := monitor_secret(stack):
         passwords[metrics.MONITOR] = monitor["password"]
     return {
@@ -51,10 +51,11 @@ def pgbouncer_checksums(
     stack: Stack, content: Mapping[str, pulumi.Input[str]]
 ) -> dict[str, pulumi.Output[str]]:
     """What replaces Airflow's pods: where they log in. And PgBouncer's own: another user for figures, and a password that
-    is set by hand; no rotation of Airflow's, which tells the PgBouncers that are there of another list."""
+    is set by hand; no rotation of Airflow's or Celery's, which tells the PgBouncers that are there of another list."""
     connection = pulumi.Output.from_input(content["connection"])
     mark = secret_contents.logins(stack.secrets).mark
-    queue = stack.secrets.celery_password if stack.executor.needs_redis else ""
+    celery = secret_contents.celery_logins(stack.secrets)
+    queue = celery.mark if stack.executor.needs_redis else ""
     figures = monitor_secret(stack).get("password", "")
     return {
         "pgbouncer": connection.apply(lambda text: stack.checksum({"connection": text})),

@@ -83,6 +83,26 @@ def rotate_database(
     _one(ctx.obj, environment, "database", "three times, with another login", yes=yes)
 
 
+@rotations.command("celery")
+@on_environment
+def rotate_celery(
+    ctx: typer.Context, environment: Environment, yes: Yes = False, json: Json = False
+) -> None:
+    """Replace the password of Celery's queue and of the database of its results.
+
+    Redis takes the new password beside the old one, and the results get a second user with it; scheduler, workers and Flower
+    then use it; the old one is taken away. Each of the three is a deployment of this checkout, as `up` makes it. Queued and
+    running tasks go on; the pods of Redis and PostgreSQL stay. In the end both must take the new password and refuse the
+    old one. The command resumes after an interruption, on any machine. No password is shown. Needs the CeleryExecutor.
+
+    \b
+    Example:
+      aerodrome secrets rotate celery
+      aerodrome secrets rotate celery --env prod --yes
+    """
+    _one(ctx.obj, environment, "celery", "three times, with another password of the queue", yes=yes)
+
+
 @rotations.command("monitor")
 @on_environment
 def rotate_monitor(
@@ -173,10 +193,9 @@ def rotate_all(
 ) -> None:
     """Replace each secret that `secrets rotate` knows, one after the other.
 
-    Keys of encryption and of tokens, the passwords of the database (not on RDS) and of its user for figures (with
-    metrics), the key of sessions, the administrator's password and, last, Rancher's access key, each as its own command
-    replaces it. An interrupted one is continued by the same command,
-    which leaves alone what was replaced. The password of the queue is not among them.
+    Keys of encryption and of tokens, the passwords of the database (not on RDS), of Celery's queue and of the user for
+    figures (with metrics), the key of sessions, the administrator's password and, last, Rancher's access key, each as its
+    own command replaces it. An interrupted one is continued by the same command, which leaves alone what was replaced.
 
     \b
     Example:

@@ -21,6 +21,7 @@ RETIRED: Final = "rotation:retiredFernetKeys"
 FERNET: Final = "fernet"
 TOKENS: Final = "jwt"
 DATABASE: Final = "database"
+CELERY: Final = "celery"
 MONITOR: Final = "monitor"
 RANCHER: Final = "rancher"
 ALL: Final = "all"
@@ -28,6 +29,7 @@ RENEWED: Final[Mapping[str, str]] = {
     FERNET: "fernetKey",
     TOKENS: "jwtSecret",
     DATABASE: "databasePassword",
+    CELERY: "celeryPassword",
     MONITOR: "metricsDatabasePassword",
     "api": "apiSecretKey",
     "admin": "adminPassword",
@@ -36,7 +38,7 @@ RENEWED: Final[Mapping[str, str]] = {
 }
 """The secret that each rotation replaces, by what the command line calls it. ALL goes through them in this order."""
 
-RESUMED: Final = (FERNET, TOKENS, DATABASE, RANCHER, ALL)
+RESUMED: Final = (FERNET, TOKENS, DATABASE, CELERY, RANCHER, ALL)
 """Rotations in several steps, which leave a record while they are under way."""
 
 

@@ -102,6 +102,7 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
         *_check_dags(settings, secrets),
         *_check_token_keys(secrets),
         *_check_database_logins(settings, secrets),
+        *_check_celery_logins(secrets),
         *_check_monitoring(settings, secrets),
         *_check_task_logs(settings),
         *_check_oidc(settings, secrets),
@@ -381,6 +382,17 @@ def _check_token_keys(secrets: Secrets) -> list[str]:
     return [
         f"{NAMESPACE}:acceptedJwtSecrets does not have the value of {NAMESPACE}:jwtSecret: no token of Airflow would be "
         f"accepted: pulumi config rm {NAMESPACE}:acceptedJwtSecrets"
+    ]
+
+
+def _check_celery_logins(secrets: Secrets) -> list[str]:
+    """The queue must take the password with which tasks are sent."""
+    text, key = secrets.celery_logins, database_logins.CELERY_SETTING
+    if not text or secrets.celery_password in database_logins.parse(text).passwords:
+        return []
+    return [
+        f"{NAMESPACE}:celeryPassword is none of {NAMESPACE}:{key}: ./aerodrome secrets rotate celery makes another one while "
+        f"tasks run. To set one by hand: ./aerodrome config rm {key}"
     ]
 
 

@@ -1,5 +1,5 @@
 """The two users of PostgreSQL by whom Airflow logs in to its database in turn, so that one can get another password while
-nobody uses it (ADR 33).
+nobody uses it (ADR 33). Celery's results have two such users, too, and its queue lets in both of their passwords.
 
 The first owns the database and has its name. The second is a member of it, and acts as the first in every session, so
 whatever either makes is the first's. Which of them Airflow uses is told by its password, `databasePassword`.
@@ -12,6 +12,9 @@ from typing import Final, Self
 
 SETTING: Final = "databaseLogins"
 """The setting that has the passwords of both; without it there is the first alone, with `databasePassword`."""
+
+CELERY_SETTING: Final = "celeryLogins"
+"""The same for Celery's results and its queue, with `celeryPassword`."""
 
 PASSWORD_ENTRY: Final = "password"
 SECOND_NAME_ENTRY: Final = "second-username"
@@ -72,10 +75,15 @@ def of(password: str, text: str) -> Logins:
     return parse(text) if text else Logins.alone(password)
 
 
-def check(text: str) -> str | None:
+def check(text: str, rotation: str = "database") -> str | None:
     """What is wrong with the setting's value, which is never repeated."""
     try:
         parse(text)
     except (ValueError, TypeError):
-        return "must be as `secrets rotate database` has set it"
+        return f"must be as `secrets rotate {rotation}` has set it"
     return None
+
+
+def check_celery(text: str) -> str | None:
+    """The same of `celeryLogins`."""
+    return check(text, "celery")

@@ -18,6 +18,9 @@ DEFAULT: Final = "KubernetesExecutor"
 
 SCHEDULER: Final = "scheduler"
 REDIS: Final = "redis"
+REDIS_SERVICE: Final = "airflow-redis"
+"""The Service that charts/airflow makes for it, in Airflow's own namespace."""
+
 FLOWER: Final = "flower"
 
 

@@ -137,6 +137,11 @@ class Names:
         return f"{self.database}_celery"
 
     @property
+    def second_results_user(self) -> str:
+        """The other user of that database, as `second_user` is of Airflow's."""
+        return f"{self.results_database}_second"
+
+    @property
     def log_prefix(self) -> str:
         """The folder of task logs in the bucket; `/` ends it, so that none begins like another."""
         return f"{BRANCH_LOGS}/{self.environment}" if self.shared else "task-logs"

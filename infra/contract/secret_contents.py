@@ -22,6 +22,7 @@ SECRET_NAMES: Final[Mapping[str, str]] = {
     "database": "airflow-database",
     "admin": "airflow-admin",
     "celery": "airflow-celery",
+    "celeryLogins": "airflow-celery-logins",
     "pgbouncer": "airflow-pgbouncer",
     "logins": "airflow-logins",
     "declared": "airflow-declared",
@@ -41,7 +42,8 @@ KEPT_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "databasePassword": (SECRET_NAMES["database"], SECRET_NAMES["pgbouncer"]),
     database_logins.SETTING: (SECRET_NAMES["logins"],),
     "adminPassword": (SECRET_NAMES["admin"],),
-    "celeryPassword": (SECRET_NAMES["celery"],),
+    "celeryPassword": (SECRET_NAMES["celery"], SECRET_NAMES["celeryLogins"]),
+    database_logins.CELERY_SETTING: (SECRET_NAMES["celeryLogins"],),
     "gitToken": (SECRET_NAMES["git"],),
     "gitKey": (SECRET_NAMES["git"],),
     "oidcClientSecret": (SECRET_NAMES["oidc"],),
@@ -145,6 +147,34 @@ def logins_secret(secrets: Secrets, names: Names) -> dict[str, str]:
     return {
         database_logins.PASSWORD_ENTRY: found.first,
         database_logins.SECOND_NAME_ENTRY: names.second_user,
+        database_logins.SECOND_ENTRY: found.second,
+    }
+
+
+def celery_logins(secrets: Secrets) -> Logins:
+    """Whose passwords Celery's queue takes, and who may log in to its results."""
+    return database_logins.of(secrets.celery_password, secrets.celery_logins)
+
+
+def results_user(secrets: Secrets, names: Names) -> str:
+    """By whom the scheduler and the workers log in to the results of Celery's tasks."""
+    second = celery_logins(secrets).second == secrets.celery_password
+    return names.second_results_user if second else names.results_database
+
+
+def results_users(secrets: Secrets, names: Names) -> dict[str, str]:
+    """All that may log in to them, with their passwords."""
+    found = celery_logins(secrets)
+    users = {names.results_database: found.first, names.second_results_user: found.second}
+    return {name: password for name, password in users.items() if password}
+
+
+def celery_logins_secret(secrets: Secrets, names: Names) -> dict[str, str]:
+    """What the queue's server reads at its start, and whoever makes the users of the results."""
+    found = celery_logins(secrets)
+    return {
+        database_logins.PASSWORD_ENTRY: found.first,
+        database_logins.SECOND_NAME_ENTRY: names.second_results_user,
         database_logins.SECOND_ENTRY: found.second,
     }
 

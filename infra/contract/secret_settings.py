@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from infra.contract import contacts, dag_sources, database_logins, token_keys
+from infra.contract.database_logins import check_celery
 from infra.contract.rules import (
     at_least,
     check_fernet,
@@ -134,6 +135,12 @@ class Secrets:
         """The passwords of the two users by whom Airflow logs in to its database in turn, as JSON. `secrets rotate database`
         sets it; leave it alone. `databasePassword` is one of them.""",
         check=database_logins.check,
+    )
+
+    celery_logins: str = given_secret(
+        """The two passwords by which Celery's queue, and the users of its results in turn, let somebody in, as JSON. `secrets
+        rotate celery` sets it; leave it alone. `celeryPassword` is one of them.""",
+        check=check_celery,
     )
 
     influxdb_password: str = given_secret(

@@ -79,9 +79,22 @@ def test_the_second_user_is_made_and_dropped_with_it() -> None:
     assert told(make)["SECOND_USER"] == told(drop)["SECOND_USER"] == "airflow_x_second"
     assert told(make)["SECOND_PASSWORD"]["secretKeyRef"]["key"] == "second-password"
     assert "SECOND_PASSWORD" not in told(drop)
-    # Celery's results have one user only.
+    # Those of Celery's results have one of their own.
     assert not {"SECOND_USER", "SECOND_PASSWORD"} & {**told(make, 1), **told(drop, 1)}.keys()
     assert "SECOND_USER" not in told(jobs(render())[0])
+
+
+def test_so_has_that_of_the_results() -> None:
+    results = {"create": True, "database": "x_celery", "secondUser": "x_celery_second"}
+    make, drop = (
+        job["spec"]["template"]["spec"]["containers"][1]["env"]
+        for job in jobs(render(results=results))
+    )
+    told = {one["name"]: one.get("value", one.get("valueFrom")) for one in make}
+    assert told["SECOND_USER"] == "x_celery_second"
+    assert told["SECOND_PASSWORD"]["secretKeyRef"]["key"] == "results-second-password"
+    assert {"name": "SECOND_USER", "value": "x_celery_second"} in drop
+    assert "SECOND_PASSWORD" not in str(drop)
 
 
 def test_making_is_a_part_of_the_release_and_waited_for() -> None:

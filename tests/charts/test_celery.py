@@ -50,6 +50,23 @@ class TestSecrets:
         assert from_secrets(main(rendered, "redis", "StatefulSet")) == {}
         assert references(pod(rendered, "redis", "StatefulSet")) == {"my-celery"}
 
+    def test_with_two_passwords_the_queue_and_the_migration_have_both(self) -> None:
+        both = render(CELERY, {"secrets": {"celeryLogins": "my-logins"}})
+        queue = pod(both, "redis", "StatefulSet")
+        assert references(queue) == {"my-logins"}
+        assert "REDIS_SECOND_PASSWORD_FILE" in str(main(both, "redis", "StatefulSet"))
+        assert "REDIS_SECOND" not in str(main(render(CELERY), "redis", "StatefulSet"))
+        (job,) = [item for item in both.objects if item["kind"] == "Job"]
+        found = from_secrets(job["spec"]["template"]["spec"]["containers"][0])
+        assert {key: value for key, value in found.items() if key.startswith("RESULTS")} == {
+            "RESULTS_DATABASE": ("my-celery", "results-database"),
+            "RESULTS_PASSWORD": ("my-logins", "password"),
+            "RESULTS_SECOND_USER": ("my-logins", "second-username"),
+            "RESULTS_SECOND_PASSWORD": ("my-logins", "second-password"),
+        }
+        for component in ("scheduler", "celery-worker", "flower"):
+            assert "my-logins" not in references(pod(both, component))
+
     @pytest.mark.parametrize("create", [True, False])
     def test_the_migration_makes_the_results_database_where_it_may(self, create: bool) -> None:
         rendered = render(CELERY, {"celery": {"createResultsDatabase": create}})
@@ -167,7 +184,7 @@ class TestNetwork:
         }
 
     def test_who_reaches_the_queue(self) -> None:
-        known = {"scheduler", "celery-worker", "flower", "worker-autoscaler"}
+        known = {"scheduler", "celery-worker", "flower", "worker-autoscaler", "celery-logins"}
         assert self.callers("redis") == known
 
     def test_who_reads_the_logs_of_running_tasks(self) -> None:

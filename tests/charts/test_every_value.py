@@ -106,6 +106,7 @@ POOLED: Node = {
     "secrets": {"pgbouncer": "my-pgbouncer"},
     "pgbouncer": {"enabled": True, "image": {"repository": "pgbouncer", "digest": "", "tag": "v1"}},
 }
+SECOND_PASSWORD: Node = {**CELERY, "secrets": {"celeryLogins": "my-celery-logins"}}
 SCALED: Node = {**CELERY, "celery": {"workers": {"most": 5}}}
 
 FROM_S3: Node = {"logs": {"bucket": "my-logs"}, "dags": {"source": "s3"}}
@@ -186,6 +187,9 @@ AROUND: dict[str, Node] = {
     "secretsChecksums.pgbouncerUsers": POOLED,
     "secrets.celery": CELERY,
     "secretsChecksums.celery": CELERY,
+    "secrets.celeryLogins": CELERY,
+    "secretsChecksums.celeryLogins": SECOND_PASSWORD,
+    "secretsChecksums.redisServer": SECOND_PASSWORD,
     "secrets.declared": DECLARED,
     "secretsChecksums.declared": DECLARED,
     "secrets.access": ACCESS,

@@ -93,6 +93,8 @@ def placed(path: str, value: Any) -> dict[str, Any]:
     return dict(value)
 
 
+SECOND_PASSWORD = {"executor": "CeleryExecutor", "secrets": {"celeryLogins": "my-celery-logins"}}
+
 AROUND: dict[str, dict[str, Any]] = {
     "taskLogs": SEARCHED,
     "secretsChecksums.taskLogs": SEARCHED,
@@ -115,6 +117,8 @@ AROUND: dict[str, dict[str, Any]] = {
     "secretsChecksums.pgbouncer": POOLED,
     "pgbouncer.enabled": merge(POOLED, {"pgbouncer": {"enabled": False}}),
     "pgbouncer": POOLED,
+    "secretsChecksums.celeryLogins": SECOND_PASSWORD,
+    "secretsChecksums.redisServer": SECOND_PASSWORD,
     "secretsChecksums.celery": {"executor": "CeleryExecutor"},
     "secretsChecksums.monitor": {
         "secrets": {"monitor": "my-monitor"},

@@ -29,6 +29,15 @@ def test_the_secret_leads_to_the_queue_and_to_a_database_of_its_own(celery: Prog
     }
 
 
+def test_the_queue_has_its_password_and_the_results_have_a_second_user(celery: Program) -> None:
+    secret = celery.one("kubernetes:core/v1:Secret", "-airflow-celery-logins").inputs["stringData"]
+    assert secret == {
+        "password": SECRETS["celeryPassword"],
+        "second-username": "airflow_celery_second",
+        "second-password": "",
+    }
+
+
 def test_the_chart_gets_image_volume_and_the_order_of_executors(celery: Program) -> None:
     values = release(celery)
     assert values["executor"] == CONFIG["executor"]

@@ -10,7 +10,7 @@ import pytest
 from infra.contract.database_logins import Logins
 from infra.contract.settings import SETTINGS
 from tests.charts.rendering import Rendered, render_exactly
-from tests.charts.rollouts import read_anew, replaced
+from tests.charts.rollouts import pods, read_anew, replaced
 from tests.program.conftest import BASE, BRANCH, BRANCH_SECRETS
 from tests.program.recording import SECRETS, Program, run_program
 
@@ -27,6 +27,8 @@ class Change(NamedTuple):
 
 CERTIFICATE = "arn:aws:acm:eu-north-1:123456789012:certificate/0a1b"
 BOTH_LOGINS = Logins.alone(SECRETS["databasePassword"]).with_idle("another/p@ssword").text()
+
+BOTH_OF_CELERY = Logins.alone(SECRETS["celeryPassword"]).with_idle("another/p@ssword").text()
 
 CHANGES = {
     # Another environment, whose pods bear its name.
@@ -92,6 +94,8 @@ CHANGES = {
     "oidcGroupsClaim": Change("roles", NOBODY),
     "oidcUserClaim": Change("email", NOBODY),
     "celeryPassword": Change("another-queue-password", NOBODY),
+    # Counts with an executor that has a queue: TestRotationOfCelerysPassword.
+    "celeryLogins": Change(BOTH_OF_CELERY, NOBODY),
     "executor": Change("LocalExecutor", AIRFLOW),
     "database": Change("rds", AIRFLOW | {"database"}),
     "databaseStorageGb": Change("30", NOBODY),
@@ -251,7 +255,15 @@ def test_a_setting_replaces_the_pods_that_read_it(key: str, program: Program) ->
 
 
 REFUSED_FOR_A_BRANCH = {
-    *("environment", "monitoring", "taskLogs", "databaseLogins", "oidcIssuer", "uiBranchHosts"),
+    *(
+        "environment",
+        "monitoring",
+        "taskLogs",
+        "databaseLogins",
+        "celeryLogins",
+        "oidcIssuer",
+        "uiBranchHosts",
+    ),
     "budgetUsd",
 }
 """It may not have its base's name, nor what its base does for it or, here, does not, nor its password, nor half a login, nor branches."""
@@ -360,6 +372,80 @@ class TestRotationOfTheDatabasesPassword:
             run_program(config, {**SECRETS, "databasePassword": "set-by-hand-by-me"})
         )
         assert "database" in replaced(rotated.rendered, by_hand.rendered)
+
+
+WITH_QUEUE = {"executor": "CeleryExecutor", "pgbouncer": "true"}
+OF_QUEUE = {"scheduler", "celery-worker", "flower", "worker-autoscaler"}
+
+
+class TestRotationOfCelerysPassword:
+    """In no step is Redis' pod replaced, nor PostgreSQL's nor PgBouncer's; those that send and take tasks are in the second."""
+
+    NEW = "another/queue's p@ssword"
+
+    def stages(self, old: str) -> list[dict[str, str]]:
+        alone = Logins.alone(old)
+        both = alone.with_idle(self.NEW)
+        accesses = [(old, ""), (old, both.text()), (self.NEW, both.text())]
+        accesses.append((self.NEW, both.only(self.NEW).text()))
+        return [
+            {"celeryPassword": password, **({"celeryLogins": text} if text else {})}
+            for password, text in accesses
+        ]
+
+    def steps(self, runs: list[Deployed]) -> list[set[str]]:
+        return [replaced(one.rendered, other.rendered) for one, other in itertools.pairwise(runs)]
+
+    def test_of_a_base(self) -> None:
+        config = {"environment": "test", **WITH_QUEUE}
+        old = SECRETS["celeryPassword"]
+        runs = [deployed(run_program(config, {**SECRETS, **stage})) for stage in self.stages(old)]
+        there = OF_QUEUE & pods(runs[0].rendered).keys()
+        assert {"scheduler", "celery-worker", "flower"} <= there
+        assert self.steps(runs) == [{"migration"}, {"migration", *there}, {"migration"}]
+        results = [run.secrets["airflow-celery"]["result-backend"] for run in runs]
+        assert [url.partition("://")[2].partition(":")[0] for url in results] == [
+            *("airflow_celery",) * 2,
+            *("airflow_celery_second",) * 2,
+        ]
+        queues = [run.secrets["airflow-celery-logins"] for run in runs]
+        assert [(one["password"], one["second-password"]) for one in queues] == [
+            (old, ""),
+            (old, self.NEW),
+            (old, self.NEW),
+            ("", self.NEW),
+        ]
+        lists = [str(run.secrets["airflow-pgbouncer"]["users"]) for run in runs]
+        assert [
+            ('"airflow_celery" ' in users, '"airflow_celery_second" ' in users) for users in lists
+        ] == [(True, False), (True, True), (True, True), (False, True)]
+
+    def test_of_a_branch(self, program: Program) -> None:
+        programs = [
+            run_program({**BRANCH, **WITH_QUEUE}, {**BRANCH_SECRETS, **stage}, {BASE: program})
+            for stage in self.stages(BRANCH_SECRETS["celeryPassword"])
+        ]
+        runs = [deployed(one) for one in programs]
+        there = OF_QUEUE & pods(runs[0].rendered).keys()
+        assert self.steps(runs) == [NOBODY, there, NOBODY]
+        values = [
+            one.one("kubernetes:helm.sh/v3:Release", "-branch-database").inputs["values"]
+            for one in programs
+        ]
+        sums = [one["secretsChecksum"] for one in values]
+        assert sums[1] == sums[2]
+        assert len(set(sums)) == 3
+        results = values[0]["results"]
+        assert results["secondUser"] == f"{results['database']}_second"
+
+    def test_a_password_that_is_set_by_hand_reaches_the_queue(self) -> None:
+        """After a rotation, too: its pod reads it when it starts."""
+        config = {"environment": "test", **WITH_QUEUE}
+        rotated = deployed(run_program(config, {**SECRETS, **self.stages("a-first-password")[-1]}))
+        by_hand = deployed(run_program(config, {**SECRETS, "celeryPassword": "set-by-hand-by-me"}))
+        assert {"redis", "pgbouncer", *OF_QUEUE & pods(by_hand.rendered).keys()} <= replaced(
+            rotated.rendered, by_hand.rendered
+        )
 
 
 def test_a_bases_new_database_reaches_the_pods_of_a_branch(shared: Program) -> None:

@@ -39,10 +39,10 @@ spec:
     seccompProfile:
       type: RuntimeDefault
   containers:
-    {{- include "branch-database.container" (dict "root" . "command" $.command "database" .Values.database "key" "password") | nindent 4 }}
+    {{- include "branch-database.container" (dict "root" . "command" $.command "database" .Values.database "key" "password" "second" .Values.secondUser) | nindent 4 }}
     # Dropped in any case: it may have been made for another executor.
     {{- if and .Values.results.database (or .Values.results.create (eq $.command "drop")) }}
-    {{- include "branch-database.container" (dict "root" . "command" $.command "database" .Values.results.database "key" "results-password") | nindent 4 }}
+    {{- include "branch-database.container" (dict "root" . "command" $.command "database" .Values.results.database "key" "results-password" "second" .Values.results.secondUser) | nindent 4 }}
     {{- end }}
 {{- end }}
 {{- end }}
@@ -69,15 +69,17 @@ spec:
           name: {{ .Values.passwordSecret }}
           key: {{ $.key }}
     {{- end }}
-    {{- if and .Values.secondUser (eq $.key "password") }}
+    {{- with $.second }}
     - name: SECOND_USER
-      value: {{ .Values.secondUser }}
+      value: {{ . }}
+    {{- end }}
+    {{- if $.second }}
     {{- if eq $.command "create" }}
     - name: SECOND_PASSWORD
       valueFrom:
         secretKeyRef:
           name: {{ .Values.passwordSecret }}
-          key: second-password
+          key: {{ ternary "second-password" "results-second-password" (eq $.key "password") }}
     {{- end }}
     {{- end }}
   securityContext:

@@ -18,7 +18,7 @@ from infra.contract.secret_contents import KEPT_IN
 from infra.contract.settings import SETTINGS
 
 _SECRET: Final = "kubernetes:core/v1:Secret"
-_OF_OTHERS: Final = (token_keys.ACCEPTED, database_logins.SETTING)
+_OF_OTHERS: Final = (token_keys.ACCEPTED, database_logins.SETTING, database_logins.CELERY_SETTING)
 """Settings of a rotation that is under way, or has been: they have other secrets' values."""
 
 _WORKLOADS: Final = "deployments,statefulsets,jobs,cronjobs"

@@ -5,7 +5,9 @@ from typing import Final
 from cli.base.settings import qualified
 from cli.operations.live import Live
 from cli.stack import rotation
+from infra.contract import executors
 from infra.contract.metrics import MonitoringScope
+from infra.contract.settings import SETTINGS
 
 RDS: Final = "rds"
 ACCESS_KEY: Final = "aws:iam/accessKey:AccessKey"
@@ -16,6 +18,10 @@ def hindrance(live: Live, which: str) -> str:
     plain = live.backend.plain()
     if which == rotation.DATABASE and plain.get(qualified("database")) == RDS and not live.shared:
         return "RDS gives its customer one user that may own the database, and no second one can act as it."
+    if which == rotation.CELERY:
+        named = str(plain.get(qualified("executor")) or SETTINGS["executor"].default)
+        if not executors.executor(named).needs_redis:
+            return f"It has no queue: its executor is {named}."
     if which == rotation.MONITOR:
         scope = MonitoringScope(plain.get(qualified("monitoring"), MonitoringScope.none))
         if live.shared or not scope.with_metrics:

@@ -1,4 +1,5 @@
-"""A new password of Airflow's database, step by step: at any moment the server lets in whoever any pod logs in as (ADR 33).
+"""A new password of Airflow's database, or of Celery's queue and results, step by step: at any moment the servers let in
+whoever any pod logs in as (ADR 33).
 
 Airflow logs in as   may log in
 one user             that one        as it was
@@ -13,7 +14,7 @@ from typing import Protocol
 
 from cli.base.errors import KitError, UserError
 from cli.operations.rotation.steps import Recorded, Report, begin_or_resume, position, walk
-from cli.stack.rotation import DATABASE, Rotation
+from cli.stack.rotation import CELERY, DATABASE, RENEWED, Rotation
 from infra.contract import database_logins
 from infra.contract.database_logins import Logins
 
@@ -23,7 +24,30 @@ STEPS = ("the new login beside the old one", "Airflow logs in anew", "without th
 MADE = 1
 """The deployment after which the server must know the new login."""
 
-AGAIN = "./aerodrome secrets rotate database"
+
+@dataclass(frozen=True)
+class TakenInTurn:
+    """A password that two logins take turns with."""
+
+    which: str
+    """The rotation, as the command line calls it."""
+
+    setting: str
+    """Has both while the rotation is under way."""
+
+    called: str
+    server: str
+    """Who lets in."""
+
+    @property
+    def again(self) -> str:
+        return f"./aerodrome secrets rotate {self.which}"
+
+
+OF_DATABASE = TakenInTurn(DATABASE, database_logins.SETTING, "password of the database", "server")
+OF_CELERY = TakenInTurn(
+    CELERY, database_logins.CELERY_SETTING, "password of Celery", "queue or the results' server"
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +75,7 @@ class DatabaseInstallation(Recorded, Protocol):
         """Deploys what is configured, and waits until no pod logs in otherwise. Which of STEPS it is, from 1."""
 
     def accepted(self, passwords: Mapping[str, str]) -> Mapping[str, bool]:
-        """Whether the server lets in the `first` and the `second` user with these."""
+        """Whether the server lets in the `first` and the `second` user with these; and any other that has them."""
 
     def end(self) -> None:
         """The rotation is no longer under way, and the new password is of today."""
@@ -70,26 +94,31 @@ class RotatedDatabase:
     """By which of the two users Airflow logs in now: `first` or `second`."""
 
 
-def rotate(installation: DatabaseInstallation, report: Report) -> RotatedDatabase:
+def rotate(
+    installation: DatabaseInstallation, report: Report, login: TakenInTurn = OF_DATABASE
+) -> RotatedDatabase:
     """Replaces the password, or ends a replacement that has begun. UserError before anything is changed."""
     installation.require_ready()
     course = begin_or_resume(
-        installation, lambda: _start(installation), lambda it: _ended(installation, it), report
+        installation,
+        lambda: _start(installation, login),
+        lambda it: _ended(installation, it),
+        report,
     )
     rotation = course.rotation
     stages = stages_of(rotation)
-    at = position(installation.configured(), stages, DATABASE)
+    at = position(installation.configured(), stages, login.which)
     old, new = _only(stages[0].logins), _only(stages[-1].logins)
     for number in walk(stages, at, installation.configure, installation.deploy):
         if number == MADE and not all(installation.accepted(new).values()):
             # Before a pod relies on it.
             raise KitError(
-                "The server does not know the new login",
+                f"The {login.server} does not know the new login",
                 "Airflow works with the old one. The users of a branch are made by its base: deploy that first, if it is of an "
                 "older Aerodrome.",
-                AGAIN,
+                login.again,
             )
-    _prove(installation, old, new)
+    _prove(installation, old, new, login)
     installation.end()
     return RotatedDatabase(rotation.began, course.resumed, *new)
 
@@ -107,13 +136,13 @@ def stages_of(rotation: Rotation) -> list[DatabaseAccess]:
     ]
 
 
-def _start(installation: DatabaseInstallation) -> Rotation:
+def _start(installation: DatabaseInstallation, login: TakenInTurn) -> Rotation:
     now = installation.configured()
     if now.logins.passwords != (now.password,) or now.password != installation.deployed():
         raise UserError(
-            "The configured password of the database is not the deployed one alone",
-            "databasePassword was changed, databaseLogins has two, or this configuration is older than the deployment (is it in "
-            "git?). Nothing was changed. Set what is deployed, or deploy what is set, with databaseLogins taken away:",
+            f"The configured {login.called} is not the deployed one alone",
+            f"{RENEWED[login.which]} was changed, {login.setting} has two, or this configuration is older than the deployment (is "
+            f"it in git?). Nothing was changed. Set what is deployed, or deploy what is set, with {login.setting} taken away:",
             "./aerodrome up",
         )
     made = installation.make()
@@ -140,15 +169,22 @@ def _accepted_with(installation: DatabaseInstallation, password: str) -> list[bo
 
 
 def _prove(
-    installation: DatabaseInstallation, old: Mapping[str, str], new: Mapping[str, str]
+    installation: DatabaseInstallation,
+    old: Mapping[str, str],
+    new: Mapping[str, str],
+    login: TakenInTurn,
 ) -> None:
     """KitError unless the server lets in the new login, and nobody with the old password."""
     (password,) = old.values()
     if any(_accepted_with(installation, password)):
         raise KitError(
-            "The rotation is not complete: the server accepts the old password", "", AGAIN
+            f"The rotation is not complete: the {login.server} accepts the old password",
+            "",
+            login.again,
         )
     if not all(installation.accepted(new).values()):
         raise KitError(
-            "The rotation is not complete: the server refuses the new password", "", AGAIN
+            f"The rotation is not complete: the {login.server} refuses the new password",
+            "",
+            login.again,
         )

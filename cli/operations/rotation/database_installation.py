@@ -11,7 +11,7 @@ from cli.base.settings import qualified
 from cli.base.values import need, reveal
 from cli.operations.live import Live
 from cli.operations.rotation import applicable, poolers
-from cli.operations.rotation.database import AGAIN, DatabaseAccess
+from cli.operations.rotation.database import OF_DATABASE, DatabaseAccess
 from cli.operations.rotation.database_logins import tried
 from cli.operations.rotation.rollout import Rollout
 from cli.stack import rotation
@@ -78,7 +78,7 @@ class PasswordInstallation:
         self.rollout.deploy(number)
         # Before anything relies on it; and who left the list is let in no more.
         with self.rollout.phases.longer():
-            poolers.tell(self.live, f"{AGAIN}{self.live.session.same}")
+            poolers.tell(self.live, f"{OF_DATABASE.again}{self.live.session.same}")
 
     def accepted(self, passwords: Mapping[str, str]) -> Mapping[str, bool]:
         names = self.live.names

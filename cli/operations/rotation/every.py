@@ -89,6 +89,19 @@ def _database(session: Session, environment: Environment) -> Renewed:
     return Renewed(RENEWED[rotation.DATABASE], phases, data, (proof, "and nobody with the old one"))
 
 
+def _celery(session: Session, environment: Environment) -> Renewed:
+    phases = Phases(session.console, total=operation.PHASES[rotation.CELERY])
+    done = operation.celery_password(session, environment, phases)
+    data = {
+        "began": done.began,
+        "resumed": done.resumed,
+        "user": done.user,
+        "oldPasswordRefused": True,
+    }
+    proof = "proof: Celery's queue and the database of its results take the new password"
+    return Renewed(RENEWED[rotation.CELERY], phases, data, (proof, "and neither takes the old one"))
+
+
 def rancher(session: Session, environment: Environment, *, handed_over: bool = False) -> Renewed:
     phases = Phases(session.console, total=operation.PHASES[rotation.RANCHER])
     done = operation.rancher_key(session, environment, phases, handed_over=handed_over)
@@ -107,6 +120,7 @@ RUN: Final[Mapping[str, Callable[[Session, Environment], Renewed]]] = {
     rotation.FERNET: _fernet,
     rotation.TOKENS: _tokens,
     rotation.DATABASE: _database,
+    rotation.CELERY: _celery,
     rotation.RANCHER: rancher,
     **{name: partial(_simple, name) for name in operation.SIMPLE},
 }

@@ -15,7 +15,8 @@ from cli.operations import deployment, live
 from cli.operations.deployment import DeploymentPlan, UpOptions
 from cli.operations.live import Live
 from cli.operations.rotation import applicable, database, fernet, rancher, tokens
-from cli.operations.rotation.database import RotatedDatabase
+from cli.operations.rotation.celery_installation import CeleryInstallation
+from cli.operations.rotation.database import OF_CELERY, RotatedDatabase
 from cli.operations.rotation.database_installation import PasswordInstallation
 from cli.operations.rotation.database_logins import tried
 from cli.operations.rotation.fernet import Rotated
@@ -36,6 +37,7 @@ PHASES: Final[Mapping[str, int]] = {
     rotation.FERNET: len(fernet.STEPS),
     rotation.TOKENS: len(tokens.STEPS),
     rotation.DATABASE: len(database.STEPS),
+    rotation.CELERY: len(database.STEPS),
     rotation.RANCHER: len(rancher.STEPS),
 }
 """Deployments of each rotation in several steps."""
@@ -92,6 +94,15 @@ def database_password(
         read = ("database", "pgbouncer")
         rollout = Rollout(found, planned, phases, rotation.DATABASE, read, database.STEPS)
         return database.rotate(PasswordInstallation(rollout), session.console.report)
+
+
+def celery_password(session: Session, environment: Environment, phases: Phases) -> RotatedDatabase:
+    """A new password of Celery's queue and of its results. UserError if somebody is at work on the environment, or it has none."""
+    found = live.of(session, environment)
+    planned = deployment.plan(session, environment, UpOptions())
+    with deployment.alone_at_work(session, planned, DOING):
+        rollout = Rollout(found, planned, phases, rotation.CELERY, ("celery",), database.STEPS)
+        return database.rotate(CeleryInstallation(rollout), session.console.report, OF_CELERY)
 
 
 def rancher_key(

@@ -224,16 +224,23 @@ def _brought_up_to_date(manager: Any, user: Any, account: Account, role: Any) ->
     return ", ".join(changes) or "unchanged"
 
 
-def ensure_results(name: str, password: str) -> list[str]:
+def ensure_results(
+    name: str, password: str, second: str = "", second_password: str = ""
+) -> list[str]:
     """A database of its own for the results of Celery's tasks, with a user that owns it and nothing
-    else: workers, and so tasks, have its password."""
-    from branch_database import LOCK, connect, create
+    else: workers, and so tasks, have its password. And with the other user, who acts as the first."""
+    from branch_database import CONNECTIONS, LOCK, connect, create
 
     connection = connect(libpq_url(os.environ[CONNECTION]), 10)
     try:
         with connection.cursor() as cursor:
             cursor.execute("select pg_advisory_lock(%s)", (LOCK,))
-        return create(connection, name, password)
+        made = create(connection, name, password)
+        if second:
+            import database_logins
+
+            made += database_logins.settle(connection, name, second, second_password, CONNECTIONS)
+        return made
     finally:
         connection.close()
 
@@ -313,7 +320,8 @@ def prepare(account: Account) -> int:
             say(line)
         say(f"{sync_declared.MARK}{json.dumps(report.data())}")
     if results := os.environ.get("RESULTS_DATABASE"):
-        made = ensure_results(results, os.environ["RESULTS_PASSWORD"])
+        second = [os.environ.get(f"RESULTS_SECOND_{what}", "") for what in ("USER", "PASSWORD")]
+        made = ensure_results(results, os.environ["RESULTS_PASSWORD"], *second)
         say(f"{results}: {' and '.join(made) or 'nothing'} made")
     if owner := os.environ.get("DATABASE_USER"):
         passwords = (os.environ["DATABASE_PASSWORD"], os.environ["SECOND_PASSWORD"])

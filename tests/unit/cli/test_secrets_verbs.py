@@ -348,9 +348,13 @@ class TestAll:
         assert done.exit_code == 0, done.output
         assert begun.calls == ["up"] * 5
         for number, key in enumerate(rotation.RENEWED.values(), start=1):
-            reasons = {"metricsDatabasePassword": "Nobody", "rancherKeys": "It has no Rancher"}
+            reasons = {
+                "celeryPassword": "It has no queue",
+                "metricsDatabasePassword": "Nobody",
+                "rancherKeys": "It has no Rancher",
+            }
             reason = reasons.get(key)
-            said = f"{key} stays as it is: {reason}" if reason else f"{key} ({number} of 7)"
+            said = f"{key} stays as it is: {reason}" if reason else f"{key} ({number} of 8)"
             assert said in done.stderr
         assert "refuses one that the old key has signed" in done.stdout
         after = self.secrets(begun)

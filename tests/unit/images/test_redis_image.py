@@ -1,6 +1,7 @@
 """The entrypoint of images/redis with the server that the image has."""
 
 import contextlib
+import hashlib
 import os
 import signal
 import subprocess
@@ -37,6 +38,23 @@ class Image:
             "REDIS_PASSWORD_FILE": str(self.secret),
             "REDIS_DATA": str(folder / "data"),
         }
+        self.second = folder / "second-password"
+
+    def with_second(self, password: str) -> None:
+        self.second.write_text(password)
+        self.environment["REDIS_SECOND_PASSWORD_FILE"] = str(self.second)
+
+    def run(self, script: str) -> "subprocess.CompletedProcess[str]":
+        """One of the image's, on the port of this test."""
+        programs = self.folder / "here"
+        programs.mkdir(exist_ok=True)
+        for name in ("answers", "passwords", "reload"):
+            text = (IMAGES / "redis" / name).read_text()
+            (programs / name).write_text(text.replace("redis-cli ", f"redis-cli -p {self.port} "))
+            (programs / name).chmod(0o755)
+        return subprocess.run(
+            [programs / script], env=self.environment, capture_output=True, text=True, check=False
+        )
 
     @contextlib.contextmanager
     def started(self, password: str = PASSWORD) -> Iterator[None]:
@@ -100,12 +118,73 @@ def test_nothing_is_dropped_for_room(image: Image) -> None:
 
 
 def test_the_probe_asks_with_the_password(image: Image) -> None:
-    probe = (IMAGES / "redis" / "answers").read_text()
     with image.started():
-        # On the port of this test.
-        script = probe.replace("redis-cli ", f"redis-cli -p {image.port} ")
-        answered = subprocess.run(["sh", "-c", script], env=image.environment, check=False)
-        assert answered.returncode == 0
+        assert image.run("answers").returncode == 0
         image.secret.write_text("wrong")
-        refused = subprocess.run(["sh", "-c", script], env=image.environment, check=False)
-        assert refused.returncode != 0
+        assert image.run("answers").returncode != 0
+        # Of two, the server may not have been told of the first yet.
+        image.with_second(PASSWORD)
+        assert image.run("answers").returncode == 0
+
+
+class TestTwoPasswords:
+    """While one is replaced."""
+
+    def known(self, image: Image, *passwords: str) -> list[bool]:
+        return [image.ask(word, "ping") == "PONG" for word in passwords]
+
+    def test_both_are_taken_and_an_empty_one_is_none(self, image: Image) -> None:
+        image.with_second("another password")
+        with image.started():
+            assert self.known(image, PASSWORD, "another password", "wrong") == [True, True, False]
+        image.with_second("")
+        with image.started():
+            assert self.known(image, PASSWORD, "another password", "") == [True, False, False]
+
+    def test_the_server_that_runs_is_told_and_nobody_is_cut_off(self, image: Image) -> None:
+        image.with_second("")
+        with image.started():
+            command = ["redis-cli", "-p", str(image.port)]
+            with subprocess.Popen(
+                command,
+                env={**image.environment, "REDISCLI_AUTH": PASSWORD},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            ) as connected:
+                assert connected.stdin
+                assert connected.stdout
+                connected.stdin.write("client id\n")
+                connected.stdin.flush()
+                number = connected.stdout.readline()
+                image.secret.write_text(PASSWORD)
+                image.second.write_text("another password")
+                assert image.run("reload").returncode == 0
+                assert self.known(image, PASSWORD, "another password") == [True, True]
+                image.secret.write_text("")
+                assert image.run("reload").returncode == 0
+                assert self.known(image, PASSWORD, "another password") == [False, True]
+                assert image.run("answers").returncode == 0
+                connected.stdin.write("client id\n")
+                connected.stdin.close()
+                assert connected.stdout.readline() == number
+
+    def test_files_of_which_the_server_knows_none_are_refused(self, image: Image) -> None:
+        with image.started():
+            image.secret.write_text("wrong")
+            done = image.run("reload")
+            assert done.returncode == 1
+            assert "takes none of the passwords" in done.stderr
+            assert self.known(image, PASSWORD) == [True]
+
+    def test_without_any_it_does_not_start(self, image: Image) -> None:
+        image.secret.write_text("")
+        done = image.run("passwords")
+        assert done.returncode != 0
+        assert "there is no password" in done.stderr
+
+    def test_what_is_told_has_no_password_in_clear(self, image: Image) -> None:
+        image.secret.write_text(PASSWORD)
+        assert image.run("passwords").stdout.split() == [
+            f"#{hashlib.sha256(PASSWORD.encode()).hexdigest()}"
+        ]

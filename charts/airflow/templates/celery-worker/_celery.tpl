@@ -52,11 +52,20 @@ and the worker, though connected to the next one, takes no task any more. */ -}}
 {{/* For the migration Job, where it makes the results' database. */}}
 {{- define "airflow.celery.resultsDatabase" -}}
 {{- if and .Values.celery.createResultsDatabase (include "airflow.runs" (dict "root" . "component" "redis")) -}}
-{{- range $variable, $key := dict "RESULTS_DATABASE" "results-database" "RESULTS_PASSWORD" "results-password" }}
+- name: RESULTS_DATABASE
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "airflow.celery.secret" . }}
+      key: results-database
+{{- $keys := dict "RESULTS_PASSWORD" "results-password" }}
+{{- if .Values.secrets.celeryLogins }}
+{{- $keys = dict "RESULTS_PASSWORD" "password" "RESULTS_SECOND_USER" "second-username" "RESULTS_SECOND_PASSWORD" "second-password" }}
+{{- end }}
+{{- range $variable, $key := $keys }}
 - name: {{ $variable }}
   valueFrom:
     secretKeyRef:
-      name: {{ include "airflow.celery.secret" $ }}
+      name: {{ $.Values.secrets.celeryLogins | default (include "airflow.celery.secret" $) }}
       key: {{ $key }}
 {{- end -}}
 {{- end -}}

@@ -25,6 +25,7 @@ metadata:
   annotations:
     {{- $reads := list "fernet" "jwt" "api" "database" "admin" }}
     {{- if include "airflow.celery.resultsDatabase" . }}{{ $reads = append $reads "celery" }}{{ end }}
+    {{- if and .Values.secrets.celeryLogins (include "airflow.celery.resultsDatabase" .) }}{{ $reads = append $reads "celeryLogins" }}{{ end }}
     {{- if include "airflow.declared.readsConfig" . }}{{ $reads = append $reads "declared" }}{{ end }}
     {{- if and .Values.access .Values.secrets.access }}{{ $reads = append $reads "access" }}{{ end }}
     {{- if include "airflow.logins.reads" . }}{{ $reads = append $reads "logins" }}{{ end }}

@@ -17,6 +17,10 @@ containers:
     env:
       - name: REDIS_PASSWORD_FILE
         value: /run/secrets/redis/password
+      {{- if .Values.secrets.celeryLogins }}
+      - name: REDIS_SECOND_PASSWORD_FILE
+        value: /run/secrets/redis/second-password
+      {{- end }}
     ports:
       - name: redis
         containerPort: 6379
@@ -39,10 +43,18 @@ containers:
 volumes:
   - name: password
     secret:
+      {{- if .Values.secrets.celeryLogins }}
+      secretName: {{ .Values.secrets.celeryLogins }}
+      defaultMode: 0440
+      items:
+        - {key: password, path: password}
+        - {key: second-password, path: second-password}
+      {{- else }}
       secretName: {{ include "airflow.celery.secret" . }}
       defaultMode: 0440
       items:
         - {key: redis-password, path: password}
+      {{- end }}
   - name: tmp
     emptyDir: {}
 {{- end }}

@@ -50,6 +50,25 @@ def test_what_no_rotation_has_set_is_refused_and_not_repeated(text: str) -> None
     assert database_logins.check(text) == "must be as `secrets rotate database` has set it"
 
 
+def test_so_must_celerys() -> None:
+    def celery(text: str) -> list[str]:
+        secret = [f"aerodrome:{key}" for key in (*SECRETS, "celeryLogins")]
+        try:
+            load(full(**MINIMAL, celeryLogins=text), secret)
+        except SettingsError as error:
+            return list(error.problems)
+        return []
+
+    both = Logins.alone(SECRETS["celeryPassword"]).with_idle(NEW)
+    assert celery(both.text()) == []
+    (text,) = celery(both.only(NEW).text())
+    assert "celeryPassword is none of aerodrome:celeryLogins" in text
+    assert "./aerodrome secrets rotate celery" in text
+    assert database_logins.check_celery("no json") == (
+        "must be as `secrets rotate celery` has set it"
+    )
+
+
 def test_rds_has_one_user() -> None:
     text = Logins.alone(OWN).text()
     (problem,) = problems(text, database="rds", databaseStorageGb="20")
@@ -77,6 +96,7 @@ def test_names_have_room_in_postgresql() -> None:
     longest = Names("e" * 40, shared=True)
     assert len(longest.second_user) <= len(longest.results_database) <= 63
     assert longest.second_user not in (longest.database, longest.results_database)
+    assert len(longest.second_results_user) <= 63
 
 
 def test_a_url_has_the_user_by_whom_airflow_logs_in() -> None:
