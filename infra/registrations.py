@@ -10,6 +10,8 @@ AWS would answer are made up. What pulumi-eks's components make beyond the progr
 import asyncio
 import base64
 import contextlib
+import contextvars
+import gc
 import json
 import os
 import runpy
@@ -296,7 +298,8 @@ def run_program(
         "PULUMI_CONFIG_SECRET_KEYS": json.dumps([_full(key) for key in secrets]),
     }
     with _surroundings(variables):
-        return _run(stacks, images, node_groups)
+        # Pulumi keeps a run's settings in context variables: they end with the context.
+        return contextvars.copy_context().run(_run, stacks, images, node_groups)
 
 
 def _full(key: str) -> str:
@@ -342,7 +345,13 @@ def _run(
     def program() -> None:
         runpy.run_path(str(ROOT / "infra"), run_name="__main__")
 
-    loop.run_until_complete(run_in_stack(program))
+    try:
+        loop.run_until_complete(run_in_stack(program))
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+        # The program turns it off for its one run; here tasks of all runs would be kept, and looked through by the next.
+        gc.enable()
     return Program(
         monitor.registrations,
         reveal(monitor.outputs),

@@ -21,7 +21,7 @@ from tests.ports import free_port
 
 TOKEN = "token-of-the-tests"
 OUTSIDER = "token-of-somebody-without-rights"
-START_SECONDS = 120
+START_SECONDS = 240
 
 
 def config(server: str, authority: Path) -> str:

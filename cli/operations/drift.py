@@ -81,7 +81,7 @@ def _manifest(kubernetes: Kubernetes, name: str, namespace: str) -> list[Object]
     if revision is None:
         return []
     manifest = helm_releases.unpacked(revision)["manifest"]
-    documents = [document for document in yaml.safe_load_all(manifest) if document]
+    documents = [document for document in yaml.load_all(manifest, yaml.CSafeLoader) if document]
     for document in documents:
         marks = {"meta.helm.sh/release-name": name, "meta.helm.sh/release-namespace": namespace}
         document["metadata"].setdefault("annotations", {}).update(marks)

@@ -12,6 +12,9 @@ import yaml
 
 from sandbox.tools import tool
 
+# Eight times as fast as the loader in Python, which took longer than Helm.
+YAML = yaml.CSafeLoader
+
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "airflow"
 DIGEST = f"sha256:{'1' * 64}"
@@ -33,7 +36,7 @@ REQUIRED: Object = {
 }
 """The least that the chart can be installed with."""
 
-EVERYTHING: Object = yaml.safe_load((CHART / "tests" / "lint-values.yaml").read_text())
+EVERYTHING: Object = yaml.load((CHART / "tests" / "lint-values.yaml").read_text(), YAML)
 """Every switch on, every optional value given; `helm lint` uses the same file."""
 
 NOTHING: Object = {
@@ -73,7 +76,7 @@ class Rendered:
     def worker(self) -> Object:
         """The pod of a task."""
         text = self.find("ConfigMap", "airflow-pod-template")["data"]["pod.yaml"]
-        pod: Object = yaml.safe_load(text)
+        pod: Object = yaml.load(text, YAML)
         return pod
 
     def pod_specs(self) -> Iterator[tuple[str, Object]]:
@@ -130,4 +133,4 @@ def render_exactly(
 ) -> Rendered:
     """A chart with these values and nothing else."""
     output, error = ask_helm(json.dumps(values, sort_keys=True), release, namespace, chart)
-    return Rendered([o for o in yaml.safe_load_all(output) if o], error)
+    return Rendered([o for o in yaml.load_all(output, YAML) if o], error)

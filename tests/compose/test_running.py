@@ -15,7 +15,7 @@ from tests.compose.conftest import Running
 pytestmark = pytest.mark.timeout(1800)
 
 DAG = "aerodrome_proof"
-PATIENCE = 120.0
+PATIENCE = 240.0
 
 
 def test_every_service_is_healthy_and_the_migration_is_through(running: Running) -> None:

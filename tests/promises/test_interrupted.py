@@ -10,28 +10,38 @@ from typing import Any
 
 import pytest
 
-from cli.base.errors import UserError
+from cli.base.errors import KitError, UserError
 from tests.promises.aws_cloud import AwsStack, Emulator, Proxy, running_emulator
+from tests.promises.processes import kill_descendants
 
 PROGRAM = """
 tags = {"aerodrome:environment": "dev"}
-vpc = aws.ec2.Vpc("net", cidr_block="10.60.0.0/16", tags={**tags, "Name": "net"})
-gateway = aws.ec2.InternetGateway("net", vpc_id=vpc.id, tags={**tags, "Name": "net"})
-table = aws.ec2.RouteTable("net", vpc_id=vpc.id, tags={**tags, "Name": "net"})
-aws.ec2.Route("out", route_table_id=table.id, destination_cidr_block="0.0.0.0/0", gateway_id=gateway.id)
-subnet = aws.ec2.Subnet("a", vpc_id=vpc.id, cidr_block="10.60.1.0/24", tags={**tags, "Name": "a"})
-aws.ec2.RouteTableAssociation("a", route_table_id=table.id, subnet_id=subnet.id)
-group = aws.ec2.SecurityGroup("web", vpc_id=vpc.id, tags={**tags, "Name": "web"})
-aws.ec2.SecurityGroupRule(
+made = []
+def after():
+    return O(depends_on=[*made])
+def then(resource):
+    made[:] = [resource]
+    return resource
+vpc = then(aws.ec2.Vpc("net", cidr_block="10.60.0.0/16", tags={**tags, "Name": "net"}))
+gateway = then(aws.ec2.InternetGateway("net", vpc_id=vpc.id, tags={**tags, "Name": "net"}, opts=after()))
+table = then(aws.ec2.RouteTable("net", vpc_id=vpc.id, tags={**tags, "Name": "net"}, opts=after()))
+then(aws.ec2.Route(
+    "out", route_table_id=table.id, destination_cidr_block="0.0.0.0/0", gateway_id=gateway.id, opts=after()))
+subnet = then(aws.ec2.Subnet(
+    "a", vpc_id=vpc.id, cidr_block="10.60.1.0/24", tags={**tags, "Name": "a"}, opts=after()))
+then(aws.ec2.RouteTableAssociation("a", route_table_id=table.id, subnet_id=subnet.id, opts=after()))
+group = then(aws.ec2.SecurityGroup("web", vpc_id=vpc.id, tags={**tags, "Name": "web"}, opts=after()))
+then(aws.ec2.SecurityGroupRule(
     "https", type="ingress", security_group_id=group.id, protocol="tcp", from_port=443, to_port=443,
-    cidr_blocks=["10.0.0.0/8"])
-bucket = aws.s3.Bucket("logs", tags=tags)
-aws.s3.BucketVersioning("logs", bucket=bucket.id, versioning_configuration={"status": "Enabled"})
-user = aws.iam.User("writer", name="interrupted-writer", tags=tags)
-key = aws.iam.AccessKey("writer", user=user.name)
+    cidr_blocks=["10.0.0.0/8"], opts=after()))
+bucket = then(aws.s3.Bucket("logs", tags=tags, opts=after()))
+then(aws.s3.BucketVersioning(
+    "logs", bucket=bucket.id, versioning_configuration={"status": "Enabled"}, opts=after()))
+user = then(aws.iam.User("writer", name="interrupted-writer", tags=tags, opts=after()))
+key = aws.iam.AccessKey("writer", user=user.name, opts=after())
 pulumi.export("secret", key.secret)
 """
-RESOURCES = 12
+"""One after the other, so that a run may be ended at each, and the next goes on behind it."""
 
 CREATIONS = [
     "CreateVpc",
@@ -46,7 +56,7 @@ CREATIONS = [
     "CreateUser",
     "CreateAccessKey",
 ]
-DELETIONS = ["DeleteSubnet", "DeleteVpc", "DELETE /logs-.*", "DeleteAccessKey", "DeleteUser"]
+DELETIONS = ["DeleteAccessKey", "DeleteUser", "DELETE /logs-.*", "DeleteSubnet", "DeleteVpc"]
 
 
 @pytest.fixture
@@ -110,22 +120,47 @@ def killed(stack: AwsStack, proxy: Proxy, operation: str, verb: str) -> None:
     proxy.after = lambda operation: None
 
 
-@pytest.mark.parametrize("operation", CREATIONS)
-def test_an_up_that_was_killed_is_finished_by_the_next(
-    tmp_path: Path, emulator: Emulator, proxy: Proxy, operation: str
+def goes_on_and_is_killed(run: Callable[[], Any], proxy: Proxy, operation: str) -> None:
+    """A run of the kit, which settles what was left, and whose Pulumi CLI is killed at `operation`."""
+    fell: list[str] = []
+
+    def kill(called: str) -> None:
+        if not fell and re.fullmatch(operation, called):
+            fell.append(called)
+            assert kill_descendants("--event-log")
+
+    proxy.after = kill
+    with pytest.raises(KitError):
+        run()
+    proxy.after = lambda operation: None
+    assert fell, f"{operation} was not called"
+
+
+@pytest.mark.timeout(900)
+def test_an_up_that_was_killed_at_any_creation_is_finished_by_the_next(
+    tmp_path: Path, emulator: Emulator, proxy: Proxy
 ) -> None:
     stack = AwsStack(tmp_path, emulator, proxy.url)
     stack.program(PROGRAM)
     stack.driver().create()
-    killed(stack, proxy, operation, "up")
+    first, *others = CREATIONS
+    killed(stack, proxy, first, "up")
     assert stack.deployment()["pending_operations"]
+    for operation in others:
+        goes_on_and_is_killed(stack.up, proxy, operation)
+        assert stack.deployment()["pending_operations"], operation
     stack.up()
     assert not stack.deployment().get("pending_operations")
     assert world(emulator.client) == WHOLE
-    assert "unlocked" in stack.shown.getvalue()
+    assert stack.shown.getvalue().count("unlocked") == len(CREATIONS)
     assert stack.up().changed == 0
+    first, *others = DELETIONS
+    killed(stack, proxy, first, "destroy")
+    for operation in others:
+        goes_on_and_is_killed(stack.destroy, proxy, operation)
     stack.destroy()
     assert world(emulator.client) == NOTHING
+    assert not stack.deployment().get("resources")
 
 
 @pytest.mark.parametrize("operation", ["CreateVpc", "CreateUser"])
@@ -138,20 +173,6 @@ def test_a_killed_up_is_taken_away_by_destroy(
     killed(stack, proxy, operation, "up")
     stack.destroy()
     assert world(emulator.client) == NOTHING
-
-
-@pytest.mark.parametrize("operation", DELETIONS)
-def test_a_destroy_that_was_killed_is_finished_by_the_next(
-    tmp_path: Path, emulator: Emulator, proxy: Proxy, operation: str
-) -> None:
-    stack = AwsStack(tmp_path, emulator, proxy.url)
-    stack.program(PROGRAM)
-    stack.up()
-    assert world(emulator.client) == WHOLE
-    killed(stack, proxy, operation, "destroy")
-    stack.destroy()
-    assert world(emulator.client) == NOTHING
-    assert not stack.deployment().get("resources")
 
 
 def test_a_preview_says_what_is_not_settled_and_changes_nothing(

@@ -17,7 +17,7 @@ from cli.stack.found import looker
 from tests.promises.aws_cloud import AwsStack, Emulator
 from tests.promises.processes import kill_descendants
 
-PATIENCE = 120
+PATIENCE = 240
 
 CONFIG_MAP = """
 apiVersion: v1

@@ -143,7 +143,7 @@ def render(
             f"Airflow's chart does not take its values{f' ({read})' if read else ''}",
             "\n".join(lines[:_SHOWN]),
         )
-    return [item for item in yaml.safe_load_all(done.stdout) if item]
+    return [item for item in yaml.load_all(done.stdout, yaml.CSafeLoader) if item]
 
 
 def find_helm(built: Callable[[], str]) -> str:

@@ -168,7 +168,7 @@ class Pipeline:
     def log(self, program: str) -> str:
         return self.path(f"{program}.log").read_text(errors="replace")
 
-    def wait(self, done: Callable[[], bool], seconds: float = 120) -> None:
+    def wait(self, done: Callable[[], bool], seconds: float = 300) -> None:
         until = time.monotonic() + seconds
         while not done():
             for program, process in self.processes.items():

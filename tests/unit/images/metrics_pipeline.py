@@ -192,7 +192,7 @@ class Pipeline:
         )
         assert done.returncode == 0, done.stderr[-2000:]
 
-    def _wait(self, ready: Any, seconds: float = 60.0) -> None:
+    def _wait(self, ready: Any, seconds: float = 180.0) -> None:
         end = time.monotonic() + seconds
         while not ready():
             assert time.monotonic() < end, self.folder

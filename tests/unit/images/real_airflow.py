@@ -25,7 +25,7 @@ COMPONENTS = ("api-server", "scheduler", "dag-processor")
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T], seconds: float = 120.0, pause: float = 0.3) -> T:
+def until(look: Callable[[], T], seconds: float = 240.0, pause: float = 0.3) -> T:
     """What `look` sees, once it sees anything."""
     give_up = time.monotonic() + seconds
     while not (seen := look()):
