@@ -1,8 +1,8 @@
 """A stand-in for the Pulumi CLI: the commands that bootstrap calls, with stacks in the bucket as Pulumi
 keeps them. It encrypts nothing; a secret's value is never written down.
 
-`FAKE_PULUMI_LOG` names a file for the arguments of each call; `FAKE_PULUMI_DIE` is the number of the
-call during which the caller is killed, after the work was done.
+`FAKE_PULUMI_LOG` names a file for the arguments of each call; `FAKE_PULUMI_DIE` has the arguments of the
+call during which the caller is killed, after the work was done, as they are in that file.
 """
 
 import json
@@ -114,12 +114,11 @@ def run(arguments: list[str]) -> str:
 
 
 def main() -> None:
-    log = Path(os.environ["FAKE_PULUMI_LOG"])
-    with log.open("a") as stream:
-        stream.write(json.dumps(sys.argv[1:]) + "\n")
-    calls = len(log.read_text().splitlines())
+    call = json.dumps(sys.argv[1:])
+    with Path(os.environ["FAKE_PULUMI_LOG"]).open("a") as stream:
+        stream.write(call + "\n")
     sys.stdout.write(run([each for each in sys.argv[1:] if each != "--non-interactive"]) + "\n")
-    if calls == int(os.environ.get("FAKE_PULUMI_DIE") or 0):
+    if call == os.environ.get("FAKE_PULUMI_DIE"):
         os.kill(os.getppid(), signal.SIGKILL)
 
 
