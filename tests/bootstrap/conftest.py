@@ -228,7 +228,7 @@ def account(emulator: Emulator, checkout: Path, tmp_path: Path) -> Iterator[Acco
     for name, words in PROGRAMS.items():
         program(tmp_path, name, f'echo "{words}"')
     script = Path(__file__).with_name("fake_pulumi.py")
-    program(tmp_path, "pulumi", f'exec "{sys.executable}" "{script}" "$@"')
+    program(tmp_path, "pulumi", f'exec "{sys.executable}" -I -S "{script}" "$@"')
     user = f"bootstrapper-{number}"
     key = emulator.user(user, POLICY)
     ready = Account(emulator, checkout, tmp_path, f"dev{number}", "eu-north-1", key, user)

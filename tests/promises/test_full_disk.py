@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,14 @@ from cli.stack.room import KEPT_BACK
 from tests.promises.aws_cloud import AwsStack, Emulator, Proxy, running_emulator
 
 SIZE = KEPT_BACK + 8 * 1024**2
-NAMES = [f"n{number}" for number in range(6)]
-ONE = 'aws.iam.User("first", name="first")\n'
-MORE = ONE + "".join(f'aws.iam.User("{name}", name="{name}", tags=T)\n' for name in NAMES)
-HEAD = f'T = {{"text": "{"x" * 200}"}}\n'
+MORE = [f"n{number}" for number in range(6)]
+LATER = [f"m{number}" for number in range(6)]
+HEAD = f'T = {{"text": "{"x" * 200}"}}\naws.iam.User("first", name="first")\n'
+
+
+def with_users(*names: str) -> str:
+    """A program that makes these beside the first."""
+    return HEAD + "".join(f'aws.iam.User("{name}", name="{name}", tags=T)\n' for name in names)
 
 
 @pytest.fixture
@@ -34,7 +39,7 @@ def disk(stack: AwsStack) -> Iterator[Path]:
         pytest.skip("only root may mount")
     yield stack.state
     subprocess.run(["mount", "-o", "remount,rw", str(stack.state)], check=True)
-    if stack.checkpoint.exists():
+    if stack.checkpoint.exists() and stack.deployment().get("resources"):
         stack.destroy()
     subprocess.run(["umount", "--lazy", str(stack.state)], check=True)
 
@@ -50,68 +55,75 @@ def fill(disk: Path, leave: int) -> Path:
 def users(emulator: Emulator) -> list[str]:
     client: Any = emulator.client("iam")
     found = [user["UserName"] for user in client.list_users()["Users"]]
-    return sorted(name for name in found if name in ("first", *NAMES))
+    return sorted(name for name in found if name in ("first", *MORE, *LATER))
 
 
-@pytest.mark.parametrize("free", [0, 1, KEPT_BACK // 2, KEPT_BACK])
-def test_nothing_begins_on_a_full_disk(stack: AwsStack, disk: Path, free: int) -> None:
-    stack.program(HEAD + ONE)
+def test_nothing_begins_on_a_full_disk(stack: AwsStack, disk: Path) -> None:
+    stack.program(with_users())
     stack.up()
-    filler, before = fill(disk, free), stack.checkpoint.read_bytes()
-    stack.program(HEAD + MORE)
-    for operation in (stack.up, stack.destroy):
-        with pytest.raises(UserError) as caught:
-            operation()
-        assert caught.value.summary == "The disk is full"
-        assert str(disk) in caught.value.detail
-        assert caught.value.command == f"df -h {disk}"
-    assert stack.checkpoint.read_bytes() == before
+    before = stack.checkpoint.read_bytes()
+    stack.program(with_users(*MORE))
+    for free in (0, KEPT_BACK // 2, KEPT_BACK):
+        filler = fill(disk, free)
+        for operation in (stack.up, stack.destroy):
+            with pytest.raises(UserError) as caught:
+                operation()
+            assert caught.value.summary == "The disk is full", free
+            assert str(disk) in caught.value.detail
+            assert caught.value.command == f"df -h {disk}"
+        assert stack.checkpoint.read_bytes() == before
+        assert [file.name for file in disk.iterdir() if file.name.startswith(".room")] == []
+        filler.unlink()
     assert users(stack.emulator) == ["first"]
-    assert [file.name for file in disk.iterdir() if file.name.startswith(".room")] == []
-    filler.unlink()
     stack.up()
-    assert users(stack.emulator) == ["first", *NAMES]
+    assert users(stack.emulator) == ["first", *MORE]
 
 
-@pytest.mark.parametrize("made", [0, 1, 3, 5])
-def test_a_disk_that_gets_full_in_a_run(
-    tmp_path: Path, emulator: Emulator, proxy: Proxy, disk: Path, made: int
-) -> None:
-    """As of the `made`-th creation not one more byte can be written by anybody who did not keep some."""
-    stack = AwsStack(tmp_path, emulator, proxy.url)
-    stack.program(HEAD + ONE)
-    stack.up()
-    seen = []
+class Filler:
+    """As of the creation of that number not one more byte can be written by anybody who did not keep some."""
 
-    def full(operation: str) -> None:
+    def __init__(self, disk: Path, at: int) -> None:
+        self.disk = disk
+        self.at = at
+        self.seen = count(1)
+
+    def __call__(self, operation: str) -> None:
         if operation == "CreateUser":
-            seen.append(operation)
-            if len(seen) == made + 1:
-                fill(disk, 0)
+            if next(self.seen) == self.at:
+                fill(self.disk, 0)
             time.sleep(0.3)
 
-    proxy.after = full
-    stack.program(HEAD + MORE)
-    with pytest.raises(KitError) as caught:
-        stack.up()
-    proxy.after = lambda operation: None
-    assert caught.value.summary == "The disk is full"
-    assert caught.value.command == f"df -h {disk}"
-    (disk / "filler").unlink()
-    # Whatever was made is known, or is found: nothing twice, nothing left.
+
+def test_a_disk_that_gets_full_in_a_run(
+    tmp_path: Path, emulator: Emulator, proxy: Proxy, disk: Path
+) -> None:
+    """At the first creation of a run, and at the last one of another."""
+    stack = AwsStack(tmp_path, emulator, proxy.url)
+    stack.program(with_users())
     stack.up()
-    assert users(stack.emulator) == ["first", *NAMES]
+    for names, at in ((MORE, 1), ([*LATER, *MORE], len(LATER))):
+        proxy.after = Filler(disk, at)
+        stack.program(with_users(*names))
+        with pytest.raises(KitError) as caught:
+            stack.up()
+        proxy.after = lambda operation: None
+        assert caught.value.summary == "The disk is full"
+        assert caught.value.command == f"df -h {disk}"
+        (disk / "filler").unlink()
+        # Whatever was made is known, or is found: nothing twice, nothing left.
+        stack.up()
+        assert users(stack.emulator) == ["first", *names]
     assert stack.up().changed == 0
     stack.destroy()
     assert users(stack.emulator) == []
 
 
 def test_a_disk_that_may_only_be_read(stack: AwsStack, disk: Path) -> None:
-    stack.program(HEAD + ONE)
+    stack.program(with_users())
     stack.up()
     before = stack.checkpoint.read_bytes()
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-    stack.program(HEAD + MORE)
+    stack.program(with_users(*MORE))
     for operation in (stack.up, stack.destroy, lambda: stack.driver().refresh(stack.shown)):
         with pytest.raises(UserError) as caught:
             operation()

@@ -1,24 +1,18 @@
 """`kill -9` of a plugin in the middle of a call: Pulumi forgets what it was creating; the kit does not."""
 
+import io
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cli.base.errors import KitError
-from tests.promises.aws_cloud import AwsStack, Emulator, Proxy, running_emulator
+from tests.promises.aws_cloud import AwsStack, Emulator, Proxy
 from tests.promises.processes import kill_descendants
 from tests.promises.test_interrupted import NOTHING, PROGRAM, WHOLE, world
 
+# In the order in which the program makes them.
 OPERATIONS = ["CreateVpc", "CreateSubnet", "PUT /logs-.*", "CreateUser", "CreateAccessKey"]
-
-
-@pytest.fixture
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """One for each test: what is left of one is not what another finds."""
-    with running_emulator(tmp_path_factory.mktemp("interrupted") / "aws") as running:
-        yield running
 
 
 class PluginKiller:
@@ -32,17 +26,19 @@ class PluginKiller:
             assert kill_descendants("sandbox.providers.aws")
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
 def test_an_up_whose_plugin_was_killed_is_finished_by_the_next(
-    tmp_path: Path, emulator: Emulator, proxy: Proxy, operation: str
+    tmp_path: Path, emulator: Emulator, proxy: Proxy
 ) -> None:
+    """Each run settles what the last one left, and goes on until the plugin is killed again."""
     stack = AwsStack(tmp_path, emulator, proxy.url)
     stack.program(PROGRAM)
-    proxy.after = PluginKiller(operation)
-    with pytest.raises(KitError):
-        stack.up()
+    for operation in OPERATIONS:
+        proxy.after = PluginKiller(operation)
+        with pytest.raises(KitError):
+            stack.up()
+        assert "a plugin exited unexpectedly" in stack.shown.getvalue(), operation
+        stack.shown = io.StringIO()
     proxy.after = lambda operation: None
-    assert "a plugin exited unexpectedly" in stack.shown.getvalue()
     stack.up()
     assert world(emulator.client) == WHOLE
     assert stack.up().changed == 0

@@ -1,13 +1,12 @@
 """`kill -9` of the Pulumi CLI while it replaces something: the next run has one of each, the new one."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.promises.aws_cloud import AwsStack, Emulator, Proxy, running_emulator
+from tests.promises.aws_cloud import AwsStack, Emulator, Proxy
 from tests.promises.test_interrupted import killed
+
+OPERATIONS = ("CreateSubnet", "DeleteSubnet", "CreateRole", "DeleteRole")
 
 PROGRAM = """
 tags = {"aerodrome:environment": "dev"}
@@ -22,13 +21,6 @@ role = aws.iam.Role(
 """
 
 
-@pytest.fixture
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """One for each test: what is left of one is not what another finds."""
-    with running_emulator(tmp_path_factory.mktemp("replaced") / "aws") as running:
-        yield running
-
-
 def world(emulator: Emulator) -> dict[str, Any]:
     ec2, iam = emulator.client("ec2"), emulator.client("iam")
     ours = [{"Name": "tag:aerodrome:environment", "Values": ["dev"]}]
@@ -39,17 +31,19 @@ def world(emulator: Emulator) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("operation", ["CreateSubnet", "DeleteSubnet", "CreateRole", "DeleteRole"])
 def test_a_replacement_that_was_killed_is_finished_by_the_next(
-    tmp_path: Path, emulator: Emulator, proxy: Proxy, operation: str
+    tmp_path: Path, emulator: Emulator, proxy: Proxy
 ) -> None:
+    """Four replacements of the same things, each killed at another operation."""
     stack = AwsStack(tmp_path, emulator, proxy.url)
     stack.program(PROGRAM.replace("NUMBER", "1"))
     stack.up()
-    stack.program(PROGRAM.replace("NUMBER", "2"))
-    killed(stack, proxy, operation, "up")
-    stack.up()
-    assert world(emulator) == {"subnets": ["10.60.2.0/24"], "groups": 1, "roles": ["/2/"]}
+    for number, operation in enumerate(OPERATIONS, 2):
+        stack.program(PROGRAM.replace("NUMBER", str(number)))
+        killed(stack, proxy, operation, "up")
+        stack.up()
+        new = {"subnets": [f"10.60.{number}.0/24"], "groups": 1, "roles": [f"/{number}/"]}
+        assert world(emulator) == new, operation
     assert stack.up().changed == 0
     stack.destroy()
     assert world(emulator) == {"subnets": [], "groups": 0, "roles": []}
