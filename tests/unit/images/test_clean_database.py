@@ -17,8 +17,9 @@ import psycopg2
 import pytest
 
 from tests.ports import free_port
-from tests.unit.images import airflow_database
+from tests.unit.images import airflow_database, airflow_forks
 from tests.unit.images.airflow_database import Database, Databases
+from tests.unit.images.airflow_forks import Forks
 from tests.unit.images.loading import SCRIPTS
 from tests.unit.sandbox.aws.conftest import Emulator, new_emulator
 
@@ -40,6 +41,12 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
 
 
 @pytest.fixture(scope="module")
+def forks(databases: Databases) -> Iterator[Forks]:
+    with airflow_forks.running(databases, "airflow.settings", "boto3", "psycopg2") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     running = new_emulator(tmp_path_factory.mktemp("aws"))
     running.client("s3").create_bucket(Bucket=BUCKET)
@@ -52,9 +59,10 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 class Archive:
     """A folder of the bucket, and a user who has the rights of the pod that writes to it."""
 
-    def __init__(self, emulator: Emulator, folder: str) -> None:
+    def __init__(self, emulator: Emulator, forks: Forks, folder: str) -> None:
         from infra.policies import archive_rows
 
+        self.forks = forks
         self._s3 = emulator.client("s3")
         self._folder = folder
         policy = json.loads(archive_rows(f"arn:aws:s3:::{BUCKET}", folder))
@@ -97,8 +105,8 @@ _number = iter(range(100))
 
 
 @pytest.fixture
-def archive(emulator: Emulator) -> Archive:
-    return Archive(emulator, f"archive-{next(_number)}")
+def archive(emulator: Emulator, forks: Forks) -> Archive:
+    return Archive(emulator, forks, f"archive-{next(_number)}")
 
 
 @pytest.fixture
@@ -179,7 +187,7 @@ def dag_of(database: Database, name: str, versions: int = 1, **more: Any) -> lis
 
 
 def clean(database: Database, archive: Archive, **more: str) -> dict[str, Any]:
-    done = database.run("clean_database", **{**archive.settings, **more})
+    done = archive.forks.script(database, "clean_database", **{**archive.settings, **more})
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -321,7 +329,7 @@ def test_without_s3_nothing_is_deleted_and_the_next_run_goes_on(
 ) -> None:
     before = everything(filled)
     away = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}", "AWS_MAX_ATTEMPTS": "1"}
-    failed = filled.run("clean_database", **{**archive.settings, **away})
+    failed = archive.forks.script(filled, "clean_database", **{**archive.settings, **away})
     assert failed.returncode == 1
     assert "the upload failed" in failed.stderr
     assert "Traceback" not in failed.stderr
@@ -334,7 +342,9 @@ def test_without_s3_nothing_is_deleted_and_the_next_run_goes_on(
 def test_what_did_not_arrive_is_not_deleted(filled: Database, archive: Archive) -> None:
     before = everything(filled)
     # Refused by IAM: another folder than its own.
-    failed = filled.run("clean_database", **{**archive.settings, "CLEAN_PREFIX": "backups"})
+    failed = archive.forks.script(
+        filled, "clean_database", **{**archive.settings, "CLEAN_PREFIX": "backups"}
+    )
     assert failed.returncode == 1
     assert "Traceback" not in failed.stderr
     assert everything(filled) == before
@@ -362,12 +372,7 @@ def test_killed_half_way_and_run_again_nothing_is_lost_and_nothing_is_there_twic
 ) -> None:
     before = everything(filled)
     program = KILLED.format(scripts=str(SCRIPTS), where=where)
-    killed = subprocess.run(
-        [airflow_database.python(), "-c", program],
-        env={**filled.settings, **archive.settings},
-        capture_output=True,
-        check=False,
-    )
+    killed = archive.forks.code(filled, program, **archive.settings)
     assert killed.returncode == 9, killed.stderr
     clean(filled, archive)
     assert runs(filled) == {"new"}
@@ -406,13 +411,7 @@ def test_what_somebody_changes_meanwhile_is_not_deleted_as_it_was(
     filled: Database, archive: Archive, change: str
 ) -> None:
     program = CHANGED.format(scripts=str(SCRIPTS))
-    done = subprocess.run(
-        [airflow_database.python(), "-c", program],
-        env={**filled.settings, **archive.settings, "MEDDLE": change},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = archive.forks.code(filled, program, **archive.settings, MEDDLE=change)
     assert done.returncode == 0, done.stderr
     assert "have changed meanwhile" in done.stdout
     cleared = "queued" in change
@@ -440,13 +439,8 @@ def test_a_batch_that_takes_too_long_is_made_smaller(database: Database, archive
         database.insert("log", dttm=OLD, event=f"e{number}")
     before = everything(database)
     database.ask(SLOW)
-    done = subprocess.run(
-        [airflow_database.python(), "-c", IMPATIENT.format(scripts=str(SCRIPTS))],
-        env={**database.settings, **archive.settings, "CLEAN_BATCH_ROWS": "8"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    settings = {**archive.settings, "CLEAN_BATCH_ROWS": "8"}
+    done = archive.forks.code(database, IMPATIENT.format(scripts=str(SCRIPTS)), **settings)
     assert done.returncode == 0, done.stderr
     assert "more than 1 seconds; from now on 4 rows at once" in done.stdout
     assert database.ask("select count(*) from log") == [(0,)]
@@ -476,7 +470,7 @@ with maintenance.at_work({patience}):
 
 
 @pytest.mark.parametrize("patience", [30, 1], ids=["gives way", "is ended"])
-def test_who_wants_to_work_gets_to(filled: Database, patience: int) -> None:
+def test_who_wants_to_work_gets_to(filled: Database, forks: Forks, patience: int) -> None:
     cleaning = filled.connection()
     with cleaning.cursor() as cursor:
         cursor.execute("select pg_advisory_lock(%s)", (LOCK,))
@@ -484,13 +478,7 @@ def test_who_wants_to_work_gets_to(filled: Database, patience: int) -> None:
         threading.Timer(1, cleaning.close).start()
     began = time.monotonic()
     program = WAITING.format(scripts=str(SCRIPTS), patience=patience)
-    done = subprocess.run(
-        [airflow_database.python(), "-c", program],
-        env=filled.settings,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = forks.code(filled, program)
     assert done.stdout == "at work\n", done.stderr
     assert time.monotonic() - began < 20
     if patience == 1:
@@ -502,7 +490,9 @@ def test_a_database_of_another_version_is_left_alone(
     filled: Database, archive: Archive, tmp_path: Path
 ) -> None:
     (tmp_path / "schema.json").write_text('{"alembic_version": ["newer"]}')
-    done = filled.run("clean_database", **{**archive.settings, "AIRFLOW_HOME": str(tmp_path)})
+    done = archive.forks.script(
+        filled, "clean_database", **{**archive.settings, "AIRFLOW_HOME": str(tmp_path)}
+    )
     assert done.returncode == 1
     assert "not cleaned: alembic_version is at" in done.stderr
     assert archive.objects() == []

@@ -9,11 +9,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
-from tests.unit.images import airflow_database
+from tests.unit.images import airflow_database, airflow_forks
 from tests.unit.images.airflow_database import FERNET_KEY, Database, Databases
 from tests.unit.images.loading import SCRIPTS, script
 
@@ -75,17 +75,33 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
         yield found
 
 
-def airflow(database: Database, code: str, *words: str, key: str = FERNET_KEY) -> str:
+MODULES = (
+    "airflow.settings",
+    *(
+        f"airflow.models.{name}"
+        for name in ("connection", "connection_test", "variable", "trigger")
+    ),
+)
+
+
+class Airflow(Protocol):
     """Something that Airflow itself does, with this key; an empty one is none."""
-    done = subprocess.run(
-        [airflow_database.python(), "-c", code, *words],
-        env={**database.settings, KEY: key},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()[-1] if done.stdout else ""
+
+    def __call__(
+        self, database: Database, code: str, *words: str, key: str = FERNET_KEY
+    ) -> str: ...
+
+
+@pytest.fixture(scope="module")
+def airflow(databases: Databases) -> Iterator[Airflow]:
+    with airflow_forks.running(databases, *MODULES) as forks:
+
+        def run(database: Database, code: str, *words: str, key: str = FERNET_KEY) -> str:
+            done = forks.code(database, code, *words, **{KEY: key})
+            assert done.returncode == 0, done.stderr
+            return done.stdout.splitlines()[-1] if done.stdout else ""
+
+        yield run
 
 
 def shown_rows(database: Database) -> str:
@@ -107,7 +123,7 @@ def numbers(counts: Mapping[str, Mapping[str, Any]], which: str) -> dict[str, in
 
 
 @pytest.fixture
-def encrypted(databases: Databases) -> Database:
+def encrypted(airflow: Airflow, databases: Databases) -> Database:
     """As Airflow writes with a key."""
     database = databases.new("encrypted")
     airflow(database, MAKE, "one")
@@ -115,14 +131,14 @@ def encrypted(databases: Databases) -> Database:
 
 
 @pytest.fixture
-def clear(databases: Databases) -> Database:
+def clear(airflow: Airflow, databases: Databases) -> Database:
     """As Airflow writes without one."""
     database = databases.new("clear")
     airflow(database, MAKE, "one", key="")
     return database
 
 
-def test_the_tables_are_those_that_airflow_encrypts(encrypted: Database) -> None:
+def test_the_tables_are_those_that_airflow_encrypts(airflow: Airflow, encrypted: Database) -> None:
     tables = json.loads(airflow(encrypted, MODELS))
     assert sorted({column.table for column in script("fernet_rows").COLUMNS}) == tables
 
@@ -143,7 +159,7 @@ def test_rows_are_ciphertext_in_the_database(encrypted: Database) -> None:
 class TestMigration:
     """What the Job of every deployment does about it."""
 
-    def test_clear_text_is_encrypted_and_told(self, clear: Database) -> None:
+    def test_clear_text_is_encrypted_and_told(self, airflow: Airflow, clear: Database) -> None:
         shown = shown_rows(clear)
         assert all(secret in shown for secret in SECRETS)
         before = airflow(clear, READ)
@@ -170,7 +186,9 @@ class TestMigration:
         assert shown_rows(encrypted) == before
         assert encrypted.ask("select count(*) from ab_user") == [(0,)]
 
-    def test_one_row_that_nobody_reads_is_told_and_stops_nothing(self, encrypted: Database) -> None:
+    def test_one_row_that_nobody_reads_is_told_and_stops_nothing(
+        self, airflow: Airflow, encrypted: Database
+    ) -> None:
         airflow(encrypted, MAKE, "lost", key=LOST_KEY)
         done = encrypted.run("prepare_database", **ACCOUNT)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -189,7 +207,9 @@ class TestRotation:
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return found
 
-    def test_the_new_key_reads_all_and_the_old_one_nothing(self, encrypted: Database) -> None:
+    def test_the_new_key_reads_all_and_the_old_one_nothing(
+        self, airflow: Airflow, encrypted: Database
+    ) -> None:
         before = airflow(encrypted, READ)
         # As Airflow of before has written some, and that without a key one.
         encrypted.ask(
@@ -206,7 +226,9 @@ class TestRotation:
         assert airflow(encrypted, READ, key=NEW_KEY) == before
         assert self.encrypt(encrypted)["anew"] == {}
 
-    def test_what_no_key_reads_is_counted_and_left(self, encrypted: Database) -> None:
+    def test_what_no_key_reads_is_counted_and_left(
+        self, airflow: Airflow, encrypted: Database
+    ) -> None:
         airflow(encrypted, MAKE, "lost", key=LOST_KEY)
         lost = encrypted.ask("select password from connection where conn_id = 'lost'")
         assert self.encrypt(encrypted)["unreadable"] == {
@@ -251,7 +273,7 @@ class TestRotation:
         (found,) = database.ask("select count(distinct val) from variable")
         return int(found[0])
 
-    def test_somebody_elses_change_wins(self, encrypted: Database) -> None:
+    def test_somebody_elses_change_wins(self, airflow: Airflow, encrypted: Database) -> None:
         """A row that changes between the look and the writing keeps the change, and is looked at again."""
         rows = script("fernet_rows")
         connection = encrypted.connection()
