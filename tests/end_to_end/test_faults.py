@@ -18,6 +18,8 @@ from tests.end_to_end import faulty_dags, outages
 from tests.end_to_end.example_runs import OVER, Api
 from tests.end_to_end.kit import UP_SECONDS, Kit
 
+pytestmark = pytest.mark.slow
+
 OUTAGE_SECONDS = 30
 SCHEDULER = "app.kubernetes.io/component=scheduler"
 

@@ -23,6 +23,8 @@ from tests.monitored import Monitoring
 from tests.unit.grafana import evaluation
 from tests.unit.grafana.evaluation import Rule
 
+pytestmark = pytest.mark.slow
+
 BASE = "sandbox"
 BRANCH = "feature/watched"
 PROOF = "aerodrome_proof"

@@ -84,7 +84,14 @@ def folder(tmp_path: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Pat
     return tmp_path
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+QUICK = ("drain", "engine", "cloud")
+"""One of the cluster's, one of Pulumi's, one of AWS'."""
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [one if one in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in MOMENTS],
+)
 def test_the_next_run_finishes(moment: str, folder: Path, cloud: Cloud) -> None:
     beside = cloud.labels(cloud.theirs)
     code, _, said = _down(folder, cloud, moment)

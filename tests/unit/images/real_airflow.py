@@ -127,6 +127,8 @@ def running(
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__API__SECRET_KEY": "a-secret-of-these-processes",
         "AIRFLOW__API_AUTH__JWT_SECRET": "another-secret-of-these-processes",
+        # The first answer of its part for tasks takes longer than Airflow's five seconds on a busy machine.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),

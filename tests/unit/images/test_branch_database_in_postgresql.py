@@ -291,6 +291,7 @@ def survives(server: Server, work: Any, statements: int) -> bool:
         return True
 
 
+@pytest.mark.slow
 def test_killed_between_any_two_statements(server: Server, branch_database: ModuleType) -> None:
     make(server, SIBLING)
     clean = state(server)

@@ -201,6 +201,7 @@ LARGE_LINE = 1000
 """Characters: together 100 MB."""
 
 
+@pytest.mark.slow
 def test_a_log_of_100_mb_and_elasticsearch_away_keep_no_other_line_and_lose_none(
     pipeline: Pipeline,
 ) -> None:

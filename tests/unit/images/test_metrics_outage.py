@@ -86,6 +86,7 @@ def peak(pipeline: Pipeline) -> int:
     return int(line.split()[1]) // 1024
 
 
+@pytest.mark.slow
 def test_ten_minutes_without_influxdb_and_telegraf_killed_twice_lose_and_repeat_nothing(
     pipeline: Pipeline,
 ) -> None:

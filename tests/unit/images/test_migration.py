@@ -276,6 +276,7 @@ def test_it_is_noted_which_airflow_has_migrated(database: Database, upgraded: Da
     assert revision(upgraded) != revision(database)
 
 
+@pytest.mark.slow
 def test_airflow_works_on_until_the_new_one_takes_over(databases: Databases, previous: str) -> None:
     """As in a rollout: the pods of before go when the new ones are ready, long after the migration."""
     database = databases.new("beside")

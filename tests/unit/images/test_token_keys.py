@@ -291,6 +291,7 @@ def logged_in(url: str) -> httpx.Client:
     return browser
 
 
+@pytest.mark.slow
 def test_a_task_that_runs_through_it_ends_green_and_a_session_goes_on(
     airflow: RealAirflow, service: Service
 ) -> None:

@@ -103,6 +103,7 @@ def test_no_login_fails_and_the_old_password_is_refused(servers: Servers) -> Non
 
 
 @IN_THE_CLUSTER
+@pytest.mark.slow
 def test_killed_at_any_step_it_is_ended_by_the_next(servers: Servers) -> None:
     for step in range(1, len(STEPS) + 1):
         old = installation(servers).deployed()

@@ -339,6 +339,7 @@ def test_no_login_fails_and_the_old_password_is_refused(
     assert ask(environment, "select distinct name from work") == [(owner,)]
 
 
+@pytest.mark.slow
 def test_killed_at_any_step_it_is_ended_by_the_next(
     deployed: Served, environment: Environment
 ) -> None:
