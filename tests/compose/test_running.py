@@ -12,7 +12,7 @@ import pytest
 from cli.base.airflow import Airflow
 from tests.compose.conftest import Running
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 DAG = "aerodrome_proof"
 PATIENCE = 240.0

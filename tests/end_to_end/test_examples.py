@@ -13,6 +13,8 @@ from tests.end_to_end.example_runs import OVER, Api, Round
 from tests.end_to_end.example_states import EXPECTED
 from tests.end_to_end.kit import Kit
 
+pytestmark = pytest.mark.slow
+
 LARGE = "example_xcom_large"
 
 

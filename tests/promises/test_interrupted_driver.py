@@ -14,6 +14,8 @@ from cli.base.paths import ROOT
 from tests.promises.aws_cloud import AwsStack, Emulator, Proxy, running_emulator
 from tests.promises.test_interrupted import NOTHING, PROGRAM, WHOLE, world
 
+pytestmark = pytest.mark.slow
+
 STARTER = """
 import json, sys
 from pathlib import Path

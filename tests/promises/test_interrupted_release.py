@@ -17,6 +17,8 @@ from cli.stack.found import looker
 from tests.promises.aws_cloud import AwsStack, Emulator
 from tests.promises.processes import kill_descendants
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 240
 
 CONFIG_MAP = """

@@ -172,6 +172,7 @@ def test_that_nothing_arrives_is_an_alert_until_something_does(
     assert not fires(0)
 
 
+@pytest.mark.slow
 def test_elasticsearch_and_shipper_are_killed_and_every_line_is_there_once(
     pipeline: Pipeline,
 ) -> None:

@@ -176,6 +176,7 @@ with DAG("measured", schedule=None, catchup=False):
 """
 
 
+@pytest.mark.slow
 def test_a_dag_runs_success_failure_retry_and_mapped_task(
     pipeline: Pipeline, databases: Databases, tmp_path: Path
 ) -> None:

@@ -22,6 +22,8 @@ from tests.unit.images.loading import IMAGES, SCRIPTS, script
 from tests.unit.images.postgresql import MASTER
 from tests.unit.images.real_airflow import PASSWORD, USER, RealAirflow, until
 
+pytestmark = pytest.mark.slow
+
 ACCOUNT = {
     "ADMIN_USERNAME": USER,
     "ADMIN_PASSWORD": PASSWORD,
@@ -276,7 +278,6 @@ def test_it_is_noted_which_airflow_has_migrated(database: Database, upgraded: Da
     assert revision(upgraded) != revision(database)
 
 
-@pytest.mark.slow
 def test_airflow_works_on_until_the_new_one_takes_over(databases: Databases, previous: str) -> None:
     """As in a rollout: the pods of before go when the new ones are ready, long after the migration."""
     database = databases.new("beside")

@@ -249,6 +249,7 @@ class TestAirflow:
         errors = "".join(text for _, text in outputs(started))
         assert "prepared statement" in errors
 
+    @pytest.mark.slow
     def test_a_dag_runs_through_it(
         self, databases: Databases, pool: PgBouncer, tmp_path: Path
     ) -> None:
