@@ -130,25 +130,17 @@ def logins(secrets: Secrets) -> Logins:
 
 def database_user(secrets: Secrets, names: Names) -> str:
     """By whom Airflow logs in to its database."""
-    second = logins(secrets).second == secrets.database_password
-    return names.second_user if second else names.database
+    return _user(logins(secrets), secrets.database_password, names.database, names.second_user)
 
 
 def database_users(secrets: Secrets, names: Names) -> dict[str, str]:
     """All that may log in to it for Airflow, with their passwords."""
-    found = logins(secrets)
-    users = {names.database: found.first, names.second_user: found.second}
-    return {name: password for name, password in users.items() if password}
+    return _users(logins(secrets), names.database, names.second_user)
 
 
 def logins_secret(secrets: Secrets, names: Names) -> dict[str, str]:
     """That of a server of the environment's own, which makes its users after it."""
-    found = logins(secrets)
-    return {
-        database_logins.PASSWORD_ENTRY: found.first,
-        database_logins.SECOND_NAME_ENTRY: names.second_user,
-        database_logins.SECOND_ENTRY: found.second,
-    }
+    return _entries(logins(secrets), names.second_user)
 
 
 def celery_logins(secrets: Secrets) -> Logins:
@@ -158,23 +150,40 @@ def celery_logins(secrets: Secrets) -> Logins:
 
 def results_user(secrets: Secrets, names: Names) -> str:
     """By whom the scheduler and the workers log in to the results of Celery's tasks."""
-    second = celery_logins(secrets).second == secrets.celery_password
-    return names.second_results_user if second else names.results_database
+    return _user(
+        celery_logins(secrets),
+        secrets.celery_password,
+        names.results_database,
+        names.second_results_user,
+    )
 
 
 def results_users(secrets: Secrets, names: Names) -> dict[str, str]:
     """All that may log in to them, with their passwords."""
-    found = celery_logins(secrets)
-    users = {names.results_database: found.first, names.second_results_user: found.second}
-    return {name: password for name, password in users.items() if password}
+    return _users(celery_logins(secrets), names.results_database, names.second_results_user)
 
 
 def celery_logins_secret(secrets: Secrets, names: Names) -> dict[str, str]:
     """What the queue's server reads at its start, and whoever makes the users of the results."""
-    found = celery_logins(secrets)
+    return _entries(celery_logins(secrets), names.second_results_user)
+
+
+def _user(found: Logins, password: str, first: str, second: str) -> str:
+    """Which of the two users has this password."""
+    return second if found.second == password else first
+
+
+def _users(found: Logins, first: str, second: str) -> dict[str, str]:
+    """Those of the two that may log in, with their passwords."""
+    users = {first: found.first, second: found.second}
+    return {name: password for name, password in users.items() if password}
+
+
+def _entries(found: Logins, second: str) -> dict[str, str]:
+    """A Secret with both passwords, and the second user's name."""
     return {
         database_logins.PASSWORD_ENTRY: found.first,
-        database_logins.SECOND_NAME_ENTRY: names.second_results_user,
+        database_logins.SECOND_NAME_ENTRY: second,
         database_logins.SECOND_ENTRY: found.second,
     }
 

@@ -69,11 +69,9 @@ spec:
           name: {{ .Values.passwordSecret }}
           key: {{ $.key }}
     {{- end }}
-    {{- with $.second }}
-    - name: SECOND_USER
-      value: {{ . }}
-    {{- end }}
     {{- if $.second }}
+    - name: SECOND_USER
+      value: {{ $.second }}
     {{- if eq $.command "create" }}
     - name: SECOND_PASSWORD
       valueFrom:

@@ -11,9 +11,12 @@ from cli.base.phases import Phases
 from cli.operations import live
 from cli.operations.live import Live
 from cli.operations.rotation import applicable, encryption, operation
+from cli.operations.rotation.database import RotatedDatabase
 from cli.session import Session
 from cli.stack import rotation
 from cli.stack.rotation import RENEWED, RotationOfAll
+
+_RotateLogin = Callable[[Session, Environment, Phases], RotatedDatabase]
 
 
 @dataclass(frozen=True)
@@ -76,30 +79,42 @@ def _tokens(session: Session, environment: Environment) -> Renewed:
     )
 
 
-def _database(session: Session, environment: Environment) -> Renewed:
-    phases = Phases(session.console, total=operation.PHASES[rotation.DATABASE])
-    done = operation.database_password(session, environment, phases)
+def _login(
+    name: str,
+    rotate: _RotateLogin,
+    proof: tuple[str, str],
+    session: Session,
+    environment: Environment,
+) -> Renewed:
+    phases = Phases(session.console, total=operation.PHASES[name])
+    done = rotate(session, environment, phases)
     data = {
         "began": done.began,
         "resumed": done.resumed,
         "user": done.user,
         "oldPasswordRefused": True,
     }
-    proof = "proof: the database's server lets Airflow in with the new password"
-    return Renewed(RENEWED[rotation.DATABASE], phases, data, (proof, "and nobody with the old one"))
+    return Renewed(RENEWED[name], phases, data, proof)
 
 
-def _celery(session: Session, environment: Environment) -> Renewed:
-    phases = Phases(session.console, total=operation.PHASES[rotation.CELERY])
-    done = operation.celery_password(session, environment, phases)
-    data = {
-        "began": done.began,
-        "resumed": done.resumed,
-        "user": done.user,
-        "oldPasswordRefused": True,
-    }
-    proof = "proof: Celery's queue and the database of its results take the new password"
-    return Renewed(RENEWED[rotation.CELERY], phases, data, (proof, "and neither takes the old one"))
+_database = partial(
+    _login,
+    rotation.DATABASE,
+    operation.database_password,
+    (
+        "proof: the database's server lets Airflow in with the new password",
+        "and nobody with the old one",
+    ),
+)
+_celery = partial(
+    _login,
+    rotation.CELERY,
+    operation.celery_password,
+    (
+        "proof: Celery's queue and the database of its results take the new password",
+        "and neither takes the old one",
+    ),
+)
 
 
 def rancher(session: Session, environment: Environment, *, handed_over: bool = False) -> Renewed:

@@ -86,7 +86,6 @@ def running(
             # As the chart has it, and more patience for a machine with much to do.
             "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "30",
             "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "15",
-            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             "PYTHONPATH": f"{MODULES}:{IMAGES / 'airflow' / 'policy'}",
             OWNERS: given_by_the_chart(access),
         }

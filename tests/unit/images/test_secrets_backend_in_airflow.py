@@ -105,7 +105,6 @@ def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
             **chart_settings(SECRETS_MANAGER, OWN),
             "OUT": str(out),
             # The first file that asks waits until the client of AWS is loaded, which takes long beside other tests.
-            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "200",
             "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "240",
             "PYTHONPATH": str(MODULES),
