@@ -421,6 +421,8 @@ class FakeKubernetes:
     namespaces: list[str] = field(default_factory=list)
     calls: list[tuple[str, ...]] = field(default_factory=list)
 
+    kubeconfig = "of the tests"
+
     def _called(self, *call: str) -> None:
         self.calls.append(call)
         if self.error is not None:
@@ -441,6 +443,9 @@ class FakeKubernetes:
         everywhere: bool = False,
     ) -> list[dict[str, Any]]:
         self._called("objects", kind, selector)
+        if kind == "services":
+            named = [{"name": "airflow-api-server", "namespace": one} for one in self.namespaces]
+            return [{**self.service, "metadata": one} for one in named] if self.service else []
         if kind == "deployments":
             return [{"metadata": {"name": "airflow-scheduler"}}]
         return self.pods if kind == "pods" else []
