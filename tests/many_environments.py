@@ -139,7 +139,10 @@ def state_of(name: str, kubeconfig: str) -> dict[str, Any]:
     ]
     manifest = {"time": "2026-11-01T10:00:00Z", "magic": "", "version": "v3.200.0"}
     latest = {"manifest": manifest, "resources": [stack, *resources], "metadata": {}}
-    return {"version": 3, "checkpoint": {"stack": f"organization/aerodrome/{name}", "latest": latest}}
+    return {
+        "version": 3,
+        "checkpoint": {"stack": f"organization/aerodrome/{name}", "latest": latest},
+    }
 
 
 def _serve(kubeconfig: str, names: list[str], port: int) -> None:
@@ -148,7 +151,9 @@ def _serve(kubeconfig: str, names: list[str], port: int) -> None:
 
     def serve(name: str) -> None:
         space = Names(name, shared=name != BASE).namespace
-        kubernetes.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}}, "t")
+        kubernetes.apply(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}}, "t"
+        )
         service = {
             "apiVersion": "v1",
             "kind": "Service",

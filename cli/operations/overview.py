@@ -77,11 +77,13 @@ def lines(session: Session) -> Iterator[EnvironmentSummary]:
 
     environments = session.environments()
     bucket = session.bucket
-    read = {name.name for name in environments if name.sandboxed or (bucket and name.name in bucket.keys)}
+    read = {
+        name.name
+        for name in environments
+        if name.sandboxed or (bucket and name.name in bucket.keys)
+    }
     with ThreadPoolExecutor(THREADS) as pool:
-        asked = [
-            pool.submit(line, each) if each.name in read else None for each in environments
-        ]
+        asked = [pool.submit(line, each) if each.name in read else None for each in environments]
         for environment, answer in zip(environments, asked, strict=True):
             found = answer.result() if answer else line(environment)
             if found is not None:

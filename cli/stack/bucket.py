@@ -49,9 +49,7 @@ class StateBucket:
         switches = {key: values[-1] for key, values in parse_qs(url.query).items()}
         if url.scheme != "s3" or not SWITCHES.issuperset(switches):
             return None
-        place = {
-            f"{key}_name": switches[key] for key in ("region", "profile") if switches.get(key)
-        }
+        place = {f"{key}_name": switches[key] for key in ("region", "profile") if switches.get(key)}
         folder = f"{url.path.strip('/')}/".lstrip("/")
         with translated(f"read the states in the bucket {url.netloc}"):
             return cls._of(make(place, _endpoint(switches)), url.netloc, folder)
@@ -116,5 +114,3 @@ def _logged_in(environ: Mapping[str, str]) -> str:
         return str(json.loads(Path(folder, "credentials.json").read_text())["current"] or "")
     except (OSError, ValueError, KeyError, TypeError):
         return ""
-
-

@@ -11,6 +11,7 @@ from cli.base.paths import ROOT
 from cli.stack.command import Cli
 from cli.stack.place import EXECUTABLE, QUIET
 
+
 def stacks(report: Callable[[str], None], folder: Path = ROOT) -> list[str]:
     """The names of the project's stacks; none without the Pulumi CLI, or where it is not logged in."""
     executable = shutil.which(EXECUTABLE)

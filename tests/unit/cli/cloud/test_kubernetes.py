@@ -344,7 +344,10 @@ class TestThrottling:
     def test_what_was_throttled_is_asked_again(
         self, kubernetes: Kubernetes, api_server: str
     ) -> None:
-        with throttled(api_server, kubernetes.namespace, 4, ("Retry-After", "0")) as (slow, refused):
+        with throttled(api_server, kubernetes.namespace, 4, ("Retry-After", "0")) as (
+            slow,
+            refused,
+        ):
             slow.apply(config_map("one"), "tests")
             slow.patch(config_map("one"), {"data": {"color": "green"}})
             found = slow.find("configmap", "one")
@@ -355,7 +358,10 @@ class TestThrottling:
         assert {method for method, _ in refused} == {"GET", "PATCH", "DELETE"}
 
     def test_the_server_says_when(self, kubernetes: Kubernetes, api_server: str) -> None:
-        with throttled(api_server, kubernetes.namespace, 1, ("Retry-After", "1")) as (slow, refused):
+        with throttled(api_server, kubernetes.namespace, 1, ("Retry-After", "1")) as (
+            slow,
+            refused,
+        ):
             before = time.monotonic()
             slow.objects("configmaps")
             assert time.monotonic() - before >= len(refused)
@@ -371,9 +377,11 @@ class TestThrottling:
     def test_one_that_throttles_for_good_is_named(
         self, kubernetes: Kubernetes, api_server: str
     ) -> None:
-        with throttled(api_server, kubernetes.namespace, 99, ("Retry-After", "0")) as (slow, _):
-            with pytest.raises(Refused, match="Kubernetes refuses") as raised:
-                slow.find("configmap", "one")
+        with (
+            throttled(api_server, kubernetes.namespace, 99, ("Retry-After", "0")) as (slow, _),
+            pytest.raises(Refused, match="Kubernetes refuses") as raised,
+        ):
+            slow.find("configmap", "one")
         assert raised.value.status == 429
         assert "Too many requests" in raised.value.detail
 
