@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cli.base.airflow import Airflow
     from cli.cloud.kubernetes import Kubernetes
     from cli.stack.backends import Backend
-    from cli.stack.bucket import StateBucket
+    from cli.stack.bucket import StoredStates
     from cli.stack.pending import Look
     from cli.stack.place import Place
 
@@ -130,17 +130,17 @@ class Session:
         return backend
 
     @cached_property
-    def bucket(self) -> "StateBucket | None":
+    def bucket(self) -> "StoredStates | None":
         """The states of environments on AWS, if `pulumi login` chose a bucket of S3. One that cannot be read is left to the
         Pulumi CLI, which knows more ways to log in."""
         from cli.cloud import clients
-        from cli.stack.bucket import StateBucket
+        from cli.stack.bucket import StoredStates
 
         def make(place: Mapping[str, str], endpoint: str) -> Any:
             return clients.session(**place).client("s3", endpoint_url=endpoint or None)
 
         try:
-            return StateBucket.chosen(self._environ, make)
+            return StoredStates.chosen(self._environ, make)
         except KitError as error:
             self.console.report(f"{error.summary}: {error.detail}")
             return None

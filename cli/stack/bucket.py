@@ -32,7 +32,7 @@ MakeClient = Callable[[Mapping[str, str], str], Any]
 
 
 @dataclass(frozen=True)
-class StateBucket:
+class StoredStates:
     """One that was written by a CLI whose layout is known."""
 
     client: Any
