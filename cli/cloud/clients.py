@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = 10
 """Of one call: with one in ten throttled, one in 10,000,000,000 fails. The pauses grow, and add up to two minutes."""
 
-CONNECTIONS: Final = 32
+CONNECTIONS: Final = 16
 """That one client keeps: as many as threads that use it."""
 
 

@@ -24,7 +24,7 @@ from cli.stack import stack_config
 from infra.contract.tenancy import Tenancy
 
 HEALTHY = "healthy"
-THREADS: Final = 32
+THREADS: Final = 16
 """Environments that are asked at once: most of it is waiting."""
 
 
