@@ -8,13 +8,14 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cli.base import environments
 from cli.base.console import Console
 from cli.base.environments import Environment
-from cli.base.errors import UserError
+from cli.base.errors import KitError, UserError
 from cli.base.git import Checkout
 from cli.base.settings import DEFAULT_REGION, REGION_KEY
 from cli.cloud.aws_cloud import AwsCloud
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from cli.base.airflow import Airflow
     from cli.cloud.kubernetes import Kubernetes
     from cli.stack.backends import Backend
+    from cli.stack.bucket import StoredStates
     from cli.stack.pending import Look
     from cli.stack.place import Place
 
@@ -120,6 +122,29 @@ class Session:
         where = cloud or self.cloud(environment)
         return Stack(self.place(environment, where), self._look(environment, where))
 
+    def reader(self, environment: Environment, cloud: Cloud) -> "Backend":
+        """What looks into `environment` and changes nothing: without a run of the Pulumi CLI where its state can be read."""
+        backend = self.backend(environment, cloud)
+        if cloud.state is None and self.bucket and environment.name in self.bucket.keys:
+            backend.read_by(self.bucket.state)
+        return backend
+
+    @cached_property
+    def bucket(self) -> "StoredStates | None":
+        """The states of environments on AWS, if `pulumi login` chose a bucket of S3. One that cannot be read is left to the
+        Pulumi CLI, which knows more ways to log in."""
+        from cli.cloud import clients
+        from cli.stack.bucket import StoredStates
+
+        def make(place: Mapping[str, str], endpoint: str) -> Any:
+            return clients.session(**place).client("s3", endpoint_url=endpoint or None)
+
+        try:
+            return StoredStates.chosen(self._environ, make)
+        except KitError as error:
+            self.console.report(f"{error.summary}: {error.detail}")
+            return None
+
     def place(self, environment: Environment, cloud: Cloud) -> "Place":
         """Where its stack is, and with which variables the Pulumi CLI reaches it and its cloud."""
         from cli.stack.place import Place
@@ -143,11 +168,16 @@ class Session:
 
     def environments(self) -> list[Environment]:
         """Those that may be deployed: with a configuration here, or a stack where Pulumi keeps them."""
-        from cli.stack.listing import stacks
-
         names = environments.known() if self.machine().is_here() else []
         here = [name for name in names if Environment(name).sandboxed]
-        return [Environment(name) for name in [*here, *stacks(self.console.report)]]
+        return [Environment(name) for name in [*here, *self._on_aws()]]
+
+    def _on_aws(self) -> list[str]:
+        from cli.stack.listing import stacks
+
+        if self.bucket is None:
+            return stacks(self.console.report)
+        return sorted(name for name in self.bucket.keys if not Environment(name).sandboxed)
 
     def airflow(self, url: str, username: str, password: str, patience: float) -> "Airflow":
         from cli.base.airflow import Airflow

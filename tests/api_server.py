@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,13 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         etcd, kube_apiserver = tools.tool("etcd"), tools.tool("kube-apiserver")
     except UserError:
         pytest.skip("set-up has not been run")
-    folder = tmp_path_factory.mktemp("api-server")
+    with running(tmp_path_factory.mktemp("api-server"), etcd, kube_apiserver) as kubeconfig:
+        yield kubeconfig
+
+
+@contextmanager
+def running(folder: Path, etcd: str | Path, kube_apiserver: str | Path) -> Iterator[str]:
+    """Its kubeconfig, while the block lasts; files are below `folder`."""
     client, peer, secure = free_port(), free_port(), free_port()
     key = folder / "service-accounts.key"
     subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
@@ -97,4 +104,4 @@ def _wait(url: str, log: Path) -> None:
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    pytest.fail(f"the kube-apiserver did not start:\n{log.read_text()[-2000:]}")
+    raise TimeoutError(f"the kube-apiserver did not start:\n{log.read_text()[-2000:]}")

@@ -6,6 +6,7 @@ It knows neither Kubernetes nor AWS: what a person could do with a browser, and 
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date
+from functools import cache
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -27,6 +28,18 @@ PATIENCE = 180.0
 the database comes first, and then a minute of Python."""
 
 
+class _Transport(httpx.HTTPTransport):
+    """That of all clients: what TLS needs would take longer for each of 200 Airflows than the question."""
+
+    def close(self) -> None:
+        """Not with one client: others use it. What it keeps ends with the process."""
+
+
+@cache
+def _transport() -> _Transport:
+    return _Transport(trust_env=False)
+
+
 class Airflow:
     """One Airflow, logged in as one user."""
 
@@ -39,7 +52,9 @@ class Airflow:
         # The proxy settings of the machine are for the internet, not for a loopback port.
         # One that hangs keeps the impatient from what they do without it.
         timeout = min(max(patience, 10.0), 30.0)
-        self._client = httpx.Client(base_url=self.url, timeout=timeout, trust_env=False)
+        self._client = httpx.Client(
+            base_url=self.url, timeout=timeout, trust_env=False, transport=_transport()
+        )
         self._token = ""
 
     def __enter__(self) -> Self:

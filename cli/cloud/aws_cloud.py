@@ -71,10 +71,10 @@ class AwsCloud:
         return []
 
     def client(self, region: str | None = None) -> Client:
-        import boto3
+        from cli.cloud import clients
 
         # The stubs have one overload a service, and want its name as a literal.
-        return boto3.Session(region_name=region).client  # type: ignore[return-value]
+        return clients.session(region_name=region).client  # type: ignore[return-value]
 
     def region(self, chosen: str, plain: Mapping[str, str]) -> str:
         # Where the configuration is gone, the variables of AWS' own tools say it.

@@ -160,10 +160,10 @@ class SandboxCloud:
         return on_sandbox(self.environment.record_file.parent, self.name)
 
     def client(self, region: str | None = None) -> Client:
-        import boto3
+        from cli.cloud import clients
 
         variables = self.running().environment()
-        aws = boto3.Session(
+        aws = clients.session(
             aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
             region_name=variables.get("AWS_REGION", DEFAULT_REGION),

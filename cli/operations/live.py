@@ -4,7 +4,7 @@ The verbs that look into one (`open`, `logs`, `status`, `exec`, `proof`) start h
 answers is asked of Kubernetes; where no lasting address leads to it, a port is forwarded.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -83,10 +83,14 @@ class Live:
     @cached_property
     def addresses(self) -> tuple[str, ...]:
         """Where a browser finds its UI, the nearest first; none if only a forwarded port leads there."""
+        return self.addresses_by(lambda name: self.kubernetes.find("service", name))
+
+    def addresses_by(self, find: Callable[[str], Mapping[str, Any] | None]) -> tuple[str, ...]:
+        """The same, with `find` to look for a Service by its name."""
         if not self.shared and (own := self.cloud.own_addresses()):
             return own
         name = need(self.outputs, Outputs.ui_service)
-        service = self.kubernetes.find("service", name)
+        service = find(name)
         if service is None:
             raise KitError(
                 f'The Service "{name}" of "{self.environment.name}" is gone',

@@ -1,27 +1,31 @@
 """The list of environments, one line each: base, branch, health and cost.
 
 Those of this machine are known by their configuration, those on AWS by Pulumi's list of stacks. What
-has nothing deployed is none.
+has nothing deployed is none. Health is what Airflow says of itself, or where no address leads to it
+what Kubernetes says of its pods: ports are not forwarded for a list.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from cli.base import lifetime
 from cli.base.environments import Environment
 from cli.base.errors import KitError
 from cli.base.record import Record
 from cli.base.settings import REGION_KEY
+from cli.operations.clusters import Clusters
 from cli.operations.cost.standing import so_far
 from cli.operations.live import Live
 from cli.session import Session
 from cli.stack import stack_config
-from cli.stack.backends import Backend
 from infra.contract.tenancy import Tenancy
 
 HEALTHY = "healthy"
+THREADS: Final = 16
+"""Environments that are asked at once: most of it is waiting."""
 
 
 @dataclass(frozen=True)
@@ -58,44 +62,74 @@ class EnvironmentSummary:
 
 
 def lines(session: Session) -> Iterator[EnvironmentSummary]:
-    """A line for each environment; one that cannot be read says why in place of its health."""
-    for environment in session.environments():
+    """A line for each environment; one that cannot be read says why in place of its health.
+
+    They are asked side by side, but those whose state the Pulumi CLI has to read: of its runs one
+    chooses a stack, and writes down which.
+    """
+    clusters = Clusters()
+
+    def line(environment: Environment) -> EnvironmentSummary | None:
         try:
-            line = _line(session, environment)
+            return _line(session, environment, clusters)
         except KitError as error:
-            line = EnvironmentSummary(environment.name, "", "", "", "", "", "", error.summary)
-        if line is not None:
-            yield line
+            return EnvironmentSummary(environment.name, "", "", "", "", "", "", error.summary)
+
+    environments = session.environments()
+    bucket = session.bucket
+    read = {
+        name.name
+        for name in environments
+        if name.sandboxed or (bucket and name.name in bucket.keys)
+    }
+    with ThreadPoolExecutor(THREADS) as pool:
+        asked = [pool.submit(line, each) if each.name in read else None for each in environments]
+        for environment, answer in zip(environments, asked, strict=True):
+            found = answer.result() if answer else line(environment)
+            if found is not None:
+                yield found
 
 
-def _line(session: Session, environment: Environment) -> EnvironmentSummary | None:
+def _line(
+    session: Session, environment: Environment, clusters: Clusters
+) -> EnvironmentSummary | None:
     record = Record.read(environment)
     cloud = session.cloud(environment, record.sandbox if record else "")
     cloud.unlock()
-    backend = session.backend(environment, cloud)
+    backend = session.reader(environment, cloud)
     resources = backend.resources()
     if not resources:
         return None
-    plain = backend.plain()
+    # Its configuration may be in another clone: then it is as it was deployed.
+    plain, outputs = backend.plain(), backend.outputs()
     return EnvironmentSummary(
         name=environment.name,
-        tenancy=plain.get(stack_config.TENANCY_KEY, Tenancy.dedicated),
-        branch=plain.get(stack_config.BRANCH_KEY, ""),
-        base=plain.get(stack_config.BASE_KEY, ""),
+        tenancy=plain.get(stack_config.TENANCY_KEY) or outputs.tenancy or Tenancy.dedicated,
+        branch=plain.get(stack_config.BRANCH_KEY) or outputs.branch,
+        base=plain.get(stack_config.BASE_KEY) or outputs.base,
         created=min((item.created for item in resources if item.created), default=""),
         used=plain.get(stack_config.USED_KEY, ""),
-        expires=plain.get(stack_config.EXPIRES_KEY, lifetime.NEVER),
-        health=cloud.trouble() or _health(session, environment, backend),
-        cost=so_far(resources, plain.get(REGION_KEY, "")),
+        expires=plain.get(stack_config.EXPIRES_KEY) or outputs.expires or lifetime.NEVER,
+        health=cloud.trouble() or _health(Live(session, environment, backend, outputs), clusters),
+        cost=so_far(resources, plain.get(REGION_KEY) or outputs.region),
     )
 
 
-def _health(session: Session, environment: Environment, backend: Backend) -> str:
-    found = Live(session, environment, backend, backend.outputs()).health()
-    if "error" in found:
-        return found["error"]
+def _health(live: Live, clusters: Clusters) -> str:
+    if not live.outputs.ui_service:
+        return "its deployment did not finish"
+    try:
+        addresses = clusters.addresses(live)
+        found = _asked(live, addresses[0]) if addresses else clusters.readiness(live)
+    except KitError as error:
+        return str(error.summary)
     ill = [f"{name} {state}" for name, state in found.items() if state != HEALTHY]
-    return ", ".join(ill) or HEALTHY
+    return ", ".join(ill) or (HEALTHY if found else "nothing of it runs")
+
+
+def _asked(live: Live, url: str) -> dict[str, str]:
+    with live.session.airflow(url, "", "", 0.0) as airflow:
+        return airflow.health()
 
 
 def age(created: str, now: datetime) -> str:

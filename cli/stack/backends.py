@@ -99,6 +99,9 @@ class Backend(Protocol):
         """Secret ones are wrapped; empty if it is not deployed."""
 
     def resources(self) -> list[Found]: ...
+    def read_by(self, stored: Callable[[str], dict[str, Any]]) -> None:
+        """For looking only: the state is what `stored` has of it, by the stack's name."""
+
     def deployed(self) -> bool:
         """Whether there is a state with resources in it; asks no cloud."""
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import kit, monitoring, speed
+from tests.bench import kit, listing, monitoring, speed
 from tests.bench.figures import Figure, table
 from tests.bench.peer import Chart
 
@@ -35,8 +35,10 @@ def main() -> None:
 
 def _measure(options: argparse.Namespace, folder: Path) -> Iterator[Figure]:
     runs = max(1, options.runs)
-    for name in ("kit", "airflow", "monitoring"):
+    for name in ("kit", "airflow", "monitoring", "list"):
         (folder / name).mkdir()
+    if options.only in (None, "list"):
+        yield from listing.measure(folder / "list", runs)
     if options.only in (None, "kit"):
         yield from kit.measure(folder / "kit", runs, cold=options.cold)
     if options.only in (None, "monitoring"):
@@ -56,8 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--only",
-        choices=["kit", "airflow", "monitoring"],
-        help="the command line, how fast tasks start, or monitoring",
+        choices=["kit", "airflow", "monitoring", "list"],
+        help="the command line, how fast tasks start, monitoring, or the list of 200 environments",
     )
     parser.add_argument(
         "--peer-chart",

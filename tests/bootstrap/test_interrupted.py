@@ -1,7 +1,9 @@
 """A run that is cut short anywhere is finished by the next one, and leaves nothing twice."""
 
 import json
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -29,9 +31,24 @@ def _killed(account: Account, meddler: Meddler) -> str:
     process = account.start(*arguments, AWS_ENDPOINT_URL=meddler.url)
     meddler.victim = lambda: process.pid
     process.communicate(timeout=280)
+    # The run of Pulumi that it had started lives on: what that still writes is not the next run's.
+    while _at_work(meddler.url):
+        time.sleep(0.05)
     meddler.at = 0
     assert process.returncode == (KILLED if meddler.changes else 0), meddler.changes
     return "".join(meddler.changes)
+
+
+def _at_work(endpoint: str) -> bool:
+    """Whether a process is there that was given this endpoint of AWS."""
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"AWS_ENDPOINT_URL={endpoint}".encode() in environ.read_bytes().split(b"\0"):
+                return True
+        except OSError:
+            # It has ended, or is somebody else's.
+            continue
+    return False
 
 
 def _whole(account: Account) -> None:

@@ -20,6 +20,13 @@ from cli.cloud.kubernetes.kubeconfig import Login, current
 SECONDS = 30.0
 """How long one request may take, if the caller knows no better."""
 
+ATTEMPTS = 10
+"""Of a request that the server throttles."""
+
+THROTTLED = 429
+LONGEST_PAUSE = 10
+"""Seconds between two of them, whatever the server says."""
+
 JSON = "application/json"
 _OUTPUT, _ERRORS, _STATUS = 1, 2, 3
 """The channels of a command in a pod."""
@@ -48,8 +55,19 @@ class Connection:
             settings.verify_ssl = False
             # Whoever wrote the kubeconfig knows.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        # What timed out is not tried again: nobody waits longer than was asked.
-        settings.retries = urllib3.Retry(2, read=0, status=2, raise_on_status=False)
+        settings.retries = urllib3.Retry(
+            total=ATTEMPTS - 1,
+            connect=2,
+            # What timed out is not tried again: nobody waits longer than was asked.
+            read=0,
+            # A throttled request was not carried out, whatever it asks for; the server says when to come again.
+            status=ATTEMPTS - 1,
+            status_forcelist=[THROTTLED],
+            allowed_methods=None,
+            backoff_factor=0.2,
+            retry_after_max=LONGEST_PAUSE,
+            raise_on_status=False,
+        )
         self._api = ApiClient(settings)
 
     def request(

@@ -10,11 +10,10 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-import boto3
 from botocore import exceptions
-from botocore.config import Config
 
 from cli.base.errors import CloudError, KitError, UserError
+from cli.cloud import clients
 from cli.cloud.errors import code_of
 
 POLICY = "docs/bootstrap-policy.json"
@@ -53,7 +52,7 @@ class Aws:
 
     @cached_property
     def _session(self) -> Any:
-        return boto3.Session(profile_name=self.profile, region_name=self.region)
+        return clients.session(profile_name=self.profile, region_name=self.region)
 
     @cached_property
     def partition(self) -> str:
@@ -77,11 +76,7 @@ class Aws:
     def client(self, service: str, region: str = "") -> Any:
         key = (service, region or self.region)
         if key not in self._clients:
-            self._clients[key] = self._session.client(
-                service,
-                region_name=key[1],
-                config=Config(retries={"mode": "standard", "max_attempts": 4}),
-            )
+            self._clients[key] = self._session.client(service, region_name=key[1])
         return self._clients[key]
 
     def caller(self) -> Caller:

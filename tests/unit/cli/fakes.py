@@ -420,6 +420,7 @@ class FakeKubernetes:
     code: int = 0
     namespaces: list[str] = field(default_factory=list)
     calls: list[tuple[str, ...]] = field(default_factory=list)
+    kubeconfig: str = "of the tests"
 
     def _called(self, *call: str) -> None:
         self.calls.append(call)
@@ -428,9 +429,7 @@ class FakeKubernetes:
 
     def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
         self._called("find", kind, name)
-        if kind == "secret":
-            return self.secrets.get(name)
-        return self.service if kind == "service" else None
+        return {"secret": self.secrets.get(name), "service": self.service}.get(kind)
 
     def objects(
         self,
@@ -441,6 +440,9 @@ class FakeKubernetes:
         everywhere: bool = False,
     ) -> list[dict[str, Any]]:
         self._called("objects", kind, selector)
+        if kind == "services":
+            places = [{"name": "airflow-api-server", "namespace": at} for at in self.namespaces]
+            return [{**(self.service or {}), "metadata": at} for at in places if self.service]
         if kind == "deployments":
             return [{"metadata": {"name": "airflow-scheduler"}}]
         return self.pods if kind == "pods" else []
@@ -453,12 +455,10 @@ class FakeKubernetes:
         self._called("patch", item["metadata"]["name"], str(change))
 
     def delete(self, item: dict[str, Any], *, grace: int | None = None) -> bool:
-        self._called("delete", item["metadata"]["name"])
-        return True
+        return self._called("delete", item["metadata"]["name"]) is None
 
     def logs(self, selector: str, *, lines: int) -> list[str]:
-        self._called("logs", selector)
-        return [f"log of {selector}"]
+        return [f"log of {selector}"] if self._called("logs", selector) is None else []
 
     def execute(
         self, pod: dict[str, Any], *command: str, seconds: float | None = None

@@ -1,10 +1,15 @@
 """The client of Kubernetes at a real API server; only the kubelet behind it is played."""
 
+import base64
+import collections
 import itertools
 import json
 import ssl
 import subprocess
 import threading
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -270,6 +275,115 @@ def test_the_main_container_is_the_first_or_the_one_that_is_marked() -> None:
     marked = {"kubectl.kubernetes.io/default-container": "sidecar"}
     assert main_container(pod("plain")) == "main"
     assert main_container(pod("meshed", annotations=marked)) == "sidecar"
+
+
+class Throttling(BaseHTTPRequestHandler):
+    """Before the real API server: refuses each request `times` times, as Priority and Fairness does."""
+
+    protocol_version = "HTTP/1.1"
+    target = ""
+    times = 0
+    headers_more: tuple[tuple[str, str], ...] = ()
+    refused: collections.Counter[tuple[str, str]]
+    trust: ssl.SSLContext
+
+    def serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        key = (self.command, self.path)
+        if self.refused[key] < self.times:
+            self.refused[key] += 1
+            self.answer(429, b'{"message": "Too many requests"}', *self.headers_more)
+            return
+        asked = urllib.request.Request(
+            self.target + self.path, body or None, dict(self.headers), method=self.command
+        )
+        try:
+            with urllib.request.urlopen(asked, context=self.trust) as answer:
+                self.answer(answer.status, answer.read())
+        except urllib.error.HTTPError as error:
+            self.answer(error.code, error.read())
+
+    do_GET = do_PATCH = do_PUT = do_DELETE = serve
+
+    def answer(self, status: int, content: bytes, *headers: tuple[str, str]) -> None:
+        self.send_response(status)
+        for name, value in (*headers, ("Content-Length", str(len(content)))):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def throttled(
+    api_server: str, namespace: str, times: int, *headers: tuple[str, str]
+) -> Iterator[tuple[Kubernetes, "collections.Counter[tuple[str, str]]"]]:
+    """A client of the real API server through one that throttles, and what that refused."""
+    config = json.loads(api_server)
+    cluster = config["clusters"][0]["cluster"]
+    refused: collections.Counter[tuple[str, str]] = collections.Counter()
+    trust = ssl.create_default_context(
+        cadata=base64.b64decode(cluster["certificate-authority-data"]).decode()
+    )
+    more = {"target": cluster["server"], "times": times, "headers_more": headers}
+    handler = type("Handler", (Throttling,), {**more, "refused": refused, "trust": trust})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    config["clusters"][0]["cluster"] = {"server": f"http://127.0.0.1:{server.server_port}"}
+    try:
+        yield Kubernetes(json.dumps(config), namespace), refused
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class TestThrottling:
+    def test_what_was_throttled_is_asked_again(
+        self, kubernetes: Kubernetes, api_server: str
+    ) -> None:
+        with throttled(api_server, kubernetes.namespace, 4, ("Retry-After", "0")) as (
+            slow,
+            refused,
+        ):
+            slow.apply(config_map("one"), "tests")
+            slow.patch(config_map("one"), {"data": {"color": "green"}})
+            found = slow.find("configmap", "one")
+            assert found is not None
+            assert found["data"] == {"color": "green"}
+            assert slow.delete(found)
+            assert slow.find("configmap", "one") is None
+        assert {method for method, _ in refused} == {"GET", "PATCH", "DELETE"}
+
+    def test_the_server_says_when(self, kubernetes: Kubernetes, api_server: str) -> None:
+        with throttled(api_server, kubernetes.namespace, 1, ("Retry-After", "1")) as (
+            slow,
+            refused,
+        ):
+            before = time.monotonic()
+            slow.objects("configmaps")
+            assert time.monotonic() - before >= len(refused)
+        # The kinds, in two parts, and the objects.
+        assert len(refused) == 3
+
+    def test_one_that_does_not_say_when_is_asked_again_too(
+        self, kubernetes: Kubernetes, api_server: str
+    ) -> None:
+        with throttled(api_server, kubernetes.namespace, 2) as (slow, _):
+            assert slow.find("configmap", "none") is None
+
+    def test_one_that_throttles_for_good_is_named(
+        self, kubernetes: Kubernetes, api_server: str
+    ) -> None:
+        with (
+            throttled(api_server, kubernetes.namespace, 99, ("Retry-After", "0")) as (slow, _),
+            pytest.raises(Refused, match="Kubernetes refuses") as raised,
+        ):
+            slow.find("configmap", "one")
+        assert raised.value.status == 429
+        assert "Too many requests" in raised.value.detail
 
 
 def test_a_kubeconfig_is_not_shown(api_server: str) -> None:
