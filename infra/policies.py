@@ -96,9 +96,7 @@ def run_airflow(bucket_arn: str, logs: str, xcoms: str, dags: str) -> str:
     )
 
 
-def run_tasks(
-    bucket_arn: str, logs: str, xcoms: str, dags: str, account: TaskAccount
-) -> str:
+def run_tasks(bucket_arn: str, logs: str, xcoms: str, dags: str, account: TaskAccount) -> str:
     """What tasks of some DAGs do with the folders that `run_airflow` speaks of: the same with their own, by the beginnings of
     their DAGs' ids. What is refused wins over what is allowed, so a longer beginning of another's stays his."""
 

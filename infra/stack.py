@@ -218,9 +218,7 @@ def _read_access(settings: Settings) -> UserAccess | None:
     return found
 
 
-def _check_tasks(
-    settings: Settings, values: Mapping[str, Any], access: UserAccess | None
-) -> None:
+def _check_tasks(settings: Settings, values: Mapping[str, Any], access: UserAccess | None) -> None:
     """Tasks have roles of their own in AWS only where nothing lets them take another's."""
     if not (access and access.task_policies):
         return

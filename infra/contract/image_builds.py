@@ -34,7 +34,9 @@ def owners_argument(owners: Mapping[str, Any], image: str) -> str:
     """The declared owners of DAGs, as the build's check of DAG files reads them; empty if there are none."""
     if not owners or image != AIRFLOW:
         return ""
-    places = {name: {key: one[key] for key in OF_PLACES if key in one} for name, one in owners.items()}
+    places = {
+        name: {key: one[key] for key in OF_PLACES if key in one} for name, one in owners.items()
+    }
     return json.dumps(places, sort_keys=True)
 
 

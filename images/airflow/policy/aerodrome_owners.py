@@ -62,7 +62,11 @@ def owner_of(owners: Owners, file: str, dag_id: str, named: set[str]) -> str:
             f'the DAG "{dag_id}" must have one owner out of {which}: say owner= for all of its tasks'
         )
     owner = next(iter(named or may_be), "")
-    if owner and owners[owner].get(ACCOUNT) and not dag_id.startswith(tuple(owners[owner]["prefixes"])):
+    if (
+        owner
+        and owners[owner].get(ACCOUNT)
+        and not dag_id.startswith(tuple(owners[owner]["prefixes"]))
+    ):
         prefixes = ", ".join(owners[owner]["prefixes"])
         raise Claimed(
             f'the id of the DAG "{dag_id}" must begin with {prefixes}: its owner {owner} has taskPolicies in access.yaml, and AWS '
