@@ -7,12 +7,13 @@ outside, is made by hand. A pipeline comes with roles of its own, which bootstra
 into the cluster.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
-from infra import airflow_role, policies
+from infra import airflow_role, policies, task_roles
 from infra.cluster import Cluster
 from infra.contract import secrets_backends, task_policies
 from infra.contract.naming import BRANCH_DAGS, BRANCH_LOGS, XCOMS
@@ -35,6 +36,8 @@ class Access(pulumi.ComponentResource):
     """Users, groups, policies, and Airflow's role."""
 
     airflow_role_arn: pulumi.Output[str]
+    task_role_arns: Mapping[str, pulumi.Output[str]]
+    """By the tasks' service account; none where tasks have Airflow's role."""
     branch_boundary: pulumi.Output[str] | None = None
     """What no role of a branch may go beyond, where a pipeline makes those roles or an organisation wants it."""
     rancher_key: RancherKey | None = None
@@ -60,6 +63,7 @@ class Access(pulumi.ComponentResource):
                 args.stack.settings.permissions_boundary
             )
         self.airflow_role_arn = airflow_role.make(args.stack, args.bucket.arn, parent=self)
+        self.task_role_arns = task_roles.make(args.stack, args.bucket.arn, parent=self)
         self.register_outputs({"airflowRoleArn": self.airflow_role_arn})
 
     def _operator(self) -> None:
@@ -102,6 +106,7 @@ class Access(pulumi.ComponentResource):
         self._cluster_access("deploy", role, "AmazonEKSClusterAdminPolicy")
         stack = self._args.stack
         tasks = task_policies.parse(stack.settings.task_policies)
+        owners = stack.access.task_policies.values() if stack.access else ()
         secrets = secrets_backends.of_branches(stack.settings.environment)
         boundary = aws.iam.Policy(
             self._names.branch_boundary,
@@ -116,6 +121,7 @@ class Access(pulumi.ComponentResource):
                     BRANCH_DAGS,
                     [
                         *tasks.statements,
+                        *(one for each in owners for one in each.statements),
                         # With the base's own backend and key.
                         *(
                             airflow_role.secret_statements(stack, secrets, arns[1])

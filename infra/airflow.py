@@ -29,6 +29,7 @@ from infra.oidc import oidc_secret, oidc_values
 from infra.pgbouncer import pgbouncer_checksums, pgbouncer_secret, pooled
 from infra.stack import Stack
 from infra.task_logs import TaskLogs
+from infra.task_roles import associate
 from infra.values import over
 
 RELEASE = "airflow"
@@ -61,6 +62,8 @@ class AirflowArgs:
     """The chart's values that belong to what Airflow stands on."""
     ui: Mapping[str, Any] = field(default_factory=dict)
     """The chart's values of people's way to it by HTTPS."""
+    task_role_arns: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    """In AWS, by service account, where tasks are not who Airflow is."""
     task_logs: TaskLogs | None = None
     """Where else than in S3 the UI reads logs of tasks."""
 
@@ -92,6 +95,7 @@ class Airflow(pulumi.ComponentResource):
             role_arn=args.role_arn,
             opts=pulumi.ResourceOptions(parent=self),
         )
+        of_tasks = associate(args.stack, args.cluster_name, args.task_role_arns, parent=self)
         self.release = kubernetes.helm.v3.Release(
             self._names.of(RELEASE),
             name=RELEASE,
@@ -110,7 +114,7 @@ class Airflow(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 provider=args.provider,
-                depends_on=[*secrets, association, *args.after],
+                depends_on=[*secrets, association, *of_tasks, *args.after],
             ),
         )
         self.register_outputs({})

@@ -73,13 +73,23 @@ def secret_statements(stack: Stack, folder: str, arn: str) -> list[policies.Stat
 def _for_tasks(
     stack: Stack, role: aws.iam.Role, child: pulumi.ResourceOptions
 ) -> list[pulumi.Output[str]]:
-    """What the environment's tasks may do besides. Airflow's own pods may, too: they have one role."""
+    """What the environment's tasks may do besides. Airflow's own pods may, too: a trigger works for a task."""
     wanted = task_policies.parse(stack.settings.task_policies)
+    return give(stack.names.of("tasks"), wanted, role, child)
+
+
+def give(
+    logical: str,
+    wanted: task_policies.TaskPolicies,
+    role: aws.iam.Role,
+    child: pulumi.ResourceOptions,
+) -> list[pulumi.Output[str]]:
+    """Hangs policies on a role; `logical` is how their names in the program begin."""
     made = []
     if wanted.statements:
         made.append(
             aws.iam.RolePolicy(
-                stack.names.of("tasks"),
+                logical,
                 role=role.name,
                 policy=policies.document(*wanted.statements),
                 opts=child,
@@ -88,7 +98,7 @@ def _for_tasks(
     for arn in wanted.arns:
         attached = aws.iam.RolePolicyAttachment(
             # Named by the policy: one more in the list must not exchange the others.
-            stack.names.of(f"tasks-{arn.rpartition('/')[2]}"),
+            f"{logical}-{arn.rpartition('/')[2]}",
             role=role.name,
             policy_arn=arn,
             opts=child,

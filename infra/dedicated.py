@@ -87,6 +87,7 @@ def deploy(stack: Stack) -> None:
                 **_values(backup, clean, monitoring, task_nodes),
             },
             ui=ui_values(way),
+            task_role_arns=access.task_role_arns,
             task_logs=own_task_logs(stack),
         ),
     )

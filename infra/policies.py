@@ -5,8 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from infra.contract.secrets_backends import PARAMETER_STORE, SECRETS_MANAGER
+from infra.contract.task_accounts import TaskAccount
 
 Statement = Mapping[str, Any]
+
+LOG_FOLDER: Final = "dag_id="
+"""How the folder of a DAG's logs begins (Airflow's `log_filename_template`); that of its XComs begins with its id."""
 
 _SECRETS: Final[Mapping[str, tuple[str, str, str]]] = {
     SECRETS_MANAGER: ("secretsmanager", "GetSecretValue", "secret:"),
@@ -35,6 +39,11 @@ def allow(
         "Resource": list(resources),
     }
     return statement | ({"Condition": condition} if condition else {})
+
+
+def deny(sid: str, actions: Sequence[str], resources: Sequence[str]) -> Statement:
+    """One statement that refuses what another allows."""
+    return {**allow(sid, actions, resources), "Effect": "Deny"}
 
 
 def assumed_by_service(service: str) -> str:
@@ -85,6 +94,40 @@ def run_airflow(bucket_arn: str, logs: str, xcoms: str, dags: str) -> str:
         # Without it S3 refuses to say that an object is not there.
         _list_folders(bucket_arn, logs, xcoms, dags),
     )
+
+
+def run_tasks(bucket_arn: str, logs: str, xcoms: str, dags: str, account: TaskAccount) -> str:
+    """What tasks of some DAGs do with the folders that `run_airflow` speaks of: the same with their own, by the beginnings of
+    their DAGs' ids. What is refused wins over what is allowed, so a longer beginning of another's stays his."""
+
+    def below(of_logs: Sequence[str], of_xcoms: Sequence[str]) -> list[str]:
+        return [
+            *(f"{bucket_arn}/{logs}/{LOG_FOLDER}{one}*" for one in of_logs),
+            *(f"{bucket_arn}/{xcoms}/{one}*" for one in of_xcoms),
+        ]
+
+    read, write = "s3:GetObject", ["s3:DeleteObject", "s3:PutObject"]
+    folders = [f"{logs}/{LOG_FOLDER}{one}*" for one in account.own]
+    folders += [f"{xcoms}/{one}*" for one in (*account.own, *account.read)]
+    statements = [
+        allow("Logs", [read, "s3:PutObject"], below(account.own, ())),
+        allow("XComs", [*write, read], below((), account.own)),
+        allow("Dags", [read], [f"{bucket_arn}/{dags}/*"]),
+        allow("FindBucket", ["s3:GetBucketLocation"], [bucket_arn]),
+        allow(
+            "ListFolders",
+            ["s3:ListBucket"],
+            [bucket_arn],
+            {"StringLike": {"s3:prefix": [*folders, dags, f"{dags}/*"]}},
+        ),
+    ]
+    if account.read:
+        statements.append(allow("ReadXComs", [read], below((), account.read)))
+    if account.foreign:
+        statements.append(deny("OthersChange", write, below(account.foreign, account.foreign)))
+    if account.foreign or account.unread:
+        statements.append(deny("OthersRead", [read], below(account.foreign, account.unread)))
+    return document(*statements)
 
 
 def read_secrets(

@@ -78,6 +78,7 @@ def deploy(stack: Stack) -> None:
                 **statsd_values(base.output(Outputs.metrics_host).apply(lambda host: host or "")),
             },
             ui=ui_values_of_branch(way),
+            task_role_arns=access.task_role_arns,
             task_logs=task_logs_of_base(stack, base, provider),
         ),
     )

@@ -12,7 +12,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.contract import executors, ingress, organisation_tags
+from infra.contract import executors, ingress, organisation_tags, task_accounts, task_policies
 from infra.contract.configuration import SettingsError, load, renewed
 from infra.contract.naming import TAG_EXPIRES, TAG_USED, Names, labels, tags
 from infra.contract.outputs import Outputs
@@ -26,7 +26,7 @@ from infra.declared import NAMESPACE as DECLARED
 from infra.declared import StackSecrets, config_keys
 from infra.user_access import AccessError, UserAccess
 from infra.user_access import check as check_access
-from infra.values import ValuesError, check
+from infra.values import ValuesError, chart_defaults, check, over
 
 AWS_VERSION = metadata.version("pulumi_aws")
 
@@ -136,6 +136,7 @@ def open_stack() -> Stack:
     # Before anything is registered: a fault in a file must change nothing.
     values = _read_values(settings)
     access = _read_access(settings)
+    _check_tasks(settings, values, access)
     passwords = _passwords(access)
     place = _find_place()
     _check_address(settings, values, place)
@@ -215,6 +216,36 @@ def _read_access(settings: Settings) -> UserAccess | None:
             f"{settings.access_file or FILE} (docs/access.md)"
         )
     return found
+
+
+def _check_tasks(settings: Settings, values: Mapping[str, Any], access: UserAccess | None) -> None:
+    """Tasks have roles of their own in AWS only where nothing lets them take another's."""
+    if not (access and access.task_policies):
+        return
+    file = settings.access_file or FILE
+    if executors.executor(settings.executor).task_hosts:
+        raise pulumi.RunError(
+            f"{file} gives owners {task_accounts.KEY}, and with the executor {settings.executor} tasks of several owners "
+            "share a pod: ./aerodrome config set executor KubernetesExecutor"
+        )
+    effective = over(chart_defaults(), values)
+    if effective["workers"]["startPods"]:
+        raise pulumi.RunError(
+            f"{file} gives owners {task_accounts.KEY}, and with workers.startPods, the default, a task could start a pod "
+            "that is another owner's in AWS: set workers.startPods: false in a values file"
+        )
+    if ((effective.get("config") or {}).get("logging") or {}).get("log_filename_template"):
+        raise pulumi.RunError(
+            f"{file} gives owners {task_accounts.KEY}, which go by Airflow's own folders of logs: take "
+            "config.logging.log_filename_template out of the values files"
+        )
+    for owner, own in access.task_policies.items():
+        arns = {*own.arns, *task_policies.parse(settings.task_policies).arns}
+        if len(arns) > task_policies.MOST_ARNS:
+            raise pulumi.RunError(
+                f"{file}: owners.{owner}.{task_accounts.KEY} and the setting taskPolicies name {len(arns)} policies together; "
+                f"AWS attaches {task_policies.MOST_ARNS} to a role"
+            )
 
 
 def _passwords(access: UserAccess | None) -> dict[str, str]:

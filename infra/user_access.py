@@ -18,6 +18,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from infra.content import PROJECT_ROOT
+from infra.contract import task_accounts
+from infra.contract.task_accounts import TaskAccount
+from infra.contract.task_policies import TaskPolicies
 from infra.contract.user_access import FILE, password_key
 from infra.values_files import KeyPath, Problem, ValuesFile, read
 from infra.values_schema import faults, missing
@@ -84,6 +87,12 @@ class UserAccess:
     prune: Sequence[str] = ()
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Roles of who is in a group of the OpenID provider."""
+    task_policies: Mapping[str, TaskPolicies] = field(default_factory=dict)
+    """Of owners whose tasks have a role of their own: the program's alone, so in no pod."""
+
+    def accounts(self) -> list[TaskAccount]:
+        """The service accounts of tasks; none if all tasks are in AWS who Airflow is."""
+        return task_accounts.accounts(self.owners, self.task_policies)
 
     def data(self) -> dict[str, Any]:
         return {
@@ -171,6 +180,7 @@ def _faults(values: Mapping[str, Any], administrator: str) -> Iterator[tuple[Key
     for name, owner in owners.items():
         yield from _owner_faults(name, owner, roles)
         yield from _task_faults(name, owner, owners)
+    yield from task_accounts.faults(owners)
 
 
 def _owner_faults(
@@ -310,11 +320,17 @@ def _resolved(values: Mapping[str, Any]) -> UserAccess:
             },
             **{kind: sorted(owner.get(kind, owner.get("prefixes", ()))) for kind in HELD_BY_PREFIX},
             **{kind: sorted(owner.get(kind, ())) for kind in BETWEEN_OWNERS},
+            **(
+                {task_accounts.ACCOUNT: task_accounts.name_of(name)}
+                if task_accounts.KEY in owner
+                else {}
+            ),
         }
         for name, owner in sorted(values.get("owners", {}).items())
     }
     groups = {name: sorted(those) for name, those in sorted(values.get("groups", {}).items())}
-    return UserAccess(every, users, owners, sorted(values.get("prune", ())), groups)
+    policies = task_accounts.declared(values.get("owners", {}))
+    return UserAccess(every, users, owners, sorted(values.get("prune", ())), groups, policies)
 
 
 def _permissions(name: str, roles: Mapping[str, Any]) -> Permissions:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from infra.contract.dag_sources import GIT
 from infra.contract.settings import Settings
+from infra.contract.task_accounts import ACCOUNT
 
 AIRFLOW: Final = "airflow"
 
@@ -15,7 +16,7 @@ EXAMPLE_DAGS: Final = "dags/examples"
 GIT_PACKAGES: Final = "git openssh-client"
 """Debian's, for DAG files from a git repository: 118 MB that no other image shall carry."""
 
-OF_PLACES: Final = ("folders", "prefixes", "access")
+OF_PLACES: Final = ("folders", "prefixes", "access", ACCOUNT)
 """What the build reads of an owner: what its tasks may ask for makes no other image."""
 
 
@@ -33,7 +34,9 @@ def owners_argument(owners: Mapping[str, Any], image: str) -> str:
     """The declared owners of DAGs, as the build's check of DAG files reads them; empty if there are none."""
     if not owners or image != AIRFLOW:
         return ""
-    places = {name: {key: one[key] for key in OF_PLACES} for name, one in owners.items()}
+    places = {
+        name: {key: one[key] for key in OF_PLACES if key in one} for name, one in owners.items()
+    }
     return json.dumps(places, sort_keys=True)
 
 

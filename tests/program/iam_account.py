@@ -109,12 +109,13 @@ class IamAccount:
     def assumer_arn(self) -> str:
         return f"arn:aws:iam::{ACCOUNT}:user/assumer"
 
-    def actions(self, name: str) -> list[tuple[int, str, str]]:
+    def actions(self, name: str, effect: str = "Allow") -> list[tuple[int, str, str]]:
         """Of the documents that the program wrote for it: which of them, the statement and the action."""
         return [
             (number, one["Sid"], action)
             for number, document in enumerate(self.documents.get(name, ()))
             for one in json.loads(document[1])["Statement"]
+            if one["Effect"] == effect
             for action in one["Action"]
         ]
 
@@ -164,7 +165,7 @@ class IamAccount:
         root = self.root
         for name in (LOGS, OTHER_LOGS):
             root.call("s3", "create_bucket", Bucket=name)
-            for key in OBJECTS:
+            for key in (*OBJECTS, *OBJECTS_OF_DAGS):
                 root.call("s3", "put_object", Bucket=name, Key=key, Body=b"x")
         for name in (CLUSTER, OTHER_CLUSTER):
             self.emulator.cluster(name, self.subnets)
@@ -276,6 +277,15 @@ OBJECTS = (
     "branch-dag-versions/test-x/a.zip",
     "branches/test-y/a.log",
     "branch-dag-versions/test-y/a.zip",
+)
+OBJECTS_OF_DAGS = (
+    "lake/a.csv",
+    *(
+        key
+        for logs, xcoms in (("task-logs", "xcom"), ("branches/test-x", "branches/test-x/xcom"))
+        for dag in ("a", "fin_a", "fin_audit_a")
+        for key in (f"{logs}/dag_id={dag}/a.log", f"{xcoms}/{dag}/a.json")
+    ),
 )
 LOG_GROUP, OTHER_LOG_GROUP = "aerodrome-test-control-plane", "aerodrome-prod-control-plane"
 IMAGES, OTHER_IMAGES = "aerodrome-test-airflow", "aerodrome-prod-airflow"

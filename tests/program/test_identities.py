@@ -32,6 +32,12 @@ from tests.unit.sandbox.aws.conftest import new_emulator, registry
 __all__ = ["registry"]
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/pipeline/somebody"
+APART = {
+    "accessFile": "tests/program/apart.yaml",
+    "valuesFiles": '["tests/program/apart-values.yaml"]',
+}
+"""Owners of DAGs whose tasks have roles of their own."""
+
 EVERYTHING_ON = {
     "environment": "test",
     "rancherEnabled": "true",
@@ -39,6 +45,7 @@ EVERYTHING_ON = {
     "databaseKeepDays": "90",
     "deployRole": ROLE,
     "previewRole": ROLE,
+    **APART,
 }
 """What makes every user and role that there is."""
 
@@ -48,6 +55,7 @@ PLACES = {
     "cluster.py": 1,
     "folder_role.py": 1,
     "rancher.py": 1,
+    "task_roles.py": 1,
     # Karpenter's and its nodes': `test_task_nodes.py` has their tables, since the emulator judges no tags of a launch.
     "task_nodes.py": 2,
     "workers.py": 1,
@@ -112,6 +120,59 @@ class Row:
     """Calls that need what others have answered."""
 
 
+def of_tasks(logs: str, xcoms: str, dags: str) -> dict[str, Row]:
+    """The roles of tasks in an environment that has its objects there, by what their names end with: those of the owner finance
+    with a policy of its own, of audit, which may read finance's XComs, and of nobody."""
+
+    def own(*dag_ids: str) -> tuple[Call, ...]:
+        return (
+            get(f"{dags}/a.zip"),
+            s3("get_bucket_location"),
+            *(
+                call
+                for dag in dag_ids
+                for call in (
+                    put(f"{logs}/dag_id={dag}/new.log"),
+                    get(f"{logs}/dag_id={dag}/a.log"),
+                    listed(f"{logs}/dag_id={dag}/"),
+                    listed(f"{xcoms}/{dag}/"),
+                    put(f"{xcoms}/{dag}/new.json"),
+                    get(f"{xcoms}/{dag}/a.json"),
+                    s3("delete_object", f"{xcoms}/{dag}/new.json"),
+                )
+            ),
+        )
+
+    def none(*dag_ids: str, but_reading: bool = False) -> tuple[Call, ...]:
+        xcom = "{}/{}/a.json"
+        return tuple(
+            call
+            for dag in dag_ids
+            for call in (
+                put(f"{logs}/dag_id={dag}/a.log"),
+                get(f"{logs}/dag_id={dag}/a.log"),
+                put(xcom.format(xcoms, dag)),
+                s3("delete_object", xcom.format(xcoms, dag)),
+                *(() if but_reading else (get(xcom.format(xcoms, dag)),)),
+            )
+        )
+
+    never = (listed(""), put(f"{dags}/a.zip"), get("backups/a.dump"))
+    reads = (get(f"{xcoms}/fin_a/a.json"), listed(f"{xcoms}/fin_a/"))
+    return {
+        "-tasks": Row(own("a"), (*none("fin_a", "fin_audit_a"), *never)),
+        "-tasks-finance": Row(
+            (*own("fin_a"), LAKE),
+            (*none("a", "fin_audit_a"), *never, listed(f"{logs}/")),
+        ),
+        "-tasks-audit": Row(
+            (*own("fin_audit_a"), *reads),
+            (*none("a"), *none("fin_a", but_reading=True), *never, LAKE, listed(f"{logs}/dag_id=fin_a/")),
+        ),
+    }  # fmt: skip
+
+
+LAKE = get("lake/a.csv", OTHER_LOGS)
 AWS_PULL = (
     ("ecr", "get_authorization_token", {}),
     ("ecr", "batch_get_image", {"repositoryName": IMAGES, "imageIds": [{"imageTag": "x"}]}),
@@ -269,6 +330,16 @@ ROWS: dict[str, Row] = {
         refused=(get("task-logs/a.log"), ("ssm", "describe_parameters", {})),
         but=(("ssm", "get_parameter"),),
     ),
+    **{
+        f"aerodrome-test{part}": row
+        for part, row in of_tasks("task-logs", "xcom", "dag-versions").items()
+    },
+    **{
+        f"aerodrome-test-x{part}": row
+        for part, row in of_tasks(
+            "branches/test-x", "branches/test-x/xcom", "branch-dag-versions/test-x"
+        ).items()
+    },
 }
 """Every user and role of an environment and of one that shares it."""
 
@@ -276,6 +347,9 @@ OVERLAPPING = {
     # A branch's XComs lie in its log folder, so two statements allow these; the third action is XComs' alone.
     ("aerodrome-test-x-airflow", "XComs", "s3:GetObject"),
     ("aerodrome-test-x-airflow", "XComs", "s3:PutObject"),
+    # Its own DAGs' ids begin like those whose XComs it may read.
+    ("aerodrome-test-tasks-audit", "XComs", "s3:GetObject"),
+    ("aerodrome-test-x-tasks-audit", "XComs", "s3:GetObject"),
 }
 """What an identity would not miss, because it has it twice."""
 
@@ -361,7 +435,7 @@ FOREIGN: tuple[Call, ...] = (
 @pytest.fixture(scope="module")
 def account(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[IamAccount]:
     base = run_program(EVERYTHING_ON, SECRETS)
-    branch = run_program(BRANCH, BRANCH_SECRETS, {BASE: base})
+    branch = run_program({**BRANCH, **APART}, BRANCH_SECRETS, {BASE: base})
     emulator = new_emulator(tmp_path_factory.mktemp("aws"), registry)
     yield IamAccount(emulator, [base, branch])
     emulator.kill()
@@ -425,6 +499,19 @@ def test_every_action_of_the_kits_own_policy_is_needed(
             else:
                 needless.append((name, sid, action))
     assert set(needless) == {one for one in OVERLAPPING if one[0] == name}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_every_refusal_of_the_kits_own_policy_is_needed(
+    account: IamAccount, sessions: dict[str, Session], name: str
+) -> None:
+    """Without it, something goes that must not."""
+    for number, sid, action in account.actions(name, "Deny"):
+        with account.without(name, number, sid, action):
+            assert not all(
+                sessions[name].refused(service, operation, **arguments)
+                for service, operation, arguments in ROWS[name].refused
+            ), (sid, action)
 
 
 def test_nobody_but_its_own_service_gets_a_role(account: IamAccount) -> None:

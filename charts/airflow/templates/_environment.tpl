@@ -103,6 +103,9 @@ values end after ten seconds, and with them tasks that start, hand on a value or
 {{- if include "airflow.taskPods" $ }}
 {{- $_ := set $settings "AERODROME_OWNED" "true" }}
 {{- end }}
+{{- with include "airflow.taskAccountOwners" $ }}
+{{- $_ := set $settings "AERODROME_TASK_ACCOUNTS" . }}
+{{- end }}
 {{- end }}
 {{- include "airflow.celery.settings" (dict "root" . "settings" $settings) }}
 {{- include "airflow.metrics.settings" (dict "root" . "settings" $settings) }}
@@ -176,6 +179,7 @@ AIRFLOW__KUBERNETES_EXECUTOR__WORKER_PODS_CREATION_BATCH_SIZE: scheduler
 AERODROME_WARM_POOL: scheduler
 AERODROME_OWNERS: dag-processor
 AERODROME_OWNED: scheduler
+AERODROME_TASK_ACCOUNTS: scheduler
 AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES: dag-processor
 AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL: dag-processor
 AIRFLOW__DAG_PROCESSOR__PRINT_STATS_INTERVAL: dag-processor

@@ -12,6 +12,9 @@ from typing import Any
 
 VARIABLE = "AERODROME_OWNERS"
 
+ACCOUNT = "account"
+"""Of an owner whose tasks are somebody of their own in AWS: their service account."""
+
 Owners = Mapping[str, Mapping[str, Any]]
 Access = dict[str, dict[str, set[str]]]
 """By role and kind of resource: what Airflow calls a DAG's access control."""
@@ -58,7 +61,18 @@ def owner_of(owners: Owners, file: str, dag_id: str, named: set[str]) -> str:
         raise Claimed(
             f'the DAG "{dag_id}" must have one owner out of {which}: say owner= for all of its tasks'
         )
-    return next(iter(named or may_be), "")
+    owner = next(iter(named or may_be), "")
+    if (
+        owner
+        and owners[owner].get(ACCOUNT)
+        and not dag_id.startswith(tuple(owners[owner]["prefixes"]))
+    ):
+        prefixes = ", ".join(owners[owner]["prefixes"])
+        raise Claimed(
+            f'the id of the DAG "{dag_id}" must begin with {prefixes}: its owner {owner} has taskPolicies in access.yaml, and AWS '
+            "tells its logs and XComs from others by that"
+        )
+    return owner
 
 
 def _candidates(owners: Owners, file: str, dag_id: str) -> set[str]:

@@ -33,6 +33,7 @@ from typing import Any
 
 import pod_figures
 import pod_reasons
+import task_accounts
 import task_overrides
 import warm_pool
 from airflow.configuration import conf
@@ -145,6 +146,7 @@ class PodMaker(kubernetes_executor_utils.AirflowKubernetesScheduler):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._names: dict[Any, str] = {}
         self.pool: warm_pool.WarmPool | None = None
+        self._usual = False
         super().__init__(*args, **kwargs)
 
     def _build_pod_request(self, next_job: KubernetesJob) -> Any:
@@ -161,6 +163,10 @@ class PodMaker(kubernetes_executor_utils.AirflowKubernetesScheduler):
             raise PodReconciliationError(f"{type(error).__name__}: {error}") from error
         if task_overrides.asked_for() and (template or next_job.kube_executor_config):
             self._hold_to_usual(pod, next_job)
+        if account := task_accounts.of_dag(next_job.key.dag_id):
+            pod.spec.service_account_name = account
+            # A waiting pod is somebody else.
+            self._usual = False
         pod.metadata.name = self._names.setdefault(next_job.key, pod.metadata.name)
         return pod
 

@@ -158,3 +158,11 @@ def test_a_dag_that_is_another_owners_stays_his(rules: ModuleType) -> None:
     # Within an owner it may move; and what is refused by itself keeps nobody out.
     rules.hold_to_first(OWNERS, "x", ("alpha/y.py", set()), first)
     rules.hold_to_first(OWNERS, "x", first, ("shared/x.py", set()))
+
+
+def test_a_dag_whose_owner_has_an_account_has_its_prefix(rules: ModuleType) -> None:
+    owners = {"alpha": {**OWNERS["alpha"], "account": "airflow-tasks-alpha"}}
+    assert rules.owner_of(owners, "alpha/x.py", "a_x", set()) == "alpha"
+    with pytest.raises(rules.Claimed, match=r'^the id of the DAG "x" must begin with a_: '):
+        rules.owner_of(owners, "alpha/x.py", "x", set())
+    assert rules.owner_of(owners, "elsewhere/x.py", "x", set()) == ""

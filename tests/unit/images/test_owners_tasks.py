@@ -15,7 +15,10 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from infra import user_access
+from tests.charts.rendering import render
 from tests.unit.images.airflow_database import python
+from tests.unit.images.loading import SCRIPTS
 from tests.unit.images.owned_airflow import Isolated, running
 from tests.unit.images.real_airflow import MODULES, until
 
@@ -330,3 +333,81 @@ def test_without_owners_nothing_is_in_the_way() -> None:
         )
         found.append("aerodrome-tasks" in done.stdout.split())
     assert found == [False, True]
+
+
+APART: Final = """
+roles:
+  author: {extends: [User], dags: owned}
+owners:
+  alpha: {folders: [alpha], prefixes: [of_alpha], editors: [author], taskPolicies: []}
+  beta: {folders: [beta], prefixes: [be_], editors: [author], taskPolicies: []}
+  gamma: {folders: [gamma], editors: [author]}
+"""
+PODS: Final = """
+import json, sys, types
+import task_pods
+from kubernetes import client
+from airflow.models.taskinstancekey import TaskInstanceKey
+from airflow.providers.cncf.kubernetes.executors.kubernetes_executor_types import KubernetesJob
+from airflow.providers.cncf.kubernetes.kube_config import KubeConfig
+from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator
+
+class Cluster:
+    api_client = client.ApiClient()
+    made = []
+    def create_namespaced_pod(self, body, namespace):
+        self.made.append(body["spec"]["serviceAccountName"])
+
+class Pool:
+    learned = []
+    def learn(self, pod):
+        self.learned.append(pod["spec"]["serviceAccountName"])
+    def hand_over(self, pod):
+        return False
+
+maker = task_pods.PodMaker.__new__(task_pods.PodMaker)
+maker._names, maker.namespace, maker.scheduler_job_id, maker.pool = {}, "team", "1", Pool()
+maker.kube_config, maker.supports_task_instance_uuid, maker.kube_client = KubeConfig(), False, Cluster()
+wanted = PodGenerator.deserialize_model_dict({"spec": {"serviceAccountName": "airflow-tasks-alpha", "containers": [{"name": "base"}]}})
+refused = []
+for dag in sys.argv[1:]:
+    for shape in (None, wanted):
+        job = KubernetesJob(TaskInstanceKey(dag, "task", "run", 1, -1), ["airflow", "tasks", "run"], shape, None)
+        try:
+            maker.run_next(job)
+        except task_pods.PodReconciliationError as error:
+            refused.append(str(error))
+print(json.dumps([Cluster.made, Pool.learned, refused]))
+"""
+
+
+def test_a_pod_is_in_aws_who_its_dags_owner_is(owned: Isolated) -> None:
+    """Made by the image's Airflow, from the chart's template; the API server alone is left out."""
+    home = owned.airflow.home
+    (home / "access.yaml").write_text(APART)
+    access = user_access.check(root=home, administrator="admin")
+    assert access is not None
+    rendered = render({"access": access.text(), "workers": {"startPods": False}})
+    (home / "pod.yaml").write_text(json.dumps(rendered.worker()))
+    told = {
+        "AERODROME_OWNED": "true",
+        "AERODROME_TASK_ACCOUNTS": rendered.environment()["AERODROME_TASK_ACCOUNTS"],
+        "AIRFLOW__KUBERNETES_EXECUTOR__POD_TEMPLATE_FILE": str(home / "pod.yaml"),
+    }
+    path = f"{SCRIPTS}:{owned.airflow.environment['PYTHONPATH']}"
+    done = subprocess.run(
+        [python(), "-c", PODS, *map(name, ("alpha", "beta", "gamma", ""))],
+        env={**owned.airflow.environment, **told, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    made, learned, refused = json.loads(done.stdout.splitlines()[-1])
+    # beta's DAG has none of its prefixes: AWS could not tell its logs from others.
+    others = ["airflow-tasks"] * 3
+    assert made == ["airflow-tasks-alpha", *others]
+    # The pool's pods wait for tasks of others: who takes one is who it is.
+    assert learned == others
+    assert len(refused) == 4
+    assert all("may not change spec.serviceAccountName" in one for one in refused)

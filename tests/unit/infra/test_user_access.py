@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from infra.content import PROJECT_ROOT
+from infra.contract.naming import ENVIRONMENT_MAX_LENGTH
+from infra.contract.task_accounts import part_of
 from infra.user_access import PERMISSIONS, AccessError, UserAccess, builtin_roles, check
 
 LOCK = PROJECT_ROOT / "images" / "airflow" / "requirements.txt"
@@ -116,6 +118,10 @@ owners:
         (TWO.format("taskEditors: [r]"), "owners.a.taskEditors[0]: the owner 'r' is not declared here; there is b"),
         (TWO.format("connections: ['a b']"), "owners.a.connections[0]: must match"),
         (TWO.format("variables: ['']"), "owners.a.variables[0]: must match"),
+        (TWO.format("taskPolicies: []"), "owners.a.taskPolicies: needs prefixes: in AWS"),
+        (TWO.format("taskPolicies: [x], prefixes: [p]"), "owners.a.taskPolicies: must hold ARNs of IAM policies, not 'x'"),
+        (TWO.format("taskPolicies: [{Effect: Allow}], prefixes: [p]"), "owners.a.taskPolicies: must hold statements of IAM: element 1 needs Action"),
+        (TWO.format("taskPolicies: [], prefixes: [p], taskViewers: [b]"), "owners.a.taskViewers[0]: a has taskPolicies, and b has none"),
         (TWO.format("taskviewers: [b]"), "owners.a.taskviewers: there is no such value"),
         ("prune: [owners]", "prune[0]: must be one of roles, users"),
         ("groups:\n  team: [analist]", "2:10: groups.team[0]: the role 'analist' is neither Airflow's nor declared here; there is Admin, Op"),
@@ -185,6 +191,65 @@ def test_an_owner_has_places_and_what_its_roles_may_do(tmp_path: Path) -> None:
             "taskEditors": [],
         },
     }
+
+
+APART = """
+roles: {r: {dags: owned}}
+owners:
+  fin:
+    {prefixes: [fin_], viewers: [r], taskPolicies: [{Effect: Allow, Action: "a:B", Resource: "*"}], taskViewers: [Audit Team]}
+  Audit Team: {prefixes: [fin_audit_, au_], viewers: [r], taskPolicies: []}
+  rest: {folders: [c], viewers: [r]}
+"""
+
+
+def test_tasks_of_owners_with_policies_have_accounts_of_their_own(tmp_path: Path) -> None:
+    found = read(tmp_path, APART)
+    audit = "airflow-tasks-aud-f47b8b"
+    assert {name: one.get("account") for name, one in found.owners.items()} == {
+        "fin": "airflow-tasks-fin",
+        "Audit Team": audit,
+        "rest": None,
+    }
+    # No pod is told what its role may do.
+    assert "a:B" not in found.text()
+    accounts = {one.name: one for one in found.accounts()}
+    assert set(accounts) == {"airflow-tasks", "airflow-tasks-fin", audit}
+    rest, fin = accounts["airflow-tasks"], accounts["airflow-tasks-fin"]
+    assert (rest.own, rest.read, {*rest.foreign}) == (("",), (), {"fin_", "fin_audit_", "au_"})
+    assert rest.unread == rest.foreign
+    assert (fin.own, fin.read, fin.foreign, fin.unread) == (
+        ("fin_",), (), ("fin_audit_",), ("fin_audit_",)
+    )  # fmt: skip
+    assert (accounts[audit].read, accounts[audit].foreign) == (("fin_",), ())
+    assert fin.policies.statements == ({"Effect": "Allow", "Action": "a:B", "Resource": "*"},)
+    assert read(tmp_path, OWNERS).accounts() == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        # Who has no role of his own is one of the others, who are kept out of all that begins so.
+        ("folders: [c]", "prefixes: [fin_x_]", "owners.rest.prefixes[0]: begins like one of fin, which has taskPolicies"),
+        ("prefixes: [fin_]", "prefixes: [fin_, fin_audit_x_]", "owners.Audit Team.prefixes[0]: lies between prefixes of what fin's tasks"),
+        ("prefixes: [fin_]", f"prefixes: [{', '.join(f'p{n:02}_' for n in range(40))}]", "more than 40 prefixes together"),
+    ],
+)  # fmt: skip
+def test_what_a_policy_could_not_say_is_refused(
+    tmp_path: Path, old: str, new: str, told: str
+) -> None:
+    assert old in APART
+    found = problems(tmp_path, APART.replace(old, new))
+    assert any(told in one for one in found), found
+
+
+def test_names_of_accounts_fit_and_differ() -> None:
+    owners = ("finance", "Finance", "fin ance", "a" * 64, "A" * 64, "...", "data-team", "data.team")
+    parts = [part_of(one) for one in owners]
+    assert len({*parts}) == len(owners)
+    assert all(re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", one) for one in parts), parts
+    longest = f"aerodrome-{'e' * ENVIRONMENT_MAX_LENGTH}-tasks-{max(parts, key=len)}-1234567"
+    assert len(longest) <= 64
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:

@@ -20,7 +20,9 @@ spec:
   automountServiceAccountToken: {{ .Values.workers.startPods }}
   terminationGracePeriodSeconds: {{ .Values.workers.terminationGracePeriodSeconds }}
   {{- include "airflow.placement" (dict "root" . "place" (include "airflow.taskPlace" . | fromYaml)) | nindent 2 }}
-  {{- include "airflow.pod" . | nindent 2 }}
+  {{- $accounts := include "airflow.taskAccounts" . | fromJsonArray }}
+  {{- $account := first $accounts | default .Values.serviceAccount.name }}
+  {{- include "airflow.pod" . | replace (printf "serviceAccountName: %s" .Values.serviceAccount.name) (printf "serviceAccountName: %s" $account) | nindent 2 }}
     {{- with include "airflow.extraVolumes" .Values.workers }}{{ . | nindent 4 }}{{ end }}
   {{- with .Values.workers.initContainers }}
   initContainers:
