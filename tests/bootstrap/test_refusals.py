@@ -37,6 +37,31 @@ def test_a_quota_that_is_too_small_names_the_shortfall(account: Account) -> None
     assert "--quota-code L-0263D0A3 --desired-value 2" in said
 
 
+def test_a_way_out_in_each_zone_takes_an_address_in_each(account: Account) -> None:
+    account.limit(quotas={"ec2/L-0263D0A3": 2})
+    said = _refused(account, "--set", "natPerZone=true")
+    assert "Elastic IPs: the limit is 2, 0 in use, 3 needed: 1 too few" in said
+
+
+def test_nodes_for_tasks_that_a_quota_does_not_hold_are_told_and_refuse_nothing(
+    account: Account,
+) -> None:
+    account.limit(quotas={"ec2/L-1216C47A": 20, "ec2/L-34B43A08": 100})
+    wanted = ("taskNodes=true", "taskNodeMax=5", "taskNodeSpot=true")
+    done = account.bootstrap(*(word for each in wanted for word in ("--set", each)))
+    assert done.returncode == 0, done.stderr
+    said = done.stdout + done.stderr
+    # Four vCPUs in the largest of their types; Airflow's own nodes and Rancher's server have six.
+    assert (
+        "on-demand instances (standard families): 20, in use 0, needed 6, with all nodes for tasks 26: 6 too few, so AWS makes "
+        "fewer than taskNodeMax, and tasks wait"
+    ) in said
+    assert (
+        "spot instances (standard families): 100, in use 0, needed 0, with all nodes for tasks 20\n"
+        in said
+    )
+
+
 def test_a_smaller_environment_fits_a_smaller_quota(account: Account) -> None:
     account.limit(quotas={"ec2/L-0263D0A3": 1, "ec2/L-1216C47A": 2})
     smaller = ("--set", "rancherEnabled=false", "--set", "nodeDesired=1")

@@ -112,7 +112,7 @@ def look(
     needs = quotas.needs(aws, wanted, environment.name)
     quotas.check(needs, aws.region)
     for need in needs:
-        report(f"quota {need.quota.name}: {need.limit}, in use {need.used}, needed {need.needed}")
+        report(str(need))
     plan = Preparation(environment, aws, caller, wanted, found, needs, repository)
     if repository is None:
         return plan

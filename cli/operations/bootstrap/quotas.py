@@ -17,6 +17,7 @@ from cli.cloud.resource import batches, everything, pairs
 from cli.operations.bootstrap.aws import Aws
 from cli.operations.bootstrap.requested_settings import RequestedSettings
 from infra.contract.naming import TAG_ENVIRONMENT, Names
+from infra.contract.sizes import ZONES
 
 TYPES_PER_CALL = 100
 
@@ -47,10 +48,23 @@ class Need:
     limit: int
     used: int
     needed: int
+    """From the first `up` on."""
+
+    most: int
+    """With all the nodes that its tasks may have; more than is there makes tasks wait, and stops no deployment."""
 
     @property
     def shortfall(self) -> int:
         return max(0, self.used + self.needed - self.limit)
+
+    def __str__(self) -> str:
+        text = f"quota {self.quota.name}: {self.limit}, in use {self.used}, needed {self.needed}"
+        if self.most == self.needed:
+            return text
+        text += f", with all nodes for tasks {self.most}"
+        if (missing := self.used + self.most - self.limit) > 0:
+            text += f": {missing} too few, so AWS makes fewer than taskNodeMax, and tasks wait"
+        return text
 
     def data(self) -> dict[str, Any]:
         return asdict(self) | {"shortfall": self.shortfall}
@@ -71,14 +85,17 @@ def needs(aws: Aws, requested: RequestedSettings, environment: str) -> list[Need
     addresses = ec2.describe_addresses()["Addresses"]
     networks = everything(ec2, "describe_vpcs", "Vpcs")
     rancher = 1 if requested.value("rancherEnabled") else 0
+    gateways = ZONES if requested.value("natPerZone") else 1
+    addressed = gateways + rancher
     found = [
-        # One for the NAT gateway.
-        (ADDRESSES, _others(addresses, names), 1 + rancher),
-        (NETWORKS, _others(networks, names), 1),
+        (ADDRESSES, _others(addresses, names), addressed, addressed),
+        (NETWORKS, _others(networks, names), 1, 1),
         *_processors(aws, requested, names),
     ]
     return [
-        Need(quota, _limit(aws, quota), used, needed) for quota, used, needed in found if needed
+        Need(quota, _limit(aws, quota), used, needed, most)
+        for quota, used, needed, most in found
+        if most
     ]
 
 
@@ -106,25 +123,35 @@ def check(found: Iterable[Need], region: str) -> None:
 
 def _processors(
     aws: Aws, requested: RequestedSettings, names: Names
-) -> Iterator[tuple[Quota, int, int]]:
-    """vCPUs by purchase option, of the families that share AWS's "standard" limits."""
+) -> Iterator[tuple[Quota, int, int, int]]:
+    """vCPUs by purchase option, of the families that share AWS's "standard" limits: in use, needed, and at most."""
     node_types: Sequence[str] = requested.value("nodeInstanceTypes")
+    task_types: Sequence[str] = (
+        requested.value("taskNodeTypes") if requested.value("taskNodes") else ()
+    )
     rancher_types = (
         [requested.value("rancherInstanceType")] if requested.value("rancherEnabled") else []
     )
     running = list(_running(aws, names))
-    sizes = _sizes(aws, {*node_types, *rancher_types, *(each.kind for each in running)})
+    sizes = _sizes(
+        aws, {*node_types, *task_types, *rancher_types, *(each.kind for each in running)}
+    )
 
     def count(kinds: Iterable[str]) -> int:
         return sum(sizes.get(kind, 0) for kind in kinds if is_standard(kind))
 
     # Whichever of several types comes: the largest must fit.
     nodes = int(requested.value("nodeDesired")) * max(count([kind]) for kind in node_types)
+    of_tasks = int(requested.value("taskNodeMax")) * max(
+        (count([kind]) for kind in task_types), default=0
+    )
     spot_nodes = bool(requested.value("spot"))
     for quota, spot in ((ON_DEMAND, False), (SPOT, True)):
         used = count(each.kind for each in running if each.spot is spot and not each.own)
-        needed = nodes if spot is spot_nodes else 0
-        yield quota, used, needed if spot else needed + count(rancher_types)
+        needed = (nodes if spot is spot_nodes else 0) + (0 if spot else count(rancher_types))
+        # Where there are no spot instances, on-demand ones come.
+        most = needed + (0 if spot and not requested.value("taskNodeSpot") else of_tasks)
+        yield quota, used, needed, most
 
 
 def is_standard(kind: str) -> bool:
