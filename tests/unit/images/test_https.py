@@ -243,7 +243,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             base_url=f"http://127.0.0.1:{behind.port}", trust_env=False, timeout=60
         ) as client:
             until(lambda: answers(client))
-        authority = until(lambda: certificate_of(kubernetes, "authority", "cert-manager"), 60)
+        authority = until(lambda: certificate_of(kubernetes, "authority", "cert-manager"))
         found = Site(kubernetes, behind, plain, secure, by_hand, authority)
         lead_to(kubernetes, behind.port)
         found.publish(**ISSUER)
