@@ -25,6 +25,7 @@ SHIPPER_MODULE = ROOT / "images" / "shipper" / "source"
 ELASTICSEARCH_IMAGE = ROOT / "images" / "elasticsearch"
 KARPENTER_MODULE = ROOT / "sandbox" / "setup" / "karpenter_module"
 COMPOSE_MODULE = ROOT / "sandbox" / "setup" / "compose_module"
+INGRESS_MODULE = ROOT / "sandbox" / "setup" / "ingress_module"
 REQUIREMENTS = ROOT / "requirements"
 
 OWN_PROGRAMS = ("kube", "coredns", "pause")
@@ -212,6 +213,12 @@ def karpenter_dir() -> Path:
 
 
 @cache
+def ingress_dir() -> Path:
+    """Traefik, and controllers of cert-manager with its definitions."""
+    return cache_dir() / "ingress" / digest(INGRESS_MODULE, platform.machine())
+
+
+@cache
 def elasticsearch_dir() -> Path:
     """Elasticsearch, as its image's build fetches it."""
     script, checksum = (
@@ -260,6 +267,11 @@ def shipper() -> Path:
 def karpenter() -> Path:
     """The folder of Karpenter's charts, for the tests of what the program tells them."""
     return _existing(karpenter_dir() / "charts", "python3 -m sandbox.setup --for-tests")
+
+
+def ingress() -> Path:
+    """The folder of `traefik`, of cert-manager's `certificates`, and of its `crds`, for the tests of the UI over HTTPS."""
+    return _existing(ingress_dir(), "python3 -m sandbox.setup --for-tests")
 
 
 def elasticsearch() -> Path:

@@ -44,17 +44,17 @@ def config(server: str, authority: Path) -> str:
 @pytest.fixture(scope="session")
 def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The kubeconfig of a kube-apiserver that lives as long as the tests."""
-    try:
-        etcd, kube_apiserver = tools.tool("etcd"), tools.tool("kube-apiserver")
-    except UserError:
-        pytest.skip("set-up has not been run")
-    with running(tmp_path_factory.mktemp("api-server"), etcd, kube_apiserver) as kubeconfig:
+    with running(tmp_path_factory.mktemp("api-server")) as kubeconfig:
         yield kubeconfig
 
 
 @contextmanager
-def running(folder: Path, etcd: str | Path, kube_apiserver: str | Path) -> Iterator[str]:
-    """Its kubeconfig, while the block lasts; files are below `folder`."""
+def running(folder: Path) -> Iterator[str]:
+    """One with its data in `folder`, for tests that define kinds of objects: its kubeconfig."""
+    try:
+        etcd, kube_apiserver = tools.tool("etcd"), tools.tool("kube-apiserver")
+    except UserError:
+        pytest.skip("set-up has not been run")
     client, peer, secure = free_port(), free_port(), free_port()
     key = folder / "service-accounts.key"
     subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)

@@ -18,7 +18,7 @@ from typing import Any
 
 from cli.cloud.kubernetes import Kubernetes
 from infra.contract.naming import Names
-from sandbox import pulumi, tools
+from sandbox import pulumi
 from tests import api_server
 from tests.promises.aws_cloud import REGION, Emulator, Proxy, running_emulator
 
@@ -59,8 +59,7 @@ def deployed(folder: Path, count: int) -> Iterator[Many]:
         ends.callback(proxy.close)
         cluster = folder / "cluster"
         cluster.mkdir()
-        programs = (tools.tool("etcd"), tools.tool("kube-apiserver"))
-        kubeconfig = ends.enter_context(api_server.running(cluster, *programs))
+        kubeconfig = ends.enter_context(api_server.running(cluster))
         names = [BASE, *(f"{BASE}-feature-{number:03}" for number in range(1, count))]
         many = Many(names, _variables(folder, emulator, proxy), emulator, proxy, kubeconfig)
         port = ends.enter_context(_airflows(many))

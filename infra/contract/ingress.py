@@ -9,7 +9,7 @@ ALB: Final = "alb"
 """The IngressClass that the AWS Load Balancer Controller makes by default."""
 
 TRAEFIK: Final = "traefik"
-"""That of Traefik, as its chart makes it. Its routes with TLS take no plain HTTP, and one of their own must lead that on."""
+"""That of Traefik, as its chart makes it. A route of it has TLS, or plain HTTP: the chart must make one for each."""
 
 CERTIFICATES: Final = ("uiCertificateArn", "uiCertificateIssuer", "uiCertificateSecret")
 

@@ -143,6 +143,32 @@ def build_shipper(log: Log) -> None:
     _build_as_image(log, tools.SHIPPER_MODULE, tools.shipper_dir())
 
 
+_CERT_MANAGER = "github.com/cert-manager/cert-manager"
+_TRAEFIK = "github.com/traefik/traefik/v3"
+_LEGO = "github.com/go-acme/lego/v5"
+
+
+def build_ingress(log: Log) -> None:
+    """Traefik, and cert-manager's controllers with its definitions beside them.
+
+    Traefik as it is, but for lego's list of DNS providers. Go replaces no file of a module that it has fetched, so lego is
+    built from a copy.
+    """
+    with made_whole(tools.ingress_dir()) as folder:
+        source = folder / "source"
+        shutil.copytree(tools.INGRESS_MODULE, source)
+        # What Go fetches is read-only.
+        copy = ("cp", "-r", "--no-preserve=mode")
+        log.run([*copy, _module_folder(log, tools.INGRESS_MODULE, _LEGO), source / "lego"])
+        shutil.rmtree(source / "lego" / "providers" / "dns")
+        (source / "dns").rename(source / "lego" / "providers" / "dns")
+        log.run([go_program(), "mod", "edit", f"-replace={_LEGO}=./lego"], cwd=source)
+        _compile(log, f"{folder}/", (f"{_TRAEFIK}/cmd/traefik", "./certificates"), module=source)
+        crds = _module_folder(log, tools.INGRESS_MODULE, _CERT_MANAGER) / "deploy" / "crds"
+        log.run([*copy, crds, folder / "crds"])
+        shutil.rmtree(source)
+
+
 KARPENTER = "github.com/aws/karpenter-provider-aws"
 
 

@@ -7,6 +7,7 @@ import pytest
 from tests.charts.rendering import Object, Rendered, render
 
 HOST = "airflow.example.org"
+ROUTE_WITH_TLS = "traefik.ingress.kubernetes.io/router.tls"
 ARN = "arn:aws:acm:eu-west-1:123456789012:certificate/0a1b"
 
 
@@ -119,7 +120,18 @@ def test_plain_http_has_a_way_of_its_own_where_the_controller_needs_it() -> None
     assert "tls" not in plain["spec"]
     # Or cert-manager would make it a certificate, too.
     assert not plain["metadata"].get("annotations")
-    assert plain["spec"]["rules"] == the_ingress(rendered)["spec"]["rules"]
+    secure = the_ingress(rendered)
+    assert plain["spec"]["rules"] == secure["spec"]["rules"]
+    # Traefik answers 404 by TLS without it, unless its entry point has TLS for every route.
+    assert secure["metadata"]["annotations"][ROUTE_WITH_TLS] == "true"
+
+
+def test_plain_http_keeps_its_way_when_the_user_says_which_route_has_tls() -> None:
+    own = {ROUTE_WITH_TLS: "true", "traefik.ingress.kubernetes.io/router.priority": "7"}
+    rendered = with_host(plainHttp=True, annotations=own)
+    plain = rendered.find("Ingress", "airflow-api-server-http")["metadata"]["annotations"]
+    assert plain == {"traefik.ingress.kubernetes.io/router.priority": "7"}
+    assert the_ingress(rendered)["metadata"]["annotations"].items() >= own.items()
 
 
 class TestWhoReachesIt:

@@ -27,7 +27,7 @@
 {{- end }}
 {{- end }}
 
-{{/* What tells the AWS Load Balancer Controller, or cert-manager, what to do. The user's own win. */}}
+{{/* What tells the AWS Load Balancer Controller, cert-manager or Traefik what to do. The user's own win. */}}
 {{- define "airflow.ui.annotations" -}}
 {{- $annotations := dict }}
 {{- with .Values.ui.ingress }}
@@ -48,6 +48,9 @@
 {{- $annotations = dict "cert-manager.io/issuer" (trimPrefix "Issuer/" .issuer) }}
 {{- else if .issuer }}
 {{- $annotations = dict "cert-manager.io/cluster-issuer" .issuer }}
+{{- end }}
+{{- if .plainHttp }}
+{{- $_ := set $annotations "traefik.ingress.kubernetes.io/router.tls" "true" }}
 {{- end }}
 {{- toYaml (merge dict .annotations $annotations) }}
 {{- end }}
