@@ -212,6 +212,12 @@ def karpenter_dir() -> Path:
 
 
 @cache
+def karpenter_programs_dir() -> Path:
+    """Karpenter's controller and kwok, which plays its machines."""
+    return cache_dir() / "karpenter-programs" / digest(KARPENTER_MODULE, platform.machine())
+
+
+@cache
 def elasticsearch_dir() -> Path:
     """Elasticsearch, as its image's build fetches it."""
     script, checksum = (
@@ -260,6 +266,11 @@ def shipper() -> Path:
 def karpenter() -> Path:
     """The folder of Karpenter's charts, for the tests of what the program tells them."""
     return _existing(karpenter_dir() / "charts", "python3 -m sandbox.setup --for-tests")
+
+
+def karpenter_program(name: str) -> Path:
+    """`controller`, which is Karpenter, `kwok`, or `stages`, the folder of what kwok makes nodes and pods do."""
+    return _existing(karpenter_programs_dir() / name, "python3 -m sandbox.setup --for-tests")
 
 
 def elasticsearch() -> Path:

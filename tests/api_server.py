@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,11 +44,17 @@ def config(server: str, authority: Path) -> str:
 @pytest.fixture(scope="session")
 def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The kubeconfig of a kube-apiserver that lives as long as the tests."""
+    with new_api_server(tmp_path_factory.mktemp("api-server")) as kubeconfig:
+        yield kubeconfig
+
+
+@contextmanager
+def new_api_server(folder: Path, *more: str) -> Iterator[str]:
+    """One of its own, for tests whose definitions and nodes are not for others to see; with `more` arguments."""
     try:
         etcd, kube_apiserver = tools.tool("etcd"), tools.tool("kube-apiserver")
     except UserError:
         pytest.skip("set-up has not been run")
-    folder = tmp_path_factory.mktemp("api-server")
     client, peer, secure = free_port(), free_port(), free_port()
     key = folder / "service-accounts.key"
     subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
@@ -69,6 +76,7 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             *(f"--token-auth-file={folder / 'tokens.csv'}", "--authorization-mode=RBAC"),
             *("--service-cluster-ip-range=10.96.0.0/24", "--profiling=false"),
             "--disable-admission-plugins=ServiceAccount",
+            *more,
         ],
     ]
     processes = []

@@ -86,6 +86,11 @@ def tasks(*, for_tests: bool = False) -> list[Task]:
         found.append(Task("shipper", shipper, made, go_tools.build_shipper, needed))
         charts, here = "Karpenter's charts, for the tests", tools.karpenter_dir().is_dir
         found.append(Task("karpenter", charts, here, go_tools.fetch_karpenter, ["go"]))
+        programs = "Karpenter and kwok, for the tests (3 minutes, once)"
+        present = tools.karpenter_programs_dir().is_dir
+        found.append(
+            Task("karpenter-programs", programs, present, go_tools.build_karpenter, needed)
+        )
         java = "Java and Maven, for the tests"
         found.append(
             Task("java", java, elasticsearch.has_java, elasticsearch.install_java, ["packages"])
@@ -121,6 +126,7 @@ def _go_ready(for_tests: bool) -> bool:
             tools.telegraf_dir(),
             tools.shipper_dir(),
             tools.karpenter_dir(),
+            tools.karpenter_programs_dir(),
         ]
     built = all(folder.is_dir() for folder in own)
     if built and _has_pulumi() and _has_kubernetes_plugin():
