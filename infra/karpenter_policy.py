@@ -17,14 +17,12 @@ POOL = "tasks"
 CLASS_TAG = "karpenter.k8s.aws/ec2nodeclass"
 
 _DESCRIBED = (
-    "CapacityReservations",
     "Images",
     "InstanceStatus",
     "InstanceTypeOfferings",
     "InstanceTypes",
     "Instances",
     "LaunchTemplates",
-    "PlacementGroups",
     "SecurityGroups",
     "SpotPriceHistory",
     "Subnets",

@@ -307,7 +307,7 @@ def node_pool(stack: Stack) -> dict[str, Any]:
                 "expireAfter": NODE_LIFE,
             },
         },
-        "limits": {"nodes": settings.task_node_max},
+        "limits": limits(settings.task_node_max, settings.node_disk_gb),
         "disruption": {
             # Never one with a task, however small.
             "consolidationPolicy": "WhenEmpty",
@@ -318,6 +318,12 @@ def node_pool(stack: Stack) -> dict[str, Any]:
             ],
         },
     }
+
+
+def limits(nodes: int, disk_gb: int) -> dict[str, Any]:
+    """So many nodes, and no more. Karpenter looks at their number only between one batch of pods and the next, and makes
+    for each as many as it needs; what they have it adds up node by node. All have one disk, of one size."""
+    return {"nodes": nodes, "ephemeral-storage": f"{nodes * disk_gb}Gi"}
 
 
 def _one_of(label: str, values: Any) -> dict[str, Any]:

@@ -219,6 +219,12 @@ def ingress_dir() -> Path:
 
 
 @cache
+def karpenter_programs_dir() -> Path:
+    """Karpenter's controller and kwok, which plays its machines."""
+    return cache_dir() / "karpenter-programs" / digest(KARPENTER_MODULE, platform.machine())
+
+
+@cache
 def elasticsearch_dir() -> Path:
     """Elasticsearch, as its image's build fetches it."""
     script, checksum = (
@@ -272,6 +278,11 @@ def karpenter() -> Path:
 def ingress() -> Path:
     """The folder of `traefik`, of cert-manager's `certificates`, and of its `crds`, for the tests of the UI over HTTPS."""
     return _existing(ingress_dir(), "python3 -m sandbox.setup --for-tests")
+
+
+def karpenter_program(name: str) -> Path:
+    """`controller`, which is Karpenter, `kwok`, or `stages`, the folder of what kwok makes nodes and pods do."""
+    return _existing(karpenter_programs_dir() / name, "python3 -m sandbox.setup --for-tests")
 
 
 def elasticsearch() -> Path:

@@ -49,8 +49,8 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[str]:
-    """One with its data in `folder`, for tests that define kinds of objects: its kubeconfig."""
+def running(folder: Path, *more: str) -> Iterator[str]:
+    """One of its own, for tests whose definitions and nodes are not for others to see, with `more` arguments: its kubeconfig."""
     try:
         etcd, kube_apiserver = tools.tool("etcd"), tools.tool("kube-apiserver")
     except UserError:
@@ -76,6 +76,7 @@ def running(folder: Path) -> Iterator[str]:
             *(f"--token-auth-file={folder / 'tokens.csv'}", "--authorization-mode=RBAC"),
             *("--service-cluster-ip-range=10.96.0.0/24", "--profiling=false"),
             "--disable-admission-plugins=ServiceAccount",
+            *more,
         ],
     ]
     processes = []

@@ -89,6 +89,11 @@ def tasks(*, for_tests: bool = False) -> list[Task]:
         ingress = "Traefik and cert-manager, for the tests (4 minutes, once)"
         served = tools.ingress_dir().is_dir
         found.append(Task("ingress", ingress, served, go_tools.build_ingress, needed))
+        programs = "Karpenter and kwok, for the tests (3 minutes, once)"
+        present = tools.karpenter_programs_dir().is_dir
+        found.append(
+            Task("karpenter-programs", programs, present, go_tools.build_karpenter, needed)
+        )
         java = "Java and Maven, for the tests"
         found.append(
             Task("java", java, elasticsearch.has_java, elasticsearch.install_java, ["packages"])
@@ -125,6 +130,7 @@ def _go_ready(for_tests: bool) -> bool:
             tools.shipper_dir(),
             tools.karpenter_dir(),
             tools.ingress_dir(),
+            tools.karpenter_programs_dir(),
         ]
     built = all(folder.is_dir() for folder in own)
     if built and _has_pulumi() and _has_kubernetes_plugin():

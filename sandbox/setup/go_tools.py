@@ -170,6 +170,7 @@ def build_ingress(log: Log) -> None:
 
 
 KARPENTER = "github.com/aws/karpenter-provider-aws"
+KWOK = "sigs.k8s.io/kwok"
 
 
 def fetch_karpenter(log: Log) -> None:
@@ -180,6 +181,22 @@ def fetch_karpenter(log: Log) -> None:
             # A module's files are read-only.
             shutil.copytree(
                 source / "charts" / chart, folder / "charts" / chart, copy_function=shutil.copyfile
+            )
+
+
+def build_karpenter(log: Log) -> None:
+    """Karpenter itself, and kwok, which plays the machines that its instances are not here, with what it makes them do."""
+    packages = (f"{KARPENTER}/cmd/controller", f"{KWOK}/cmd/kwok")
+    stages = _module_folder(log, tools.KARPENTER_MODULE, KWOK) / "kustomize" / "stage"
+    with made_whole(tools.karpenter_programs_dir()) as folder:
+        _compile(log, f"{folder}/", packages, module=tools.KARPENTER_MODULE)
+        for stage in ("node", "pod"):
+            # A module's files are read-only.
+            shutil.copytree(
+                stages / stage / "fast",
+                folder / "stages" / stage,
+                copy_function=shutil.copyfile,
+                ignore=shutil.ignore_patterns("testdata"),
             )
 
 

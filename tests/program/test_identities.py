@@ -56,7 +56,8 @@ PLACES = {
     "folder_role.py": 1,
     "rancher.py": 1,
     "task_roles.py": 1,
-    # Karpenter's and its nodes': `test_task_nodes.py` has their tables, since the emulator judges no tags of a launch.
+    # Karpenter's and its nodes': `tests/task_nodes` shows each right used by Karpenter itself, and
+    # `tests/unit/sandbox/aws/test_launches.py` what is refused.
     "task_nodes.py": 2,
     "workers.py": 1,
 }

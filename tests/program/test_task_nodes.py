@@ -48,10 +48,11 @@ def test_without_the_setting_there_is_nothing_of_it(program: Program, scaled: Pr
 
 def test_nodes_come_within_limits_for_pods_of_tasks_only(scaled: Program) -> None:
     spec = scaled.one(NODE_POOL).inputs["spec"]
-    assert spec["limits"] == {"nodes": 10}
+    assert spec["limits"] == {"nodes": 10, "ephemeral-storage": "500Gi"}
     assert spec["template"]["spec"]["taints"] == [TAINT]
     assert spec["template"]["metadata"]["labels"] == {LABEL_TASKS: "true"}
-    assert pool(taskNodeMax="3")["limits"] == {"nodes": 3}
+    few = pool(taskNodeMax="3", nodeDiskGb="80")
+    assert few["limits"] == {"nodes": 3, "ephemeral-storage": "240Gi"}
 
 
 def _required(spec: Any, label: str) -> list[str]:

@@ -1,11 +1,20 @@
 """EC2: refusals, and the parts of instances, NAT gateways and others that MiniStack leaves out."""
 
+import asyncio
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import parse_qs
 
-from sandbox.aws.standin import dependencies, endpoints, filters, instance_types
+from sandbox.aws.standin import (
+    dependencies,
+    endpoints,
+    filters,
+    instance_types,
+    launch_rights,
+    launches,
+)
 from sandbox.aws.standin.call import Call, Handler
 from sandbox.aws.standin.emulator import Answer
 from sandbox.aws.standin.internals import records
@@ -36,18 +45,33 @@ STORES = ("instances", "nat_gateways", "vpc_endpoints", *UNTAGGED)
 
 
 def handler(inner: Handler) -> Handler:
-    tokens = Tokens()
+    tokens, launching = Tokens(), asyncio.Lock()
+    launch_rights.install()
 
     async def answer(call: Call) -> Answer:
         early = (
-            tokens.answer(call)
+            launch_rights.refusal(call)
+            or tokens.answer(call)
             or dependencies.check(call)
             or endpoints.check(call)
             or filters.refusal(call)
+            or launches.refusal(call)
             or instance_types.answer(call)
         )
         if early:
             return early
+        fleet = launches.planned(call) if call.action == "CreateFleet" else None
+        if isinstance(fleet, tuple):
+            return fleet
+        # What is new afterwards is told from what was there before: one launch at a time.
+        async with launching if call.action in launch_rights.LAUNCHES else nullcontext():
+            result = await done(fleet.launch if fleet else call)
+        if result[0] < 300:
+            result = launches.fulfilled(fleet, result[2]) if fleet else result
+            tokens.note(call, result)
+        return result
+
+    async def done(call: Call) -> Answer:
         ec2 = records("ec2")
         before = {name: set(getattr(ec2, name)) for name in STORES}
         status, headers, body = await inner(call)
@@ -70,12 +94,12 @@ def handler(inner: Handler) -> Handler:
             case "AssociateAddress":
                 _show_address(call)
             case "RunInstances" | "DescribeInstances":
-                body = _with_metadata_options(body)
+                body = _with_more(body)
+            case "DescribeInstanceAttribute":
+                body = launches.with_user_data(call, body)
             case "CreateNatGateway" | "DescribeNatGateways":
                 body = _with_addresses(body)
-        result = status, headers, filters.narrow(call, body)
-        tokens.note(call, result)
-        return result
+        return status, headers, filters.narrow(call, body)
 
     return answer
 
@@ -167,17 +191,25 @@ def _with_addresses(body: bytes) -> bytes:
     return re.sub(pattern, filled, body.decode(), flags=re.DOTALL).encode()
 
 
-def _with_metadata_options(body: bytes) -> bytes:
-    """MiniStack keeps the metadata options of an instance, and shows none."""
+def _with_more(body: bytes) -> bytes:
+    """MiniStack keeps the metadata options of an instance, and shows none; of spot it does not know."""
     instances = records("ec2").instances
 
     def followed(found: re.Match[str]) -> str:
+        instance = instances[found[1]]
         members = "".join(
             f"<{name[0].lower()}{name[1:]}>{value}</{name[0].lower()}{name[1:]}>"
-            for name, value in instances[found[1]].get("MetadataOptions", {}).items()
+            for name, value in instance.get("MetadataOptions", {}).items()
         )
         options = f"<metadataOptions><state>applied</state>{members}</metadataOptions>"
-        return f"{found[0]}{options}"
+        request = instance.get(launches.SPOT)
+        spot = (
+            f"<spotInstanceRequestId>{request}</spotInstanceRequestId>"
+            "<instanceLifecycle>spot</instanceLifecycle>"
+            if request
+            else ""
+        )
+        return f"{found[0]}{options}{spot}"
 
     # Only an instance's own id is followed by its image.
     pattern = r"<instanceId>(i-[0-9a-fA-F]+)</instanceId>(?=\s*<imageId>)"

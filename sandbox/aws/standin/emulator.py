@@ -237,8 +237,8 @@ def query_error(code: str, message: str, status: int = 400) -> Answer:
     return found
 
 
-def ec2_error(code: str, message: str) -> Answer:
+def ec2_error(code: str, message: str, status: int = 400) -> Answer:
     """An error as EC2 has it."""
     error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
     body = f"<Response><Errors>{error}</Errors><RequestID>sandbox</RequestID></Response>"
-    return 400, {"Content-Type": "text/xml"}, body.encode()
+    return status, {"Content-Type": "text/xml"}, body.encode()

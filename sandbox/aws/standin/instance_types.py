@@ -1,10 +1,11 @@
-"""Which EC2 instance types the region offers, and how big they are.
+"""Which EC2 instance types the region offers, how big they are, and what they cost on spot.
 
 MiniStack has every type that it is asked for, with 8 vCPUs, and does not know which zone offers it. Here the
-common types exist, in all zones, with the size that their names say.
+common types exist, in all zones, with the size that their names say, and prices that follow the size.
 """
 
 import fnmatch
+import time
 from collections.abc import Sequence
 
 from sandbox.aws.standin import emulator, filters
@@ -30,8 +31,10 @@ ZONES = "abcdef"
 
 
 def answer(call: Call, kinds: Sequence[str] = ALL) -> Answer | None:
-    """The answer of the two calls about types, in a region that has `kinds`; None for another call."""
+    """The answer of the calls about types, in a region that has `kinds`; None for another call."""
     match call.action:
+        case "DescribeSpotPriceHistory":
+            return _spot_prices(call, kinds)
         case "DescribeInstanceTypes":
             return _types(call, kinds)
         case "DescribeInstanceTypeOfferings":
@@ -49,25 +52,88 @@ def _types(call: Call, kinds: Sequence[str]) -> Answer:
             "InvalidInstanceType",
             f"The following supplied instance types do not exist: [{', '.join(wrong)}]",
         )
-    if set(filters.asked(call)):
+    rules = filters.asked(call)
+    unknown = rules.keys() - {ARCHITECTURE, VIRTUALIZATION}
+    if unknown:
         return emulator.ec2_error(
-            "InvalidParameterValue", "The sandbox's DescribeInstanceTypes has no filters"
+            "InvalidParameterValue",
+            f"The sandbox's DescribeInstanceTypes does not have the filter {min(unknown)}",
         )
-    items = "".join(_type(kind) for kind in asked or kinds)
+    items = "".join(
+        _type(kind)
+        for kind in asked or kinds
+        if _passes(_architecture(kind), rules.get(ARCHITECTURE))
+        and _passes("hvm", rules.get(VIRTUALIZATION))
+    )
     return _xml(call, f"<instanceTypeSet>{items}</instanceTypeSet>")
 
 
-def _type(kind: str) -> str:
+ARCHITECTURE = "processor-info.supported-architecture"
+VIRTUALIZATION = "supported-virtualization-type"
+
+
+def _architecture(kind: str) -> str:
+    return "arm64" if kind.partition(".")[0].endswith("g") else "x86_64"
+
+
+def _size(kind: str) -> tuple[int, float]:
+    """vCPUs, and GiB of memory."""
     family, _, size = kind.partition(".")
     vcpus = SIZES.get(size, 2)
-    memory = SMALL.get(size, vcpus * MEMORY[family[0]])
-    architecture = "arm64" if family.endswith("g") else "x86_64"
+    return vcpus, SMALL.get(size, vcpus * MEMORY[family[0]])
+
+
+def price(kind: str) -> float:
+    """USD for an hour on demand, about as AWS' follow the size."""
+    vcpus, memory = _size(kind)
+    return round(0.032 * vcpus + 0.004 * memory, 4)
+
+
+SPOT_SHARE = 0.4
+
+
+def _spot_prices(call: Call, kinds: Sequence[str]) -> Answer:
+    """Those of this moment, which no longer history adds to here."""
+    if filters.asked(call) or call.parameter("InstanceType.1"):
+        return emulator.ec2_error(
+            "InvalidParameterValue", "The sandbox's DescribeSpotPriceHistory has no filters"
+        )
+    now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+    items = "".join(
+        f"<item><instanceType>{kind}</instanceType><productDescription>Linux/UNIX</productDescription>"
+        f"<spotPrice>{SPOT_SHARE * price(kind):.6f}</spotPrice><timestamp>{now}</timestamp>"
+        f"<availabilityZone>{emulator.region()}{zone}</availabilityZone></item>"
+        for kind in kinds
+        for zone in ZONES
+    )
+    return _xml(call, f"<spotPriceHistorySet>{items}</spotPriceHistorySet>")
+
+
+INTERFACES = {"nano": (2, 2), "micro": (2, 2), "small": (3, 4), "medium": (3, 6), "large": (3, 10)}
+"""By size the network interfaces, and the addresses of each; of those in between 4 and 15."""
+
+LARGEST = (8, 30)
+
+
+def _type(kind: str) -> str:
+    vcpus, memory = _size(kind)
+    size = kind.partition(".")[2]
+    interfaces, addresses = INTERFACES.get(size, (4, 15) if vcpus <= 8 else LARGEST)
     return (
         f"<item><instanceType>{kind}</instanceType><currentGeneration>true</currentGeneration>"
-        f"<hypervisor>nitro</hypervisor><processorInfo><supportedArchitectures>"
-        f"<item>{architecture}</item></supportedArchitectures></processorInfo>"
+        "<supportedUsageClasses><item>on-demand</item><item>spot</item></supportedUsageClasses>"
+        "<supportedVirtualizationTypes><item>hvm</item></supportedVirtualizationTypes>"
+        "<bareMetal>false</bareMetal><hypervisor>nitro</hypervisor>"
+        f"<processorInfo><supportedArchitectures><item>{_architecture(kind)}</item>"
+        "</supportedArchitectures></processorInfo>"
         f"<vCpuInfo><defaultVCpus>{vcpus}</defaultVCpus></vCpuInfo>"
-        f"<memoryInfo><sizeInMiB>{int(memory * 1024)}</sizeInMiB></memoryInfo></item>"
+        f"<memoryInfo><sizeInMiB>{int(memory * 1024)}</sizeInMiB></memoryInfo>"
+        f"<networkInfo><maximumNetworkInterfaces>{interfaces}</maximumNetworkInterfaces>"
+        "<maximumNetworkCards>1</maximumNetworkCards><defaultNetworkCardIndex>0</defaultNetworkCardIndex>"
+        f"<networkCards><item><networkCardIndex>0</networkCardIndex>"
+        f"<maximumNetworkInterfaces>{interfaces}</maximumNetworkInterfaces></item></networkCards>"
+        f"<ipv4AddressesPerInterface>{addresses}</ipv4AddressesPerInterface>"
+        "<encryptionInTransitSupported>true</encryptionInTransitSupported></networkInfo></item>"
     )
 
 

@@ -8,9 +8,9 @@ from sandbox.aws.standin.__main__ import main
 
 def extensions():
     # MiniStack reads its settings while it is imported: these modules must not come first.
-    from tests.aws.standin import instance_types, load_balancers, quotas
+    from tests.aws.standin import asked, instance_types, load_balancers, quotas
 
-    return (instance_types.register, load_balancers.register, quotas.register)
+    return (asked.register, instance_types.register, load_balancers.register, quotas.register)
 
 
 if __name__ == "__main__":
