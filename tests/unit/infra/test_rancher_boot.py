@@ -1,8 +1,10 @@
 """The Rancher server's first boot."""
 
 import ast
+import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,11 +14,12 @@ from typing import Any
 import pytest
 
 from infra import rancher_token
-from infra.contract.versions import PINNED
+from infra.contract.versions import K3S_SHA256, PINNED
 from infra.rancher_boot import Handover, user_data
 from sandbox import tools
 
 UNIT = "aerodrome-rancher-token"
+INSTALLER = "/usr/local/sbin/install-k3s"
 HOSTNAME = "192.0.2.7.sslip.io"
 HANDOVER = Handover(
     f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:aerodrome-{'e' * 28}-rancher-token-0a1b2c3-AbCdEf",
@@ -95,7 +98,7 @@ def test_lets_encrypt_vouches_for_a_name_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_versions_are_pinned() -> None:
-    assert f"INSTALL_K3S_VERSION={PINNED.k3s}" in config()["runcmd"][1]
+    assert f"/{PINNED.k3s.replace('+', '%2B')}/k3s\n" in text_of(INSTALLER)
     charts = [content for path, content in files().items() if "manifests" in path]
     assert len(charts) == 2
     assert all(chart["spec"]["version"] for chart in charts)
@@ -129,17 +132,19 @@ def test_the_units_are_such_as_systemd_takes(tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("")
     script.chmod(0o700)
-    files = [tmp_path / f"{UNIT}.{kind}" for kind in ("service", "timer")]
+    files = [tmp_path / name for name in (f"{UNIT}.service", f"{UNIT}.timer", "k3s.service")]
     for file in files:
         text = text_of(f"/etc/systemd/system/{file.name}")
-        file.write_text(text.replace(f"/usr/bin/python3 /usr/local/sbin/{UNIT}", str(script)))
+        for program in (f"/usr/bin/python3 /usr/local/sbin/{UNIT}", "/usr/local/bin/k3s"):
+            text = text.replace(program, str(script))
+        file.write_text(text)
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *files],
         capture_output=True,
         text=True,
         check=False,
     )
-    mine = [line for line in done.stderr.splitlines() if UNIT in line and "k3s" not in line]
+    mine = [line for line in done.stderr.splitlines() if any(file.name in line for file in files)]
     assert not mine
 
 
@@ -155,3 +160,44 @@ def test_the_script_runs_with_the_servers_python() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def install(folder: Path, program: bytes, checksum: str = "") -> subprocess.CompletedProcess[str]:
+    """The installer as it is, with the release in a file."""
+    (folder / "release").write_bytes(program)
+    (folder / "bin").mkdir(exist_ok=True)
+    systemctl = folder / "bin" / "systemctl"
+    systemctl.write_text(f'#!/bin/sh\necho "$*" >> "{folder}/started"\n')
+    systemctl.chmod(0o700)
+    text = text_of(INSTALLER).replace("/usr/local/bin/", f"{folder}/")
+    text = re.sub(r"https://\S+", f"file://{folder}/release", text)
+    script = folder / "install"
+    script.write_text(text.replace(K3S_SHA256[PINNED.k3s], checksum) if checksum else text)
+    path = f"{folder / 'bin'}:{os.environ['PATH']}"
+    return subprocess.run(
+        ["sh", script], env={"PATH": path}, capture_output=True, text=True, check=False
+    )
+
+
+def test_only_the_very_program_that_is_pinned_is_installed(tmp_path: Path) -> None:
+    done = install(tmp_path, b"another program")
+    assert done.returncode == 1, done.stderr
+    assert not list(tmp_path.glob("k3s*"))
+    assert not (tmp_path / "started").exists()
+    for _ in range(2):
+        right = hashlib.sha256(b"the program").hexdigest()
+        assert install(tmp_path, b"the program", right).returncode == 0
+        assert (tmp_path / "k3s").read_bytes() == b"the program"
+        assert os.access(tmp_path / "kubectl", os.X_OK)
+        assert "enable --now --no-block k3s.service" in (tmp_path / "started").read_text()
+
+
+def test_nothing_that_is_downloaded_is_run_before_its_checksum_is_compared() -> None:
+    assert [INSTALLER] in config()["runcmd"]
+    assert not [words for words in config()["runcmd"] if words[0] in ("sh", "bash", "curl", "env")]
+    lines = text_of(INSTALLER).splitlines()
+    steps = [
+        next(n for n, line in enumerate(lines) if word in line)
+        for word in ("curl", "sha256sum", "mv ")
+    ]
+    assert steps == sorted(steps)
