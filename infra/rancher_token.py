@@ -53,7 +53,7 @@ def of_cluster(kind: str, name: str, path: str) -> str:
     return found
 
 
-class Rancher:
+class OwnRancher:
     """This server's API. Inside of the server there is no TLS between them, as behind a load balancer."""
 
     def __init__(self, base: str, hostname: str) -> None:
@@ -136,7 +136,7 @@ def keep(file: Path, token: str) -> None:
 def renew(settings: dict[str, Any], kept: Path) -> None:
     """Another token, handed over; then the former ones go."""
     service = of_cluster("service", "rancher", ".spec.clusterIP")
-    rancher = Rancher(f"http://{service}", settings["hostname"])
+    rancher = OwnRancher(f"http://{service}", settings["hostname"])
     if not (kept.exists() and rancher.accepts(kept.read_text())):
         rancher.log_in()
     content = rancher.make_token()

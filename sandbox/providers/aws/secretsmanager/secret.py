@@ -11,7 +11,7 @@ from sandbox.wire.values import Properties
 _DAYS = "recoveryWindowInDays"
 
 
-class Secret(Resource):
+class ManagedSecret(Resource):
     """CreateSecret, UpdateSecret, DescribeSecret, {Tag,Untag}Resource, DeleteSecret. Id: its ARN. One that waits for its
     deletion counts as gone."""
 
