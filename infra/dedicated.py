@@ -112,7 +112,7 @@ def deploy(stack: Stack) -> None:
             LABEL_TASKS if task_nodes else "",
         )
     )
-    outputs.export_rancher(rancher.address if rancher else None, access.rancher_key)
+    outputs.export_rancher(rancher, access.rancher_key)
 
 
 def _values(*parts: Backup | DatabaseClean | Monitoring | TaskNodes | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from infra.contract.ingress import Way
 from infra.contract.outputs import CONTRACT, Output, Outputs
 from infra.contract.tenancy import Tenancy
 from infra.image import Image
+from infra.rancher import Rancher
 from infra.registry import Repository
 from infra.stack import Stack
 
@@ -116,9 +117,11 @@ def export_foundation(foundation: Foundation) -> None:
         _export(Outputs.branch_boundary, foundation.branch_boundary)
 
 
-def export_rancher(address: pulumi.Output[str] | None, key: "RancherKey | None") -> None:
-    """Where the Rancher server is, and the key for its cloud credential, with which it takes the cluster in."""
-    _export(Outputs.rancher_address, address)
+def export_rancher(rancher: Rancher | None, key: "RancherKey | None") -> None:
+    """Where the Rancher server is and where it leaves its token, and the key for its cloud credential, with which it
+    takes the cluster in."""
+    _export(Outputs.rancher_address, rancher.address if rancher else None)
+    _export(Outputs.rancher_token_secret, rancher.token_secret if rancher else None)
     if key:
         _export(Outputs.rancher_access_key_id, key.identifier)
         _export(Outputs.rancher_secret_access_key, key.secret)

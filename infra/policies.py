@@ -170,6 +170,11 @@ def operate(cluster_arn: str, bucket_arn: str, prefix: str, log_group_arn: str) 
     )
 
 
+def write_secret(arn: str) -> str:
+    """Give one secret a value; not even read it again."""
+    return document(allow("WriteSecret", ["secretsmanager:PutSecretValue"], [arn]))
+
+
 def manage_with_rancher(cluster_arn: str) -> str:
     """What Rancher needs to import and watch the environment's cluster: every call that its eks-operator and its
     forms make for a cluster that is imported. Not its full EKS policy: this Rancher neither creates nor changes

@@ -10,9 +10,10 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
+from infra.contract.naming import RANCHER_TOKEN
 from infra.contract.sizes import ARCHITECTURE, RANCHER_DISK_GB
 from infra.network import Network
-from infra.rancher_boot import user_data
+from infra.rancher_boot import Handover, user_data
 from infra.stack import Stack
 
 # 80 is there for the redirect, and for certificates from Let's Encrypt.
@@ -31,6 +32,8 @@ class Rancher(pulumi.ComponentResource):
     """The server, its address and who may reach it."""
 
     address: pulumi.Output[str]
+    token_secret: pulumi.Output[str]
+    """The ARN of the secret in which the server leaves a token of its API."""
 
     def __init__(
         self, name: str, args: RancherArgs, opts: pulumi.ResourceOptions | None = None
@@ -46,6 +49,7 @@ class Rancher(pulumi.ComponentResource):
             if settings.rancher_hostname
             else address.public_ip.apply(lambda ip: f"{ip}.sslip.io")
         )
+        self.token_secret = self._token().arn
         server = aws.ec2.Instance(
             logical,
             ami=self._image(),
@@ -66,8 +70,12 @@ class Rancher(pulumi.ComponentResource):
                 "delete_on_termination": True,
                 "tags": args.stack.lasting_tags | {"Name": logical},
             },
-            user_data=hostname.apply(
-                lambda name: user_data(name, settings.rancher_lets_encrypt_email)
+            user_data=pulumi.Output.all(hostname, self.token_secret).apply(
+                lambda known: user_data(
+                    known[0],
+                    Handover(known[1], args.stack.place.region),
+                    settings.rancher_lets_encrypt_email,
+                )
             ),
             user_data_replace_on_change=True,
             tags={"Name": logical},
@@ -82,7 +90,17 @@ class Rancher(pulumi.ComponentResource):
             logical, allocation_id=address.allocation_id, instance_id=server.id, opts=self._child
         )
         self.address = hostname.apply(lambda host: f"https://{host}")
-        self.register_outputs({"address": self.address})
+        self.register_outputs({"address": self.address, "tokenSecret": self.token_secret})
+
+    def _token(self) -> aws.secretsmanager.Secret:
+        """Empty until the server writes it; no value of it is ever in the stack."""
+        return aws.secretsmanager.Secret(
+            self._names.of(RANCHER_TOKEN),
+            description="The token with which the cluster is registered in its Rancher: the server writes it",
+            # It is worth nothing without the server, which makes another one.
+            recovery_window_in_days=0,
+            opts=self._child,
+        )
 
     def _image(self) -> pulumi.Output[str]:
         return aws.ec2.get_ami_output(
@@ -130,7 +148,7 @@ class Rancher(pulumi.ComponentResource):
         return group
 
     def _profile(self, partition: str) -> aws.iam.InstanceProfile:
-        """What the instance itself may do: be reached by Systems Manager."""
+        """What the instance itself may do: be reached by Systems Manager, and write one secret."""
         logical, path = self._names.of("rancher-server"), self._names.iam_path
         role = aws.iam.Role(
             logical,
@@ -142,6 +160,12 @@ class Rancher(pulumi.ComponentResource):
             logical,
             role=role.name,
             policy_arn=f"arn:{partition}:iam::aws:policy/AmazonSSMManagedInstanceCore",
+            opts=self._child,
+        )
+        aws.iam.RolePolicy(
+            logical,
+            role=role.name,
+            policy=self.token_secret.apply(policies.write_secret),
             opts=self._child,
         )
         return aws.iam.InstanceProfile(logical, path=path, role=role.name, opts=self._child)

@@ -1,20 +1,37 @@
 """The Rancher server's first boot, as a cloud-init file. Pure.
 
-It installs k3s and leaves two charts for k3s to install: cert-manager and Rancher. Versions are pinned:
+It installs k3s, one program whose checksum is pinned beside its version, and leaves two charts for k3s to install: cert-manager and Rancher. Versions are pinned:
 a server that is made again next month must be the same server. There is no password in it: user data can
-be read by whoever may describe the instance, so Rancher makes one up and keeps it in its own cluster.
+be read by whoever may describe the instance, so Rancher makes one up and keeps it in its own cluster. An API
+token, with which `up` registers the environment's cluster, is made there too and handed over in Secrets Manager
+(`rancher_token.py`).
 """
 
 import json
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from infra.contract.versions import PINNED
+from infra import rancher_token
+from infra.contract.versions import K3S_SHA256, PINNED
 
 _MANIFESTS = "/var/lib/rancher/k3s/server/manifests"
 _INSTALLER = "/usr/local/sbin/install-k3s"
+_K3S = "/usr/local/bin/k3s"
+_UNIT = "aerodrome-rancher-token"
 
 
-def user_data(hostname: str, lets_encrypt_email: str = "") -> str:
+@dataclass(frozen=True)
+class Handover:
+    """Where the server leaves the token with which its cluster is registered."""
+
+    secret: str
+    """Its ARN."""
+
+    region: str
+
+
+def user_data(hostname: str, handover: Handover, lets_encrypt_email: str = "") -> str:
     """The cloud-init file. JSON, which is YAML too, so that no value needs quoting."""
     config = {
         "package_update": True,
@@ -29,21 +46,104 @@ def user_data(hostname: str, lets_encrypt_email: str = "") -> str:
             ),
             _file(f"{_MANIFESTS}/cert-manager.yaml", _cert_manager()),
             _file(f"{_MANIFESTS}/rancher.yaml", _rancher(hostname, lets_encrypt_email)),
+            *_k3s(),
+            *_handing_over(hostname, handover),
         ],
         "runcmd": [
-            # Into a file first: a download that breaks off must not run half a script.
-            ["curl", "-fsSL", "--retry", "5", "-o", _INSTALLER, "https://get.k3s.io"],
-            [
-                "env",
-                f"INSTALL_K3S_VERSION={PINNED.k3s}",
-                # Amazon Linux only warns (permissive), and k3s's policy package is not in its repositories.
-                "INSTALL_K3S_SKIP_SELINUX_RPM=true",
-                "sh",
-                _INSTALLER,
-            ],
+            ["systemctl", "daemon-reload"],
+            [_INSTALLER],
+            ["systemctl", "enable", "--now", f"{_UNIT}.timer"],
+            # Rancher takes minutes to start, and cloud-init does not wait for it.
+            ["systemctl", "start", "--no-block", f"{_UNIT}.service"],
         ],
     }
-    return "#cloud-config\n" + json.dumps(config, indent=2) + "\n"
+    return "#cloud-config\n" + json.dumps(config, separators=(",", ":")) + "\n"
+
+
+def _k3s() -> list[dict[str, str]]:
+    """The program, which only runs if it is the very one, and its service, as k3s's documentation has it. Amazon Linux's SELinux
+    only warns (permissive), and k3s's policy package is not in its repositories."""
+    release = PINNED.k3s.replace("+", "%2B")
+    install = f"""#!/bin/sh
+set -eu
+new={_K3S}.new
+curl -fsSL --proto =https,file --retry 5 -o $new https://github.com/k3s-io/k3s/releases/download/{release}/k3s
+echo "{K3S_SHA256[PINNED.k3s]}  $new" | sha256sum -c - || {{ rm $new; exit 1; }}
+chmod 755 $new
+mv $new {_K3S}
+ln -sf k3s {Path(_K3S).with_name("kubectl")}
+systemctl enable --now --no-block k3s.service
+"""
+    service = f"""[Unit]
+Description=Lightweight Kubernetes
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+Type=notify
+KillMode=process
+Delegate=yes
+LimitNOFILE=1048576
+LimitNPROC=infinity
+LimitCORE=infinity
+TasksMax=infinity
+TimeoutStartSec=0
+Restart=always
+RestartSec=5
+ExecStartPre=-/sbin/modprobe br_netfilter
+ExecStartPre=-/sbin/modprobe overlay
+ExecStart={_K3S} server
+
+[Install]
+WantedBy=multi-user.target
+"""
+    return [
+        _text(_INSTALLER, install, "0700"),
+        _text("/etc/systemd/system/k3s.service", service, "0644"),
+    ]
+
+
+def _handing_over(hostname: str, handover: Handover) -> list[dict[str, str]]:
+    """The script that makes the token, what it is told, and the service that runs it until it has succeeded, each day
+    again: it renews what is old, and what a former run has not got done."""
+    told = {
+        "hostname": hostname,
+        "secret": handover.secret,
+        "region": handover.region,
+        "folder": "/var/lib/aerodrome",
+    }
+    script = f"/usr/local/sbin/{_UNIT}"
+    service = f"""[Unit]
+Description=Hand over the token with which the cluster is registered
+After=network-online.target k3s.service
+Wants=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+Environment=PATH=/usr/local/bin:/usr/bin:/bin HOME=/root
+ExecStart=/usr/bin/python3 {script}
+UMask=0077
+Restart=on-failure
+RestartSec=20
+RestartPreventExitStatus={rancher_token.NEVER}
+"""
+    timer = """[Unit]
+Description=Renew the token with which the cluster is registered
+
+[Timer]
+OnBootSec=1min
+OnUnitInactiveSec=1d
+
+[Install]
+WantedBy=timers.target
+"""
+    return [
+        _file("/etc/aerodrome/rancher-token.json", told),
+        _text(script, Path(rancher_token.__file__).read_text(encoding="utf-8"), "0700"),
+        _text(f"/etc/systemd/system/{_UNIT}.service", service, "0644"),
+        _text(f"/etc/systemd/system/{_UNIT}.timer", timer, "0644"),
+    ]
 
 
 def _cert_manager() -> dict[str, Any]:
@@ -92,9 +192,8 @@ def _helm_chart(
 
 
 def _file(path: str, content: dict[str, Any]) -> dict[str, str]:
-    return {
-        "path": path,
-        "owner": "root:root",
-        "permissions": "0600",
-        "content": json.dumps(content, indent=2),
-    }
+    return _text(path, json.dumps(content), "0600")
+
+
+def _text(path: str, content: str, permissions: str) -> dict[str, str]:
+    return {"path": path, "owner": "root:root", "permissions": permissions, "content": content}

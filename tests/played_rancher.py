@@ -61,6 +61,9 @@ class PlayedRancher:
     credentials: set[str] = field(default_factory=set)
     registrations: list[dict[str, Any]] = field(default_factory=list)
     tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
+    made: int = 0
+    """How many tokens it has made."""
+
     settings: dict[str, str] = field(default_factory=lambda: {"server-url": "", "cacerts": ""})
     broken: int = 0
     """The status with which everything is answered, if it is not 0."""
@@ -137,6 +140,8 @@ class PlayedRancher:
         if token != TOKEN and token not in self.tokens:
             raise Refusal(401, "must authenticate")
         kind, _, name = parts.path.removeprefix("/v3/").partition("/")
+        if method == "DELETE" and kind == "tokens" and token.partition(":")[0] == name:
+            raise Refusal(400, "Cannot delete token for current session. Use logout instead")
         answering = getattr(self, f"_{method.lower()}_{kind.lower()}", None)
         if answering is None:
             raise Refusal(404, "not found")
@@ -146,21 +151,33 @@ class PlayedRancher:
     def _login(self, body: Any) -> dict[str, Any]:
         if body.get("username") != "admin" or body.get("password") != BOOTSTRAP:
             raise Refusal(401, "authentication failed")
-        return self._post_tokens("", {}, {"description": "a login"})[1]
+        return self._post_tokens("", {}, body)[1]
 
     def _post_tokens(self, _: str, __: Any, body: Any) -> tuple[int, dict[str, Any]]:
-        name = f"token-{len(self.tokens):05}"
+        self.made += 1
+        name = f"token-{self.made:05}"
         item = {
             "type": "token",
             "baseType": "token",
             "id": name,
             "name": name,
-            "token": f"{name}:made{len(self.tokens):08}",
+            "token": f"{name}:made{self.made:08}",
             "description": body.get("description", ""),
             "ttl": body.get("ttl", 0),
         }
         self.tokens[item["token"]] = item
         return 201, item
+
+    def _get_tokens(self, _: str, query: Any, __: Any) -> tuple[int, Any]:
+        # Their values are told once, when they are made.
+        shown = [{k: v for k, v in one.items() if k != "token"} for one in self.tokens.values()]
+        return 200, self._collection("token", shown, query)
+
+    def _delete_tokens(self, name: str, *_: Any) -> tuple[int, Any]:
+        found = next((key for key, one in self.tokens.items() if one["name"] == name), None)
+        if found is None:
+            raise Refusal(404, "not found")
+        return 200, self.tokens.pop(found)
 
     def _get_settings(self, name: str, *_: Any) -> tuple[int, Any]:
         if name not in self.settings:

@@ -13,6 +13,8 @@ from cli.operations import live
 from cli.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cli.operations.live import Live
 
 app = typer.Typer(help="Register the cluster in a Rancher.", no_args_is_help=True)
@@ -32,7 +34,7 @@ TokenFile = Annotated[
     typer.Option(
         "--token-file",
         metavar="FILE",
-        help="A file with the API token [default: RANCHER_TOKEN has it].",
+        help="A file with the API token [default: RANCHER_TOKEN has it; the environment's own hands one over].",
     ),
 ]
 
@@ -62,7 +64,8 @@ def import_cluster(
 
     Rancher gets a record of it, and the cluster Rancher's agent, which has all rights there. A cluster that is
     registered is found again. RANCHER_TOKEN has the API token, RANCHER_CA_CERTS the PEM text of an authority
-    of your own. The command can be repeated, and resumes after an interruption.
+    of your own; the environment's own Rancher has left both in AWS Secrets Manager. The command can be repeated, and
+    resumes after an interruption.
 
     \b
     Example:
@@ -76,7 +79,8 @@ def import_cluster(
     session: Session = ctx.obj
     found = live.of(session, environment)
     _require_own_cluster(found, "import")
-    asked = access(_url(found, url), token_file)
+    address = _url(found, url)
+    asked = access(address, token_file, _variables(found, address, token_file))
     again = f"./aerodrome rancher import{session.same} --url {asked.url}"
     phases = Phases(session.console, total=1)
     with phases.phase("registration"), _opened(asked) as rancher:
@@ -116,8 +120,6 @@ def status(
       aerodrome rancher status
       aerodrome rancher status --url https://rancher.example.com --json
     """
-    import os
-
     from cli.cloud.rancher import TOKEN, Unanswered
     from cli.operations.rancher import state
     from cli.operations.rancher.access import access, checked_url
@@ -128,8 +130,13 @@ def status(
     found = live.of(session, environment)
     _require_own_cluster(found, "status")
     where = checked_url(url) if url else found.outputs.rancher_address
-    if where and (token_file or os.environ.get(TOKEN)):
-        with _opened(access(where, token_file)) as rancher:
+    variables: Mapping[str, str] = {}
+    try:
+        variables = _variables(found, where, token_file) if where else {}
+    except KitError as error:
+        session.console.report(f"Rancher is not asked: {error.summary}")
+    if where and (token_file or variables.get(TOKEN)):
+        with _opened(access(where, token_file, variables)) as rancher:
             try:
                 data = state.look(found.kubernetes, identity_of(found), rancher)
             except Unanswered as error:
@@ -197,6 +204,18 @@ def remove(
         )
 
     session.console.result(data, show)
+
+
+def _variables(found: "Live", address: str, token_file: Path | None) -> "Mapping[str, str]":
+    """What a Rancher is asked with: for the environment's own, the token that it has handed over."""
+    import os
+
+    from cli.cloud.rancher import URL
+    from cli.operations.rancher.handover import variables_for
+
+    if token_file:
+        return os.environ
+    return variables_for(found.client, found.outputs, {**os.environ, URL: address})
 
 
 def _url(found: "Live", url: str | None) -> str:

@@ -29,6 +29,9 @@ time: a version is needed as long as it runs."""
 BUDGET = "month"
 """The part of a budget's name that is its own. Budgets are found by name: their tags can be asked for one by one only."""
 
+RANCHER_TOKEN = "rancher-token"
+"""The part of the name of the secret in which an environment's own Rancher leaves its token."""
+
 PIPELINE_PATH = f"/{PREFIX}-pipeline/"
 """Where the roles of pipelines lie: they outlive the environments, and go with bootstrap's other things."""
 

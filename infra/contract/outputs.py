@@ -129,6 +129,11 @@ class Outputs(Mapping[str, Any]):
     branch_boundary = Output("branchBoundary", "", "What no role of a branch may go beyond.")
 
     rancher_address = Output("rancherAddress", "", "Where the Rancher server is.")
+    rancher_token_secret = Output(
+        "rancherTokenSecret",
+        "",
+        "The secret of AWS in which that server leaves a token of its API.",
+    )
     rancher_access_key_id = Output("rancherAccessKeyId", "", "For Rancher's cloud credential.")
     rancher_secret_access_key = Output(
         "rancherSecretAccessKey", "", "The other half of that key.", secret=True

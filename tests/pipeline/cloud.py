@@ -21,12 +21,20 @@ from cli.operations.bootstrap.github import AUDIENCE, HOST, repository
 from cli.operations.bootstrap.pipeline_access import PipelineAccess
 from cli.operations.bootstrap.pipeline_roles import POLICY_NAME
 from cli.operations.bootstrap.state_bucket import StateBucket
-from infra.contract.naming import Names, branch_environment, secrets_key_alias, state_bucket, tags
+from infra.contract.naming import (
+    RANCHER_TOKEN,
+    Names,
+    branch_environment,
+    secrets_key_alias,
+    state_bucket,
+    tags,
+)
 from tests.aws_session import Session
 from tests.unit.sandbox.aws.conftest import REGION, Emulator
 
 ACCOUNT = "000000000000"
 BASE = "dev"
+RANCHER_SECRET = f"{Names(BASE).of(RANCHER_TOKEN)}-0a1b2c3"
 BRANCH = branch_environment(BASE, "feature/x")
 REPOSITORY = "team/airflow"
 SUBJECTS = {
@@ -157,6 +165,7 @@ class Account:
         elb.create_load_balancer(Name="aerodrome-dev", Subnets=subnets, Tags=own)
         pairs = [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in own]
         self.root("kms").create_key(Tags=pairs)
+        self.root("secretsmanager").create_secret(Name=RANCHER_SECRET, SecretString="x", Tags=own)
 
     def _role(self, name: str, path: str) -> None:
         self.root("iam").create_role(

@@ -17,6 +17,7 @@ from tests.pipeline.cloud import (
     IMAGES,
     LOGS,
     PODS,
+    RANCHER_SECRET,
     REFUSED,
     Account,
     Session,
@@ -91,6 +92,14 @@ def test_data_of_others_stays_where_it_is(session: Session) -> None:
     other = {"repositoryName": "aerodrome-prod-airflow-0abc123"}
     refused(session, "ecr", "batch_delete_image", **other, imageIds=[{"imageTag": "prod.1"}])
     refused(session, "ecr", "put_image", **other, imageManifest="{}", imageTag="x")
+
+
+def test_the_token_of_the_bases_rancher_is_not_told(session: Session) -> None:
+    """With it a branch's workflow would be an administrator of the cluster."""
+    token = {"SecretId": RANCHER_SECRET}
+    refused(session, "secretsmanager", "get_secret_value", **token)
+    refused(session, "secretsmanager", "put_secret_value", **token, SecretString="mine")
+    refused(session, "secretsmanager", "delete_secret", **token)
 
 
 def test_networks_machines_and_clusters_stay(account: Account, session: Session) -> None:

@@ -187,6 +187,7 @@ class IamAccount:
         for name in (IMAGES, OTHER_IMAGES):
             root.call("ecr", "create_repository", repositoryName=name)
         root.call("secretsmanager", "create_secret", Name="prod/password", SecretString="x")
+        self.rancher_token = root.call("secretsmanager", "create_secret", Name=RANCHER_TOKEN)["ARN"]
         root.call("ssm", "put_parameter", Name="/prod/password", Value="x", Type="String")
         self.key = root.call("kms", "create_key")["KeyMetadata"]["KeyId"]
 
@@ -206,8 +207,13 @@ class IamAccount:
             "UserGroupMembership": self._membership,
         }
 
+    def _real(self, document: str) -> str:
+        """A policy with the ARNs that things have here, instead of those that the program was told."""
+        told = f"arn:aws:secretsmanager:::{RANCHER_TOKEN}"
+        return _real(document).replace(told, self.rancher_token)
+
     def _policy(self, one: Registration) -> None:
-        text = real(one.inputs["policy"])
+        text = self._real(one.inputs["policy"])
         self.root.call(
             "iam",
             "create_policy",
@@ -236,7 +242,7 @@ class IamAccount:
         )
 
     def _role_policy(self, one: Registration) -> None:
-        role, text = one.inputs["role"], real(one.inputs["policy"])
+        role, text = one.inputs["role"], self._real(one.inputs["policy"])
         self.documents.setdefault(role, []).append((f"{role}/{one.name}", text))
         self._write(f"{role}/{one.name}", text)
 
@@ -254,7 +260,7 @@ class IamAccount:
         arn, group = self._arn(one.inputs["policyArn"]), one.inputs["group"]
         self.root.call("iam", "attach_group_policy", GroupName=group, PolicyArn=arn)
         written = {each.name: each for each in self.resources if each.type.endswith(":Policy")}
-        text = real(written[arn.rpartition("/")[2]].inputs["policy"])
+        text = self._real(written[arn.rpartition("/")[2]].inputs["policy"])
         for each in self.resources:
             if each.type.endswith(":UserGroupMembership") and group in each.inputs["groups"]:
                 self.documents.setdefault(each.inputs["user"], []).append((arn, text))
@@ -288,11 +294,11 @@ OBJECTS_OF_DAGS = (
     ),
 )
 LOG_GROUP, OTHER_LOG_GROUP = "aerodrome-test-control-plane", "aerodrome-prod-control-plane"
+RANCHER_TOKEN = "aerodrome-test-rancher-token"
 IMAGES, OTHER_IMAGES = "aerodrome-test-airflow", "aerodrome-prod-airflow"
 
 
-def real(document: str) -> str:
-    """A policy with the ARNs that things have here, instead of those that the program was told."""
+def _real(document: str) -> str:
     return document.replace(
         "arn:aws:eks:eu-north-1:123456789012:", f"arn:aws:eks:{REGION}:{ACCOUNT}:"
     ).replace(

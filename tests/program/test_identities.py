@@ -22,6 +22,7 @@ from tests.program.iam_account import (
     OTHER_IMAGES,
     OTHER_LOG_GROUP,
     OTHER_LOGS,
+    RANCHER_TOKEN,
     REFUSED,
     IamAccount,
     Session,
@@ -64,6 +65,7 @@ PLACES = {
 """Where the program makes users and roles: a new place belongs into a row, and what turns it on into EVERYTHING_ON."""
 
 Call = tuple[str, str, dict[str, Any]]
+TOKEN = {"SecretId": RANCHER_TOKEN}
 
 
 def s3(operation: str, key: str = "", bucket: str = LOGS, **more: Any) -> Call:
@@ -327,8 +329,22 @@ ROWS: dict[str, Row] = {
     ),
     "aerodrome-test-rancher-server": Row(
         # AmazonSSMManagedInstanceCore: it names no parameters.
-        allowed=(("ssm", "get_parameter", {"Name": "/prod/password"}),),
-        refused=(get("task-logs/a.log"), ("ssm", "describe_parameters", {})),
+        allowed=(
+            ("ssm", "get_parameter", {"Name": "/prod/password"}),
+            ("secretsmanager", "put_secret_value", TOKEN | {"SecretString": "x"}),
+        ),
+        refused=(
+            get("task-logs/a.log"),
+            ("ssm", "describe_parameters", {}),
+            ("secretsmanager", "describe_secret", TOKEN),
+            ("secretsmanager", "delete_secret", TOKEN),
+            ("secretsmanager", "create_secret", {"Name": "mine", "SecretString": "x"}),
+            (
+                "secretsmanager",
+                "put_secret_value",
+                {"SecretId": "prod/password", "SecretString": "x"},
+            ),
+        ),
         but=(("ssm", "get_parameter"),),
     ),
     **{
@@ -415,6 +431,7 @@ FOREIGN: tuple[Call, ...] = (
     ("kms", "create_key", {}),
     ("secretsmanager", "list_secrets", {}),
     ("secretsmanager", "get_secret_value", {"SecretId": "prod/password"}),
+    ("secretsmanager", "get_secret_value", TOKEN),
     ("ssm", "get_parameter", {"Name": "/prod/password"}),
     ("ssm", "put_parameter", {"Name": "/mine", "Value": "x", "Type": "String"}),
     ("ec2", "describe_subnets", {}),

@@ -270,7 +270,8 @@ def test_an_environment_may_do_without_rancher() -> None:
     program = run_program({"environment": "test", "rancherEnabled": "false"}, SECRETS)
     assert not of(program.resources, "aws:ec2/instance:Instance")
     assert not of(program.resources, "aws:iam/accessKey:AccessKey")
-    assert "rancherAddress" not in program.outputs
+    assert not of(program.resources, "aws:secretsmanager/secret:Secret")
+    assert not {"rancherAddress", "rancherTokenSecret"} & program.outputs.keys()
 
 
 def test_a_network_has_no_flow_log_unless_it_is_asked_for(program: Program) -> None:

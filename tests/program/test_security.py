@@ -169,6 +169,25 @@ def test_the_chart_gets_names_of_secrets_only(program: Program) -> None:
     assert set(values["secrets"].values()) == names
 
 
+def test_ranchers_server_is_told_where_its_token_goes_and_the_stack_never_has_it(
+    program: Program,
+) -> None:
+    secret = program.one("aws:secretsmanager/secret:Secret")
+    assert secret.name == "aerodrome-test-rancher-token"
+    # Its value is the server's to write: what Pulumi writes is in its state.
+    kinds = {resource.type for resource in program.resources}
+    assert not {kind for kind in kinds if kind.startswith("aws:secretsmanager")} - {secret.type}
+    arn = program.outputs["rancherTokenSecret"]
+    assert arn == f"arn:aws:secretsmanager:::{secret.name}"
+    server = program.one("aws:ec2/instance:Instance")
+    assert program.depends_on(server, secret)
+    assert f'\\"secret\\": \\"{arn}\\"' in server.inputs["userData"]
+    policy = program.one("aws:iam/rolePolicy:RolePolicy", "-rancher-server").inputs["policy"]
+    (only,) = json.loads(policy)["Statement"]
+    assert only["Action"] == ["secretsmanager:PutSecretValue"]
+    assert only["Resource"] == [arn]
+
+
 def test_a_key_of_rancher_that_is_replaced_stands_beside_the_new_one() -> None:
     def keys(value: str) -> dict[str, str]:
         run = run_program({"environment": "test", "rancherKeys": value}, SECRETS)

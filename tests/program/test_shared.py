@@ -246,6 +246,7 @@ def test_it_tells_what_every_environment_tells(program: Program, shared: Program
         "storageClass",
         "taskNodes",
         "rancherAddress",
+        "rancherTokenSecret",
         "rancherAccessKeyId",
         "rancherSecretAccessKey",
     }

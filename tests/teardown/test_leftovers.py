@@ -369,6 +369,13 @@ def key(cloud: Cloud, environment: str) -> None:
     kms.create_alias(AliasName=f"alias/{environment}", TargetKeyId=made)
 
 
+def secret(cloud: Cloud, environment: str) -> None:
+    name = f"{Names(environment).cluster}-rancher-token-0a1b2c3"
+    cloud.client("secretsmanager").create_secret(
+        Name=name, SecretString="x", Tags=cloud.tags(environment)
+    )
+
+
 ROWS: list[Plant] = [
     load_balancers,
     classic_load_balancer,
@@ -391,6 +398,7 @@ ROWS: list[Plant] = [
     cluster,
     database,
     key,
+    secret,
     budget,
 ]
 
@@ -408,3 +416,14 @@ def test_a_leftover_is_found_and_removed_and_the_neighbours_stays(
     assert cloud.labels(cloud.ours) == []
     assert cloud.labels(cloud.theirs) == beside
     assert sorted(cloud.lines) == sorted(f"deleted {label}" for label in found)
+
+
+def test_a_secret_of_somebody_elses_is_found_and_not_deleted(cloud: Cloud) -> None:
+    """Nobody could give its value back."""
+    name = f"aerodrome/{cloud.ours}/connections/warehouse"
+    secrets = cloud.client("secretsmanager")
+    secrets.create_secret(Name=name, SecretString="x", Tags=cloud.tags(cloud.ours))
+    (left,) = cloud.clear(cloud.ours)
+    assert name in left
+    assert "is not of this kit" in left
+    assert secrets.get_secret_value(SecretId=name)["SecretString"] == "x"

@@ -3,6 +3,7 @@
 A real API server; Rancher's own API is a small server that knows what the real one answers.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,35 @@ def test_the_environments_own_rancher_is_asked_at_its_address(
     rancher.add("c-1", Names(cloud.ours).cluster, "cattle-global-data:cc-1")
     _deregister(session, cloud.ours, {"RANCHER_TOKEN": TOKEN})
     assert not rancher.clusters
+
+
+def test_the_environments_own_rancher_is_asked_with_the_token_that_it_has_handed_over(
+    rancher: PlayedRancher, cloud: Cloud, session: kit.Sandboxed
+) -> None:
+    secret = cloud.client("secretsmanager").create_secret(
+        Name=f"aerodrome-{cloud.ours}-rancher-token", SecretString=json.dumps({"token": TOKEN})
+    )["ARN"]
+    outputs = {"rancherAddress": rancher.url, "rancherTokenSecret": secret}
+    session.backend(Environment(cloud.ours)).write(outputs=outputs)
+    rancher.add("c-1", Names(cloud.ours).cluster, "cattle-global-data:cc-1")
+    # It goes to its own server alone.
+    _deregister(session, cloud.ours, {"RANCHER_URL": "http://127.0.0.1:1"})
+    assert list(rancher.clusters) == ["c-1"]
+    _deregister(session, cloud.ours, {})
+    assert not rancher.clusters
+
+
+def test_a_token_that_cannot_be_read_ends_no_teardown(
+    rancher: PlayedRancher, cloud: Cloud, session: kit.Sandboxed
+) -> None:
+    secret = cloud.client("secretsmanager").create_secret(
+        Name=f"aerodrome-{cloud.ours}-broken-token", SecretString="hidden-value"
+    )["ARN"]
+    outputs = {"rancherAddress": rancher.url, "rancherTokenSecret": secret}
+    session.backend(Environment(cloud.ours)).write(outputs=outputs)
+    report = _deregister(session, cloud.ours, {})
+    assert "has something else in it" in report.steps[0].notes[0]
+    assert "hidden-value" not in report.steps[0].notes[0]
 
 
 def test_the_cluster_of_another_machine_stays(

@@ -25,6 +25,7 @@ from cli.cloud.catalogue import (
     logs,
     rds,
     s3,
+    secrets,
     sqs,
 )
 from cli.cloud.catalogue.kind import Kind
@@ -45,6 +46,7 @@ KINDS: tuple[Kind, ...] = (
     *ecr.KINDS,
     *s3.KINDS,
     *kms.KINDS,
+    *secrets.KINDS,
     *budgets.KINDS,
     *kubernetes.KINDS,
 )

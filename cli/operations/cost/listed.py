@@ -57,6 +57,7 @@ QUERIES: Mapping[str, Query] = {
     "nat-gateway": Query("AmazonEC2", "NatGateway-Hours", _GATEWAY),
     "public-ipv4": Query("AmazonVPC", "PublicIPv4:InUseAddress", {}),
     "rds-gp3": Query("AmazonRDS", "RDS:GP3-Storage", _DATABASE),
+    "secret": Query("AWSSecretsManager", "AWSSecretsManager-Secrets", {}),
     "vpc-endpoint": Query("AmazonVPC", "VpcEndpoint-Hours", _ENDPOINT),
     "vpc-endpoint-data": Query("AmazonVPC", "VpcEndpoint-Bytes", _ENDPOINT),
     "s3": Query("AmazonS3", "TimedStorage-ByteHrs", {"volumeType": "Standard"}),

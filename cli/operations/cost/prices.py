@@ -33,7 +33,7 @@ SIZES = {
 MEMORY = "memory"
 """The source that is none: what the writer remembered, and compared with nothing."""
 
-NAMES = {"cloudwatch": "CloudWatch"}
+NAMES = {"cloudwatch": "CloudWatch", "secrets": "Secrets Manager"}
 """Of services, where it is not their key in capitals."""
 
 

@@ -38,6 +38,9 @@ class Waits:
     manifest: float = 60.0
     """For Rancher to make a registration's address."""
 
+    token: float = 300.0
+    """For a server of the environment's own that starts for the first time to hand over its token."""
+
     pause: float = 2.0
 
 

@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from cli.base.errors import KitError
 from cli.base.settings import qualified
+from cli.cloud import errors
 from cli.cloud.kubernetes import Kubernetes, Object
 from cli.operations.live import COMPONENT_LABEL, Live
+from cli.operations.rancher.handover import SERVICE
 from cli.operations.rotation.applicable import ACCESS_KEY
 from cli.stack import rotation
 from cli.stack.backends import Found
@@ -17,6 +19,8 @@ from infra.contract import database_logins, logs, metrics, token_keys
 from infra.contract.secret_contents import KEPT_IN
 from infra.contract.settings import SETTINGS
 
+HANDED_OVER: Final = "aws:secretsmanager/secret:Secret"
+_CURRENT: Final = "AWSCURRENT"
 _SECRET: Final = "kubernetes:core/v1:Secret"
 _OF_OTHERS: Final = (token_keys.ACCEPTED, database_logins.SETTING, database_logins.CELERY_SETTING)
 """Settings of a rotation that is under way, or has been: they have other secrets' values."""
@@ -59,7 +63,7 @@ class SecretAge:
 
 
 def of(live: Live) -> list[SecretAge]:
-    """Those that are configured, then the access keys."""
+    """Those that are configured, then the access keys, then Rancher's token."""
     backend = live.backend
     configured, known, resources = backend.configured(), rotation.made(backend), backend.resources()
     clusters = [live.kubernetes]
@@ -77,7 +81,27 @@ def of(live: Live) -> list[SecretAge]:
         )
         users = sorted({user for name in names for user in readers.get(name, ())})
         found.append(SecretAge(key, made, key in known, tuple(users), bool(there) or not names))
-    return [*found, *access_keys(resources)]
+    return [*found, *access_keys(resources), *handed_over(live, resources)]
+
+
+def handed_over(live: Live, resources: Iterable[Found]) -> list[SecretAge]:
+    """The token that Rancher's server has left for the registration, and renews each month; without a date where AWS does
+    not tell it."""
+    found = []
+    for one in resources:
+        if one.type != HANDED_OVER:
+            continue
+        with suppress(KitError), errors.translated("look at the token of Rancher"):
+            versions = live.client(SERVICE).list_secret_version_ids(SecretId=one.id)["Versions"]
+            made = [
+                each["CreatedDate"].date() for each in versions if _CURRENT in each["VersionStages"]
+            ]
+            found.append(
+                SecretAge(one.name, max(made, default=None), True, ("Rancher",), bool(made))
+            )
+            continue
+        found.append(SecretAge(one.name, None, False, ("Rancher",)))
+    return found
 
 
 def access_keys(resources: Iterable[Found]) -> list[SecretAge]:

@@ -2,7 +2,8 @@
 
 Rancher keeps a record of the cluster and a cloud credential, and has put namespaces and webhooks
 into the cluster. A webhook whose server is gone refuses every deletion of a namespace, forever.
-Where Rancher is and who may ask it is configured as for Rancher's own tools: RANCHER_URL, RANCHER_TOKEN.
+Where Rancher is and who may ask it is configured as for Rancher's own tools: RANCHER_URL, RANCHER_TOKEN. The
+environment's own has handed over a token.
 """
 
 import os
@@ -13,6 +14,7 @@ from typing import Any
 from cli.base.errors import KitError
 from cli.cloud.kubernetes import Kubernetes, Object, Unreachable, reference
 from cli.cloud.rancher import TOKEN, URL, Rancher, Unanswered
+from cli.operations.rancher.handover import variables_for
 from cli.operations.rancher.identity import Identity, uid_of
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
@@ -48,6 +50,7 @@ def deregister(target: Target, report: Report, variables: Mapping[str, str] = os
     managed = _is_managed(target)
     if not url and not managed:
         return
+    variables = _asked_with(target, variables, report)
     if url and variables.get(TOKEN):
         try:
             with Rancher(url, variables[TOKEN], variables, tries=TRIES) as rancher:
@@ -58,6 +61,14 @@ def deregister(target: Target, report: Report, variables: Mapping[str, str] = os
         report.note(f"Rancher is not asked: {TOKEN} is not set; its record of the cluster stays")
     if managed and target.kubernetes is not None:
         _clean(target, target.kubernetes, report)
+
+
+def _asked_with(target: Target, variables: Mapping[str, str], report: Report) -> Mapping[str, str]:
+    try:
+        return variables_for(target.client, target.outputs, variables)
+    except KitError as error:
+        report.note(f"{error.summary}: {error.detail}")
+        return variables
 
 
 def _is_managed(target: Target) -> bool:

@@ -18,6 +18,7 @@ from sandbox.aws.standin import (
     inventory,
     kms_resources,
     parameters,
+    secrets,
     sessions,
 )
 from sandbox.aws.standin.call import Call, Handler, from_raw, to_raw
@@ -69,6 +70,7 @@ def install(services: Services) -> None:
         "elasticloadbalancing": classic.handler,
         "events": events.handler,
         "iam": iam.handler,
+        "secretsmanager": secrets.handler,
         "ssm": parameters.handler,
         "sts": iam.sts_handler,
         "tagging": inventory.handler,

@@ -51,6 +51,7 @@ from sandbox.providers.aws.s3.bucket_lifecycle import BucketLifecycleConfigurati
 from sandbox.providers.aws.s3.bucket_policy import BucketPolicy
 from sandbox.providers.aws.s3.bucket_public_access_block import BucketPublicAccessBlock
 from sandbox.providers.aws.s3.bucket_versioning import BucketVersioning
+from sandbox.providers.aws.secretsmanager.secret import ManagedSecret
 from sandbox.wire.values import Properties
 
 _RESOURCES: tuple[type[Resource], ...] = (
@@ -101,8 +102,9 @@ _RESOURCES: tuple[type[Resource], ...] = (
     # Databases
     SubnetGroup,
     DatabaseInstance,
-    # Keys, logs and budgets
+    # Keys, secrets, logs and budgets
     Key,
+    ManagedSecret,
     LogGroup,
     Budget,
 )

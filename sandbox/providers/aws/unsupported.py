@@ -84,6 +84,7 @@ _NAMES = {
     "namePrefix plannedLimits timePeriodEnd timePeriodStart",
     "aws:kms/key:Key": "bypassPolicyLockoutSafetyCheck customKeyStoreId customerMasterKeySpec keyUsage "
     "multiRegion policy rotationPeriodInDays xksKeyId",
+    "aws:secretsmanager/secret:Secret": "namePrefix policy replicas type",
     "aws:cloudwatch/logGroup:LogGroup": "deletionProtectionEnabled kmsKeyId logGroupClass namePrefix skipDestroy",
 }
 """By type: what its class in the SDK takes and ours does not."""

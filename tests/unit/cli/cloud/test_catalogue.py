@@ -82,6 +82,7 @@ def test_a_row_is_whole(kind: Kind) -> None:
                 "logs",
                 "rds",
                 "s3",
+                "secretsmanager",
                 "sqs",
             )
         )

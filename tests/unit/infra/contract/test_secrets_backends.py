@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from infra.contract.naming import branch_environment
+from infra.contract.naming import RANCHER_TOKEN, Names, branch_environment
 from infra.contract.secrets_backends import folder, of_branches
 from infra.contract.settings import SETTINGS
 
@@ -24,6 +24,13 @@ PLACES = {
 def test_no_folder_matches_what_another_may_read() -> None:
     for one, other in itertools.permutations(PLACES, 2):
         assert not fnmatchcase(f"{PLACES[other]}/variables/x", f"{PLACES[one]}/*"), (one, other)
+
+
+def test_no_folder_has_the_token_of_ranchers_server_in_it() -> None:
+    """Its administrator's rights are not a task's."""
+    for base in BASES:
+        name = f"{Names(base).of(RANCHER_TOKEN)}-0a1b2c3-AbCdEf"
+        assert not [place for place in PLACES.values() if fnmatchcase(name, f"{place}/*")]
 
 
 def test_branches_of_a_base_are_not_those_of_another() -> None:

@@ -19,6 +19,7 @@ def test_the_pinned_set_fits_itself_and_the_default_of_kubernetes() -> None:
         ({"k3s": "v1.33.4+k3s1"}, "k3s is v1.33.4+k3s1: Rancher on k3s 2.15 takes"),
         ({"rancher": "2.12.1"}, "Rancher is 2.12.1, and what is known is known of 2.15"),
         ({"cert_manager": "v1.18.2"}, "cert-manager is v1.18.2"),
+        ({"k3s": "v1.36.3+k3s1"}, "k3s is v1.36.3+k3s1, and its checksum is not pinned"),
     ],
 )
 def test_another_version_of_one_needs_another_line_of_all(

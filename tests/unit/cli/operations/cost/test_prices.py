@@ -106,11 +106,12 @@ def test_what_no_second_source_has_is_named() -> None:
     single, remembered = prices.of("us-east-2").unproven()
     assert "EC2" in single
     assert remembered == [
-        *("EBS", "VPC nat-gateway", "VPC nat-data", *ENDPOINTS, "RDS", "ELB", "CloudWatch", "S3"),
+        *("EBS", "VPC nat-gateway", "VPC nat-data", *ENDPOINTS, "RDS", "ELB"),
+        *("Secrets Manager", "CloudWatch", "S3"),
     ]
     single, remembered = prices.of("us-east-1").unproven()
     assert "RDS db.t4g.small in two zones" in single
-    assert remembered == ENDPOINTS
+    assert remembered == [*ENDPOINTS, "Secrets Manager"]
 
 
 def test_two_zones_cost_what_is_known_or_else_twice() -> None:

@@ -73,6 +73,7 @@ def test_a_time_without_a_zone_is_utc() -> None:
         (left("eks", "cluster"), 0.10),
         (left("kms", "key"), 1 / 730),
         (left("kms", "key", ending=True), 0.0),
+        (left("secretsmanager", "secret"), 0.4 / 730),
         (left("elasticloadbalancing", "load-balancer"), 0.0225),
         (left("elasticloadbalancing", "classic-load-balancer"), 0.025),
         (left("ec2", "security-group"), 0.0),

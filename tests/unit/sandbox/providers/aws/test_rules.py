@@ -113,6 +113,10 @@ RULES = {
         "dbName engine identifier storageEncrypted username",
         "allocatedStorage allowMajorVersionUpgrade applyImmediately autoMinorVersionUpgrade backupRetentionPeriod copyTagsToSnapshot dbSubnetGroupName deleteAutomatedBackups deletionProtection engineVersion finalSnapshotIdentifier instanceClass multiAz password publiclyAccessible skipFinalSnapshot storageType vpcSecurityGroupIds",
     ),
+    "aws:secretsmanager/secret:Secret": (
+        "name",
+        "description forceOverwriteReplicaSecret kmsKeyId recoveryWindowInDays",
+    ),
     "aws:kms/key:Key": ("", "deletionWindowInDays description enableKeyRotation isEnabled"),
     "aws:cloudwatch/logGroup:LogGroup": ("name", "retentionInDays"),
 }

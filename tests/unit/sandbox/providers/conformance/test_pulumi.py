@@ -110,6 +110,7 @@ aws.s3.BucketPolicy("logs", bucket=logs.id, policy=logs.arn.apply(lambda arn: js
         "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [arn, f"{arn}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]})))
 
+aws.secretsmanager.Secret("token", description="of a server", recovery_window_in_days=0)
 secrets = aws.kms.Key("secrets", enable_key_rotation=True, deletion_window_in_days=7)
 aws.cloudwatch.LogGroup("plane", name="/aws/eks/all/cluster", retention_in_days=30)
 
