@@ -28,7 +28,7 @@ OPTIONS: Final = (
     *("--disable-background-networking", "--disable-component-update", "--no-first-run"),
     *("--remote-debugging-port=0", "--window-size=1280,800", "--lang=en-US", "about:blank"),
 )
-SECONDS: Final = 60.0
+SECONDS: Final = 120.0
 """For what a page does; of a machine that is busy with other tests."""
 
 FIND: Final = """
@@ -122,8 +122,14 @@ class Browser:
         self.call("Page.navigate", url=address)
 
     def click(self, text: str) -> None:
-        """What bears this text, once it is there, as the mouse does."""
-        place = self.until(lambda: self.run(FIND % json.dumps(text)))
+        """What bears this text, once it is there and stands still, as the mouse does."""
+        seen: list[Any] = [None]
+
+        def settled() -> Any:
+            seen.append(self.run(FIND % json.dumps(text)))
+            return seen[-1] if seen[-1] == seen[-2] else None
+
+        place = self.until(settled)
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **place)
 

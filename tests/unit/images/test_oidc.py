@@ -478,13 +478,14 @@ class TestOutages:
             assert site.login(browser, "oskar").status_code == 302
 
 
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with chromium.running(tmp_path_factory.mktemp("chromium")) as tab:
+        yield tab
+
+
 class TestInABrowser:
     """A real one: what it shows, and what is clicked. No page may break its Content-Security-Policy in it."""
-
-    @pytest.fixture(scope="class")
-    def tab(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-        with chromium.running(tmp_path_factory.mktemp("chromium")) as tab:
-            yield tab
 
     @pytest.fixture
     def browser(self, site: Site, tab: Browser) -> Iterator[Browser]:
