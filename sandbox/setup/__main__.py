@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from sandbox import pulumi, tools
 from sandbox.errors import KitError, UserError
 from sandbox.instance import cache_dir
-from sandbox.setup import base_image, debian, elasticsearch, go_tools, python_env, runner
+from sandbox.setup import base_image, chromium, debian, elasticsearch, go_tools, python_env, runner
 from sandbox.setup.task import Log, Task, made_whole
 
 _NEEDED_BYTES = 10 * 1024**3
@@ -98,6 +98,9 @@ def tasks(*, for_tests: bool = False) -> list[Task]:
         found.append(
             Task("java", java, elasticsearch.has_java, elasticsearch.install_java, ["packages"])
         )
+        # After the other one that installs packages: apt lets one at a time.
+        browser = "Chromium, for the tests"
+        found.append(Task("chromium", browser, chromium.is_there, chromium.install, ["java"]))
         searched, fetched = "Elasticsearch, for the tests", tools.elasticsearch_dir().is_dir
         found.append(Task("elasticsearch", searched, fetched, elasticsearch.fetch, ["java"]))
     return found

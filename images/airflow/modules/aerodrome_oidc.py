@@ -114,10 +114,28 @@ class Provider:
     def reach(self) -> None:
         """Asks for its description, anew: a browser must not be sent to who is away. UnavailableError."""
         with _translated():
-            self.remote.server_metadata.pop("_loaded_at", None)
+            # Empty: Authlib adds to what it has, and would keep an address that the provider has given up.
+            self.remote.server_metadata = {}
             told = str(self.remote.load_server_metadata().get("issuer", ""))
         if told.rstrip("/") != self.settings.issuer.rstrip("/"):
             raise ClientError(f"it says that it is {told!r}")
+
+    def wanted(self) -> dict[str, Any]:
+        """What an ID token must say, for Authlib: by itself it takes one that is for nobody, or for another client with
+        this one's name beside it. UnavailableError."""
+        with _translated():
+            issuer = self.remote.load_server_metadata()["issuer"]
+        return {"iss": {"values": [issuer]}, "aud": {"values": [self.settings.client_id]}}
+
+    def logout(self, back: str, hint: str = "") -> str:
+        """The address at which the provider ends the browser's session and leads it `back`; empty if it has none. `hint`
+        is the login's ID token: without it providers ask the user. UnavailableError."""
+        self.reach()
+        with _translated():
+            if not self.remote.load_server_metadata().get("end_session_endpoint"):
+                return ""
+            made = self.remote.create_logout_url(back, hint, client_id=self.settings.client_id)
+        return str(made["url"])
 
     def first(self, token: Mapping[str, Any]) -> tuple[Claims, dict[str, Any]]:
         """What is said of who has just logged in, and the tokens to ask again. `token` is Authlib's answer, with a
@@ -178,12 +196,14 @@ class Provider:
         from authlib.integrations.requests_client import OAuth2Session
 
         with _translated():
-            url = self.remote.load_server_metadata()["token_endpoint"]
+            url, wanted = self.remote.load_server_metadata()["token_endpoint"], self.wanted()
             with OAuth2Session(
                 self.settings.client_id, self.settings.client_secret, default_timeout=TIMEOUT
             ) as session:
                 got = session.refresh_token(url, refresh_token=tokens["refresh_token"])
-            claims = self.remote.parse_id_token(got, nonce=None) if got.get("id_token") else None
+            claims = None
+            if got.get("id_token"):
+                claims = self.remote.parse_id_token(got, nonce=None, claims_options=wanted)
         return claims, {**tokens, **_kept(got)}
 
 

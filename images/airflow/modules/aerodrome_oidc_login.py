@@ -24,7 +24,8 @@ from aerodrome_oidc import (
     Settings,
     UnavailableError,
 )
-from airflow.api_fastapi.app import AUTH_MANAGER_FASTAPI_APP_PREFIX
+from airflow.api_fastapi.app import AUTH_MANAGER_FASTAPI_APP_PREFIX, get_cookie_path
+from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
 from airflow.configuration import conf
 from airflow.providers.fab.auth_manager.fab_auth_manager import FabAuthManager
 from airflow.providers.fab.auth_manager.models import User
@@ -33,7 +34,7 @@ from airflow.providers.fab.auth_manager.security_manager.override import (
 )
 from airflow.providers.fab.www.views import get_safe_url, redirect
 from airflow.utils.session import create_session
-from flask import flash, g, render_template_string, request, session
+from flask import flash, g, make_response, render_template_string, request, session
 from flask_appbuilder import expose
 from flask_appbuilder.security.decorators import no_cache
 from flask_appbuilder.security.forms import LoginForm_db
@@ -44,6 +45,10 @@ log = logging.getLogger(__name__)
 
 NEXT: Final = "oidc_next"
 """In the session: where to go after the login."""
+
+HINT: Final = "oidc_hint"
+"""In the session of who has logged in at the provider, with access or without: the sealed ID token, or nothing, for the
+logout there."""
 
 PAGE: Final = """
 {% extends "appbuilder/base.html" %}
@@ -56,6 +61,7 @@ PAGE: Final = """
       <a class="btn btn-primary btn-block" href="{{ provider }}">{{ button }}</a>
       <p style="margin-top:20px">
         <a href="{{ local }}">Log in with a password of this Airflow</a></p>
+      {% if logout %}<p><a href="{{ logout }}">Log out at the provider, to log in as somebody else</a></p>{% endif %}
     </div>
   </div>
 </div></div>
@@ -92,7 +98,9 @@ class LoginView(AuthView):  # type: ignore[misc]  # no Airflow where types are c
         except UnavailableError as error:
             return self._away(error)
         session[NEXT] = get_safe_url(request.args.get("next", ""))
-        return manager.oauth_remotes[PROVIDER].authorize_redirect(_callback())
+        return manager.oauth_remotes[PROVIDER].authorize_redirect(
+            _outside(f"oauth-authorized/{PROVIDER}")
+        )
 
     @expose("/oauth-authorized/oidc")
     @no_cache
@@ -104,12 +112,14 @@ class LoginView(AuthView):  # type: ignore[misc]  # no Airflow where types are c
 
         manager = self.appbuilder.sm
         try:
-            token = manager.oauth_remotes[PROVIDER].authorize_access_token()
+            wanted = manager.accounts.provider.wanted()
+            token = manager.oauth_remotes[PROVIDER].authorize_access_token(claims_options=wanted)
+            session[HINT] = manager.hint(token)
             claims, kept = manager.accounts.provider.first(token)
             user = manager.admit(claims, kept)
         except RefusedError as error:
             log.warning("A login by OpenID Connect is refused: %s", error)
-            return self._page(403, [str(error)], "No access")
+            return self._page(403, [str(error)], "No access", logout=_address("logout/"))
         except AuthlibBaseError as error:
             return self._refused(error)
         except (JoseError, EndedError) as error:
@@ -143,6 +153,40 @@ class LoginView(AuthView):  # type: ignore[misc]  # no Airflow where types are c
             self.login_template, title=self.title, form=form, appbuilder=self.appbuilder
         )
 
+    @expose("/logout/")
+    @no_cache
+    def logout(self) -> Any:
+        """Ends the session here, and at the provider if it is the provider's."""
+        at_provider, hint = HINT in session, self.appbuilder.sm.open_hint(session.get(HINT))
+        super().logout()
+        # With it goes the row that a copy of the cookie would lead to.
+        session.clear()
+        answer = make_response(
+            self._at_provider(hint) if at_provider else redirect(_address("login/"))
+        )
+        secure = request.scheme == "https"
+        answer.delete_cookie(
+            COOKIE_NAME_JWT_TOKEN, path=get_cookie_path(), secure=secure, httponly=True
+        )
+        return answer
+
+    def _at_provider(self, hint: str) -> Any:
+        """Leads the browser to the provider's logout, or says that there is none."""
+        provider = self.appbuilder.sm.accounts.provider
+        issuer = provider.settings.issuer
+        why = f"Airflow cannot log you out at {issuer}"
+        try:
+            if address := provider.logout(_outside("login/"), hint):
+                return redirect(address)
+        except UnavailableError as error:
+            log.warning("Nobody can be logged out at the OpenID provider: %s", error)
+            why = f"{issuer} cannot be reached"
+        lines = [
+            f"You are logged out of this Airflow. {why}: you may still be logged in there.",
+            "Log out there, too, before somebody else uses this browser.",
+        ]
+        return self._page(200, lines, "Logged out")
+
     def _refused(self, error: Any) -> Any:
         """What the provider says instead of a token, or what Authlib finds wrong with the answer."""
         if error.error in ("invalid_client", "unauthorized_client"):
@@ -167,13 +211,14 @@ class LoginView(AuthView):  # type: ignore[misc]  # no Airflow where types are c
             return self._page(502, [line, "Tell whoever runs it."], "No login")
         return self._page(503, [f"{issuer} cannot be reached.", AWAY], "No login for now")
 
-    def _page(self, status: int, lines: list[str], title: str) -> Any:
+    def _page(self, status: int, lines: list[str], title: str, logout: str = "") -> Any:
         text = render_template_string(
             PAGE,
             title=title,
             lines=lines,
             provider=_address("login/oidc", request.args.get("next", "")),
             local=_address("login/local", request.args.get("next", "")),
+            logout=logout,
             button="Log in again" if lines else "Log in with OpenID Connect",
             appbuilder=self.appbuilder,
             base_template=self.appbuilder.base_template,
@@ -187,10 +232,10 @@ def _address(page: str, next_url: str = "") -> str:
     return f"{AUTH_MANAGER_FASTAPI_APP_PREFIX}/{page}{query}"
 
 
-def _callback() -> str:
-    """The address that the provider must know."""
+def _outside(page: str) -> str:
+    """An address of a page that the provider must know."""
     base = conf.get("api", "base_url", fallback="") or request.host_url
-    return urljoin(base, _address(f"oauth-authorized/{PROVIDER}"))
+    return urljoin(base, _address(page))
 
 
 class SecurityManager(FabAirflowSecurityManagerOverride):  # type: ignore[misc]  # no Airflow where types are checked
@@ -201,8 +246,21 @@ class SecurityManager(FabAirflowSecurityManagerOverride):  # type: ignore[misc] 
     def _init_auth(self) -> None:
         super()._init_auth()
         provider = Provider(Settings.read(os.environ), self.oauth_remotes[PROVIDER])
-        sealed = Sealed(conf.get_mandatory_value("api", "secret_key"))
-        self.accounts = Accounts(provider, partial(create_session, scoped=False), sealed)
+        self._sealed = Sealed(conf.get_mandatory_value("api", "secret_key"))
+        self.accounts = Accounts(provider, partial(create_session, scoped=False), self._sealed)
+
+    def hint(self, token: Mapping[str, Any]) -> str:
+        """Of Authlib's answer, what the session keeps for the logout at the provider."""
+        # Sessions are rows of the database; a cookie would be too small for it.
+        fits = conf.get("fab", "session_backend") == "database"
+        kept = token.get("id_token") if fits else None
+        return self._sealed.seal({"id_token": kept}) if kept else ""
+
+    def open_hint(self, sealed: str | None) -> str:
+        try:
+            return str(self._sealed.open(sealed)["id_token"]) if sealed else ""
+        except EndedError:
+            return ""
 
     def load_user(self, pk: int) -> User | None:
         """Of a session, for Flask AppBuilder's own pages."""
@@ -294,6 +352,10 @@ def _new_account(work: Any, settings: Settings, claims: Claims) -> int:
 
 class AuthManager(FabAuthManager):  # type: ignore[misc]  # no Airflow where types are checked
     """Airflow's, which looks at each request whether the provider is to be asked about its user."""
+
+    def get_url_logout(self) -> str:
+        """Flask AppBuilder's page, which is the view's above; Airflow's own without a slash knows no provider."""
+        return f"{super().get_url_logout()}/"
 
     async def get_user_from_token(self, token: str) -> Any:
         """Of a cookie as well as of a header: the token alone says who somebody was when it was made."""

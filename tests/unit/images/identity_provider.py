@@ -20,6 +20,7 @@ import httpx
 
 from cli.base.paths import ROOT
 from cli.operations.dags import check
+from tests.charts.rendering import Object, render
 from tests.ports import free_port
 from tests.unit.images.real_airflow import until
 
@@ -43,6 +44,11 @@ import json, sys
 from canaille import create_app
 from canaille.backends import Backend
 from canaille.hypercorn.app import create_app as asgi
+from canaille.oidc.endpoints import well_known
+whole = well_known.openid_configuration
+well_known.openid_configuration = lambda: {
+    name: value for name, value in whole().items() if name not in sys.argv[2:]
+}
 app = create_app()
 if what := sys.stdin.read():
     with app.app_context():
@@ -55,6 +61,39 @@ config.bind = [sys.argv[1]]
 config.accesslog = "-"
 asyncio.run(hypercorn.asyncio.serve(asgi(), config))
 """
+
+
+ASKING: Final = """
+import json, sys
+from dataclasses import replace
+from authlib.integrations.flask_client import OAuth
+from flask import Flask
+import aerodrome_oidc as oidc
+given = json.load(sys.stdin)
+tokens = oidc.Sealed(given["key"]).open(given["tokens"])
+def ask(subject="anna", issuer=given["issuer"], **changed):
+    settings = oidc.Settings(issuer, given["client"], given["secret"])
+    remote = OAuth(Flask("asking")).register("oidc", **settings.remote_app())
+    asked = {key: value for key, value in {**tokens, **changed}.items() if value is not None}
+    try:
+        claims, kept = oidc.Provider(settings, remote).again(subject, asked)
+    except (oidc.EndedError, oidc.UnavailableError) as error:
+        return type(error).__name__
+    # A refresh token counts once.
+    tokens.update(kept)
+    return claims and settings.groups_of(claims)
+print(json.dumps({
+    "user info": ask(),
+    "somebody else": ask(subject="paula"),
+    "nobody there": ask(issuer="http://127.0.0.1:9"),
+    "user info, expired": ask(expires_at=1),
+    "user info, expired, no refresh token": ask(expires_at=1, refresh_token=None),
+    "id token, no refresh token": ask(by_id_token=True, refresh_token=None),
+    "id token, which the refresh token does not bring": ask(by_id_token=True),
+    "id token, expired": ask(by_id_token=True, refresh_token=None, expires_at=1),
+}))
+"""
+"""Asks the real provider with what Airflow has of it, in each way that there is; in the image's Python."""
 
 
 @dataclass
@@ -73,14 +112,14 @@ class IdentityProvider:
     def database(self) -> Path:
         return self.home / "canaille.sqlite"
 
-    def start(self, content: Mapping[str, Any] | None = None) -> None:
-        """With this content, if it has none yet."""
+    def start(self, content: Mapping[str, Any] | None = None, *, without: str = "") -> None:
+        """With this content, if it has none yet. `without` a member of its description, which others do not have."""
         config = self.home / "canaille.toml"
         config.write_text(CONFIG.format(port=self.port, database=self.database))
         python = check.environment(print, LOCK) / "bin" / "python"
         with (self.home / "canaille.out").open("ab") as out:
             self.process = subprocess.Popen(
-                [str(python), "-c", SERVE, f"127.0.0.1:{self.port}"],
+                [str(python), "-c", SERVE, f"127.0.0.1:{self.port}", without],
                 env={"PATH": os.environ["PATH"], "CANAILLE_CONFIG": str(config)},
                 cwd=self.home,
                 stdin=subprocess.PIPE,
@@ -135,18 +174,20 @@ class IdentityProvider:
 
 
 def content(
-    redirects: Sequence[str], users: Mapping[str, Sequence[str]], passwords: Mapping[str, str]
+    airflows: Sequence[str], users: Mapping[str, Sequence[str]], passwords: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Users, each with groups, and the client that Airflow is. Ids are names."""
+    """Users, each with groups, and the client that Airflow is, by each of its addresses. Ids are names."""
     groups = sorted({group for those in users.values() for group in those})
     client = {
         "id": "client",
         "client_id": CLIENT,
+        "audience": ["client"],
         "client_secret": SECRET,
         "client_name": "Airflow",
         # A client of this machine is trusted: no page asks for consent.
         "client_uri": "http://127.0.0.1/",
-        "redirect_uris": list(redirects),
+        "redirect_uris": [f"{one}/auth/oauth-authorized/oidc" for one in airflows],
+        "post_logout_redirect_uris": [f"{one}/auth/login/" for one in airflows],
         "token_endpoint_auth_method": "client_secret_basic",
         "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"],
@@ -176,6 +217,36 @@ def content(
         ],
         "client": [client],
     }
+
+
+def chart(access: Object, issuer: str, check_seconds: int) -> tuple[dict[str, str], dict[str, str]]:
+    """What the chart gives the api-server alone, and the dag-processor alone."""
+    rendered = render(
+        {
+            "access": json.dumps(access),
+            "secrets": {"oidc": "airflow-oidc"},
+            "oidc": {
+                "issuer": "https://login.example.org",
+                "clientId": CLIENT,
+                "checkSeconds": check_seconds,
+            },
+        }
+    )
+    assert rendered.error == ""
+    found: dict[str, dict[str, str]] = {}
+    for name, container in rendered.containers():
+        for item in container.get("env", []):
+            if item["name"].startswith(
+                (
+                    *("AERODROME_OIDC", "AERODROME_OWNERS"),
+                    *("AIRFLOW__CORE__AUTH", "AIRFLOW__FAB__COOKIE"),
+                )
+            ):
+                found.setdefault(name.rpartition("/")[2], {})[item["name"]] = item.get("value", "")
+    assert set(found) == {"api-server", "dag-processor"}
+    web = {**found["api-server"], "AERODROME_OIDC_ISSUER": issuer}
+    assert web["AERODROME_OIDC_CLIENT_SECRET"] == ""
+    return {**web, "AERODROME_OIDC_CLIENT_SECRET": SECRET}, found["dag-processor"]
 
 
 @contextmanager

@@ -16,10 +16,10 @@ import httpx
 import pytest
 
 from infra import user_access
-from tests.charts.rendering import Object, render
 from tests.ports import free_port
-from tests.unit.images import airflow_database, identity_provider, real_airflow
+from tests.unit.images import airflow_database, chromium, identity_provider, real_airflow
 from tests.unit.images.airflow_database import FERNET_KEY, Database
+from tests.unit.images.chromium import Browser
 from tests.unit.images.identity_provider import CLIENT, SECRET, IdentityProvider, follow, submit
 from tests.unit.images.loading import IMAGES
 from tests.unit.images.real_airflow import MODULES, RealAirflow, answers, until
@@ -57,38 +57,6 @@ USERS: Final = {
     "admin": ["analysts"],
 }
 PASSWORDS: Final = {name: f"the-pass-of-{name}" for name in USERS}
-ASKING: Final = """
-import json, sys
-from dataclasses import replace
-from authlib.integrations.flask_client import OAuth
-from flask import Flask
-import aerodrome_oidc as oidc
-given = json.load(sys.stdin)
-tokens = oidc.Sealed(given["key"]).open(given["tokens"])
-def ask(subject="anna", issuer=given["issuer"], **changed):
-    settings = oidc.Settings(issuer, given["client"], given["secret"])
-    remote = OAuth(Flask("asking")).register("oidc", **settings.remote_app())
-    asked = {key: value for key, value in {**tokens, **changed}.items() if value is not None}
-    try:
-        claims, kept = oidc.Provider(settings, remote).again(subject, asked)
-    except (oidc.EndedError, oidc.UnavailableError) as error:
-        return type(error).__name__
-    # A refresh token counts once.
-    tokens.update(kept)
-    return claims and settings.groups_of(claims)
-print(json.dumps({
-    "user info": ask(),
-    "somebody else": ask(subject="paula"),
-    "nobody there": ask(issuer="http://127.0.0.1:9"),
-    "user info, expired": ask(expires_at=1),
-    "user info, expired, no refresh token": ask(expires_at=1, refresh_token=None),
-    "id token, no refresh token": ask(by_id_token=True, refresh_token=None),
-    "id token, which the refresh token does not bring": ask(by_id_token=True),
-    "id token, expired": ask(by_id_token=True, refresh_token=None, expires_at=1),
-}))
-"""
-"""Asks the real provider with what Airflow has of it, in each way that there is; in the image's Python."""
-
 DAG: Final = """
 from airflow.sdk import DAG
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -108,6 +76,11 @@ class Site:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.airflow.port}"
+
+    @property
+    def name(self) -> str:
+        """Its address on another site than the provider's."""
+        return f"http://localhost:{self.airflow.port}"
 
     @contextmanager
     def browser(self) -> Iterator[httpx.Client]:
@@ -149,33 +122,6 @@ def after_the_check(look: Callable[[], int], wanted: int) -> float:
     return time.monotonic() - began
 
 
-def chart(access: Object, issuer: str) -> tuple[dict[str, str], dict[str, str]]:
-    """What the chart gives the api-server alone, and the dag-processor alone."""
-    rendered = render(
-        {
-            "access": json.dumps(access),
-            "secrets": {"oidc": "airflow-oidc"},
-            "oidc": {
-                "issuer": "https://login.example.org",
-                "clientId": CLIENT,
-                "checkSeconds": CHECK_SECONDS,
-            },
-        }
-    )
-    assert rendered.error == ""
-    found: dict[str, dict[str, str]] = {}
-    for name, container in rendered.containers():
-        for item in container.get("env", []):
-            if item["name"].startswith(
-                ("AERODROME_OIDC", "AERODROME_OWNERS", "AIRFLOW__CORE__AUTH")
-            ):
-                found.setdefault(name.rpartition("/")[2], {})[item["name"]] = item.get("value", "")
-    assert set(found) == {"api-server", "dag-processor"}
-    web = {**found["api-server"], "AERODROME_OIDC_ISSUER": issuer}
-    assert web["AERODROME_OIDC_CLIENT_SECRET"] == ""
-    return {**web, "AERODROME_OIDC_CLIENT_SECRET": SECRET}, found["dag-processor"]
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     home = tmp_path_factory.mktemp("airflow")
@@ -187,7 +133,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         (home / "dags" / folder).mkdir(parents=True)
         (home / "dags" / folder / "dag.py").write_text(DAG.format(n=f"dag_of_{folder}"))
     idp = IdentityProvider(tmp_path_factory.mktemp("provider"), free_port())
-    web, processor = chart(declared.data(), idp.issuer)
+    web, processor = identity_provider.chart(declared.data(), idp.issuer, CHECK_SECONDS)
     config = (IMAGES / "airflow" / "webserver_config.py").read_text()
     # Of a machine that is busy with other tests, five seconds may be too few for a provider's answer.
     patient = "import aerodrome_oidc\naerodrome_oidc.TIMEOUT = 60\n"
@@ -223,8 +169,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 found = Site(it, idp, database)
                 with found.browser() as browser:
                     until(lambda: answers(browser))
-                back = f"{found.url}/auth/oauth-authorized/oidc"
-                idp.start(identity_provider.content([back], USERS, PASSWORDS))
+                addresses = [found.url, found.name]
+                idp.start(identity_provider.content(addresses, USERS, PASSWORDS))
                 until(lambda: database.ask("select count(*) from serialized_dag") == [(2,)])
                 yield found
         finally:
@@ -303,6 +249,19 @@ class TestLogin:
             assert "The name admin is an account" in answer.text
             assert me(browser) == 401
         assert site.roles("admin") == ["Admin"]
+
+    def test_an_id_token_for_nobody_or_for_somebody_else_is_refused(self, site: Site) -> None:
+        with site.browser() as browser:
+            site.idp.execute("update client_audience_association_table set client_id = 'gone'")
+            try:
+                answer = site.login(browser, "anna")
+            finally:
+                site.idp.execute(
+                    "update client_audience_association_table set client_id = 'client'"
+                )
+            assert answer.status_code == 400
+            assert "answer is not valid" in answer.text
+            assert me(browser) == 401
 
     def test_an_answer_to_another_browser_is_refused(self, site: Site) -> None:
         with site.browser() as browser, site.browser() as other:
@@ -460,7 +419,7 @@ class TestChecks:
             "secret": SECRET,
         }
         done = subprocess.run(
-            [airflow_database.python(), "-c", ASKING],
+            [airflow_database.python(), "-c", identity_provider.ASKING],
             input=json.dumps(given),
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(MODULES)},
             capture_output=True,
@@ -517,3 +476,112 @@ class TestOutages:
             finally:
                 site.idp.execute("update client set client_secret = ?", SECRET)
             assert site.login(browser, "oskar").status_code == 302
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with chromium.running(tmp_path_factory.mktemp("chromium")) as tab:
+        yield tab
+
+
+class TestInABrowser:
+    """A real one: what it shows, and what is clicked. No page may break its Content-Security-Policy in it."""
+
+    @pytest.fixture
+    def browser(self, site: Site, tab: Browser) -> Iterator[Browser]:
+        tab.forget()
+        tab.go(f"{site.name}/dags")
+        yield tab
+        assert tab.violations == []
+
+    def _login(self, browser: Browser, user: str) -> None:
+        browser.click("Log in with OpenID Connect")
+        browser.write("login", user)
+        browser.reads("enter your password")
+        time.sleep(1.01 - time.time() % 1)
+        browser.write("password", PASSWORDS[user])
+
+    def _logout(self, browser: Browser, user: str) -> None:
+        browser.click("User")
+        browser.reads(f"Signed in as\n{user} ")
+        browser.click("Logout")
+        browser.click("Confirm")
+
+    def test_the_login_leads_into_the_ui_and_the_logout_out_of_both(
+        self, site: Site, browser: Browser
+    ) -> None:
+        self._login(browser, "anna")
+        browser.reads("dag_of_alpha")
+        assert browser.address == f"{site.name}/dags"
+        assert browser.violations == []
+        browser.run(
+            "document.body.append(Object.assign(document.createElement('script'), {text: '1'}))"
+        )
+        assert browser.until(lambda: browser.run("1") and browser.violations)
+        browser.violations.clear()
+        copied = browser.cookies()
+        self._logout(browser, "anna")
+        browser.reads("Log in with OpenID Connect")
+        assert browser.address.startswith(f"{site.name}/auth/login/")
+        assert "_token" not in browser.cookies()
+        with site.browser() as thief:
+            # The session is over, not forgotten by one browser.
+            thief.cookies.update(copied)
+            assert me(thief) == 403
+            assert thief.get("/auth/login/").status_code == 200
+        # The provider asks again, and another user may come.
+        self._login(browser, "oskar")
+        browser.reads("Welcome")
+        site.idp.execute(
+            "update token set issue_date = datetime('now', '-90 days') where subject_id = 'user-oskar'"
+        )
+        time.sleep(CHECK_SECONDS + 0.5)
+        browser.click("Dags")
+        browser.reads("Log in with OpenID Connect")
+
+    def test_who_has_no_group_any_more_is_led_out_and_the_administrator_in(
+        self, site: Site, browser: Browser
+    ) -> None:
+        self._login(browser, "nobody")
+        browser.reads("none of your groups (lunch) has a role in this Airflow")
+        browser.go(f"{site.name}/dags")
+        browser.click("Log in with OpenID Connect")
+        browser.click("Log out at the provider, to log in as somebody else")
+        self._login(browser, "leaver")
+        browser.reads("Welcome")
+        site.idp.leave("leaver", "analysts")
+        try:
+            time.sleep(CHECK_SECONDS + 0.5)
+            browser.click("Assets")
+            browser.click("Log in with a password of this Airflow")
+            browser.write("username", "admin", enter=False)
+            browser.write("password", ADMIN["ADMIN_PASSWORD"])
+            self._logout(browser, "admin")
+            browser.reads("Log in with OpenID Connect")
+        finally:
+            site.idp.join("leaver", "analysts")
+
+    def test_where_nobody_can_be_logged_out_at_the_provider_it_is_said(
+        self, site: Site, browser: Browser
+    ) -> None:
+        site.idp.stop()
+        site.idp.start(without="end_session_endpoint")
+        try:
+            self._login(browser, "anna")
+            self._logout(browser, "anna")
+            browser.reads(f"Airflow cannot log you out at {site.idp.issuer}: you may still be")
+            # And so it is.
+            browser.click("Log in again")
+            browser.reads("Welcome")
+            site.idp.stop()
+            time.sleep(CHECK_SECONDS + 0.5)
+            browser.click("Dags")
+            browser.reads("dag_of_alpha")
+            self._logout(browser, "anna")
+            browser.reads(f"{site.idp.issuer} cannot be reached: you may still be")
+            browser.click("Log in again")
+            browser.reads("No login for now")
+            assert "_token" not in browser.cookies()
+        finally:
+            site.idp.stop()
+            site.idp.start()
