@@ -18,7 +18,7 @@ from pathlib import Path
 from infra.contract.naming import Names
 from infra.task_nodes import NAMESPACE, SERVICE_ACCOUNT
 from sandbox import tools
-from tests.api_server import running
+from tests import api_server
 from tests.charts.rendering import Object, Rendered, render_exactly
 from tests.ports import free_port
 from tests.program.recording import SECRETS, Program, run_program
@@ -305,7 +305,7 @@ def new_world(folder: Path, config: Mapping[str, str]) -> Iterator[World]:
             "--feature-gates=WatchList=false",
             "--disable-admission-plugins=TaintNodesByCondition",
         )
-        kubeconfig = stack.enter_context(running(folder / "api-server", *more))
+        kubeconfig = stack.enter_context(api_server.running(folder / "api-server", *more))
         cloud = Cloud(emulator, "sandbox-nodes", "sandbox-beside")
         world = World(folder / "karpenter", cloud, kubeconfig, config)
         stack.callback(lambda: [world.kill(name) for name in [*world.processes]])
