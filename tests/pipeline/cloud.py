@@ -166,6 +166,13 @@ class Account:
         pairs = [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in own]
         self.root("kms").create_key(Tags=pairs)
         self.root("secretsmanager").create_secret(Name=RANCHER_SECRET, SecretString="x", Tags=own)
+        # Of a base with nodes for tasks.
+        queue = Names(BASE).of("task-nodes")
+        self.root("sqs").create_queue(
+            QueueName=queue, tags={tag["Key"]: tag["Value"] for tag in own}
+        )
+        pattern = json.dumps({"source": ["aws.ec2"]})
+        self.root("events").put_rule(Name=queue, EventPattern=pattern, Tags=own)
 
     def _role(self, name: str, path: str) -> None:
         self.root("iam").create_role(
