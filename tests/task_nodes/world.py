@@ -192,7 +192,8 @@ class World:
     def apply(self, *objects: Object) -> None:
         """On the API server's side, unknown fields refused, as Helm and Pulumi do."""
         listed = {"apiVersion": "v1", "kind": "List", "items": objects}
-        command = [str(tools.tool("kubectl")), "apply", "--server-side", "--validate=strict"]
+        command = [str(tools.tool("kubectl")), "apply", "--server-side", "--force-conflicts"]
+        command.append("--validate=strict")
         done = subprocess.run(
             [*command, "--kubeconfig", self._config("admin", self.kubeconfig), "-f", "-"],
             input=json.dumps(listed),
