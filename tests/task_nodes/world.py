@@ -192,7 +192,8 @@ class World:
     def apply(self, *objects: Object) -> None:
         """On the API server's side, unknown fields refused, as Helm and Pulumi do."""
         listed = {"apiVersion": "v1", "kind": "List", "items": objects}
-        command = [str(tools.tool("kubectl")), "apply", "--server-side", "--validate=strict"]
+        command = [str(tools.tool("kubectl")), "apply", "--server-side", "--force-conflicts"]
+        command.append("--validate=strict")
         done = subprocess.run(
             [*command, "--kubeconfig", self._config("admin", self.kubeconfig), "-f", "-"],
             input=json.dumps(listed),
@@ -233,11 +234,15 @@ class World:
         self.start("karpenter", [str(tools.karpenter_program("controller"))], variables)
 
     def start_cluster(self) -> None:
-        """The scheduler, and kwok for the machines that are not there."""
+        """The scheduler, Kubernetes' collector of what has lost its owner, and kwok for the machines that are not there."""
         config = self._config("admin", self.kubeconfig)
         scheduler = [str(tools.tool("kube-scheduler")), f"--kubeconfig={config}"]
         quiet = ["--leader-elect=false", "--profiling=false", "--secure-port=0"]
         self.start("scheduler", [*scheduler, *quiet], {"PATH": os.defpath})
+        # With a node pool its claims go, by their owner: not Karpenter deletes them, Kubernetes does.
+        manager = [str(tools.tool("kube-controller-manager")), f"--kubeconfig={config}"]
+        manager.append("--controllers=garbage-collector-controller")
+        self.start("controller-manager", [*manager, *quiet], {"PATH": os.defpath})
         kwok = [str(tools.karpenter_program("kwok")), f"--kubeconfig={config}"]
         kwok += ["--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake"]
         # Nodes are ready at once; pods run until they are deleted, which ends them at once.
