@@ -5,16 +5,25 @@ One environment's life, told in the order of the tests: each goes on where the o
 
 import json
 import time
+from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 
+from cli.base.environments import Environment
+from cli.base.phases import Phases
+from cli.operations.teardown import cluster
+from cli.operations.teardown.operation import DownOptions, tear_down
+from cli.operations.teardown.report import Report
+from cli.operations.teardown.target import target_of
 from infra.task_nodes import EVENTS, limits
 from tests.charts.rendering import Object
 from tests.task_nodes.conftest import DISK_GB, IDLE_SECONDS, MAX
 from tests.task_nodes.machines import until
 from tests.task_nodes.world import ACCOUNT, POOL, World
+from tests.teardown import kit
 from tests.unit.sandbox.aws.conftest import REGION
 
 pytestmark = pytest.mark.slow
@@ -24,7 +33,6 @@ TASKS = [f"task-{number}" for number in range(200)]
 
 NOT_CALLED = {
     "pricing:GetProducts": "the emulator has no prices: Karpenter takes those that it was built with",
-    "iam:GetInstanceProfile": "only of profiles that an earlier version of Karpenter made",
 }
 """Actions of the policy that this run has no call of."""
 
@@ -191,6 +199,43 @@ def test_before_spot_takes_a_node_nothing_starts_there_and_a_new_one_comes(world
     world.end_tasks("third")
 
 
+@pytest.fixture
+def session(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[kit.Sandboxed]:
+    monkeypatch.setenv("AERODROME_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "of the tests")
+    found = kit.Sandboxed(tmp_path, world.cloud.client, world.kubeconfig)
+    found.limits = kit.PATIENT
+    yield found
+
+
+def _made_by_karpenter(world: World) -> list[str]:
+    return [
+        label
+        for label in world.cloud.labels(world.cloud.ours)
+        if label.startswith(("ec2 instance ", "ec2 launch-template "))
+    ]
+
+
+def test_down_takes_nodes_away_while_karpenter_lives(world: World, session: kit.Sandboxed) -> None:
+    world.start_tasks("fourth")
+    until(180, "the task runs", lambda: len(world.running()) == 1)
+    environment = Environment(world.cloud.ours)
+    report = Report(Phases(session.console, total=1))
+    # Its pod goes before, with those of Airflow.
+    world.end_tasks("fourth")
+    with report.step("node pools"):
+        cluster.node_pools(target_of(session, environment), report)
+    assert report.steps[0].notes == []
+    assert world.claims() == []
+    # As the engine does it, after the pool.
+    world.api.delete(CLASS)
+    classes = CLASS.rpartition("/")[0]
+    until(180, "Karpenter lets the node class go", lambda: world.api.items(classes) == [])
+    assert _made_by_karpenter(world) == []
+
+
 def test_each_right_of_its_role_is_used_and_none_is_missing(world: World) -> None:
     asked = world.asked()
     assert [one for one in asked if not one["allowed"]] == []
@@ -199,3 +244,24 @@ def test_each_right_of_its_role_is_used_and_none_is_missing(world: World) -> Non
     assert called <= granted
     assert granted - called == NOT_CALLED.keys()
     assert "nauthorized" not in world.log()
+
+
+def test_down_takes_everything_away_when_karpenter_is_dead(
+    world: World, session: kit.Sandboxed
+) -> None:
+    world.apply(*world.manifests())
+    world.start_tasks("fifth")
+    until(180, "the task runs", lambda: len(world.running()) == 1)
+    assert len(_made_by_karpenter(world)) >= 2
+    world.kill("karpenter")
+    session.limits = kit.QUICK
+    phases = Phases(session.console, total=12)
+    done = tear_down(session, Environment(world.cloud.ours), phases, DownOptions(keep_sandbox=True))
+    (step,) = (one for one in done.steps if one.name == "node pools")
+    assert any("Karpenter did not delete these" in note for note in step.notes)
+    assert world.cloud.labels(world.cloud.ours) == []
+    assert world.machines.running() == []
+    ec2, sqs = world.cloud.client("ec2"), world.cloud.client("sqs")
+    assert ec2.describe_launch_templates()["LaunchTemplates"] == []
+    assert sqs.list_queues().get("QueueUrls", []) == []
+    assert world.claims() == []
