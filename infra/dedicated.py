@@ -83,7 +83,6 @@ def deploy(stack: Stack) -> None:
                 **postgres_values(stack, images.get("postgres")),
                 **celery_values(stack, registry.repositories[REDIS], STORAGE_CLASS),
                 **pgbouncer_values(stack, registry.repositories[PGBOUNCER], address),
-                **monitor_values(),
                 **_values(backup, clean, monitoring, task_nodes),
             },
             ui=ui_values(way),
@@ -116,5 +115,6 @@ def deploy(stack: Stack) -> None:
 
 
 def _values(*parts: Backup | DatabaseClean | Monitoring | TaskNodes | None) -> dict[str, Any]:
-    """What those that there are say to Airflow's chart."""
-    return {key: value for part in parts if part for key, value in part.values.items()}
+    """What PostgreSQL's monitoring, and those that there are, say to Airflow's chart."""
+    own = {key: value for part in parts if part for key, value in part.values.items()}
+    return {**monitor_values(), **own}

@@ -17,8 +17,7 @@ from cli.cloud import errors
 from cli.cloud.rancher import AUTHORITY, TOKEN, URL
 from cli.cloud.resource import Client
 from infra.contract.outputs import Outputs
-
-SERVICE = "secretsmanager"
+from infra.contract.secrets_backends import SECRETS_MANAGER
 
 YOUNG = 1800.0
 """Seconds from its making on in which a secret's server may still be starting for the first time."""
@@ -45,7 +44,7 @@ def read(client: Client, outputs: Outputs) -> Handover | None:
     if not name:
         return None
     with errors.translated("read the token of Rancher"):
-        found = errors.unless_gone(client(SERVICE).get_secret_value, SecretId=name)
+        found = errors.unless_gone(client(SECRETS_MANAGER).get_secret_value, SecretId=name)
     if found is None:
         return None
     try:
@@ -82,7 +81,7 @@ def waited_for(
 def _young(client: Client, outputs: Outputs) -> bool:
     with errors.translated("look at the token of Rancher"):
         found: Any = errors.unless_gone(
-            client(SERVICE).describe_secret, SecretId=outputs.rancher_token_secret
+            client(SECRETS_MANAGER).describe_secret, SecretId=outputs.rancher_token_secret
         )
     made = (found or {}).get("CreatedDate")
     return bool(made and (datetime.now(UTC) - made).total_seconds() < YOUNG)

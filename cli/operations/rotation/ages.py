@@ -11,12 +11,12 @@ from cli.base.settings import qualified
 from cli.cloud import errors
 from cli.cloud.kubernetes import Kubernetes, Object
 from cli.operations.live import COMPONENT_LABEL, Live
-from cli.operations.rancher.handover import SERVICE
 from cli.operations.rotation.applicable import ACCESS_KEY
 from cli.stack import rotation
 from cli.stack.backends import Found
 from infra.contract import database_logins, logs, metrics, token_keys
 from infra.contract.secret_contents import KEPT_IN
+from infra.contract.secrets_backends import SECRETS_MANAGER
 from infra.contract.settings import SETTINGS
 
 HANDED_OVER: Final = "aws:secretsmanager/secret:Secret"
@@ -92,7 +92,9 @@ def handed_over(live: Live, resources: Iterable[Found]) -> list[SecretAge]:
         if one.type != HANDED_OVER:
             continue
         with suppress(KitError), errors.translated("look at the token of Rancher"):
-            versions = live.client(SERVICE).list_secret_version_ids(SecretId=one.id)["Versions"]
+            versions = live.client(SECRETS_MANAGER).list_secret_version_ids(SecretId=one.id)[
+                "Versions"
+            ]
             made = [
                 each["CreatedDate"].date() for each in versions if _CURRENT in each["VersionStages"]
             ]

@@ -42,12 +42,12 @@ def test_families_with_a_limit_of_their_own(kind: str) -> None:
 def test_a_shortfall_is_what_the_limit_leaves_too_few(
     used: int, needed: int, shortfall: int
 ) -> None:
-    need = Need(ADDRESSES, limit=5, used=used, needed=needed)
+    need = Need(ADDRESSES, limit=5, used=used, needed=needed, most=needed)
     assert need.shortfall == shortfall
 
 
 def test_limits_that_are_kept_are_no_matter() -> None:
-    quotas.check([Need(ADDRESSES, 5, 0, 2)], "eu-west-1")
+    quotas.check([Need(ADDRESSES, 5, 0, 2, 2)], "eu-west-1")
 
 
 def error(code: str) -> exceptions.ClientError:
