@@ -104,7 +104,7 @@ def test_an_account_of_an_owner_replaces_who_reads_it() -> None:
     ("more", "told"),
     [
         ({"workers": {"startPods": True}}, "workers.startPods: false"),
-        ({"executor": "KubernetesExecutor,LocalExecutor"}, "the KubernetesExecutor alone"),
+        ({"executor": "KubernetesExecutor,LocalExecutor"}, "tasks of several owners share one"),
     ],
 )
 def test_an_account_is_refused_where_a_task_could_take_it(more: Object, told: str) -> None:

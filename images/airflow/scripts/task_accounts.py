@@ -4,18 +4,19 @@ Whose a DAG is follows from what the dag-processor has recorded, as for what the
 """
 
 import os
+from typing import Any
 
 VARIABLE = "AERODROME_TASK_ACCOUNTS"
 """The environment variable with the owners, by name: `folders` and `prefixes`, and the `account` of those that have one."""
 
 
-def of_dag(dag: str) -> str:
-    """The service account for a DAG's tasks; empty if it is the one that all pods of tasks have otherwise."""
+def of_task(key: Any) -> str:
+    """The service account for a task of this key; empty if it is the one that all pods of tasks have otherwise."""
     if not (text := os.environ.get(VARIABLE)):
         return ""
     import aerodrome_owners
     import aerodrome_tasks
 
     owners = aerodrome_owners.declared(text)
-    owner = aerodrome_tasks.Recorded(owners).owner(dag)
+    owner = aerodrome_tasks.Recorded(owners).owner(key.dag_id)
     return str(owners[owner].get(aerodrome_owners.ACCOUNT, "")) if owner else ""

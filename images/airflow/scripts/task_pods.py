@@ -163,7 +163,7 @@ class PodMaker(kubernetes_executor_utils.AirflowKubernetesScheduler):
             raise PodReconciliationError(f"{type(error).__name__}: {error}") from error
         if task_overrides.asked_for() and (template or next_job.kube_executor_config):
             self._hold_to_usual(pod, next_job)
-        if account := task_accounts.of_dag(next_job.key.dag_id):
+        if account := task_accounts.of_task(next_job.key):
             pod.spec.service_account_name = account
             # A waiting pod is somebody else.
             self._usual = False

@@ -8,8 +8,11 @@ owner's with a role of its own: infra/contract/task_accounts.py has the same nam
 {{- with $owner.account }}{{- $found = append $found . -}}{{- end -}}
 {{- end -}}
 {{- if $found -}}
-{{- if ne (include "airflow.executorClasses" .) "KubernetesExecutor" -}}
-{{- fail "access: owners with taskPolicies need the KubernetesExecutor alone: other executors run tasks of several owners in one pod" -}}
+{{- $executor := include "airflow.executor" . | fromJson -}}
+{{- range $executor.runsTasks -}}
+{{- if has . $executor.components -}}
+{{- fail (printf "access: owners with taskPolicies need an executor with a pod for each task, and with %s tasks of several owners share one" $.Values.executor) -}}
+{{- end -}}
 {{- end -}}
 {{- if .Values.workers.startPods -}}
 {{- fail "access: owners with taskPolicies need workers.startPods: false: a task could start a pod that is another owner's in AWS" -}}
