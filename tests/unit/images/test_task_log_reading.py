@@ -25,7 +25,7 @@ RUN = "manual__2026-11-29T08:00:00+00:00"
 
 READ = """
 import json, sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import SimpleNamespace
 import airflow.settings
 airflow.settings.initialize()
