@@ -239,8 +239,9 @@ def _check_tasks(settings: Settings, values: Mapping[str, Any], access: UserAcce
             f"{file} gives owners {task_accounts.KEY}, which go by Airflow's own folders of logs: take "
             "config.logging.log_filename_template out of the values files"
         )
+    of_all = task_policies.parse(settings.task_policies).arns
     for owner, own in access.task_policies.items():
-        arns = {*own.arns, *task_policies.parse(settings.task_policies).arns}
+        arns = {*own.arns, *of_all}
         if len(arns) > task_policies.MOST_ARNS:
             raise pulumi.RunError(
                 f"{file}: owners.{owner}.{task_accounts.KEY} and the setting taskPolicies name {len(arns)} policies together; "

@@ -22,7 +22,7 @@ from cli.operations.rotation import ages
 from cli.stack.backends import Found
 from infra.contract.outputs import Outputs
 from tests.played_rancher import TOKEN as WORKS
-from tests.played_rancher import PlayedRancher, playing
+from tests.played_rancher import PlayedRancher
 from tests.unit.cli.fakes import FakeSession
 from tests.unit.cli.test_rancher_verbs import MARKED, WithAgent
 from tests.unit.sandbox.aws.conftest import Emulator, new_emulator, registry
@@ -39,13 +39,6 @@ def emulator(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     yield running
     running.kill()
     running.kubernetes.server.shutdown()
-
-
-@pytest.fixture
-def played() -> Iterator[PlayedRancher]:
-    settings = {"server-url": "https://rancher.example.com", "cacerts": ""}
-    with playing(settings=settings) as running:
-        yield running
 
 
 @pytest.fixture

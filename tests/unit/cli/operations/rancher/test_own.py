@@ -1,6 +1,6 @@
 """The environment's own Rancher after a deployment: registered with a token, and told without one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +11,11 @@ from cli.operations.live import Live
 from cli.operations.rancher.own import register_own
 from cli.operations.rancher.registration import Waits
 from infra.contract.outputs import Outputs
-from tests.played_rancher import TOKEN, PlayedRancher, playing
+from tests.played_rancher import TOKEN, PlayedRancher
 from tests.unit.cli.fakes import FakeKubernetes, FakeSession
 from tests.unit.cli.test_rancher_verbs import MARKED, WithAgent
 
 QUICK = Waits(agent=0.3, stuck=0.2, manifest=0.2, pause=0.02)
-
-
-@pytest.fixture
-def played() -> Iterator[PlayedRancher]:
-    settings = {"server-url": "https://rancher.example.com", "cacerts": ""}
-    with playing(settings=settings) as running:
-        yield running
 
 
 @pytest.fixture
