@@ -9,8 +9,8 @@ import re
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,6 @@ import httpx
 from cli.base.paths import ROOT
 from cli.operations.dags import check
 from tests.charts.rendering import Object, render
-from tests.ports import free_port
 from tests.unit.images.real_airflow import until
 
 LOCK: Final = ROOT / "requirements" / "canaille.txt"
@@ -247,17 +246,6 @@ def chart(access: Object, issuer: str, check_seconds: int) -> tuple[dict[str, st
     web = {**found["api-server"], "AERODROME_OIDC_ISSUER": issuer}
     assert web["AERODROME_OIDC_CLIENT_SECRET"] == ""
     return {**web, "AERODROME_OIDC_CLIENT_SECRET": SECRET}, found["dag-processor"]
-
-
-@contextmanager
-def running(home: Path, given: Mapping[str, Any]) -> Iterator[IdentityProvider]:
-    """With that content."""
-    it = IdentityProvider(home, free_port())
-    try:
-        it.start(given)
-        yield it
-    finally:
-        it.stop()
 
 
 def follow(browser: httpx.Client, answer: httpx.Response, until_host: str = "") -> httpx.Response:
