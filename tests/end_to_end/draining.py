@@ -1,12 +1,12 @@
 """DAGs whose task is at some stage when an environment goes, and an eye on the log bucket meanwhile."""
 
-import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 from cli.base.airflow import Airflow
 from cli.base.log_lines import readable
+from tests.repeating import Repeating
 
 RUN = "when-down-begins"
 SECONDS = 20
@@ -77,7 +77,7 @@ def _stage(airflow: Airflow, name: str) -> str:
 
 
 @dataclass
-class Watch:
+class Watch(Repeating):
     """Reads the logs of these DAGs in the bucket, again and again, while the block lasts."""
 
     s3: Any
@@ -90,23 +90,13 @@ class Watch:
     """Keys at the last look."""
 
     def __post_init__(self) -> None:
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+        super().__init__()
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-        self._look()
+        super().__exit__()
+        self.round()
 
-    def _run(self) -> None:
-        while not self._over.wait(0.3):
-            self._look()
-
-    def _look(self) -> None:
+    def round(self) -> None:
         found = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=f"{self.prefix}/")
         self.left = [str(item["Key"]) for item in found.get("Contents", ())]
         for key in self.left:

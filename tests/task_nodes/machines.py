@@ -8,44 +8,34 @@ too, and at once.
 
 import base64
 import email
-import threading
 import time
 from typing import Any
 
 import yaml
 
+from tests.repeating import Repeating
 from tests.task_nodes.api import Api
 
 FAKE = {"kwok.x-k8s.io/node": "fake"}
 """The annotation by which kwok knows its nodes."""
 
 
-class Machines:
+class Machines(Repeating):
     """Starts the kubelet of each new instance of a cluster, until the end of a `with`."""
 
     def __init__(self, ec2: Any, api: Api, cluster: str) -> None:
+        super().__init__()
         self._ec2, self._api, self._cluster = ec2, api, cluster
         self._joined: dict[str, str] = {}
         """The node of each instance that lives."""
 
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
         self.failures: list[Exception] = []
 
-    def __enter__(self) -> "Machines":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._over.wait(0.2):
-            try:
-                self._follow()
-            except Exception as error:
-                self.failures.append(error)
+    def round(self) -> None:
+        try:
+            self._follow()
+        except Exception as error:
+            self.failures.append(error)
 
     def _follow(self) -> None:
         running = {instance["InstanceId"]: instance for instance in self.running()}

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from threading import Event, Thread
 
 import pytest
 
@@ -20,6 +19,7 @@ from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import target_of
 from infra.task_nodes import EVENTS, limits
 from tests.charts.rendering import Object
+from tests.repeating import Repeating
 from tests.task_nodes.conftest import DISK_GB, IDLE_SECONDS, MAX
 from tests.task_nodes.machines import until
 from tests.task_nodes.world import ACCOUNT, POOL, World
@@ -86,24 +86,17 @@ def _tell(world: World, asked: float) -> None:
     world.note("one task", done)
 
 
-class Most:
+class Most(Repeating):
     """The most nodes and instances that there were within a `with`."""
 
+    pause = 1.0
+
     def __init__(self, world: World) -> None:
-        self._world, self.nodes, self._over = world, 0, Event()
-        self._thread = Thread(target=self._run, daemon=True)
+        super().__init__()
+        self._world, self.nodes = world, 0
 
-    def __enter__(self) -> "Most":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._over.wait(1.0):
-            self.nodes = max(self.nodes, len(self._world.claims()), len(_instances(self._world)))
+    def round(self) -> None:
+        self.nodes = max(self.nodes, len(self._world.claims()), len(_instances(self._world)))
 
 
 def test_nodes_come_for_two_hundred_tasks_and_no_more_than_the_setting_says(world: World) -> None:

@@ -5,7 +5,6 @@ played here, so that a test can have it die at the wrong moment.
 """
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from cli.cloud.patience import Patience
 from cli.stack.backends import Found, Outcome
 from infra.contract.outputs import Outputs
 from sandbox.tools import tool
+from tests.repeating import Repeating
 from tests.unit.cli.fakes import FakeSession
 
 QUICK = Limits(
@@ -199,33 +199,23 @@ class Cluster:
         return sorted(str(item["metadata"]["name"]) for item in found)
 
 
-class Controllers:
+class Controllers(Repeating):
     """What acts in a living cluster, as far as deletions go. Each part can be left out."""
 
     def __init__(self, cluster: Cluster, parts: Iterable[Callable[["Controllers"], None]]) -> None:
+        super().__init__()
         self.cluster = cluster
         self.kubernetes = cluster.kubernetes
         self._parts = list(parts)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
         self.failures: list[str] = []
 
-    def __enter__(self) -> "Controllers":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._over.wait(0.2):
-            for part in self._parts:
-                try:
-                    part(self)
-                except KitError as error:
-                    # Somebody else was faster; the next round looks again.
-                    self.failures.append(str(error))
+    def round(self) -> None:
+        for part in self._parts:
+            try:
+                part(self)
+            except KitError as error:
+                # Somebody else was faster; the next round looks again.
+                self.failures.append(str(error))
 
     def free(self, item: dict[str, Any]) -> None:
         """Takes the finalizers off what is being deleted."""
