@@ -20,6 +20,7 @@ from cli.commands import (
     access,
     backup,
     bootstrap,
+    capacity,
     compose,
     config,
     cost,
@@ -122,6 +123,7 @@ def root(
 
 app.command("bootstrap", short_help="Prepare an AWS account, or this machine.")(bootstrap.bootstrap)
 app.command("cost", short_help="Show what an environment costs on AWS.")(cost.cost)
+app.command("capacity", short_help="Show how many branches a base carries.")(capacity.capacity)
 app.command("up")(up.up)
 app.command("preview")(preview.preview)
 app.command("down")(down.down)

@@ -13,7 +13,7 @@ from infra.stack import Stack
 KEPT_IMAGES = 20
 """How many of its own images an environment keeps: enough to go back some weeks of daily builds."""
 
-KEPT_OF_BRANCHES = 500
+KEPT_OF_BRANCHES = 5000
 """How many images of branches a repository keeps, all branches together: each is a layer or two."""
 
 UNTAGGED_DAYS = 7

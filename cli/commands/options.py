@@ -23,7 +23,7 @@ from infra.contract.tenancy import Tenancy
 T = TypeVar("T")
 
 
-def _complete_environment(incomplete: str) -> list[str]:
+def complete_environment(incomplete: str) -> list[str]:
     return [name for name in environments.known() if name.startswith(incomplete)]
 
 
@@ -49,7 +49,7 @@ Env = Annotated[
         envvar="AERODROME_ENV",
         metavar="NAME",
         help="The environment; `sandbox` and `sandbox-...` are on this machine.",
-        autocompletion=_complete_environment,
+        autocompletion=complete_environment,
     ),
 ]
 
@@ -70,7 +70,7 @@ Base = Annotated[
         envvar="AERODROME_BASE",
         metavar="NAME",
         help="The base environment that the branch's environment shares; a main branch is the base itself.",
-        autocompletion=_complete_environment,
+        autocompletion=complete_environment,
     ),
 ]
 

@@ -9,8 +9,10 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from functools import cache, reduce
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -37,6 +39,9 @@ ALWAYS_ON = {
 }
 """The pods of a shared environment: where the chart's values have each. Its database is its base's."""
 
+OF_BASES = ("budgetUsd", "monitoring", "uiBranchHosts")
+"""Settings that a shared environment refuses, for they are its base's."""
+
 MEMORY = {"c": 2, "m": 4, "r": 8, "t": 4}
 """GiB for each vCPU, by the first letter of an instance family; a `large` has two."""
 
@@ -61,7 +66,8 @@ def _registered(wanted: RequestedSettings, environment: str) -> list[list[Thing]
     }
     alone = {**own, "environment": environment, "tenancy": "dedicated", "base": ""}
     base = "base" if environment != "base" else "another"
-    stacks = {base: alone, environment: {**alone, "tenancy": "shared", "base": base}}
+    on_it = {key: value for key, value in alone.items() if key not in OF_BASES}
+    stacks = {base: alone, environment: {**on_it, "tenancy": "shared", "base": base}}
     asked = [
         {"stack": f"organization/aerodrome/{name}", "config": config}
         for name, config in stacks.items()
@@ -106,7 +112,7 @@ def pods(wanted: RequestedSettings, prices: Prices) -> Line:
     processors, memory = requests(
         str(wanted.value("executor")), pgbouncer=bool(wanted.value("pgbouncer"))
     )
-    price, size = prices.rate(kind), _size(prices, kind)
+    price, size = prices.rate(kind), size_of(kind)
     share = None if price is None or size is None else max(processors / size[0], memory / size[1])
     return Line(
         "pods",
@@ -119,20 +125,43 @@ def pods(wanted: RequestedSettings, prices: Prices) -> Line:
 @cache
 def requests(executor: str, *, pgbouncer: bool = False) -> tuple[float, float]:
     """vCPUs and GiB that the chart asks for with this executor, with PgBouncer or without."""
-    values = yaml.safe_load((ROOT / "charts" / "airflow" / "values.yaml").read_text())
-    wanted, asked = executors.executor(executor), []
+    values = _values()
+    asked = _pods(executor, values, pgbouncer=pgbouncer)
+    wanted = executors.executor(executor)
     if wanted.in_scheduler:
         # As `airflow.schedulerResources` of the chart has it.
         each = {"cpu": 0, "memory": values["scheduler"]["taskMemory"]["requests"]}
         asked.append((wanted.parallelism, each))
-    for component in (*wanted.components, *([PGBOUNCER] if pgbouncer else [])):
+    return (
+        round(sum(count * quantity(each["cpu"]) for count, each in asked), 3),
+        round(sum(count * quantity(each["memory"]) for count, each in asked), 3),
+    )
+
+
+@cache
+def pod_count(executor: str, *, pgbouncer: bool = False) -> int:
+    """How many pods those are."""
+    return sum(count for count, _ in _pods(executor, _values(), pgbouncer=pgbouncer))
+
+
+def _values() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(
+        (ROOT / "charts" / "airflow" / "values.yaml").read_text()
+    )
+    return found
+
+
+def _pods(
+    executor: str, values: Mapping[str, Any], *, pgbouncer: bool
+) -> list[tuple[int, dict[str, Any]]]:
+    """Of each component, how many, and what one asks for."""
+    found = []
+    components = executors.executor(executor).components
+    for component in (*components, *([PGBOUNCER] if pgbouncer else [])):
         part = reduce(lambda found, key: found[key], ALWAYS_ON[component], values)
         count = int(part.get("replicas", part.get("fewest", 1)))
-        asked.append((count, part["resources"]["requests"]))
-    return (
-        round(sum(count * _quantity(each["cpu"]) for count, each in asked), 3),
-        round(sum(count * _quantity(each["memory"]) for count, each in asked), 3),
-    )
+        found.append((count, part["resources"]["requests"]))
+    return found
 
 
 def _values_key(component: str) -> str:
@@ -141,7 +170,7 @@ def _values_key(component: str) -> str:
     return first + "".join(word.capitalize() for word in others)
 
 
-def _quantity(text: str) -> float:
+def quantity(text: str) -> float:
     """Kubernetes' `100m` as 0.1, `512Mi` as 0.5 (GiB)."""
     found = re.fullmatch(r"([0-9.]+)(m|Mi|Gi|)", str(text))
     if found is None:
@@ -149,8 +178,8 @@ def _quantity(text: str) -> float:
     return float(found[1]) * {"m": 1 / 1000, "Mi": 1 / 1024, "Gi": 1.0, "": 1.0}[found[2]]
 
 
-def _size(prices: Prices, kind: str) -> tuple[float, float] | None:
-    """vCPUs and GiB of an instance type, by its name."""
+def size_of(kind: str) -> tuple[float, float] | None:
+    """vCPUs and GiB of an instance type, by its name; None if the name says neither."""
     per_vcpu = MEMORY.get(kind[:1])
-    times = prices.times_large(kind)
+    times = Prices.times_large(kind)
     return None if per_vcpu is None or times is None else (2 * times, 2 * times * per_vcpu)

@@ -42,6 +42,20 @@ def test_the_documentation_names_the_figure(run_json: RunJson) -> None:
     assert f"some {monthly:.0f} USD a month" in (ROOT / "docs" / "cost.md").read_text()
 
 
+def test_what_a_branch_leaves_to_its_base_is_priced_with_the_base(run_json: RunJson) -> None:
+    """The program refuses it in a shared environment, whose column stands beside."""
+    alerts = (
+        "smtpHost=mail.example.com",
+        "smtpFrom=a@example.com",
+        'alertEmails=["a@example.com"]',
+    )
+    asked = [f"--set={each}" for each in ("monitoring=all", "budgetUsd=100", *alerts)]
+    with_all = run_json("cost", "sandbox", *asked)["estimates"]
+    without = run_json("cost", "sandbox")["estimates"]
+    assert with_all["dedicated"]["monthly"] > without["dedicated"]["monthly"]
+    assert with_all["shared"]["monthly"] == without["shared"]["monthly"]
+
+
 def test_one_tenancy_alone(run_json: RunJson) -> None:
     assert list(run_json("cost", "sandbox", "--tenancy", "shared")["estimates"]) == ["shared"]
 
