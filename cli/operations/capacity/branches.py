@@ -27,6 +27,7 @@ from infra.contract.settings import SETTINGS
 
 ROLE = "aws:iam/role:Role"
 IDENTITY = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
+SIZES = ("nodeMin", "nodeDesired", "nodeMax", "nodeInstanceTypes", "databaseInstanceClass")
 SUBNET = "aws:ec2/subnet:Subnet"
 FOR_PODS = "kubernetes.io/role/internal-elb"
 """The tag of private subnets."""
@@ -198,11 +199,11 @@ def of(wanted: RequestedSettings, environment: str) -> Capacity:
         return worker.needed(own + each * count)
 
     most = int(wanted.value("nodeMax"))
-    base = planned.dedicated(wanted, environment)
+    base, branch = _things(wanted, environment)
     limits = [
         Limit("workers", most, lambda n: workers(n)[0], _more_workers, lambda n: workers(n)[1]),
         _connections(wanted),
-        *_registered(base, planned.shared(wanted, environment)),
+        *_registered(base, branch),
         Limit("images that stay", _kept_images(base), lambda n: n, _more_images),
         Limit("namespaces", NAMESPACES, lambda n: n, _another_base),
     ]
@@ -215,6 +216,18 @@ def of(wanted: RequestedSettings, environment: str) -> Capacity:
         disks = Limit("disks", most * worker.disks, lambda n: n + 2, _more_disks(worker))
         limits.append(disks)
     return Capacity(environment, executor, kind, limits)
+
+
+def _things(wanted: RequestedSettings, environment: str) -> tuple[list[Thing], list[Thing]]:
+    """What a base registers, and what a branch on it. Sizes change nothing of what is counted here, and the program's answers are
+    kept by settings."""
+    asked = RequestedSettings(
+        *(
+            {key: value for key, value in settings.items() if key not in map(qualified, SIZES)}
+            for settings in (wanted.configured, wanted.given)
+        )
+    )
+    return planned.dedicated(asked, environment), planned.shared(asked, environment)
 
 
 def _airflow(executor: str, *, pooled: bool) -> Load:
