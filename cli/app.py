@@ -46,6 +46,7 @@ from cli.commands import (
     status,
     sweep,
     up,
+    upgrade,
 )
 from cli.session import Session
 
@@ -124,6 +125,7 @@ app.command("bootstrap", short_help="Prepare an AWS account, or this machine.")(
 app.command("cost", short_help="Show what an environment costs on AWS.")(cost.cost)
 app.command("up")(up.up)
 app.command("preview")(preview.preview)
+app.command("upgrade", short_help="Upgrade Kubernetes to its next version.")(upgrade.upgrade)
 app.command("down")(down.down)
 app.command("sweep", short_help="Destroy environments that expired or lost their branch.")(
     sweep.sweep

@@ -28,9 +28,7 @@ def cluster_version(call: Call, found: re.Match[str]) -> Answer:
     if asked == running:
         return _refused(f"Cluster is already at the desired configuration: version {running}")
     if _minor(asked) != _minor(running) + 1:
-        return _refused(
-            f"Unsupported Kubernetes minor version update from {running} to {asked}"
-        )
+        return _refused(f"Unsupported Kubernetes minor version update from {running} to {asked}")
     cluster["version"] = asked
     return eks_updates.done("VersionUpdate", call.path)
 
