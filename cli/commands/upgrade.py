@@ -66,8 +66,10 @@ def upgrade(
     console = session.console
     if check:
         found = operation.examine(session, environment, kubernetes)
-        console.result(found.data(), lambda: _show_plan(session, found))
-        if found.blocking and found.state != DONE:
+        blocked = bool(found.blocking) and found.state != DONE
+        told = found.data() | ({"result": "blocked"} if blocked else {})
+        console.result(told, lambda: _show_plan(session, found))
+        if blocked:
             raise typer.Exit(2)
         return
 

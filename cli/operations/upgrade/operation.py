@@ -5,7 +5,8 @@ anywhere: EKS is waited for where it is still at work, and Pulumi compares with 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -86,10 +87,10 @@ def upgrade(
         with phases.phase("what will change"):
             outcome = _previewed(found, looked)
         options.agree(looked, outcome)
-        found.backend.set_plain({KEY: asked})
         # What EKS was asked for by a run that was cut short is in no state.
         how = UpOptions(refresh=looked.drifted)
-        deployed = deployment.deploy_again(session, planned, phases, f"Kubernetes {asked}", how)
+        with _configured(found, asked):
+            deployed = deployment.deploy_again(session, planned, phases, f"Kubernetes {asked}", how)
         following = _seen(found, asked)
     return Upgraded(looked, deployed, following)
 
@@ -181,6 +182,25 @@ def _previewed(found: Live, looked: UpgradePlan) -> Outcome:
         outcome = trial.preview(session.console.stderr, refresh=looked.drifted)
     losses.check_steps(environment, outcome, agreed=False)
     return outcome
+
+
+@contextmanager
+def _configured(found: Live, asked: str) -> Iterator[None]:
+    """Writes the version down, for this run and those that go on. One that is refused, and so has changed nothing, leaves the
+    configuration as it was."""
+    backend = found.backend
+    before = backend.plain().get(KEY)
+    backend.set_plain({KEY: asked})
+    try:
+        yield
+    except UserError:
+        # What comes after the deployment can be the user's business, too: then the cluster is at the version.
+        if before != asked and _eks(found).version != asked:
+            if before is None:
+                backend.remove_config(KEY)
+            else:
+                backend.set_plain({KEY: before})
+        raise
 
 
 def _seen(found: Live, asked: str) -> tuple[str, ...]:

@@ -318,6 +318,7 @@ def test_what_is_in_the_way_is_told_before_anything_is_changed(
 ) -> None:
     IN_THE_WAY[said](scene)
     checked = run_json("upgrade", "--kubernetes", "1.36", "--check", exit_code=2)
+    assert checked["result"] == "blocked"
     (finding,) = [one for one in checked["findings"] if one["blocks"]]
     assert said in finding["text"]
     assert finding["command"]
@@ -365,6 +366,21 @@ def test_the_plan_names_tasks_branches_and_pods_that_nobody_makes_again(
     assert "scheduler" not in result.stdout
     assert "./aerodrome upgrade --kubernetes 1.36" in result.stdout
     assert "\x1b" not in result.stdout
+
+
+@pytest.mark.parametrize("configured", ["1.35", None])
+def test_a_deployment_that_is_refused_leaves_the_configuration_as_it_was(
+    scene: Scene, run: Run, configured: str | None
+) -> None:
+    if configured is None:
+        # The program's default is 1.36: AWS, or the kit, is a version ahead of the cluster.
+        del scene.backend.values[KEY]
+    scene.eks.answers = {"describe_instance_type_offerings": [{}]}
+    result = run("upgrade", "--kubernetes", "1.36")
+    assert result.exit_code == 2
+    assert "m7i.large cannot be had" in result.stderr
+    assert scene.backend.values.get(KEY) == configured
+    assert scene.eks.version == "1.35"
 
 
 def test_what_stayed_behind_is_named(scene: Scene, run: Run) -> None:
