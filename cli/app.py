@@ -47,6 +47,7 @@ from cli.commands import (
     status,
     sweep,
     up,
+    upgrade,
 )
 from cli.session import Session
 
@@ -126,6 +127,7 @@ app.command("cost", short_help="Show what an environment costs on AWS.")(cost.co
 app.command("capacity", short_help="Show how many branches a base carries.")(capacity.capacity)
 app.command("up")(up.up)
 app.command("preview")(preview.preview)
+app.command("upgrade", short_help="Upgrade Kubernetes to its next version.")(upgrade.upgrade)
 app.command("down")(down.down)
 app.command("sweep", short_help="Destroy environments that expired or lost their branch.")(
     sweep.sweep

@@ -17,7 +17,7 @@ from cli.base.errors import KitError, UserError
 if TYPE_CHECKING:
     from rich.console import Console as Rich
 
-_DEPLOYING = ("up", "preview", "down")
+_DEPLOYING = ("up", "preview", "down", "upgrade")
 
 
 class Console:

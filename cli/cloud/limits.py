@@ -1,4 +1,4 @@
-"""The time boxes of a teardown: every step ends, whatever the world does."""
+"""The time boxes of a teardown, and of an upgrade: every step ends, whatever the world does."""
 
 from dataclasses import dataclass, field
 
@@ -26,3 +26,9 @@ class Limits:
 
     cloud: Patience = field(default_factory=Patience)
     """For what the cloud deletes."""
+
+    eks: Patience = field(default_factory=lambda: Patience(limit=5400.0, pause=15.0))
+    """For an upgrade that EKS is at work on already: it goes on when whoever asked for it is gone."""
+
+    joined: Patience = field(default_factory=lambda: Patience(limit=120.0, pause=5.0))
+    """For the nodes that an upgrade has replaced to be seen in the cluster, and the old ones not."""

@@ -184,14 +184,21 @@ def deploy(
         return _deployed(session, planned, phases, options)
 
 
-def deploy_again(session: Session, planned: DeploymentPlan, phases: Phases, title: str) -> Deployed:
-    """Deploys what is configured now, without a proof: a part of a longer work, whose lease the caller holds."""
-    return _deployed(session, planned, phases, UpOptions(prove=False), title)
+def deploy_again(
+    session: Session,
+    planned: DeploymentPlan,
+    phases: Phases,
+    title: str,
+    options: UpOptions = UpOptions(prove=False),
+) -> Deployed:
+    """Deploys what is configured now, without a proof if nothing else is said: a part of a longer work, whose lease the
+    caller holds."""
+    return _deployed(session, planned, phases, options, title)
 
 
 @contextmanager
 def alone_at_work(session: Session, planned: DeploymentPlan, doing: str = "up") -> Iterator[None]:
-    """One `up`, `down` or `secrets rotate` of an environment at a time."""
+    """One `up`, `down`, `upgrade` or `secrets rotate` of an environment at a time."""
     store = session.cloud(planned.environment).lease_store(planned.region)
     if store is None:
         session.console.report(

@@ -138,6 +138,10 @@ class Kubernetes:
             .splitlines()
         ]
 
+    def text(self, path: str) -> str:
+        """What the API server itself tells at a path, such as its metrics."""
+        return self._connection.request("GET", path, accept="*/*").decode(errors="replace")
+
     def execute(
         self, pod: Mapping[str, Any], *command: str, seconds: float | None = None
     ) -> tuple[int, str, str]:

@@ -22,6 +22,9 @@ class VersionRequest:
     rancher: bool
     """Whether a Rancher is to manage it, which limits the choice."""
 
+    said_by: str = SETTING
+    """Where the version was asked for."""
+
 
 def check(client: Client, request: VersionRequest) -> Refusal | None:
     """Asks EKS for the cluster as it is: AWS upgrades one by itself when its version's support ends."""
@@ -46,7 +49,7 @@ def judge(request: VersionRequest, running: str, offered: Sequence[str]) -> Refu
         )
     if not running:
         return None
-    summary = f'"{request.environment}" runs Kubernetes {running}, and {SETTING} is {asked}'
+    summary = f'"{request.environment}" runs Kubernetes {running}, and {request.said_by} is {asked}'
     if versions.minor(asked) < versions.minor(running):
         return Refusal(
             summary,

@@ -11,14 +11,18 @@ from typing import Any
 from sandbox.aws.standin import emulator
 from sandbox.aws.standin.call import Call, json_answer
 from sandbox.aws.standin.emulator import Answer
+from sandbox.aws.standin.internals import records
 from sandbox.instance import KUBERNETES_VERSION
+
+KUBE_PROXY = "kube-proxy"
+"""Its version is that of Kubernetes; the others here fit every version that EKS offers."""
 
 VERSIONS = {
     "aws-ebs-csi-driver": ("storage", "v1.56.0-eksbuild.1"),
     "amazon-cloudwatch-observability": ("observability", "v5.2.0-eksbuild.1"),
     "coredns": ("networking", "v1.13.2-eksbuild.1"),
     "eks-pod-identity-agent": ("security", "v1.3.10-eksbuild.2"),
-    "kube-proxy": ("networking", f"v{KUBERNETES_VERSION}.0-eksbuild.1"),
+    KUBE_PROXY: ("networking", "v{}.0-eksbuild.1"),
     "metrics-server": ("observability", "v0.8.1-eksbuild.1"),
     "vpc-cni": ("networking", "v1.21.1-eksbuild.3"),
 }
@@ -36,7 +40,7 @@ def supported_versions(call: Call) -> Answer:
 
 
 def _described(name: str, kubernetes: str) -> dict[str, Any]:
-    kind, version = VERSIONS[name]
+    kind, version = VERSIONS[name][0], _version(name, kubernetes)
     compatibility = {
         "clusterVersion": kubernetes,
         "platformVersions": ["*"],
@@ -59,23 +63,28 @@ def _described(name: str, kubernetes: str) -> dict[str, Any]:
     }
 
 
-def new(call: Call, _found: re.Match[str]) -> Call | Answer:
+def new(call: Call, found: re.Match[str]) -> Call | Answer:
     """CreateAddon: a known add-on, and its default version if none is named."""
-    return _checked(call, str(call.json().get("addonName", "")))
+    return _checked(call, found[1], str(call.json().get("addonName", "")))
 
 
 def changed(call: Call, found: re.Match[str]) -> Call | Answer:
     """UpdateAddon."""
-    return _checked(call, found[2])
+    return _checked(call, found[1], found[2])
 
 
-def _checked(call: Call, name: str) -> Call | Answer:
+def _version(name: str, kubernetes: str) -> str:
+    return VERSIONS[name][1].format(kubernetes)
+
+
+def _checked(call: Call, cluster: str, name: str) -> Call | Answer:
     if name not in VERSIONS:
         return emulator.error(
             "InvalidParameterException", f"Addon {name} specified is not supported"
         )
     body = call.json()
-    version = VERSIONS[name][1]
+    known = records("eks").clusters.get(cluster, {})
+    version = _version(name, str(known.get("version", KUBERNETES_VERSION)))
     if body.setdefault("addonVersion", version) != version:
         return emulator.error(
             "InvalidParameterException",

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.aws import access_policies
-from sandbox.aws.standin import addons, cluster_versions, eks_updates, emulator
+from sandbox.aws.standin import addons, cluster_versions, eks_updates, eks_upgrades, emulator
 from sandbox.aws.standin.call import Call, Handler, json_answer
 from sandbox.aws.standin.emulator import Answer
 from sandbox.aws.standin.internals import records
@@ -159,6 +159,9 @@ BEFORE: tuple[tuple[str, str, Check], ...] = (
     ("POST", f"/clusters/{NAME}/identity-provider-configs/associate", _no_identity_provider),
     ("POST", f"/clusters/{NAME}/update-config", eks_updates.cluster_config),
     ("POST", f"/clusters/{NAME}/node-groups/{NAME}/update-config", eks_updates.nodegroup_config),
+    ("POST", f"/clusters/{NAME}/updates", eks_upgrades.cluster_version),
+    ("POST", f"/clusters/{NAME}/node-groups/{NAME}/update-version", eks_upgrades.nodegroup_version),
+    ("POST", f"/clusters/{NAME}/insights", eks_upgrades.insights),
     ("GET", f"/clusters/{NAME}/updates", eks_updates.listed),
     ("GET", f"/clusters/{NAME}/updates/([0-9a-f-]+)", eks_updates.describe),
     ("GET", "/tags/(.+)", _tags),

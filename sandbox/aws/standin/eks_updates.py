@@ -28,7 +28,7 @@ NODEGROUP_FIELDS = ("scalingConfig", "labels", "taints", "updateConfig", "nodeRe
 def remember(update: dict[str, Any], path: str) -> None:
     """`path`: that of the call that began it."""
     _updates[update["id"]] = update
-    _of[update["id"]] = re.sub(r"/(update|update-config|update-version)$", "", path)
+    _of[update["id"]] = re.sub(r"/(update|updates|update-config|update-version)$", "", path)
 
 
 def listed(call: Call, found: re.Match[str]) -> Answer:
@@ -65,7 +65,7 @@ def cluster_config(call: Call, found: re.Match[str]) -> Answer:
         return _refused(unknown)
     for field, value in body.items():
         cluster[field] = {**(cluster.get(field) or {}), **value}
-    return _done(CLUSTER_FIELDS[next(iter(body))], call.path)
+    return done(CLUSTER_FIELDS[next(iter(body))], call.path)
 
 
 def nodegroup_config(call: Call, found: re.Match[str]) -> Answer:
@@ -93,7 +93,7 @@ def nodegroup_config(call: Call, found: re.Match[str]) -> Answer:
             case _:
                 group[field] = {**(group.get(field) or {}), **value}
     group["modifiedAt"] = int(time.time())
-    return _done("ConfigUpdate", call.path)
+    return done("ConfigUpdate", call.path)
 
 
 def _removed(labels: dict[str, Any]) -> list[str]:
@@ -110,7 +110,8 @@ def _refused(fields: object) -> Answer:
     )
 
 
-def _done(kind: str, path: str) -> Answer:
+def done(kind: str, path: str) -> Answer:
+    """The answer to a call that has taken effect: an update that succeeded."""
     update = {
         "id": str(uuid.uuid4()),
         "status": "Successful",

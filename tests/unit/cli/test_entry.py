@@ -72,6 +72,7 @@ def test_completion_can_be_installed(shell: str, tmp_path: Path) -> None:
         ),
         ("aerodrome logs sch", {"scheduler"}),
         ("aerodrome up --env san", {"sandbox"}),
+        ("aerodrome upgrade --kubernetes 1.3", {"1.34", "1.35", "1.36"}),
     ],
 )
 def test_words_are_completed(words: str, expected: set[str], tmp_path: Path) -> None:

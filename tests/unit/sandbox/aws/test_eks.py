@@ -98,6 +98,54 @@ def test_a_clusters_logging_can_be_changed(eks, cluster):
     assert eks.describe_cluster(name=cluster)["cluster"]["logging"] == wanted
 
 
+def test_a_cluster_is_upgraded_one_minor_version_at_a_time(emulator, eks, subnets):
+    emulator.cluster("older", subnets, version="1.34")
+    role = emulator.role("older-nodes", "ec2.amazonaws.com", ["sts:AssumeRole"])
+    eks.create_nodegroup(clusterName="older", nodegroupName="n", subnets=subnets, nodeRole=role)
+    eks.create_addon(clusterName="older", addonName="kube-proxy")
+    group = {"clusterName": "older", "nodegroupName": "n"}
+    for asked, said in (
+        ("1.40", "unsupported Kubernetes version 1.40"),
+        ("1.34", "already at the desired configuration"),
+        ("1.36", "Unsupported Kubernetes minor version update from 1.34 to 1.36"),
+        ("1.33", "Unsupported Kubernetes minor version update from 1.34 to 1.33"),
+    ):
+        with pytest.raises(ClientError, match=said):
+            eks.update_cluster_version(name="older", version=asked)
+    with pytest.raises(ClientError, match="does not fit a cluster of 1.34"):
+        eks.update_nodegroup_version(**group, version="1.35")
+    update = eks.update_cluster_version(name="older", version="1.35")["update"]
+    assert eks.describe_update(name="older", updateId=update["id"])["update"]["status"] == (
+        "Successful"
+    )
+    assert eks.list_updates(name="older")["updateIds"] == [update["id"]]
+    assert eks.describe_cluster(name="older")["cluster"]["version"] == "1.35"
+    assert eks.describe_nodegroup(**group)["nodegroup"]["version"] == "1.34"
+    eks.update_nodegroup_version(**group)
+    assert eks.describe_nodegroup(**group)["nodegroup"]["version"] == "1.35"
+    with pytest.raises(ClientError, match="does not go back"):
+        eks.update_nodegroup_version(**group, version="1.34")
+    eks.update_addon(clusterName="older", addonName="kube-proxy")
+    found = eks.describe_addon(clusterName="older", addonName="kube-proxy")["addon"]
+    assert found["addonVersion"] == "v1.35.0-eksbuild.1"
+
+
+def test_workers_that_are_too_old_for_the_next_version_are_an_insight(emulator, eks, subnets):
+    emulator.cluster("skewed", subnets, version="1.32")
+    role = emulator.role("skewed-nodes", "ec2.amazonaws.com", ["sts:AssumeRole"])
+    eks.create_nodegroup(clusterName="skewed", nodegroupName="n", subnets=subnets, nodeRole=role)
+
+    def insights(*statuses):
+        asked = {"categories": ["UPGRADE_READINESS"], "statuses": list(statuses)}
+        return eks.list_insights(clusterName="skewed", filter=asked)["insights"]
+
+    assert insights("ERROR") == []
+    assert insights("PASSING")[0]["kubernetesVersion"] == "1.33"
+    for version in ("1.33", "1.34", "1.35"):
+        eks.update_cluster_version(name="skewed", version=version)
+    assert insights("ERROR")[0]["insightStatus"]["reason"] == "Too old: n"
+
+
 def test_an_addon_gets_the_default_version(eks, cluster):
     offered = eks.describe_addon_versions(addonName="vpc-cni", kubernetesVersion="1.36")
     version = offered["addons"][0]["addonVersions"][0]
