@@ -335,8 +335,8 @@ def main() -> int:
     """No arguments: everything comes from the environment."""
     account = Account.from_environment(os.environ)
     os.environ["PGOPTIONS"] = FAST_COMMITS
-    for made in admit(os.environ):
-        say(f"{made} of the database made")
+    for user in admit(os.environ):
+        say(f"{user} of the database made")
     await_database()
     with maintenance.only_migration(say), maintenance.at_work():
         try:
@@ -370,8 +370,8 @@ def prepare(account: Account) -> int:
         second = [os.environ.get(f"RESULTS_SECOND_{what}", "") for what in ("USER", "PASSWORD")]
         made = ensure_results(results, os.environ["RESULTS_PASSWORD"], *second)
         say(f"{results}: {' and '.join(made) or 'nothing'} made")
-    for made in settle_users(os.environ):
-        say(f"{made} of the database made")
+    for user in settle_users(os.environ):
+        say(f"{user} of the database made")
     if monitor := os.environ.get("MONITOR_ROLE"):
         say(f"user {monitor}: {settle_monitor(monitor, os.environ.get('MONITOR_PASSWORD'))}")
     flush()
