@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.address import PORT, Address
+from infra.contract import secret_contents
 from infra.network import Network
 from infra.stack import Stack
 
@@ -52,7 +53,8 @@ class Database(pulumi.ComponentResource):
             storage_encrypted=True,
             db_name=args.stack.names.database,
             username=args.stack.names.database,
-            password=pulumi.Output.secret(args.stack.secrets.database_password),
+            # The first user's, which is not always the one by whom Airflow logs in (ADR 33).
+            password=pulumi.Output.secret(secret_contents.logins(args.stack.secrets).of_rds),
             db_subnet_group_name=subnets.name,
             vpc_security_group_ids=[self._firewall(args).id],
             publicly_accessible=False,

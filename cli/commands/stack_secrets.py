@@ -73,7 +73,7 @@ def rotate_database(
     Two users take turns: the one that nobody uses gets the new password, and is tried; every pod then logs in as it;
     the old password is taken away. Each of the three is a deployment of this checkout, as `up` makes it. Tasks and
     requests go on meanwhile. In the end the server must take the new password and refuse the old one. The command
-    resumes after an interruption, on any machine. No password is shown. Not for a database on RDS; for branches on it.
+    resumes after an interruption, on any machine. No password is shown.
 
     \b
     Example:
@@ -193,7 +193,7 @@ def rotate_all(
 ) -> None:
     """Replace each secret that `secrets rotate` knows, one after the other.
 
-    Keys of encryption and of tokens, the passwords of the database (not on RDS), of Celery's queue and of the user for
+    Keys of encryption and of tokens, the passwords of the database, of Celery's queue and of the user for
     figures (with metrics), the key of sessions, the administrator's password and, last, Rancher's access key, each as its
     own command replaces it. An interrupted one is continued by the same command, which leaves alone what was replaced.
 

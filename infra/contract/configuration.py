@@ -101,7 +101,7 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
         *_check_executor(settings, secrets),
         *_check_dags(settings, secrets),
         *_check_token_keys(secrets),
-        *_check_database_logins(settings, secrets),
+        *_check_database_logins(secrets),
         *_check_celery_logins(secrets),
         *_check_monitoring(settings, secrets),
         *_check_task_logs(settings),
@@ -396,13 +396,11 @@ def _check_celery_logins(secrets: Secrets) -> list[str]:
     ]
 
 
-def _check_database_logins(settings: Settings, secrets: Secrets) -> list[str]:
+def _check_database_logins(secrets: Secrets) -> list[str]:
     """The server must know the user by whom Airflow logs in."""
     text, key = secrets.database_logins, database_logins.SETTING
     if not text:
         return []
-    if settings.database == "rds" and settings.tenancy == Tenancy.dedicated:
-        return [f"{NAMESPACE}:{key} is set, and RDS has one user: ./aerodrome config rm {key}"]
     if secrets.database_password not in database_logins.parse(text).passwords:
         return [
             f"{NAMESPACE}:databasePassword is none of {NAMESPACE}:{key}: ./aerodrome secrets rotate database makes another "

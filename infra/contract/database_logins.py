@@ -6,6 +6,7 @@ whatever either makes is the first's. Which of them Airflow uses is told by its 
 """
 
 import hashlib
+import hmac
 import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Final, Self
@@ -19,6 +20,7 @@ CELERY_SETTING: Final = "celeryLogins"
 PASSWORD_ENTRY: Final = "password"
 SECOND_NAME_ENTRY: Final = "second-username"
 SECOND_ENTRY: Final = "second-password"
+OWNER_ENTRY: Final = "owner"
 """Keys of the Secret `logins`. A user without a password cannot log in."""
 
 SHORTEST: Final = 12
@@ -44,6 +46,16 @@ class Logins:
     def passwords(self) -> tuple[str, ...]:
         """Those with which somebody may log in."""
         return tuple(one for one in (self.first, self.second) if one)
+
+    @property
+    def of_rds(self) -> str:
+        """The password of RDS's first user, who must have one: while it is idle, one that follows from the second's, and that
+        no pod of Airflow has. It goes with that one: the next rotation gives the first user another before it takes the
+        second's away."""
+        if self.first:
+            return self.first
+        text = f"aerodrome idle\n{self.mark}"
+        return hmac.new(self.second.encode(), text.encode(), hashlib.sha256).hexdigest()
 
     def with_idle(self, password: str) -> Self:
         """Both may log in: the one that could not has this password."""

@@ -119,6 +119,12 @@ class Names:
         return f"{self.database}_second"
 
     @property
+    def database_owner(self) -> str:
+        """On RDS, who owns the database as soon as there is a second user, and never logs in. No branch's database is
+        called so: no environment's name has two hyphens in a row."""
+        return f"{self.database}__owner"
+
+    @property
     def role(self) -> str:
         """Airflow's role in IAM; Pulumi adds a suffix. Every environment has one and it is made early, so it
         carries the tags that each use of the environment changes."""

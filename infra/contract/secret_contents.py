@@ -72,7 +72,14 @@ POSTGRES_PORT: Final = 5432
 REDIS_PORT: Final = 6379
 
 NAMES: Final = frozenset(
-    {"username", "email", "database", "results-database", database_logins.SECOND_NAME_ENTRY}
+    {
+        "username",
+        "email",
+        "database",
+        "results-database",
+        database_logins.SECOND_NAME_ENTRY,
+        database_logins.OWNER_ENTRY,
+    }
 )
 """Keys of Secrets whose values are names, and no secrets."""
 
@@ -141,6 +148,15 @@ def database_users(secrets: Secrets, names: Names) -> dict[str, str]:
 def logins_secret(secrets: Secrets, names: Names) -> dict[str, str]:
     """That of a server of the environment's own, which makes its users after it."""
     return _entries(logins(secrets), names.second_user)
+
+
+def rds_logins_secret(secrets: Secrets, names: Names) -> dict[str, str]:
+    """That of a server on RDS: the first user's password is the one that RDS is given, and neither of the two owns anything."""
+    return {
+        **logins_secret(secrets, names),
+        database_logins.PASSWORD_ENTRY: logins(secrets).of_rds,
+        database_logins.OWNER_ENTRY: names.database_owner,
+    }
 
 
 def celery_logins(secrets: Secrets) -> Logins:

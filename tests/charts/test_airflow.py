@@ -414,7 +414,7 @@ class TestNetworkPolicies:
             return {
                 name: (one["name"], one["key"])
                 for name, one in found.items()
-                if one and ("assword" in name or "PASSWORD" in name or "SECOND" in name)
+                if one and any(text in name for text in ("assword", "PASSWORD", "SECOND", "OWNER"))
             }
 
         both = {"secrets": {"logins": "my-logins"}}
@@ -432,6 +432,10 @@ class TestNetworkPolicies:
             "SECOND_USER": ("my-logins", "second-username"),
             "SECOND_PASSWORD": ("my-logins", "second-password"),
         }
+        # Where the server is another one, somebody else owns the database.
+        elsewhere = told("migration", postgres={"enabled": False}, **both)
+        owner = {"DATABASE_OWNER": ("my-logins", "owner")}
+        assert elsewhere == {**told("migration", **both), **owner}
 
     def test_nobody_calls_a_task_or_the_dag_processor(self) -> None:
         for name in ("airflow-worker", "airflow-dag-processor"):

@@ -345,6 +345,34 @@ class TestRotationOfTheDatabasesPassword:
                 )
             ] == [(True, False), (True, True), (True, True), (False, True)]
 
+    def test_on_rds_the_instance_has_the_first_users_password(self) -> None:
+        """Whoever Airflow logs in as; and while that is the second, one that none of Airflow's pods has."""
+        config = {"environment": "test", "database": "rds"}
+        old = SECRETS["databasePassword"]
+        *stages, rotated = self.stages(old)
+        back = Logins.alone(old).with_idle(self.NEW).only(self.NEW).with_idle("a-third-password")
+        stages += [rotated, {**rotated, "databaseLogins": back.text()}]
+        programs = [run_program(config, {**SECRETS, **stage}) for stage in stages]
+        instances = [one.one("aws:rds/instance:Instance") for one in programs]
+        idle = Logins.alone(old).with_idle(self.NEW).only(self.NEW).of_rds
+        passwords = [one.inputs["password"] for one in instances]
+        assert passwords == [old, old, old, idle, "a-third-password"]
+        assert all("password" in one.secret_inputs for one in instances)
+        runs = [deployed(one) for one in programs]
+        steps = [
+            replaced(before.rendered, after.rendered) for before, after in itertools.pairwise(runs)
+        ]
+        assert steps == [{"migration"}, AIRFLOW, {"migration"}, {"migration"}]
+        for run, password, second in zip(runs, passwords, ["", *(self.NEW,) * 4], strict=True):
+            assert run.secrets["airflow-logins"] == {
+                "password": password,
+                "second-username": "airflow_second",
+                "second-password": second,
+                "owner": "airflow__owner",
+            }
+        last = json.dumps([text for name, text in runs[3].secrets.items() if "logins" not in name])
+        assert idle not in last
+
     def test_of_a_branch(self, program: Program) -> None:
         programs = [
             run_program(BRANCH, {**BRANCH_SECRETS, **stage}, {BASE: program})

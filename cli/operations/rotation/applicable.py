@@ -9,15 +9,12 @@ from infra.contract import executors
 from infra.contract.metrics import MonitoringScope
 from infra.contract.settings import SETTINGS
 
-RDS: Final = "rds"
 ACCESS_KEY: Final = "aws:iam/accessKey:AccessKey"
 
 
 def hindrance(live: Live, which: str) -> str:
     """Why this one cannot be made; empty if it can."""
     plain = live.backend.plain()
-    if which == rotation.DATABASE and plain.get(qualified("database")) == RDS and not live.shared:
-        return "RDS gives its customer one user that may own the database, and no second one can act as it."
     if which == rotation.CELERY:
         named = str(plain.get(qualified("executor")) or SETTINGS["executor"].default)
         if not executors.executor(named).needs_redis:

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cli.base.errors import UserError
-from cli.operations.rotation import applicable, poolers
+from cli.operations.rotation import poolers
 from cli.operations.rotation.database import OF_DATABASE
 from cli.operations.rotation.database_logins import tried
 from cli.operations.rotation.login_installation import LoginInstallation
-from cli.stack import rotation
 from infra.contract.secret_contents import SECRET_NAMES
 
 
@@ -22,18 +21,11 @@ class PasswordInstallation(LoginInstallation):
 
     def require_ready(self) -> None:
         same, name = self.live.session.same, self.live.environment.name
-        if reason := applicable.hindrance(self.live, rotation.DATABASE):
-            raise UserError(
-                f'The database password of "{name}" cannot be rotated while Airflow works',
-                f"{reason} Nothing was changed. To replace it with an interruption, set another one (./aerodrome config set "
-                "databasePassword) and deploy that:",
-                f"./aerodrome up{same}",
-            )
         if not self.live.shared and not self.live.kubernetes.find("secret", SECRET_NAMES["logins"]):
             raise UserError(
                 f'"{name}" was deployed by an Aerodrome that could not rotate the password of its database',
-                "Its PostgreSQL does not know of a second user, and is started again once by the deployment that tells it. "
-                "Nothing was changed. Deploy first:",
+                "Its migration Job does not know of a second user, and a PostgreSQL in the cluster is started again once by the "
+                "deployment that tells it. Nothing was changed. Deploy first:",
                 f"./aerodrome up{same}",
             )
 

@@ -89,7 +89,7 @@ def token_key(session: Session, environment: Environment, phases: Phases) -> Rot
 def database_password(
     session: Session, environment: Environment, phases: Phases
 ) -> RotatedDatabase:
-    """A new password of Airflow's database. UserError if somebody is at work on the environment, or its server is RDS."""
+    """A new password of Airflow's database. UserError if somebody is at work on the environment."""
     with _alone(session, environment) as (found, planned):
         read = ("database", "pgbouncer")
         rollout = Rollout(found, planned, phases, rotation.DATABASE, read, database.STEPS)

@@ -260,6 +260,51 @@ def settle_logins(owner: str, password: str, second: str, second_password: str) 
         connection.close()
 
 
+RDS_SECONDS = 180.0
+"""RDS changes its first user's password some seconds after it was told to."""
+
+
+def settle_owner(environment: Mapping[str, str]) -> list[str]:
+    """The owner of a database on RDS, and the second user, as the first one: with the password that RDS was given, whether
+    Airflow logs in by it or not. What was made. SystemExit if RDS does not take that password."""
+    import database_owner
+    from branch_database import LOCK, connect
+    from psycopg2.extensions import make_dsn
+
+    login = {"user": environment["DATABASE_USER"], "password": environment["DATABASE_PASSWORD"]}
+    connection = connect(make_dsn(libpq_url(environment[CONNECTION]), **login), RDS_SECONDS)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_advisory_lock(%s)", (LOCK,))
+        second, password = environment["SECOND_USER"], environment["SECOND_PASSWORD"]
+        return database_owner.settle(
+            connection, environment["DATABASE_OWNER"], second, password, say
+        )
+    finally:
+        connection.close()
+
+
+def settle_users(environment: Mapping[str, str]) -> list[str]:
+    """The users by whom Airflow logs in, if they are this Job's to see to. What was made."""
+    if "DATABASE_USER" not in environment:
+        return []
+    if "DATABASE_OWNER" in environment:
+        return settle_owner(environment)
+    names = ("DATABASE_USER", "DATABASE_PASSWORD", "SECOND_USER", "SECOND_PASSWORD")
+    return settle_logins(*(environment[name] for name in names))
+
+
+def admit(environment: Mapping[str, str]) -> list[str]:
+    """The second user, if this Job is about to log in by it: a server on RDS that is new, or restored, does not know it. This
+    takes nobody's password away, so it may come before the checks that refuse a deployment. What was made."""
+    from psycopg2.extensions import parse_dsn
+
+    user = parse_dsn(libpq_url(environment[CONNECTION])).get("user")
+    if "DATABASE_OWNER" in environment and user == environment["SECOND_USER"]:
+        return settle_owner(environment)
+    return []
+
+
 def settle_monitor(name: str, password: str | None) -> str:
     """The user of the server's figures, or none where nobody asks for them; says what it did."""
     import database_monitor
@@ -290,6 +335,8 @@ def main() -> int:
     """No arguments: everything comes from the environment."""
     account = Account.from_environment(os.environ)
     os.environ["PGOPTIONS"] = FAST_COMMITS
+    for user in admit(os.environ):
+        say(f"{user} of the database made")
     await_database()
     with maintenance.only_migration(say), maintenance.at_work():
         try:
@@ -323,10 +370,8 @@ def prepare(account: Account) -> int:
         second = [os.environ.get(f"RESULTS_SECOND_{what}", "") for what in ("USER", "PASSWORD")]
         made = ensure_results(results, os.environ["RESULTS_PASSWORD"], *second)
         say(f"{results}: {' and '.join(made) or 'nothing'} made")
-    if owner := os.environ.get("DATABASE_USER"):
-        passwords = (os.environ["DATABASE_PASSWORD"], os.environ["SECOND_PASSWORD"])
-        made = settle_logins(owner, passwords[0], os.environ["SECOND_USER"], passwords[1])
-        say(f"users of the database: {' and '.join(made) or 'nothing'} made")
+    for user in settle_users(os.environ):
+        say(f"{user} of the database made")
     if monitor := os.environ.get("MONITOR_ROLE"):
         say(f"user {monitor}: {settle_monitor(monitor, os.environ.get('MONITOR_PASSWORD'))}")
     flush()

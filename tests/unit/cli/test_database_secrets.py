@@ -90,18 +90,19 @@ class TestDatabase:
         assert "databasePassword" in names
         assert "databaseLogins" not in names
 
-    def test_on_rds_it_is_refused(self, run: Run, deployed: FakeBackend, serving: Serving) -> None:
-        deployed.set_config("aerodrome:database", "rds", secret=False)
-        before = dict(deployed.values)
-        done = run("secrets", "rotate", "database")
-        assert done.exit_code == 2
-        assert "RDS" in done.stderr
-        assert "./aerodrome config set databasePassword" in done.stderr
-        assert (deployed.values, deployed.calls) == (before, [])
-
-    def test_a_server_that_knows_of_no_second_user_is_refused(
-        self, run: Run, deployed: FakeBackend, session: FakeSession
+    def test_on_rds_it_is_replaced_there_and_back(
+        self, run_json: RunJson, deployed: FakeBackend, serving: Serving
     ) -> None:
+        deployed.set_config("aerodrome:database", "rds", secret=False)
+        for user in ("second", "first"):
+            found = run_json("secrets", "rotate", "database")
+            assert (found["user"], found["oldPasswordRefused"]) == (user, True)
+
+    @pytest.mark.parametrize("server", ["in-cluster", "rds"])
+    def test_a_server_that_knows_of_no_second_user_is_refused(
+        self, run: Run, deployed: FakeBackend, session: FakeSession, server: str
+    ) -> None:
+        deployed.set_config("aerodrome:database", server, secret=False)
         session.fake_kubernetes = Cluster("")
         before = dict(deployed.values)
         done = run("secrets", "rotate", "database")

@@ -1,8 +1,8 @@
-{{/* The users by whom Airflow logs in to the chart's PostgreSQL: the Job brings them to what the Secret says. */}}
+{{/* The users by whom Airflow logs in to its PostgreSQL: the Job brings them to what the Secret says. */}}
 
 {{/* Not empty where there are any but the one of secrets.database. */}}
 {{- define "airflow.logins.reads" -}}
-{{- if and .Values.postgres.enabled .Values.secrets.logins }}true{{ end -}}
+{{- if .Values.secrets.logins }}true{{ end -}}
 {{- end }}
 
 {{- define "airflow.logins.env" -}}
@@ -12,7 +12,9 @@
     secretKeyRef:
       name: {{ .Values.secrets.database }}
       key: username
-{{- range $variable, $key := dict "DATABASE_PASSWORD" "password" "SECOND_USER" "second-username" "SECOND_PASSWORD" "second-password" }}
+{{- $read := dict "DATABASE_PASSWORD" "password" "SECOND_USER" "second-username" "SECOND_PASSWORD" "second-password" }}
+{{- if not .Values.postgres.enabled }}{{ $_ := set $read "DATABASE_OWNER" "owner" }}{{ end }}
+{{- range $variable, $key := $read }}
 - name: {{ $variable }}
   valueFrom:
     secretKeyRef:

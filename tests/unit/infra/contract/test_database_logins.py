@@ -69,10 +69,29 @@ def test_so_must_celerys() -> None:
     )
 
 
-def test_rds_has_one_user() -> None:
-    text = Logins.alone(OWN).text()
-    (problem,) = problems(text, database="rds", databaseStorageGb="20")
-    assert "RDS has one user" in problem
+def test_rds_has_two_users_as_well() -> None:
+    both = Logins.alone(OWN).with_idle(NEW)
+    rds = {"database": "rds", "databaseStorageGb": "20"}
+    assert problems(both.text(), **rds) == problems(both.only(OWN).text(), **rds) == []
+    (text,) = problems(both.only(NEW).text(), **rds)
+    assert "databasePassword is none of aerodrome:databaseLogins" in text
+
+
+def test_rdss_first_user_has_its_own_password_and_while_it_is_idle_one_that_nobody_has() -> None:
+    """RDS's first user cannot be without one."""
+    alone = Logins.alone(OWN)
+    both = alone.with_idle(NEW)
+    assert alone.of_rds == both.of_rds == OWN
+    idle = both.only(NEW)
+    assert idle.of_rds not in (OWN, NEW, "")
+    assert len(idle.of_rds) == 64
+    assert set(idle.of_rds) <= set("0123456789abcdef"), "RDS takes neither / nor @"
+    # It goes with the second's, and does not come again with another environment's.
+    assert idle.with_idle("a-third-password").of_rds == "a-third-password"
+    again = both.only(OWN).with_idle("a-fourth-password").only("a-fourth-password")
+    other = Logins.alone("another-environments").with_idle(NEW).only(NEW)
+    assert len({one.of_rds for one in (idle, again, other)}) == 3
+    assert idle.of_rds not in idle.text()
 
 
 def test_the_mark_stays_in_rotations_and_follows_a_password_that_is_set_by_hand() -> None:
@@ -96,6 +115,9 @@ def test_names_have_room_in_postgresql() -> None:
     longest = Names("e" * 40, shared=True)
     assert len(longest.second_user) <= len(longest.results_database) <= 63
     assert longest.second_user not in (longest.database, longest.results_database)
+    # No branch's database, nor its user, is called as the owner is on RDS.
+    assert Names("prod").database_owner == "airflow__owner"
+    assert Names("owner", shared=True).database == "airflow_owner"
     assert len(longest.second_results_user) <= 63
 
 

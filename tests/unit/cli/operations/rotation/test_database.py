@@ -45,11 +45,17 @@ STEPS = [
 ]
 """`pods` and `told`: in the midst of a deployment, when the Job of the users is through, or all pods are replaced."""
 
+STEPS_ON_RDS = [
+    one for step in STEPS for one in ((step, "modified") if step == "deploy" else (step,))
+]
+"""`modified`: the instance has its password, and the Job of the users has not begun."""
+
 PAUSE = 0.02
 
 wait_for_schema = script("wait_for_schema")
 branch_database = script("branch_database")
 logins_script = script("database_logins")
+assert script("database_owner")
 prepare_database = script("prepare_database")
 
 
@@ -72,6 +78,25 @@ class Environment:
     names: Names
     pooled: bool
     folder: Path
+    rds: bool = False
+
+    @property
+    def steps(self) -> list[str]:
+        return STEPS_ON_RDS if self.rds else STEPS
+
+    @property
+    def owner(self) -> str:
+        """Whose is what either user makes."""
+        return self.names.database_owner if self.rds else self.names.database
+
+    def modify_instance(self, password: str) -> None:
+        """What RDS does when it is told another password, as its own superuser. The test plays it."""
+        connection = psycopg2.connect(
+            host=str(self.server.folder), port=self.server.port, user="rdsadmin", dbname="postgres"
+        )
+        with connection, connection.cursor() as cursor:
+            branch_database.set_password(cursor, MASTER, password, logins_script.UNLIMITED)
+        connection.close()
 
     @property
     def wanted(self) -> Path:
@@ -249,6 +274,21 @@ class Served(OnDisk):
             return
         user = secret_contents.database_user(secrets, names)
         url = server.url(user, access.password, names.database)
+        if self.environment.rds:
+            self.environment.modify_instance(access.logins.of_rds)
+            self.called("modified")
+            content = secret_contents.rds_logins_secret(secrets, names)
+            prepare_database.settle_owner(
+                {
+                    prepare_database.CONNECTION: url,
+                    "DATABASE_USER": names.database,
+                    "DATABASE_PASSWORD": content["password"],
+                    "DATABASE_OWNER": content["owner"],
+                    "SECOND_USER": content["second-username"],
+                    "SECOND_PASSWORD": content["second-password"],
+                }
+            )
+            return
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", url)
             prepare_database.settle_logins(
@@ -277,14 +317,15 @@ class Served(OnDisk):
         return os.urandom(12).hex() + "/p@ss word'"
 
 
-@pytest.fixture(scope="module", params=[("15", False, True), ("18", True, False)], ids=str)
+@pytest.fixture(scope="module", params=["cluster", "branch", "rds"])
 def environment(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[Environment]:
-    """The kit's own server with a PgBouncer; and a branch's database as it is on RDS."""
-    version, shared, pooled = request.param
+    """The kit's own server with a PgBouncer; a branch's database as it is on RDS; and that of an environment on RDS."""
+    shared, pooled, rds = (request.param == kind for kind in ("branch", "cluster", "rds"))
+    version = "15" if pooled else "18"
     with postgresql.running(version) as server:
         names = Names("dev-x-012345" if shared else "dev", shared=shared)
         folder = tmp_path_factory.mktemp("environment")
-        it = Environment(server, names, pooled, folder)
+        it = Environment(server, names, pooled, folder, rds)
         cluster = multiprocessing.get_context("fork").Process(
             target=Cluster(it).run, args=(folder / "over",)
         )
@@ -326,7 +367,7 @@ def test_no_login_fails_and_the_old_password_is_refused(
     for user in ("second", "first"):
         it, old = Served(deployed.file, environment=environment), deployed.deployed()
         done = rotated(it)
-        assert it.calls == STEPS
+        assert it.calls == environment.steps
         assert (done.resumed, done.user) == (False, user)
         new = it.deployed()
         assert new != old
@@ -334,21 +375,23 @@ def test_no_login_fails_and_the_old_password_is_refused(
         assert it.accepted({"first": old, "second": old}) == {"first": False, "second": False}
         assert it.state()["record"] is None
     assert environment.said("failures") == set()
-    owner = environment.names.database
-    assert environment.said("served") == {owner, environment.names.second_user}
-    assert ask(environment, "select distinct name from work") == [(owner,)]
+    users = {environment.names.database, environment.names.second_user}
+    assert environment.said("served") == users
+    # The first user acted as itself until there was a second one.
+    acted = {name for (name,) in ask(environment, "select distinct name from work")}
+    assert acted == {environment.names.database, environment.owner}
 
 
 @pytest.mark.slow
 def test_killed_at_any_step_it_is_ended_by_the_next(
     deployed: Served, environment: Environment
 ) -> None:
-    for step in range(1, len(STEPS) + 1):
+    for step, name in enumerate(environment.steps, start=1):
         old = deployed.deployed()
         killed = Served(deployed.file, kill_at=step, environment=environment)
-        assert in_a_process(lambda it=killed: rotated(it)) == -signal.SIGKILL, STEPS[step - 1]
+        assert in_a_process(lambda it=killed: rotated(it)) == -signal.SIGKILL, name
         done = rotated(Served(deployed.file, environment=environment))
-        assert done.resumed == (step > 3), STEPS[step - 1]
+        assert done.resumed == (step > 3), name
         assert deployed.state()["record"] is None
         assert deployed.accepted({"first": old, "second": old}) == {"first": False, "second": False}
     assert environment.said("failures") == set()
@@ -370,7 +413,7 @@ def test_whoever_owns_the_database_owns_what_the_second_makes(
     if not access.logins.second:
         rotated(Served(deployed.file, environment=environment))
         access = deployed.configured()
-    owner, second = environment.names.database, environment.names.second_user
+    owner, second = environment.owner, environment.names.second_user
     connection = psycopg2.connect(environment.libpq(second, access.password))
     with connection, connection.cursor() as cursor:
         cursor.execute("create table made (id serial)")
