@@ -31,7 +31,7 @@ _EXPIRED, _NOT_YET, _HOST = 10, 9, 62
 
 
 @dataclass(frozen=True)
-class Asked:
+class GivenCertificate:
     """What is configured, and whether a server runs with it."""
 
     environment: Environment
@@ -43,16 +43,16 @@ class Asked:
 
 def asked(
     environment: Environment, requested: RequestedSettings, region: str, user_data: list[Any]
-) -> Asked | None:
+) -> GivenCertificate | None:
     """None where no certificate is given, or what goes with it is missing: the program names that."""
     secret, host = str(requested.value(SETTING)), str(requested.value("rancherHostname"))
     if not secret or not host or not requested.value("rancherEnabled"):
         return None
     there = any(secret in str(each) for each in user_data)
-    return Asked(environment, region, secret, host, there)
+    return GivenCertificate(environment, region, secret, host, there)
 
 
-def check(client: Client, wanted: Asked, report: Callable[[str], None]) -> None:
+def check(client: Client, wanted: GivenCertificate, report: Callable[[str], None]) -> None:
     """UserError with what is wrong with it. CloudError if AWS does not give it out, which only the server can read then."""
     account = str(client("sts").get_caller_identity()["Account"])
     if words := elsewhere(wanted.secret, wanted.region, account):
@@ -133,7 +133,7 @@ def _why(error: ssl.SSLCertVerificationError, host: str, private: bool) -> str:
     return f"clients would refuse it: {error.verify_message}"
 
 
-def _refused(wanted: Asked, summary: str, detail: str) -> UserError:
+def _refused(wanted: GivenCertificate, summary: str, detail: str) -> UserError:
     return UserError(
         summary,
         f"{detail}\nNothing was changed. How the secret must be: docs/rancher.md.",

@@ -11,7 +11,7 @@ from cli.base.environments import Environment
 from cli.base.errors import CloudError, UserError
 from cli.base.settings import qualified
 from cli.operations.bootstrap.requested_settings import RequestedSettings
-from cli.operations.preflight.rancher_certificate import SOON, Asked, asked, check
+from cli.operations.preflight.rancher_certificate import SOON, GivenCertificate, asked, check
 from tests import own_certificates as own
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeSession
@@ -42,7 +42,7 @@ class Account:
 
 def told(aws: Account, *, deployed: bool = False, region: str = REGION) -> list[str]:
     said: list[str] = []
-    check(aws, Asked(Environment("dev"), region, ARN, HOST, deployed), said.append)  # type: ignore[arg-type]
+    check(aws, GivenCertificate(Environment("dev"), region, ARN, HOST, deployed), said.append)  # type: ignore[arg-type]
     return said
 
 
@@ -105,15 +105,15 @@ def test_who_may_not_read_it_is_no_reason_to_stop() -> None:
 
 
 def test_it_is_asked_only_where_it_counts() -> None:
-    def wanted(data: list[str], **values: str) -> Asked | None:
+    def wanted(data: list[str], **values: str) -> GivenCertificate | None:
         settings: Mapping[str, str] = {
             "aerodrome:rancherCertificateSecret": ARN,
             "aerodrome:rancherHostname": HOST,
         } | {f"aerodrome:{key}": value for key, value in values.items()}
         return asked(Environment("dev"), RequestedSettings(settings, {}), REGION, data)
 
-    assert wanted([]) == Asked(Environment("dev"), REGION, ARN, HOST, deployed=False)
-    assert wanted([f'{{"secret": "{ARN}"}}']) == Asked(
+    assert wanted([]) == GivenCertificate(Environment("dev"), REGION, ARN, HOST, deployed=False)
+    assert wanted([f'{{"secret": "{ARN}"}}']) == GivenCertificate(
         Environment("dev"), REGION, ARN, HOST, deployed=True
     )
     assert wanted([], rancherEnabled="false") is None
