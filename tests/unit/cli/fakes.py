@@ -421,7 +421,6 @@ class FakeKubernetes:
     namespaces: list[str] = field(default_factory=list)
     calls: list[tuple[str, ...]] = field(default_factory=list)
     kubeconfig: str = "of the tests"
-    namespace: str = "airflow"
 
     def _called(self, *call: str) -> None:
         self.calls.append(call)
@@ -431,10 +430,6 @@ class FakeKubernetes:
     def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
         self._called("find", kind, name)
         return {"secret": self.secrets.get(name), "service": self.service}.get(kind)
-
-    def apply(self, item: dict[str, Any], manager: str, *, dry_run: bool = False) -> dict[str, Any]:
-        self._called("apply", item["kind"].lower(), item["metadata"]["name"])
-        return item
 
     def objects(
         self,
