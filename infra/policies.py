@@ -175,6 +175,25 @@ def write_secret(arn: str) -> str:
     return document(allow("WriteSecret", ["secretsmanager:PutSecretValue"], [arn]))
 
 
+def read_secret(arn: str) -> str:
+    """Read one secret that somebody else has made. Its KMS key may be any: the key's own policy says so, and it is usable
+    through Secrets Manager for this secret alone."""
+    partition, _, region, account = arn.split(":")[1:5]
+    through = {
+        "kms:ViaService": f"secretsmanager.{region}.amazonaws.com",
+        "kms:EncryptionContext:SecretARN": arn,
+    }
+    return document(
+        allow("ReadSecret", ["secretsmanager:GetSecretValue"], [arn]),
+        allow(
+            "DecryptSecret",
+            ["kms:Decrypt"],
+            [f"arn:{partition}:kms:{region}:{account}:key/*"],
+            {"StringEquals": through},
+        ),
+    )
+
+
 def manage_with_rancher(cluster_arn: str) -> str:
     """What Rancher needs to import and watch the environment's cluster: every call that its eks-operator and its
     forms make for a cluster that is imported. Not its full EKS policy: this Rancher neither creates nor changes

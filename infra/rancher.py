@@ -56,7 +56,7 @@ class Rancher(pulumi.ComponentResource):
             instance_type=settings.rancher_instance_type,
             subnet_id=args.network.public_subnet_ids[0],
             vpc_security_group_ids=[self._firewall(args).id],
-            iam_instance_profile=self._profile(args.stack.place.partition).name,
+            iam_instance_profile=self._profile(args).name,
             # IMDSv2 only, and no hop further: a pod must not take the instance's credentials.
             metadata_options={
                 "http_endpoint": "enabled",
@@ -75,6 +75,7 @@ class Rancher(pulumi.ComponentResource):
                     known[0],
                     Handover(known[1], args.stack.place.region),
                     settings.rancher_lets_encrypt_email,
+                    settings.rancher_certificate_secret,
                 )
             ),
             user_data_replace_on_change=True,
@@ -147,8 +148,11 @@ class Rancher(pulumi.ComponentResource):
         )
         return group
 
-    def _profile(self, partition: str) -> aws.iam.InstanceProfile:
-        """What the instance itself may do: be reached by Systems Manager, and write one secret."""
+    def _profile(self, args: RancherArgs) -> aws.iam.InstanceProfile:
+        """What the instance itself may do: be reached by Systems Manager, write one secret, and read that of its
+        certificate, if it is given one."""
+        partition = args.stack.place.partition
+        certificate = args.stack.settings.rancher_certificate_secret
         logical, path = self._names.of("rancher-server"), self._names.iam_path
         role = aws.iam.Role(
             logical,
@@ -168,4 +172,11 @@ class Rancher(pulumi.ComponentResource):
             policy=self.token_secret.apply(policies.write_secret),
             opts=self._child,
         )
+        if certificate:
+            aws.iam.RolePolicy(
+                self._names.of("rancher-certificate"),
+                role=role.name,
+                policy=policies.read_secret(certificate),
+                opts=self._child,
+            )
         return aws.iam.InstanceProfile(logical, path=path, role=role.name, opts=self._child)

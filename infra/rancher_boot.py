@@ -4,21 +4,27 @@ It installs k3s, one program whose checksum is pinned beside its version, and le
 a server that is made again next month must be the same server. There is no password in it: user data can
 be read by whoever may describe the instance, so Rancher makes one up and keeps it in its own cluster. An API
 token, with which `up` registers the environment's cluster, is made there too and handed over in Secrets Manager
-(`rancher_token.py`).
+(`rancher_token.py`). A certificate that is given for the server is not in it either: the server reads it in Secrets Manager, too
+(`contract/rancher_certificate.py`).
 """
 
+import ast
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from infra import rancher_token
+from infra.contract import rancher_certificate
 from infra.contract.versions import K3S_SHA256, PINNED
 
 _MANIFESTS = "/var/lib/rancher/k3s/server/manifests"
 _INSTALLER = "/usr/local/sbin/install-k3s"
 _K3S = "/usr/local/bin/k3s"
 _UNIT = "aerodrome-rancher-token"
+_CERTIFICATE_UNIT = "aerodrome-rancher-certificate"
+_FOLDER = "/var/lib/aerodrome"
+_SCRIPTS = "/usr/local/sbin"
 
 
 @dataclass(frozen=True)
@@ -31,8 +37,12 @@ class Handover:
     region: str
 
 
-def user_data(hostname: str, handover: Handover, lets_encrypt_email: str = "") -> str:
-    """The cloud-init file. JSON, which is YAML too, so that no value needs quoting."""
+def user_data(
+    hostname: str, handover: Handover, lets_encrypt_email: str = "", certificate: str = ""
+) -> str:
+    """The cloud-init file. JSON, which is YAML too, so that no value needs quoting. `certificate` is the ARN of the secret
+    that has the server's."""
+    values = _rancher_values(hostname, lets_encrypt_email)
     config = {
         "package_update": True,
         "write_files": [
@@ -45,7 +55,8 @@ def user_data(hostname: str, handover: Handover, lets_encrypt_email: str = "") -
                 },
             ),
             _file(f"{_MANIFESTS}/cert-manager.yaml", _cert_manager()),
-            _file(f"{_MANIFESTS}/rancher.yaml", _rancher(hostname, lets_encrypt_email)),
+            # With a certificate that is given, Rancher comes when that is there.
+            *([] if certificate else [_file(f"{_MANIFESTS}/rancher.yaml", _rancher(values))]),
             *_k3s(),
             *_handing_over(hostname, handover),
         ],
@@ -57,7 +68,71 @@ def user_data(hostname: str, handover: Handover, lets_encrypt_email: str = "") -
             ["systemctl", "start", "--no-block", f"{_UNIT}.service"],
         ],
     }
+    if certificate:
+        _add_certificate(config, values, handover.region, certificate)
     return "#cloud-config\n" + json.dumps(config, separators=(",", ":")) + "\n"
+
+
+def _add_certificate(
+    config: dict[str, Any], values: dict[str, Any], region: str, certificate: str
+) -> None:
+    """The script that takes the certificate from its secret, when the server starts and each hour: then it may be renewed."""
+    told = {
+        "secret": certificate,
+        "region": region,
+        "folder": _FOLDER,
+        "token": f"{_SCRIPTS}/{_UNIT}",
+        "chart": _rancher({}),
+        "values": values | {"ingress": {"tls": {"source": "secret"}}},
+    }
+    script = f"{_SCRIPTS}/{_CERTIFICATE_UNIT}"
+    service = f"""[Unit]
+After=network-online.target k3s.service
+Wants=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+Environment=PATH=/usr/local/bin:/usr/bin:/bin HOME=/root
+ExecStart=/usr/bin/python3 {script}
+UMask=0077
+Restart=on-failure
+RestartSec=20
+RestartPreventExitStatus={rancher_certificate.NEVER}
+"""
+    timer = """[Timer]
+OnBootSec=1min
+OnUnitInactiveSec=1h
+
+[Install]
+WantedBy=timers.target
+"""
+    for file in config["write_files"]:
+        if file["path"] == told["token"]:
+            file["content"] = _bare(file["content"])
+    text = Path(rancher_certificate.__file__).read_text(encoding="utf-8")
+    config["write_files"] += [
+        _file(f"/etc/aerodrome/{_CERTIFICATE_UNIT.removeprefix('aerodrome-')}.json", told),
+        _text(script, _bare(text), "0700"),
+        _text(f"/etc/systemd/system/{_CERTIFICATE_UNIT}.service", service, "0644"),
+        _text(f"/etc/systemd/system/{_CERTIFICATE_UNIT}.timer", timer, "0644"),
+    ]
+    config["runcmd"] += [
+        ["systemctl", "enable", "--now", f"{_CERTIFICATE_UNIT}.timer"],
+        ["systemctl", "start", "--no-block", f"{_CERTIFICATE_UNIT}.service"],
+    ]
+
+
+def _bare(source: str) -> str:
+    """A program without what is for its readers: AWS takes 16 KiB of user data."""
+    lines = source.splitlines()
+    dropped = {n for n, line in enumerate(lines) if not line.strip() or line.lstrip()[0] == "#"}
+    for node in ast.walk(ast.parse(source)):
+        body = getattr(node, "body", None)
+        for one in body if isinstance(body, list) and len(body) > 1 else ():
+            if isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant):
+                dropped |= set(range(one.lineno - 1, one.end_lineno or one.lineno))
+    return "\n".join(line for n, line in enumerate(lines) if n not in dropped) + "\n"
 
 
 def _k3s() -> list[dict[str, str]]:
@@ -110,9 +185,9 @@ def _handing_over(hostname: str, handover: Handover) -> list[dict[str, str]]:
         "hostname": hostname,
         "secret": handover.secret,
         "region": handover.region,
-        "folder": "/var/lib/aerodrome",
+        "folder": _FOLDER,
     }
-    script = f"/usr/local/sbin/{_UNIT}"
+    script = f"{_SCRIPTS}/{_UNIT}"
     service = f"""[Unit]
 Description=Hand over the token with which the cluster is registered
 After=network-online.target k3s.service
@@ -156,19 +231,23 @@ def _cert_manager() -> dict[str, Any]:
     )
 
 
-def _rancher(hostname: str, lets_encrypt_email: str) -> dict[str, Any]:
+def _rancher_values(hostname: str, lets_encrypt_email: str) -> dict[str, Any]:
     # The ingress controller that is to answer Let's Encrypt's question: the one that k3s brings.
     vouched = {
         "ingress": {"tls": {"source": "letsEncrypt"}},
         "letsEncrypt": {"email": lets_encrypt_email, "ingress": {"class": "traefik"}},
     }
+    # One node runs one copy.
+    return {"hostname": hostname, "replicas": 1, **(vouched if lets_encrypt_email else {})}
+
+
+def _rancher(values: dict[str, Any]) -> dict[str, Any]:
     return _helm_chart(
         "rancher",
         repo="https://releases.rancher.com/server-charts/stable",
         version=PINNED.rancher,
         namespace="cattle-system",
-        # One node runs one copy.
-        values={"hostname": hostname, "replicas": 1, **(vouched if lets_encrypt_email else {})},
+        values=values,
     )
 
 

@@ -12,7 +12,14 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.contract import executors, ingress, organisation_tags, task_accounts, task_policies
+from infra.contract import (
+    executors,
+    ingress,
+    organisation_tags,
+    rancher_secret,
+    task_accounts,
+    task_policies,
+)
 from infra.contract.configuration import SettingsError, load, renewed
 from infra.contract.naming import TAG_EXPIRES, TAG_USED, Names, labels, tags
 from infra.contract.outputs import Outputs
@@ -188,12 +195,15 @@ def _read_values(settings: Settings) -> dict[str, Any]:
 
 
 def _check_address(settings: Settings, values: Mapping[str, Any], place: Place) -> None:
-    """The UI's address has one source, and its certificate is where the load balancer will be."""
+    """The UI's address has one source, and its certificate is where the load balancer will be, as Rancher's is where its server will be."""
     if words := ingress.elsewhere(settings.ui_certificate_arn, place.region):
         # The region may be that of the shell, of which the configuration knows nothing.
         raise pulumi.RunError(
             f"aerodrome:uiCertificateArn is {settings.ui_certificate_arn!r}: {words}"
         )
+    secret = settings.rancher_certificate_secret if settings.rancher_enabled else ""
+    if words := rancher_secret.elsewhere(secret, place.region):
+        raise pulumi.RunError(f"aerodrome:rancherCertificateSecret is {secret!r}: {words}")
     if settings.ui_host and (values.get("ui") or {}).get("baseUrl"):
         raise pulumi.RunError(
             f"The values files set ui.baseUrl, and it follows from uiHost, which is {settings.ui_host}: take it out of them. "

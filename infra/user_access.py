@@ -89,6 +89,8 @@ class UserAccess:
     """Roles of who is in a group of the OpenID provider."""
     task_policies: Mapping[str, TaskPolicies] = field(default_factory=dict)
     """Of owners whose tasks have a role of their own: the program's alone, so in no pod."""
+    rancher: Mapping[str, str] = field(default_factory=dict)
+    """Roles in the environment's project in Rancher, by principal: the command line's alone."""
 
     def accounts(self) -> list[TaskAccount]:
         """The service accounts of tasks; none if all tasks are in AWS who Airflow is."""
@@ -330,7 +332,8 @@ def _resolved(values: Mapping[str, Any]) -> UserAccess:
     }
     groups = {name: sorted(those) for name, those in sorted(values.get("groups", {}).items())}
     policies = task_accounts.declared(values.get("owners", {}))
-    return UserAccess(every, users, owners, sorted(values.get("prune", ())), groups, policies)
+    prune, rancher = sorted(values.get("prune", ())), dict(values.get("rancher", {}))
+    return UserAccess(every, users, owners, prune, groups, policies, rancher)
 
 
 def _permissions(name: str, roles: Mapping[str, Any]) -> Permissions:
@@ -360,13 +363,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--file", default="")
     parser.add_argument("--administrator", default="")
     asked = parser.parse_args(arguments)
+    rancher: Mapping[str, str] = {}
     declared, problems = None, []
     try:
         found = check(asked.file, administrator=asked.administrator)
-        declared = found.data() if found else None
+        if found:
+            declared, rancher = found.data(), found.rancher
     except AccessError as error:
         problems = [str(one) for one in error.problems]
-    sys.stdout.write(json.dumps({"declared": declared, "problems": problems}) + "\n")
+    said = {"declared": declared, "rancher": rancher, "problems": problems}
+    sys.stdout.write(json.dumps(said) + "\n")
     return 0
 
 

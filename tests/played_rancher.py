@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import yaml
 
@@ -35,6 +35,11 @@ _CODES = {
     503: "ServerError",
 }
 _NAME = 63
+ROLE_TEMPLATES = {
+    **dict.fromkeys(("project-owner", "project-member", "read-only"), "project"),
+    "cluster-owner": "cluster",
+}
+"""What each is for."""
 
 
 class Refusal(Exception):
@@ -61,6 +66,14 @@ class PlayedRancher:
     credentials: set[str] = field(default_factory=set)
     registrations: list[dict[str, Any]] = field(default_factory=list)
     tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
+    projects: dict[str, dict[str, Any]] = field(default_factory=dict)
+    bindings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    principals: dict[str, str] = field(default_factory=dict)
+    """Users and groups of its login: `user` or `group` by id."""
+
+    users: dict[str, str] = field(default_factory=dict)
+    """Its own users: the id by name."""
+
     made: int = 0
     """How many tokens it has made."""
 
@@ -145,7 +158,7 @@ class PlayedRancher:
         answering = getattr(self, f"_{method.lower()}_{kind.lower()}", None)
         if answering is None:
             raise Refusal(404, "not found")
-        found: tuple[int, Any] = answering(name, query, body)
+        found: tuple[int, Any] = answering(unquote(name), query, body)
         return found
 
     def _login(self, body: Any) -> dict[str, Any]:
@@ -225,7 +238,111 @@ class PlayedRancher:
     def _delete_clusters(self, name: str, *_: Any) -> tuple[int, Any]:
         if name not in self.clusters:
             raise Refusal(404, "not found")
+        # What is in it goes with it.
+        for one in [key for key, each in self.projects.items() if each["clusterId"] == name]:
+            self._delete_projects(one)
         return 200, self.clusters.pop(name)
+
+    def _get_principals(self, name: str, *_: Any) -> tuple[int, Any]:
+        if name not in self.principals:
+            raise Refusal(404, f"principal {name} not found")
+        kind, provider = self.principals[name], name.partition("://")[0]
+        return 200, {
+            "type": "principal",
+            "id": name,
+            "principalType": kind,
+            "provider": provider.removesuffix("_group").removesuffix("_user"),
+        }
+
+    def _get_users(self, _: str, query: Any, __: Any) -> tuple[int, Any]:
+        wanted = query.get("username")
+        found = [
+            {
+                "type": "user",
+                "id": identifier,
+                "username": name,
+                "principalIds": [f"local://{identifier}"],
+            }
+            for name, identifier in self.users.items()
+            if wanted in (None, name)
+        ]
+        return 200, self._collection("user", found, query)
+
+    def _get_roletemplates(self, name: str, *_: Any) -> tuple[int, Any]:
+        if name not in ROLE_TEMPLATES:
+            raise Refusal(404, "not found")
+        context = ROLE_TEMPLATES[name]
+        return 200, {"type": "roleTemplate", "id": name, "context": context, "builtin": True}
+
+    def _get_projects(self, _: str, query: Any, __: Any) -> tuple[int, Any]:
+        wanted = query.get("clusterId")
+        found = [one for one in self.projects.values() if wanted in (None, one["clusterId"])]
+        return 200, self._collection("project", found, query)
+
+    def _post_projects(self, _: str, __: Any, body: Any) -> tuple[int, Any]:
+        cluster = str(body.get("clusterId") or "")
+        if not body.get("name"):
+            raise Refusal(422, "", "MissingRequired", "name")
+        if cluster not in self.clusters:
+            raise Refusal(422, "", "InvalidReference", "clusterId")
+        self.made += 1
+        identifier = f"{cluster}:p-{self.made:05}"
+        self.projects[identifier] = {
+            "type": "project",
+            "baseType": "project",
+            "id": identifier,
+            "name": body["name"],
+            "clusterId": cluster,
+            "labels": dict(body.get("labels") or {}),
+            "state": "active",
+        }
+        if self.loses:
+            self.loses -= 1
+            raise Refusal(502, "bad gateway")
+        return 201, self.projects[identifier]
+
+    def _delete_projects(self, name: str, *_: Any) -> tuple[int, Any]:
+        if name not in self.projects:
+            raise Refusal(404, "not found")
+        for one in [key for key, each in self.bindings.items() if each["projectId"] == name]:
+            del self.bindings[one]
+        return 200, self.projects.pop(name)
+
+    def _get_projectroletemplatebindings(self, _: str, query: Any, __: Any) -> tuple[int, Any]:
+        wanted = query.get("projectId")
+        found = [one for one in self.bindings.values() if wanted in (None, one["projectId"])]
+        return 200, self._collection("projectRoleTemplateBinding", found, query)
+
+    def _post_projectroletemplatebindings(self, _: str, __: Any, body: Any) -> tuple[int, Any]:
+        project, role = body.get("projectId"), body.get("roleTemplateId")
+        for given, known, name in (
+            (project, self.projects, "projectId"),
+            (role, ROLE_TEMPLATES, "roleTemplateId"),
+        ):
+            if not given:
+                raise Refusal(422, "", "MissingRequired", name)
+            if given not in known:
+                raise Refusal(422, "", "InvalidReference", name)
+        kinds = [kind for kind in ("userPrincipalId", "groupPrincipalId") if body.get(kind)]
+        if len(kinds) != 1:
+            raise Refusal(422, "binding must have one of a user and a group", "InvalidState")
+        self.made += 1
+        identifier = f"{str(project).partition(':')[2]}:prtb-{self.made:05}"
+        self.bindings[identifier] = {
+            "type": "projectRoleTemplateBinding",
+            "baseType": "projectRoleTemplateBinding",
+            "id": identifier,
+            "projectId": project,
+            "roleTemplateId": role,
+            kinds[0]: body[kinds[0]],
+            "labels": dict(body.get("labels") or {}),
+        }
+        return 201, self.bindings[identifier]
+
+    def _delete_projectroletemplatebindings(self, name: str, *_: Any) -> tuple[int, Any]:
+        if name not in self.bindings:
+            raise Refusal(404, "not found")
+        return 200, self.bindings.pop(name)
 
     def _delete_cloudcredentials(self, name: str, *_: Any) -> tuple[int, Any]:
         if name not in self.credentials:

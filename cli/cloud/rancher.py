@@ -9,7 +9,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -106,6 +106,48 @@ class Rancher:
         """What a cluster applies to be managed, as YAML."""
         name = f"{registration['token']}_{registration['clusterId']}.yaml"
         return self._send("GET", f"/import/{name}", shown="/import/...", accept="*/*").text
+
+    def projects(self, cluster: str) -> list[Item]:
+        found = self._all("/projects", clusterId=cluster)
+        return [one for one in found if one.get("clusterId") == cluster]
+
+    def create_project(self, document: Item) -> Item:
+        return _object(self._send("POST", "/projects", body={"type": "project", **document}))
+
+    def delete_project(self, identifier: str) -> None:
+        self._send("DELETE", f"/projects/{identifier}")
+
+    def bindings(self, project: str) -> list[Item]:
+        """Who has which role in a project."""
+        found = self._all("/projectroletemplatebindings", projectId=project)
+        return [one for one in found if one.get("projectId") == project]
+
+    def create_binding(self, document: Item) -> None:
+        body = {"type": "projectRoleTemplateBinding", **document}
+        self._send("POST", "/projectroletemplatebindings", body=body)
+
+    def delete_binding(self, identifier: str) -> None:
+        self._send("DELETE", f"/projectroletemplatebindings/{identifier}")
+
+    def role_template(self, identifier: str) -> Item | None:
+        return self._known(f"/roletemplates/{identifier}")
+
+    def principal(self, identifier: str) -> Item | None:
+        """A user or a group of its login, by an id like `github_team://1234`."""
+        return self._known(f"/principals/{quote(identifier, safe='')}")
+
+    def users(self, name: str) -> list[Item]:
+        """Its own users of that name: one at most."""
+        found = self._all("/users", username=name)
+        return [one for one in found if one.get("username") == name]
+
+    def _known(self, path: str) -> Item | None:
+        try:
+            return self._read(path)
+        except Unanswered as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
 
     def _all(self, path: str, **query: str) -> Iterator[Item]:
         more: Mapping[str, str] = query

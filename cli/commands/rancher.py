@@ -73,12 +73,13 @@ def import_cluster(
       aerodrome rancher import --env dev --token-file token --name airflow-dev
     """
     from cli.operations.rancher.access import access
-    from cli.operations.rancher.own import identity_of
+    from cli.operations.rancher.own import declared_people, identity_of, keep_people
     from cli.operations.rancher.registration import Waits, register
 
     session: Session = ctx.obj
     found = live.of(session, environment)
     _require_own_cluster(found, "import")
+    declared = declared_people(found)
     address = _url(found, url)
     asked = access(address, token_file, _variables(found, address, token_file))
     again = f"./aerodrome rancher import{session.same} --url {asked.url}"
@@ -93,7 +94,8 @@ def import_cluster(
             report=session.console.report,
             again=again,
         )
-    data = {"environment": environment.name, **done.data(), "phases": phases.data()}
+        project = keep_people(found, rancher, done.identifier, declared, again)
+    data = {"environment": environment.name, **done.data(), **project, "phases": phases.data()}
 
     def show() -> None:
         how = "registered" if done.created else "registered already"

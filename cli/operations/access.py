@@ -11,7 +11,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cli.base.environments import Environment
@@ -70,6 +70,8 @@ class Access:
 
     file: str
     content: Mapping[str, Any]
+    rancher: Mapping[str, str] = field(default_factory=dict)
+    """Roles in Rancher, by principal: no part of what Airflow is told."""
 
     @property
     def users(self) -> list[str]:
@@ -106,7 +108,7 @@ def _read(plain: Mapping[str, str]) -> Access | None:
             "\n".join(found["problems"]),
             "./aerodrome access check",
         )
-    return Access(name or FILE, found["declared"])
+    return Access(name or FILE, found["declared"], found["rancher"])
 
 
 def require(backend: Backend) -> Access:

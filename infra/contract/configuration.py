@@ -13,6 +13,7 @@ from infra.contract import (
     executors,
     ingress,
     logs,
+    rancher_secret,
     token_keys,
     versions,
 )
@@ -110,7 +111,7 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
         *_check_ingress(settings, config.get("aws:region", "")),
         *_check_budget(settings),
         *_check_boundary(settings),
-        *_check_rancher_certificate(settings),
+        *_check_rancher_certificate(settings, config.get("aws:region", "")),
     ]
     if crossed:
         raise SettingsError(crossed)
@@ -329,23 +330,30 @@ def _check_boundary(settings: Settings) -> list[str]:
     ]
 
 
-def _check_rancher_certificate(settings: Settings) -> list[str]:
-    """What Let's Encrypt needs: a name that is ours, and a way to ask the server for it."""
-    key, email = f"{NAMESPACE}:rancherLetsEncryptEmail", settings.rancher_lets_encrypt_email
-    if not email or settings.tenancy == Tenancy.shared or not settings.rancher_enabled:
+def _check_rancher_certificate(settings: Settings, region: str) -> list[str]:
+    """What a certificate needs: a name that is ours. Let's Encrypt needs a way to ask the server for it, too."""
+    if settings.tenancy == Tenancy.shared or not settings.rancher_enabled:
         return []
+    key, email = f"{NAMESPACE}:rancherLetsEncryptEmail", settings.rancher_lets_encrypt_email
+    given, secret = f"{NAMESPACE}:rancherCertificateSecret", settings.rancher_certificate_secret
     problems = []
-    if not settings.rancher_hostname:
+    if (email or secret) and not settings.rancher_hostname:
         problems.append(
-            f"{NAMESPACE}:rancherHostname is not set, and {key} needs it: a name of your own, which leads to the server: "
-            f"{_set_command('rancherHostname')}"
+            f"{NAMESPACE}:rancherHostname is not set, and {key if email else given} needs it: a name of your own, which "
+            f"leads to the server: {_set_command('rancherHostname')}"
         )
-    if not EVERYONE & set(settings.public_access_cidrs):
+    if email and not EVERYONE & set(settings.public_access_cidrs):
         problems.append(
             f"{key} is {email!r}, and {NAMESPACE}:publicAccessCidrs lets only "
             f"{', '.join(settings.public_access_cidrs)} in: Let's Encrypt asks the server itself, from addresses "
             f"that nobody knows: pulumi config rm {key}"
         )
+    if email and secret:
+        problems.append(
+            f"{given} is {secret!r}: {key} is set, too, and one certificate is enough: pulumi config rm {key}"
+        )
+    if words := region and rancher_secret.elsewhere(secret, region):
+        problems.append(f"{given} is {secret!r}: {words}")
     return problems
 
 

@@ -569,6 +569,14 @@ class Settings(PeopleSettings, AccountSettings):
         allowed="an e-mail address",
     )
 
+    rancher_certificate_secret: str = setting(
+        "",
+        """The ARN of a secret in AWS Secrets Manager with a certificate for `rancherHostname` and its key: the server reads it each
+        hour (`docs/rancher.md`). Default: none. A change of the ARN replaces the server, one of its content does not.""",
+        pattern=r"(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6})?",
+        allowed="the whole ARN of a secret, such as arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-AbCdEf",
+    )
+
 
 SETTINGS: Mapping[str, Setting] = {**settings_of(Settings), **settings_of(Secrets)}
 """All settings by key, in the order of the fields."""

@@ -26,6 +26,7 @@ class Change(NamedTuple):
 
 
 CERTIFICATE = "arn:aws:acm:eu-north-1:123456789012:certificate/0a1b"
+RANCHER_SECRET = "arn:aws:secretsmanager:eu-north-1:123456789012:secret:rancher-AbCdEf"
 BOTH_LOGINS = Logins.alone(SECRETS["databasePassword"]).with_idle("another/p@ssword").text()
 
 BOTH_OF_CELERY = Logins.alone(SECRETS["celeryPassword"]).with_idle("another/p@ssword").text()
@@ -155,6 +156,7 @@ CHANGES = {
     "rancherKeys": Change("2+1", NOBODY),
     "rancherHostname": Change("rancher.example.org", NOBODY),
     "rancherLetsEncryptEmail": Change("alice@example.org", NOBODY),
+    "rancherCertificateSecret": Change(RANCHER_SECRET, NOBODY),
     "fernetKey": Change("ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=", AIRFLOW),
     # No pod reads it: it changes the checksums of what they read.
     "checksumKey": Change("another-key-of-checksums-32-characters", AIRFLOW | {"database"}),
@@ -189,6 +191,7 @@ NEEDS: dict[str, dict[str, str]] = {
     },
     "budgetUsd": {"alertEmails": '["ops@example.org"]'},
     "rancherLetsEncryptEmail": {"rancherHostname": "rancher.example.org"},
+    "rancherCertificateSecret": {"rancherHostname": "rancher.example.org"},
 }
 """What else must be set for a setting to be taken."""
 

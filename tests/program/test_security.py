@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pulumi
 import pytest
 
 from tests.program.recording import SECRETS, Program, run_program
@@ -186,6 +187,26 @@ def test_ranchers_server_is_told_where_its_token_goes_and_the_stack_never_has_it
     (only,) = json.loads(policy)["Statement"]
     assert only["Action"] == ["secretsmanager:PutSecretValue"]
     assert only["Resource"] == [arn]
+
+
+def test_rancher_reads_the_certificate_that_it_is_given_and_the_stack_never_has_it() -> None:
+    arn = "arn:aws:secretsmanager:eu-north-1:123456789012:secret:rancher-AbCdEf"
+    given = {"rancherCertificateSecret": arn, "rancherHostname": "rancher.example.org"}
+    program = run_program({"environment": "test", **given}, SECRETS)
+    assert arn in program.one("aws:ec2/instance:Instance").inputs["userData"]
+    # One secret, the token's: that of the certificate is its owner's.
+    assert len(program.of_type("aws:secretsmanager/secret:Secret")) == 1
+    policy = program.one("aws:iam/rolePolicy:RolePolicy", "-rancher-certificate").inputs["policy"]
+    read, decrypt = json.loads(policy)["Statement"]
+    assert (read["Action"], read["Resource"]) == (["secretsmanager:GetSecretValue"], [arn])
+    assert decrypt["Action"] == ["kms:Decrypt"]
+    assert decrypt["Condition"]["StringEquals"] == {
+        "kms:ViaService": "secretsmanager.eu-north-1.amazonaws.com",
+        "kms:EncryptionContext:SecretARN": arn,
+    }
+    given["rancherCertificateSecret"] = arn.replace("eu-north-1", "us-east-1")
+    with pytest.raises(pulumi.RunError, match="reads secrets of eu-north-1"):
+        run_program({"environment": "test", **given}, SECRETS)
 
 
 def test_a_key_of_rancher_that_is_replaced_stands_beside_the_new_one() -> None:

@@ -18,7 +18,7 @@ from cli.operations.rancher.identity import MARK
 from cli.operations.teardown.rancher import deregister
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import target_of
-from infra.contract.naming import Names
+from infra.contract.naming import LABEL_ENVIRONMENT, Names
 from sandbox.tools import tool
 from tests.played_rancher import AGENT_IMAGE, TOKEN, PlayedRancher, manifest, playing
 from tests.teardown import kit
@@ -113,6 +113,28 @@ def test_a_cluster_is_taken_out_of_rancher_and_rancher_out_of_the_cluster(
     assert not [name for name in cluster.names("namespaces") if name.startswith("cattle-")]
     api_version = "admissionregistration.k8s.io/v1"
     cluster.delete(api_version, "ValidatingWebhookConfiguration", "of-somebody-else")
+
+
+def test_roles_in_rancher_go_before_the_cluster_does(
+    rancher: PlayedRancher, cloud: Cloud, session: kit.Sandboxed
+) -> None:
+    rancher.add("c-1", Names(cloud.ours).cluster, "cattle-global-data:cc-1")
+    body = {"name": "ours", "clusterId": "c-1", "labels": {LABEL_ENVIRONMENT: cloud.ours}}
+    project = rancher._post_projects("", {}, body)[1]["id"]
+    binding = {
+        "projectId": project,
+        "roleTemplateId": "read-only",
+        "userPrincipalId": "local://u-1",
+        "labels": {LABEL_ENVIRONMENT: cloud.ours},
+    }
+    rancher._post_projectroletemplatebindings("", {}, binding)
+    # One deletion that is refused does not keep the cluster there.
+    rancher.refuses = [("DELETE /v3/projects", 403)]
+    report = _deregister(session, cloud.ours, rancher.variables)
+    assert "Rancher answers 403" in report.steps[0].notes[0]
+    kinds = [one.split("/")[2] for one in rancher.asked if one.startswith("DELETE")]
+    assert kinds[:3] == ["projectroletemplatebindings", "projects", "clusters"]
+    assert not (rancher.bindings or rancher.projects or rancher.clusters)
 
 
 def test_a_credential_that_another_cluster_uses_stays(

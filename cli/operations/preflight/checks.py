@@ -5,6 +5,7 @@ neither nodes nor a control plane, and its pipeline's role is never asked for th
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from cli.operations.preflight import (
     instance_types,
     kubernetes_version,
     network,
+    rancher_certificate,
 )
 from cli.operations.preflight.instance_types import TypeRequest
 from cli.operations.preflight.kubernetes_version import VersionRequest
@@ -51,8 +53,12 @@ def check(
         raise refusal.error(environment)
     dashboards.check(requested, grafana_files)
     influxdb.check(session, environment, backend, requested, there)
-    version = str(requested.value(kubernetes_version.SETTING))
     report = session.console.report
+    data = _inputs(there, losses.SERVER, "userData")
+    if certificate := rancher_certificate.asked(environment, requested, region, data):
+        ask = partial(rancher_certificate.check, cloud.client(region), certificate, report)
+        _raise(environment, report, ask)
+    version = str(requested.value(kubernetes_version.SETTING))
     # With a look at what is really there, Pulumi compares with that, and not with the state.
     resources = [] if refresh else there
     if version not in _inputs(resources, CLUSTER, "version"):

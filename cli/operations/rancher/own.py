@@ -1,5 +1,5 @@
 """The environment's own Rancher after a deployment: its cluster is registered there, with the token that the server has
-handed over, or with that of RANCHER_TOKEN.
+handed over, or with that of RANCHER_TOKEN; then its people get their roles there.
 
 It never fails the deployment, which is done by then: what is missing is told, with the command that goes on.
 """
@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from cli.base.errors import KitError
-from cli.cloud.rancher import AUTHORITY, INSECURE, TOKEN, URL
+from cli.cloud.rancher import AUTHORITY, INSECURE, TOKEN, URL, Rancher, Unanswered
+from cli.operations import access as people
 from cli.operations.live import Live
 from cli.operations.rancher import agent as agents
-from cli.operations.rancher import handover
+from cli.operations.rancher import handover, projects
 from cli.operations.rancher.access import access
 from cli.operations.rancher.identity import Identity, uid_of
-from cli.operations.rancher.registration import Waits, register
+from cli.operations.rancher.registration import Waits, register, told
 
 WAITS = Waits(agent=300.0)
 OF_A_RANCHER = (URL, TOKEN, AUTHORITY, INSECURE)
@@ -42,8 +43,9 @@ def register_own(
     command = f"./aerodrome rancher import{live.session.same} --url {address}"
     report = live.session.console.report
     try:
-        found = agents.look(live.kubernetes)
-        if found.state == agents.HEALTHY and found.server == address:
+        found, declared = agents.look(live.kubernetes), declared_people(live)
+        works = found.state == agents.HEALTHY and found.server == address
+        if works and not declared and not projects.is_in_one(live.kubernetes):
             return {"registered": True, "agent": found.data(), "next": ""}
         asked_with = _asked_with(live, variables, waits)
         if not asked_with.get(TOKEN):
@@ -60,10 +62,41 @@ def register_own(
                 report=report,
                 again=command,
             )
+            registered = {"registered": True, "agent": done.agent.data(), "next": ""}
+            return registered | _with_people(live, rancher, done.identifier, declared, command)
     except KitError as error:
         report(f"{error.summary}: {error.detail}")
         return {"registered": False, "reason": error.summary, "next": command}
-    return {"registered": True, "agent": done.agent.data(), "next": ""}
+
+
+def declared_people(live: Live) -> Mapping[str, str]:
+    """Who has which role in Rancher, by `access.yaml`; {} without such a file."""
+    found = people.read(live.backend)
+    return found.rancher if found else {}
+
+
+def keep_people(
+    live: Live, rancher: Rancher, cluster: str, declared: Mapping[str, str], again: str = ""
+) -> dict[str, Any]:
+    """The environment's project in Rancher, as declared; {} if there is none, and none is wanted."""
+    report = live.session.console.report
+    try:
+        done = projects.keep(
+            rancher, live.kubernetes, cluster, live.environment.name, declared, report
+        )
+    except Unanswered as error:
+        raise told(error, again) from error
+    return {"project": done.data()} if done.project or done.removed else {}
+
+
+def _with_people(
+    live: Live, rancher: Rancher, cluster: str, declared: Mapping[str, str], command: str
+) -> dict[str, Any]:
+    try:
+        return keep_people(live, rancher, cluster, declared, command)
+    except KitError as error:
+        live.session.console.report(f"{error.summary}: {error.detail}")
+        return {"reason": error.summary, "next": command}
 
 
 def _asked_with(live: Live, variables: Mapping[str, str], waits: Waits) -> Mapping[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 from cli.base.errors import KitError
 from cli.cloud.kubernetes import Kubernetes, Object, Unreachable, reference
 from cli.cloud.rancher import TOKEN, URL, Rancher, Unanswered
+from cli.operations.rancher import projects
 from cli.operations.rancher.handover import variables_for
 from cli.operations.rancher.identity import Identity, uid_of
 from cli.operations.teardown.report import Report
@@ -92,6 +93,7 @@ def _forget_cluster(target: Target, rancher: Rancher, report: Report) -> None:
         return
     others = {_credential(item) for item in known if item not in ours}
     for item in ours:
+        _forget_people(target, rancher, item["id"], report)
         rancher.delete_cluster(item["id"])
         # Rancher first tells its agent to clean up, and then forgets the cluster.
         left = until_none(
@@ -106,6 +108,14 @@ def _forget_cluster(target: Target, rancher: Rancher, report: Report) -> None:
         elif (credential := _credential(item)) and credential not in others:
             rancher.delete_credential(credential)
             report.deleted(f"Rancher's cloud credential {credential}")
+
+
+def _forget_people(target: Target, rancher: Rancher, cluster: str, report: Report) -> None:
+    """Roles first: one who could reach the cluster must not while it goes. What stays here goes with Rancher's record."""
+    try:
+        projects.forget(rancher, cluster, target.name, report=report.deleted)
+    except Unanswered as error:
+        report.note(f"{error.summary}: {error.detail}")
 
 
 def _records(rancher: Rancher, cluster: str) -> list[str]:

@@ -39,6 +39,11 @@ class WithAgent(FakeKubernetes):
     """A cluster in which Rancher's agent waits for its image, or works."""
 
     works = False
+    namespace = "airflow"
+
+    def apply(self, item: dict[str, Any], manager: str) -> dict[str, Any]:
+        self._called("apply", item["kind"].lower(), item["metadata"]["name"])
+        return item
 
     def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
         if kind == "namespace":

@@ -9,16 +9,19 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from infra import rancher_token
+from infra.contract import rancher_certificate
 from infra.contract.versions import K3S_SHA256, PINNED
 from infra.rancher_boot import Handover, user_data
 from sandbox import tools
 
 UNIT = "aerodrome-rancher-token"
+GIVEN = "aerodrome-rancher-certificate"
 INSTALLER = "/usr/local/sbin/install-k3s"
 HOSTNAME = "192.0.2.7.sslip.io"
 HANDOVER = Handover(
@@ -34,6 +37,14 @@ def config() -> dict[str, Any]:
     return parsed
 
 
+CERTIFICATE = (
+    "arn:aws:secretsmanager:eu-central-1:123456789012:secret:a/rather/long/name/of/rancher-AbCdEf"
+)
+OF_THE_DEFAULT = "f13349b02d70dd37e6709284ac440658515d432b6ca577ebc93b8078ae2cb3eb"
+"""Of user data that gives no certificate. Another one replaces every server that runs, and its data, at the next `up`: a change
+here belongs into CHANGELOG.md."""
+
+
 def files() -> dict[str, Any]:
     return {
         file["path"]: json.loads(file["content"])
@@ -43,7 +54,10 @@ def files() -> dict[str, Any]:
 
 
 def text_of(path: str) -> str:
-    return str(next(file["content"] for file in config()["write_files"] if file["path"] == path))
+    parsed = json.loads(user_data(HOSTNAME, HANDOVER, "", CERTIFICATE).partition("\n")[2])
+    given = [file for file in parsed["write_files"] if GIVEN in file["path"]]
+    there = [*config()["write_files"], *given]
+    return str(next(file["content"] for file in there if file["path"] == path))
 
 
 def schema_command(user_data_text: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -97,6 +111,49 @@ def test_lets_encrypt_vouches_for_a_name_of_ones_own(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_servers_without_a_certificate_of_their_own_stay_as_they_are() -> None:
+    assert hashlib.sha256(user_data(HOSTNAME, HANDOVER).encode()).hexdigest() == OF_THE_DEFAULT
+
+
+def test_with_a_certificate_that_is_given_the_server_gets_its_secrets_name_and_a_script(
+    tmp_path: Path,
+) -> None:
+    host = "rancher.a-rather-long-name-of-a-department.example.org"
+    text = user_data(host, HANDOVER, "", CERTIFICATE)
+    assert len(text.encode()) < 16 * 1024
+    done = schema_command(text, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    boot = json.loads(text.partition("\n")[2])
+    found = {each["path"]: each["content"] for each in boot["write_files"]}
+    # Rancher is not installed before its certificate is there: agents would learn another authority.
+    assert "/var/lib/rancher/k3s/server/manifests/rancher.yaml" not in found
+    told = json.loads(found[f"/etc/aerodrome/{GIVEN.removeprefix('aerodrome-')}.json"])
+    assert told["secret"] == CERTIFICATE
+    assert told["chart"]["spec"]["version"] == PINNED.rancher
+    assert told["token"] in found
+    timer = found[f"/etc/systemd/system/{GIVEN}.timer"]
+    assert "OnUnitInactiveSec=1h" in timer
+    assert ["systemctl", "enable", "--now", f"{GIVEN}.timer"] in boot["runcmd"]
+    # Both scripts come without their comments, and do the same.
+    for script, whole in ((GIVEN, rancher_certificate), (UNIT, rancher_token)):
+        short = ast.parse(found[f"/usr/local/sbin/{script}"], feature_version=(3, 9))
+        assert ast.dump(bare(short)) == ast.dump(bare(ast.parse(Path(whole.__file__).read_text())))
+
+
+def bare(tree: ast.Module) -> ast.Module:
+    """Without docstrings."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and len(body) > 1:
+            kept = [
+                one
+                for one in body
+                if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
+            ]
+            node.body = kept  # type: ignore[attr-defined]
+    return tree
+
+
 def test_versions_are_pinned() -> None:
     assert f"/{PINNED.k3s.replace('+', '%2B')}/k3s\n" in text_of(INSTALLER)
     charts = [content for path, content in files().items() if "manifests" in path]
@@ -132,10 +189,12 @@ def test_the_units_are_such_as_systemd_takes(tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("")
     script.chmod(0o700)
-    files = [tmp_path / name for name in (f"{UNIT}.service", f"{UNIT}.timer", "k3s.service")]
+    units = [f"{unit}.{kind}" for unit in (UNIT, GIVEN) for kind in ("service", "timer")]
+    files = [tmp_path / name for name in (*units, "k3s.service")]
     for file in files:
         text = text_of(f"/etc/systemd/system/{file.name}")
-        for program in (f"/usr/bin/python3 /usr/local/sbin/{UNIT}", "/usr/local/bin/k3s"):
+        scripts = [f"/usr/bin/python3 /usr/local/sbin/{unit}" for unit in (UNIT, GIVEN)]
+        for program in (*scripts, "/usr/local/bin/k3s"):
             text = text.replace(program, str(script))
         file.write_text(text)
     done = subprocess.run(
@@ -148,9 +207,10 @@ def test_the_units_are_such_as_systemd_takes(tmp_path: Path) -> None:
     assert not mine
 
 
-def test_the_script_runs_with_the_servers_python() -> None:
+@pytest.mark.parametrize("module", [rancher_token, rancher_certificate])
+def test_the_script_runs_with_the_servers_python(module: ModuleType) -> None:
     """Amazon Linux 2023 has 3.9, which evaluates annotations unless it is told not to."""
-    script = Path(rancher_token.__file__)
+    script = Path(str(module.__file__))
     ast.parse(script.read_text(), feature_version=(3, 9))
     rules = ("--isolated", "--target-version=py39", "--select=FA102,F,PLE")
     done = subprocess.run(

@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from infra import policies, rancher_token
 from sandbox import tools
 from tests.played_rancher import BOOTSTRAP, PlayedRancher, playing
+from tests.unit.infra.contract import test_rancher_certificate as of_certificate
 from tests.unit.sandbox.aws.conftest import REGION, Emulator, new_emulator, registry
 
 __all__ = ["registry"]
@@ -168,6 +169,40 @@ def test_the_server_may_write_its_secret_and_nothing_else(server: Server) -> Non
         with pytest.raises(ClientError, match="AccessDenied"):
             getattr(server.mine, operation)(**arguments)
     server.mine.put_secret_value(SecretId=server.arn, SecretString="{}")
+
+
+def test_the_server_reads_the_certificate_that_it_is_given_and_nothing_else(
+    tmp_path: Path, emulator: Emulator
+) -> None:
+    """The other script, with AWS's own command line and the rights of the server's role."""
+    machine, owner = of_certificate.Server(tmp_path), emulator.client("secretsmanager")
+    content = of_certificate.given()
+    text = json.dumps(content)
+    arn = owner.create_secret(Name=f"given-{tmp_path.name}", SecretString=text)["ARN"]
+    other = owner.create_secret(Name=f"others-{tmp_path.name}", SecretString="x")["ARN"]
+    key = emulator.user(f"given-{tmp_path.name}", json.loads(policies.read_secret(arn)))
+    mine = emulator.client("secretsmanager", **key)
+    for operation, arguments in (
+        ("get_secret_value", {"SecretId": other}),
+        ("put_secret_value", {"SecretId": arn, "SecretString": "mine"}),
+        ("describe_secret", {"SecretId": arn}),
+    ):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            getattr(mine, operation)(**arguments)
+    (machine.folder / "bin" / "aws").unlink()
+    (machine.folder / "bin" / "aws").symlink_to(tools.aws_cli_path() / "aws")
+    told = json.loads((machine.folder / "settings.json").read_text())
+    told |= {"secret": arn, "region": REGION}
+    (machine.folder / "settings.json").write_text(json.dumps(told))
+    aws = {
+        "HOME": str(tmp_path),
+        "AWS_ENDPOINT_URL": emulator.url,
+        "AWS_ACCESS_KEY_ID": key["id"],
+        "AWS_SECRET_ACCESS_KEY": key["secret"],
+    }
+    done = machine.run("", **aws)
+    assert done.returncode == 0, done.stderr
+    assert machine.secret("tls-rancher-ingress")["tls.key"] == content["key"]
 
 
 def test_it_waits_for_rancher_and_goes_on(server: Server) -> None:

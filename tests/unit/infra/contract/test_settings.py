@@ -326,6 +326,25 @@ def test_lets_encrypt_needs_a_name_and_a_way_to_the_server() -> None:
     assert load_with(**email, tenancy="shared", base="base")
 
 
+def test_a_certificate_that_is_given_needs_a_name_and_is_of_the_servers_region() -> None:
+    arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:rancher-AbCdEf"
+    secret = {"rancherCertificateSecret": arn}
+    assert "aerodrome:rancherHostname is not set, and aerodrome:rancherCertificateSecret needs" in (
+        problem(**secret)
+    )
+    named = {**secret, "rancherHostname": "rancher.example.org"}
+    # It is asked for by nobody: people of any network may be the only ones.
+    assert load_with(**named, publicAccessCidrs='["192.0.2.0/24"]')
+    twice = problem(**named, rancherLetsEncryptEmail="alice@example.org")
+    assert "one certificate is enough: pulumi config rm aerodrome:rancherLetsEncryptEmail" in twice
+    for other in (arn.replace("secretsmanager", "acm"), arn[:-7], "rancher", f"{arn}-"):
+        assert "the whole ARN of a secret" in problem(**named | {"rancherCertificateSecret": other})
+    assert load_with(**secret, rancherEnabled="false")
+    elsewhere = full(**MINIMAL, **named) | {"aws:region": "eu-north-1"}
+    with pytest.raises(SettingsError, match="reads secrets of eu-north-1, and this one is in eu-c"):
+        load(elsewhere, [f"aerodrome:{key}" for key in SECRETS])
+
+
 def test_a_kubernetes_that_rancher_does_not_manage_is_refused() -> None:
     for version in ("1.33", "1.37"):
         assert problem(kubernetesVersion=version) == (
