@@ -250,8 +250,11 @@ def reveal(value: Any) -> Any:
 
 def made_up_vpc(vpc: str) -> dict[str, Any]:
     """One that is there already, with a second network that it was given later."""
-    networks = (("10.70.0.0/16", "associated"), ("100.64.0.0/16", "associated"))
-    networks += (("10.71.0.0/16", "disassociated"),)
+    networks = [
+        ("10.70.0.0/16", "associated"),
+        ("100.64.0.0/16", "associated"),
+        ("10.71.0.0/16", "disassociated"),
+    ]
     return {
         "id": vpc,
         "arn": f"arn:aws:ec2:eu-north-1:123456789012:vpc/{vpc}",
