@@ -1,11 +1,11 @@
-"""The network: a VPC over two zones, with public and private subnets.
+"""The network: a VPC over two zones, with public and private subnets, or one that is there already.
 
 Everything that works lives in the private subnets and reaches the internet through one NAT gateway;
 only load balancers, the NAT gateway and the Rancher server are in the public ones. One NAT instead of
 one for each zone, unless it is asked for: it costs more than everything else in a small environment, and a
 zone that is lost with it takes down task starts, not data.
 
-Services with a VPC endpoint are reached past it.
+Services with a VPC endpoint are reached past it. Of a VPC that the settings name nothing is made, and nothing is changed.
 """
 
 import ipaddress
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from infra.existing_network import ExistingNetwork
 from infra.stack import Stack
 from infra.vpc_endpoints import Surroundings, make_endpoints
 
@@ -47,7 +48,7 @@ def plan_subnets(cidr: str) -> SubnetPlan:
 
 
 class Network(pulumi.ComponentResource):
-    """VPC, subnets, internet gateway, NAT gateway and routes."""
+    """VPC, subnets, internet gateway, NAT gateway and routes, or those that are there."""
 
     vpc_id: pulumi.Output[str]
     vpc_arn: pulumi.Output[str]
@@ -61,8 +62,33 @@ class Network(pulumi.ComponentResource):
         super().__init__("aerodrome:index:Network", name, {}, opts)
         self._names = args.stack.names
         self._child = pulumi.ResourceOptions(parent=self)
-        cidr = args.stack.settings.vpc_cidr
-        self._zones = zones = args.stack.place.zones
+        if args.stack.place.network:
+            self._take(args.stack, args.stack.place.network)
+        else:
+            self._make(args.stack)
+        self.register_outputs({"vpcId": self.vpc_id})
+
+    def _take(self, stack: Stack, existing: ExistingNetwork) -> None:
+        """What is there. Endpoints are the only things that are made in it."""
+        self.vpc_id = pulumi.Output.from_input(existing.vpc_id)
+        self.vpc_arn = pulumi.Output.from_input(existing.vpc_arn)
+        self.public_subnet_ids = _outputs(stack.settings.public_subnet_ids)
+        self.private_subnet_ids = _outputs(stack.settings.private_subnet_ids)
+        self.private_cidrs = existing.private_cidrs
+        make_endpoints(
+            Surroundings(
+                stack,
+                self,
+                self.vpc_id,
+                existing.route_table_ids,
+                existing.endpoint_subnet_ids,
+                existing.cidrs,
+            )
+        )
+
+    def _make(self, stack: Stack) -> None:
+        cidr = stack.settings.vpc_cidr
+        self._zones = zones = stack.place.zones
         plan = plan_subnets(cidr)
         self.private_cidrs = plan.private
         vpc = aws.ec2.Vpc(
@@ -86,13 +112,21 @@ class Network(pulumi.ComponentResource):
         private = self._subnets("private", plan.private, zones, "kubernetes.io/role/internal-elb")
         self.public_subnet_ids = [subnet.id for subnet in public]
         self.private_subnet_ids = [subnet.id for subnet in private]
-        per_zone = args.stack.settings.nat_per_zone
+        per_zone = stack.settings.nat_per_zone
         tables = [
             self._route("public", public, gateway_id=gateway.id),
             *self._route_private(private, public, gateway, per_zone=per_zone),
         ]
-        make_endpoints(Surroundings(args.stack, self, vpc.id, tables, private, cidr))
-        self.register_outputs({"vpcId": self.vpc_id})
+        make_endpoints(
+            Surroundings(
+                stack,
+                self,
+                vpc.id,
+                [table.id for table in tables],
+                self.private_subnet_ids,
+                [cidr],
+            )
+        )
 
     def _subnets(
         self, kind: str, cidrs: Sequence[str], zones: Sequence[str], role_tag: str
@@ -193,3 +227,7 @@ class Network(pulumi.ComponentResource):
 
     def _name_tag(self, *parts: str) -> dict[str, str]:
         return {"Name": self._names.of(*parts)}
+
+
+def _outputs(ids: Sequence[str]) -> list[pulumi.Output[str]]:
+    return [pulumi.Output.from_input(each) for each in ids]

@@ -100,6 +100,12 @@ class Aws(pulumi_mocks.Mocks):
                 return {"partition": "aws"}
             case "aws:ec2/getAmi:getAmi":
                 return {"id": "ami-1"}
+            case "aws:ec2/getVpc:getVpc":
+                return made_up_vpc(args.args["id"])
+            case "aws:ec2/getSubnet:getSubnet":
+                return {**args.args, **made_up_subnet(args.args["id"])}
+            case "aws:ec2/getRouteTables:getRouteTables":
+                return {"ids": ["rtb-existing"]}
             case "aws:eks/getClusters:getClusters":
                 return {"names": [one["clusterName"] for one in self.node_groups]}
             case "aws:eks/getNodeGroups:getNodeGroups":
@@ -240,6 +246,31 @@ def reveal(value: Any) -> Any:
         case list():
             return [reveal(inner) for inner in value]
     return value
+
+
+def made_up_vpc(vpc: str) -> dict[str, Any]:
+    """One that is there already, with a second network that it was given later."""
+    networks = [
+        ("10.70.0.0/16", "associated"),
+        ("100.64.0.0/16", "associated"),
+        ("10.71.0.0/16", "disassociated"),
+    ]
+    return {
+        "id": vpc,
+        "arn": f"arn:aws:ec2:eu-north-1:123456789012:vpc/{vpc}",
+        "mainRouteTableId": "rtb-main",
+        "cidrBlockAssociations": [
+            {"associationId": f"association-{block}", "cidrBlock": block, "state": state}
+            for block, state in networks
+        ],
+    }
+
+
+def made_up_subnet(subnet: str) -> dict[str, Any]:
+    """Addresses and zone of one, by the last digit of its id."""
+    number = int(subnet[-1], 16)
+    zone = "eu-north-1" + "abc"[number % 3]
+    return {"cidrBlock": f"10.70.{number}.0/24", "availabilityZone": zone}
 
 
 def made_up_outputs(type_: str, name: str) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from infra.contract.user_access import FILE
 from infra.contract.user_access import NAMESPACE as ACCESS
 from infra.declared import NAMESPACE as DECLARED
 from infra.declared import StackSecrets, config_keys
+from infra.existing_network import ExistingNetwork, find_existing
 from infra.user_access import AccessError, UserAccess
 from infra.user_access import check as check_access
 from infra.values import ValuesError, chart_defaults, check, over
@@ -49,6 +50,8 @@ class Place:
     region: str
     partition: str
     zones: list[str]
+    network: ExistingNetwork | None = None
+    """A VPC that is there already; None if the stack makes one."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,12 @@ class Stack:
     @property
     def names(self) -> Names:
         return Names(self.settings.environment, shared=self.settings.tenancy == Tenancy.shared)
+
+    @property
+    def network_cidrs(self) -> tuple[str, ...]:
+        """The addresses of its network."""
+        existing = self.place.network
+        return existing.cidrs if existing else (self.settings.vpc_cidr,)
 
     @property
     def executor(self) -> executors.Executor:
@@ -145,7 +154,7 @@ def open_stack() -> Stack:
     access = _read_access(settings)
     _check_tasks(settings, values, access)
     passwords = _passwords(access)
-    place = _find_place()
+    place = _find_place(settings)
     _check_address(settings, values, place)
     stack = Stack(settings, secrets, place, values, _declared(values), access, passwords)
     adapt_everything(stack)
@@ -264,8 +273,8 @@ def _passwords(access: UserAccess | None) -> dict[str, str]:
     return {name: there[name] for name in access.users} if access else {}
 
 
-def _find_place() -> Place:
-    """The provider's region, and the first zones in it that need no opt-in."""
+def _find_place(settings: Settings) -> Place:
+    """The provider's region, the first zones in it that need no opt-in, and the VPC that the settings name."""
     available = aws.get_availability_zones(
         state="available",
         filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
@@ -274,6 +283,7 @@ def _find_place() -> Place:
         region=aws.get_region().region,
         partition=aws.get_partition().partition,
         zones=zones(available.names),
+        network=find_existing(settings),
     )
 
 

@@ -27,7 +27,7 @@ def own_way(stack: Stack) -> Way | None:
         settings.ui_ingress_class,
         settings.ui_ingress_namespace,
         # The load balancer's addresses are of its subnets, which the pods share with it.
-        (settings.vpc_cidr,) if own_network else (),
+        stack.network_cidrs if own_network else (),
         stack.names.cluster if settings.ui_branch_hosts else "",
     )
 

@@ -22,10 +22,10 @@ class Surroundings:
     stack: Stack
     parent: pulumi.Resource
     vpc_id: pulumi.Output[str]
-    route_tables: Sequence[aws.ec2.RouteTable]
-    subnets: Sequence[aws.ec2.Subnet]
+    route_table_ids: Sequence[pulumi.Input[str]]
+    subnet_ids: Sequence[pulumi.Input[str]]
     """One in each zone."""
-    callers: str
+    callers: Sequence[str]
     """The addresses that may call them."""
 
 
@@ -37,7 +37,7 @@ def make_endpoints(around: Surroundings) -> None:
             around,
             GATEWAY,
             vpc_endpoint_type="Gateway",
-            route_table_ids=[table.id for table in around.route_tables],
+            route_table_ids=list(around.route_table_ids),
         )
     interfaces = [name for service in wanted for name in INTERFACES.get(service, ())]
     if not interfaces:
@@ -48,7 +48,7 @@ def make_endpoints(around: Surroundings) -> None:
             around,
             service,
             vpc_endpoint_type="Interface",
-            subnet_ids=[subnet.id for subnet in around.subnets],
+            subnet_ids=list(around.subnet_ids),
             security_group_ids=[group.id],
             private_dns_enabled=True,
         )
@@ -79,7 +79,7 @@ def _group(around: Surroundings) -> aws.ec2.SecurityGroup:
                 "protocol": "tcp",
                 "from_port": 443,
                 "to_port": 443,
-                "cidr_blocks": [around.callers],
+                "cidr_blocks": list(around.callers),
                 "description": "HTTPS",
             }
         ],

@@ -13,6 +13,7 @@ from cli.base.errors import UserError
 from cli.base.settings import REGION_KEY, qualified
 from cli.stack.backends import Backend, Found, Outcome
 from cli.stack.pending import RELEASE
+from infra.contract.networks import VPC
 from infra.contract.outputs import Outputs
 from infra.contract.settings import SETTINGS
 
@@ -124,6 +125,7 @@ def of(there: DeployedState) -> Iterator[Loss]:
 def refuse_impossible(environment: Environment, there: DeployedState) -> None:
     """UserError for what no step of Pulumi's can do to a living environment."""
     _refuse_move(environment, there)
+    _refuse_other_network(environment, there)
     asked = _number(there.configured("databaseStorageGb"))
     have = _disk(there)
     if asked and have and asked < have:
@@ -151,6 +153,24 @@ def _refuse_move(environment: Environment, there: DeployedState) -> None:
                 "put the setting back. Nothing was changed.",
                 f"./aerodrome config set {key} {was} --env {environment.name}",
             )
+
+
+def _refuse_other_network(environment: Environment, there: DeployedState) -> None:
+    """Between a network of its own and one that is there already, or two of these, all of it would be replaced."""
+    own = bool(there.inputs(NETWORK))
+    given = next((str(one.inputs[VPC]) for one in there.resources if one.inputs.get(VPC)), "")
+    was, asked = "" if own else given, there.configured(VPC)
+    if not (own or given) or was == asked:
+        return
+    same = f" --env {environment.name}"
+    back = f"config set {VPC} {was}" if was else f"config rm {VPC}"
+    raise UserError(
+        f'"{environment.name}" is deployed in {was or "a VPC of its own"}, and the configuration says '
+        f"{f'{VPC} {asked}' if asked else 'that it makes a VPC of its own'}",
+        "The cluster would be deleted and made again elsewhere, and with it all that runs in it. Deploy another environment beside it, or put the "
+        "setting back. Nothing was changed.",
+        f"./aerodrome {back}{same}",
+    )
 
 
 def _disk(there: DeployedState) -> int:

@@ -6,13 +6,36 @@ organisation wants of all that is in it.
 
 from dataclasses import dataclass
 
-from infra.contract import endpoints, organisation_tags
+from infra.contract import endpoints, networks, organisation_tags
 from infra.contract.rules import setting
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccountSettings:
     """What concerns the account more than Airflow."""
+
+    vpc_id: str = setting(
+        "",
+        """A VPC that is there already, in the account and the region of the environment: nothing is made of a network
+        then, and `down` leaves it as it is. Needs privateSubnetIds; vpcCidr and natPerZone are refused beside it. It cannot be changed once
+        the environment is deployed. `docs/network.md`. Default none: the environment makes a VPC of its own.""",
+        pattern=networks.VPC_PATTERN,
+        allowed="the id of a VPC, such as vpc-0123456789abcdef0",
+    )
+
+    private_subnet_ids: tuple[str, ...] = setting(
+        (),
+        """The subnets of vpcId for nodes, pods and the database, a JSON list: in two zones at least, with a way out, and
+        with an address for every pod. Default none.""",
+        check=networks.check_subnets,
+    )
+
+    public_subnet_ids: tuple[str, ...] = setting(
+        (),
+        """The subnets of vpcId that an internet gateway leads to, a JSON list: the Rancher server is in the first. Default none, which
+        rancherEnabled false allows.""",
+        check=networks.check_subnets,
+    )
 
     nat_per_zone: bool = setting(
         False,
@@ -24,7 +47,7 @@ class AccountSettings:
     vpc_endpoints: tuple[str, ...] = setting(
         ("s3",),
         """The AWS services that the network reaches past its NAT gateways: a JSON list of s3, ecr, sts and logs.
-        Default s3, which costs nothing; each of the others has a price by the hour in each zone, and saves what NAT
+        Default s3, which costs nothing, and none with vpcId; each of the others has a price by the hour in each zone, and saves what NAT
         costs by the gigabyte. `docs/cost.md` has the figures.""",
         check=endpoints.check,
     )

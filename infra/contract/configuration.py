@@ -4,6 +4,7 @@ Pulumi hands it over as strings. What is wrong with it is one `SettingsError` th
 """
 
 import difflib
+import json
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
 
@@ -13,6 +14,7 @@ from infra.contract import (
     executors,
     ingress,
     logs,
+    networks,
     rancher_secret,
     token_keys,
     versions,
@@ -96,9 +98,13 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
             (secret if setting.secret else plain)[setting.field] = value
     if problems:
         raise SettingsError(problems)
+    if plain.get("vpc_id"):
+        # An entry in route tables that are another's is made when somebody asks for it, and not by default.
+        plain.setdefault("vpc_endpoints", ())
     settings, secrets = Settings(**plain), Secrets(**secret)
     crossed = [
         *_check_together(settings),
+        *_check_network(settings, given),
         *_check_executor(settings, secrets),
         *_check_dags(settings, secrets),
         *_check_token_keys(secrets),
@@ -136,6 +142,22 @@ def _check_together(settings: Settings) -> list[str]:
             f"must be 0 or between {LOWEST_NODE_PORT} and 32767"
         )
     return problems
+
+
+def _check_network(settings: Settings, given: Collection[str]) -> list[str]:
+    """A shared environment is in its base's."""
+    if settings.tenancy == Tenancy.shared:
+        return []
+    values = {key: getattr(settings, one.field) for key, one in SETTINGS.items() if not one.secret}
+    return [
+        f"{NAMESPACE}:{key} is {_shown(values[key])}: {words}"
+        for key, words in networks.misfits(values, given)
+    ]
+
+
+def _shown(value: Any) -> str:
+    """As the configuration has it."""
+    return json.dumps(list(value) if isinstance(value, tuple) else value)
 
 
 def _check_executor(settings: Settings, secrets: Secrets) -> list[str]:

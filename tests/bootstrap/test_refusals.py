@@ -43,6 +43,14 @@ def test_a_way_out_in_each_zone_takes_an_address_in_each(account: Account) -> No
     assert "Elastic IPs: the limit is 2, 0 in use, 3 needed: 1 too few" in said
 
 
+def test_a_network_that_is_there_takes_no_quota(account: Account) -> None:
+    account.limit(quotas={"ec2/L-0263D0A3": 0, "vpc/L-F678F1CE": 1})
+    said = _refused(account, "--set", "vpcId=vpc-0123456789abcdef0")
+    # The one address is the Rancher server's.
+    assert "Elastic IPs: the limit is 0, 0 in use, 1 needed: 1 too few" in said
+    assert "VPCs" not in said
+
+
 def test_nodes_for_tasks_that_a_quota_does_not_hold_are_told_and_refuse_nothing(
     account: Account,
 ) -> None:

@@ -40,6 +40,9 @@ CHANGES = {
     "used": Change("2027-01-31", NOBODY),
     "protect": Change("true", NOBODY),
     "vpcCidr": Change("10.30.0.0/16", NOBODY),
+    "vpcId": Change("vpc-0123456789abcdef1", NOBODY),
+    "privateSubnetIds": Change('["subnet-00000001", "subnet-00000005"]', NOBODY),
+    "publicSubnetIds": Change('["subnet-00000004"]', NOBODY),
     "natPerZone": Change("true", NOBODY),
     "vpcEndpoints": Change('["s3", "ecr"]', NOBODY),
     "budgetUsd": Change("400", NOBODY),
@@ -178,7 +181,14 @@ WITH_HOST = {
     "uiIngressNamespace": "traefik",
 }
 
+EXISTING_NETWORK = {
+    "vpcId": "vpc-0123456789abcdef0",
+    "privateSubnetIds": '["subnet-00000001", "subnet-00000002"]',
+    "publicSubnetIds": '["subnet-00000003"]',
+}
+
 NEEDS: dict[str, dict[str, str]] = {
+    **dict.fromkeys(EXISTING_NETWORK, EXISTING_NETWORK),
     "taskLogs": {"monitoring": "logs"},
     "oidcIssuer": {"oidcClientId": "airflow", "accessFile": "tests/program/groups.yaml"},
     **dict.fromkeys(("uiHost", "uiPath", "uiCertificateIssuer", "uiBranchHosts"), WITH_HOST),

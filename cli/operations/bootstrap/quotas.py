@@ -85,11 +85,13 @@ def needs(aws: Aws, requested: RequestedSettings, environment: str) -> list[Need
     addresses = ec2.describe_addresses()["Addresses"]
     networks = everything(ec2, "describe_vpcs", "Vpcs")
     rancher = 1 if requested.value("rancherEnabled") else 0
-    gateways = ZONES if requested.value("natPerZone") else 1
+    # An existing VPC comes with its ways out.
+    made = 0 if requested.value("vpcId") else 1
+    gateways = made * (ZONES if requested.value("natPerZone") else 1)
     addressed = gateways + rancher
     found = [
         (ADDRESSES, _others(addresses, names), addressed, addressed),
-        (NETWORKS, _others(networks, names), 1, 1),
+        (NETWORKS, _others(networks, names), made, made),
         *_processors(aws, requested, names),
     ]
     return [

@@ -45,6 +45,9 @@ def check_enabled(aws: Aws) -> None:
 
 def check_instance_types(aws: Aws, requested: RequestedSettings) -> None:
     """UserError if the region, or a zone that will be used, has not the instance types that are wanted."""
+    if requested.value("vpcId"):
+        # `up` asks in the zones of its subnets, which bootstrap's policy does not let it see.
+        return
     wanted = [TypeRequest(instance_types.NODES, requested.value(instance_types.NODES))]
     if requested.value("rancherEnabled"):
         kind = requested.value(instance_types.RANCHER)

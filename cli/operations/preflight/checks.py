@@ -5,6 +5,7 @@ neither nodes nor a control plane, and its pipeline's role is never asked for th
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,19 @@ from cli.base.environments import Environment
 from cli.base.errors import CloudError
 from cli.base.settings import DEFAULT_REGION, REGION_KEY
 from cli.cloud.errors import translated
+from cli.cloud.resource import Client
 from cli.operations import losses
 from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.preflight import (
     dashboards,
+    existing_network,
     influxdb,
     instance_types,
     kubernetes_version,
     network,
     rancher_certificate,
 )
+from cli.operations.preflight.existing_network import NetworkRequest
 from cli.operations.preflight.instance_types import TypeRequest
 from cli.operations.preflight.kubernetes_version import VersionRequest
 from cli.operations.preflight.refusal import Refusal
@@ -31,6 +35,7 @@ from cli.stack.backends import Backend, Found
 from infra.contract.naming import Names
 
 CLUSTER = "aws:eks/cluster:Cluster"
+VPC_CONFIG = "vpcConfig"
 NODES = "aws:eks/nodeGroup:NodeGroup"
 NODE_POOL = "kubernetes:karpenter.sh/v1:NodePool"
 
@@ -49,7 +54,8 @@ def check(
     requested, cloud = RequestedSettings(backend.plain(), {}), session.cloud(environment)
     there = backend.resources()
     deployed = next(iter(_inputs(there, losses.NETWORK, "cidrBlock")), "")
-    if refusal := network.check(requested, deployed):
+    refusal = network.check(requested, deployed) or existing_network.check_settings(requested)
+    if refusal:
         raise refusal.error(environment)
     dashboards.check(requested, grafana_files)
     influxdb.check(session, environment, backend, requested, there)
@@ -61,14 +67,19 @@ def check(
     version = str(requested.value(kubernetes_version.SETTING))
     # With a look at what is really there, Pulumi compares with that, and not with the state.
     resources = [] if refresh else there
+    given = existing_network.request(requested, region)
+    if given:
+        _raise(environment, report, lambda: _network(cloud.client(region), given, there, report))
     if version not in _inputs(resources, CLUSTER, "version"):
         asked = version_request(environment, requested, region)
         _raise(environment, report, lambda: kubernetes_version.check(cloud.client(region), asked))
     wanted = _wanted(requested, resources)
 
     def types() -> Refusal | None:
+        client = cloud.client(region)
         with translated("list the instance types of the region"):
-            return instance_types.check(cloud.client(region), region, wanted)
+            placed = _placed(client, wanted, given) if given else wanted
+            return instance_types.check(client, region, placed)
 
     if wanted:
         _raise(environment, report, types)
@@ -118,6 +129,36 @@ def _wanted(requested: RequestedSettings, resources: Sequence[Found]) -> list[Ty
     ):
         wanted.append(TypeRequest(instance_types.RANCHER, [server], first_zone_only=True))
     return wanted
+
+
+def _network(
+    client: Client, given: NetworkRequest, there: Sequence[Found], report: Callable[[str], None]
+) -> Refusal | None:
+    """Judged once: what a deployed environment itself has in it is no fault of the network's."""
+    if {*given.subnets} in [
+        {*one.get("subnetIds", ())} for one in _inputs(there, CLUSTER, VPC_CONFIG)
+    ]:
+        if not given.balancer:
+            return None
+        with translated("list the subnets"):
+            subnets = existing_network.look_at_subnets(client, given.of_balancer)
+        return existing_network.judge_tags(given, subnets)
+    found = existing_network.look(client, given)
+    refusal = existing_network.judge(given, found)
+    if not refusal and (said := existing_network.remark(given, found)):
+        report(said)
+    return refusal
+
+
+def _placed(
+    client: Client, wanted: Sequence[TypeRequest], given: NetworkRequest
+) -> list[TypeRequest]:
+    """In the zones of an existing VPC's subnets."""
+    subnets = existing_network.look_at_subnets(client, given.subnets)
+    zones = {key: str(one["AvailabilityZone"]) for key, one in subnets.items()}
+    private = sorted({zones[one] for one in given.private if one in zones})
+    server = [zones[one] for one in given.public[:1] if one in zones]
+    return [replace(one, zones=server if one.first_zone_only else private) for one in wanted]
 
 
 def _inputs(resources: Sequence[Found], type_: str, name: str) -> list[Any]:

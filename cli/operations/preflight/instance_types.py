@@ -26,13 +26,15 @@ class TypeRequest:
     setting: str
     types: Sequence[str]
     first_zone_only: bool = False
+    zones: Sequence[str] = ()
+    """Those of an existing VPC's subnets; empty: the region's first."""
 
 
 def check(client: Client, region: str, requests: Sequence[TypeRequest]) -> Refusal | None:
     """Why the first of the requests that will not do does not. UserError if the region has too few zones."""
     used = _zones(client, region)
     for request in requests:
-        places = used[:1] if request.first_zone_only else used
+        places = list(request.zones) or (used[:1] if request.first_zone_only else used)
         refused = _not_offered(client, region, request, places)
         refused = refused or _other_processor(client, request, places)
         if refused:

@@ -92,6 +92,46 @@ def test_a_loss_is_refused_by_name_and_done_when_agreed(
     assert check(backend, agreed=True) == [setting]
 
 
+GIVEN = resource("aws:ec2/securityGroup:SecurityGroup", vpcId="vpc-1")
+
+
+@pytest.mark.parametrize(
+    ("backend", "said", "command"),
+    [
+        (
+            # What the environment makes in its own network names that, too.
+            stack(RELEASED, NETWORK, GIVEN, vpcId="vpc-2"),
+            '"dev" is deployed in a VPC of its own, and the configuration says vpcId vpc-2',
+            "./aerodrome config rm vpcId --env dev",
+        ),
+        (
+            stack(RELEASED, GIVEN),
+            '"dev" is deployed in vpc-1, and the configuration says that it makes a VPC of its own',
+            "./aerodrome config set vpcId vpc-1 --env dev",
+        ),
+        (
+            stack(RELEASED, GIVEN, vpcId="vpc-2"),
+            '"dev" is deployed in vpc-1, and the configuration says vpcId vpc-2',
+            "./aerodrome config set vpcId vpc-1 --env dev",
+        ),
+    ],
+    ids=["own to given", "given to own", "given to another"],
+)
+def test_nothing_moves_into_another_network_whoever_agrees(
+    backend: Stack, said: str, command: str
+) -> None:
+    with pytest.raises(UserError) as refused:
+        check(backend, agreed=True)
+    assert refused.value.summary == said
+    assert refused.value.command == command
+
+
+def test_what_stays_in_its_network_stays() -> None:
+    assert check(stack(RELEASED, NETWORK, GIVEN)) == []
+    assert check(stack(RELEASED, GIVEN, vpcId="vpc-1")) == []
+    assert check(stack(RELEASED, vpcId="vpc-1")) == []
+
+
 @pytest.mark.parametrize(
     "backend",
     [

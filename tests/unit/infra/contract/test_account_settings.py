@@ -84,3 +84,47 @@ def test_a_boundary_is_a_policy_and_a_role_has_one() -> None:
         permissionsBoundary=limit, deployRole="arn:aws:iam::123456789012:role/deploy"
     )
     assert "pulumi config rm aerodrome:deployRole" in text
+
+
+IN_A_VPC = {
+    "vpcId": "vpc-0123456789abcdef0",
+    "privateSubnetIds": '["subnet-0000000a", "subnet-0000000b"]',
+    "publicSubnetIds": '["subnet-0000000c"]',
+}
+
+
+def test_a_network_that_is_there_is_taken() -> None:
+    assert problems(**IN_A_VPC) == []
+    assert problems(**{**IN_A_VPC, "publicSubnetIds": "[]"}, rancherEnabled="false") == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"vpcId": "vpc-1"}, "vpcId is 'vpc-1': must be the id of a VPC, such as vpc-0123"),
+        ({"vpcId": "10.0.0.0/16"}, "vpcId is '10.0.0.0/16': must be the id of a VPC"),
+        ({"privateSubnetIds": '["10.0.1.0/24"]'}, "must be a list of subnets such as subnet-"),
+        (
+            {"privateSubnetIds": '["subnet-0000000a", "subnet-0000000a"]'},
+            "must name each subnet once, not 'subnet-0000000a' twice",
+        ),
+        ({"privateSubnetIds": '["subnet-0000000a"]'}, "needs private subnets in two zones"),
+        ({"privateSubnetIds": "[]"}, "privateSubnetIds is []: vpcId needs private subnets"),
+        ({"publicSubnetIds": "[]"}, "the Rancher server needs a public subnet"),
+        ({"publicSubnetIds": '["subnet-0000000a"]'}, "subnet-0000000a is in privateSubnetIds, too"),
+        ({"vpcCidr": "10.20.0.0/16"}, 'vpcCidr is "10.20.0.0/16": it describes a network that'),
+        ({"natPerZone": "true"}, "natPerZone is true: it describes a network that"),
+    ],
+)
+def test_what_makes_no_sense_beside_it_is_named(changed: dict[str, str], words: str) -> None:
+    (text,) = problems(**{**IN_A_VPC, **changed})
+    assert words in text
+
+
+def test_subnets_count_with_their_vpc_only() -> None:
+    without = {key: value for key, value in IN_A_VPC.items() if key != "vpcId"}
+    assert [text.split(": ")[1] for text in problems(**without)] == [
+        "it counts with vpcId only, which is not set"
+    ] * 2
+    # A branch is in its base's network, and takes over its base's settings.
+    assert problems(**without, tenancy="shared", base="main") == []

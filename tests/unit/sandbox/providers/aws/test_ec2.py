@@ -2,6 +2,7 @@
 
 import pytest
 
+from sandbox.errors import CloudError
 from sandbox.wire.values import ResourceReference
 
 
@@ -248,3 +249,22 @@ def test_an_instance_and_its_address(engine, vpc, subnet):
     assert engine.read(made).outputs["publicIp"] == address["publicIp"]
     for one in (held, address, made, group, profile, role):
         engine.delete(one)
+
+
+def test_a_network_that_is_there_can_be_looked_up(engine, vpc, subnet):
+    found = engine.invoke("aws:ec2/getVpc:getVpc", id=vpc.id)
+    assert found["arn"] == vpc["arn"]
+    assert (found["enableDnsHostnames"], found["enableDnsSupport"]) == (True, True)
+    assert [(one["cidrBlock"], one["state"]) for one in found["cidrBlockAssociations"]] == [
+        ("10.20.0.0/16", "associated")
+    ]
+    shown = engine.invoke("aws:ec2/getSubnet:getSubnet", id=subnet.id, vpcId=vpc.id)
+    assert (shown["cidrBlock"], shown["availabilityZone"]) == ("10.20.1.0/24", "us-east-1a")
+    assert shown["tags"]["Name"] == "a"
+    by_subnet = {"name": "association.subnet-id", "values": [subnet.id]}
+    tables = engine.invoke("aws:ec2/getRouteTables:getRouteTables", vpcId=vpc.id)
+    assert tables["ids"] == [found["mainRouteTableId"]]
+    own = engine.invoke("aws:ec2/getRouteTables:getRouteTables", vpcId=vpc.id, filters=[by_subnet])
+    assert own["ids"] == []
+    with pytest.raises(CloudError):
+        engine.invoke("aws:ec2/getSubnet:getSubnet", id=subnet.id, vpcId="vpc-00000001")
