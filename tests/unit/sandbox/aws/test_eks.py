@@ -112,7 +112,7 @@ def test_a_cluster_is_upgraded_one_minor_version_at_a_time(emulator, eks, subnet
     ):
         with pytest.raises(ClientError, match=said):
             eks.update_cluster_version(name="older", version=asked)
-    with pytest.raises(ClientError, match="does not fit a cluster of 1.34"):
+    with pytest.raises(ClientError, match=r"does not fit a cluster of 1\.34"):
         eks.update_nodegroup_version(**group, version="1.35")
     update = eks.update_cluster_version(name="older", version="1.35")["update"]
     assert eks.describe_update(name="older", updateId=update["id"])["update"]["status"] == (
