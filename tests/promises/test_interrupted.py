@@ -136,6 +136,7 @@ def goes_on_and_is_killed(run: Callable[[], Any], proxy: Proxy, operation: str) 
     assert fell, f"{operation} was not called"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_an_up_that_was_killed_at_any_creation_is_finished_by_the_next(
     tmp_path: Path, emulator: Emulator, proxy: Proxy

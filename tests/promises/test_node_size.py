@@ -12,6 +12,8 @@ from cli.base.paths import ROOT
 from tests.program.recording import SECRETS
 from tests.promises.aws_cloud import AwsStack, Emulator
 
+pytestmark = pytest.mark.slow
+
 CLUSTER = "aerodrome-dev"
 PROGRAM = f"""
 import sys

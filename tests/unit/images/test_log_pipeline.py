@@ -18,6 +18,8 @@ from tests.unit.images import metrics_pipeline
 from tests.unit.images.log_pipeline import PASSWORDS, Container, Pipeline, Refused, event, running
 from tests.unit.images.real_airflow import until
 
+pytestmark = pytest.mark.slow
+
 _UIDS = count(1)
 TASK = {
     "dag_id": "etl/späte läufe",
@@ -172,7 +174,6 @@ def test_that_nothing_arrives_is_an_alert_until_something_does(
     assert not fires(0)
 
 
-@pytest.mark.slow
 def test_elasticsearch_and_shipper_are_killed_and_every_line_is_there_once(
     pipeline: Pipeline,
 ) -> None:
@@ -202,7 +203,6 @@ LARGE_LINE = 1000
 """Characters: together 100 MB."""
 
 
-@pytest.mark.slow
 def test_a_log_of_100_mb_and_elasticsearch_away_keep_no_other_line_and_lose_none(
     pipeline: Pipeline,
 ) -> None:

@@ -23,6 +23,8 @@ from tests.unit.images.airflow_database import FERNET_KEY
 from tests.unit.images.loading import IMAGES
 from tests.unit.images.real_airflow import MODULES, RealAirflow, answers, until
 
+pytestmark = pytest.mark.slow
+
 ADMIN = {
     "ADMIN_USERNAME": "admin",
     "ADMIN_PASSWORD": "admins-pass",

@@ -24,6 +24,8 @@ from tests.unit.images.identity_provider import CLIENT, SECRET, IdentityProvider
 from tests.unit.images.loading import IMAGES
 from tests.unit.images.real_airflow import MODULES, RealAirflow, answers, until
 
+pytestmark = pytest.mark.slow
+
 ADMIN: Final = {
     "ADMIN_USERNAME": "admin",
     "ADMIN_PASSWORD": "admins-pass",

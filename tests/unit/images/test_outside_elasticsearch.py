@@ -32,6 +32,8 @@ from tests.charts.test_monitoring import LOGS, SHIPPER, rendered
 from tests.unit.cli.fakes import FakeBackend, FakeSession
 from tests.unit.images.log_pipeline import SCRIPTS, Container, Pipeline, event
 
+pytestmark = pytest.mark.slow
+
 ENVIRONMENT = Environment("test")
 WRITER, READER, PASSWORD = "ship", "look", "an/outside$ password"
 RIGHTS: dict[str, Any] = {

@@ -22,6 +22,8 @@ from tests.unit.images.loading import SCRIPTS
 from tests.unit.images.owned_airflow import Isolated, running
 from tests.unit.images.real_airflow import MODULES, until
 
+pytestmark = pytest.mark.slow
+
 FILE = """
 roles:
   author: {extends: [User], dags: owned}

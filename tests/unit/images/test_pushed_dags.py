@@ -209,6 +209,7 @@ def first(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> tuple
     return folder, deployed.push(folder)
 
 
+@pytest.mark.slow
 def test_a_begun_run_ends_with_its_version_and_a_new_one_has_the_next(
     deployed: Deployed, first: tuple[Path, Pushed]
 ) -> None:
@@ -240,6 +241,7 @@ def test_a_begun_run_ends_with_its_version_and_a_new_one_has_the_next(
     assert deployed.code("three") == ["3 3", "3 3"]
 
 
+@pytest.mark.slow
 def test_a_run_whose_dag_is_removed_is_named_and_does_not_turn_green(
     deployed: Deployed, first: tuple[Path, Pushed]
 ) -> None:
@@ -260,6 +262,7 @@ def test_a_run_whose_dag_is_removed_is_named_and_does_not_turn_green(
     assert not (deployed.out / "lost.last").exists()
 
 
+@pytest.mark.slow
 def test_what_airflow_would_not_take_is_refused_by_name_and_nothing_is_published(
     deployed: Deployed, first: tuple[Path, Pushed]
 ) -> None:
@@ -280,6 +283,7 @@ def test_what_airflow_would_not_take_is_refused_by_name_and_nothing_is_published
     assert (store.pointer(), set(store.names())) == before
 
 
+@pytest.mark.slow
 def test_what_changes_nothing_is_not_published_and_a_dry_run_publishes_nothing(
     deployed: Deployed, first: tuple[Path, Pushed]
 ) -> None:
@@ -295,6 +299,7 @@ def test_what_changes_nothing_is_not_published_and_a_dry_run_publishes_nothing(
     (folder / "query.sql").unlink()
 
 
+@pytest.mark.slow
 def test_the_way_back_is_the_same_files(deployed: Deployed, first: tuple[Path, Pushed]) -> None:
     folder, _ = first
     deployed.push(folder)
@@ -327,6 +332,7 @@ slow()
 """
 
 
+@pytest.mark.slow
 def test_a_dag_is_never_recorded_with_a_version_that_it_was_not_read_from(
     deployed: Deployed, first: tuple[Path, Pushed]
 ) -> None:
@@ -372,6 +378,7 @@ def test_a_dag_is_never_recorded_with_a_version_that_it_was_not_read_from(
     deployed.push(folder)
 
 
+@pytest.mark.slow
 def test_of_two_pushes_at_once_one_is_refused(
     deployed: Deployed, first: tuple[Path, Pushed]
 ) -> None:

@@ -19,6 +19,8 @@ from tests.unit.images.real_airflow import MODULES, RealAirflow, answers, until
 from tests.unit.images.secrets_services import Front, chart_settings, front_of
 from tests.unit.sandbox.aws.conftest import REGION, Emulator, new_emulator
 
+pytestmark = pytest.mark.slow
+
 OWN: Final = folder("prod")
 DAG: Final = "reads_secrets"
 

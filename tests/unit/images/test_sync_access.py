@@ -393,6 +393,7 @@ def browser(airflow: RealAirflow, user: str, password: str) -> httpx.Client:
     return client
 
 
+@pytest.mark.slow
 def test_users_log_in_with_their_first_password_and_are_out_when_they_left_the_file(
     served: RealAirflow, prepared: Prepared, tmp_path: Path
 ) -> None:

@@ -20,6 +20,8 @@ from tests.unit.images.loading import IMAGES
 from tests.unit.images.log_pipeline import PASSWORDS, Container, Pipeline, event, running
 from tests.unit.sandbox.aws.conftest import REGION, Emulator, new_emulator
 
+pytestmark = pytest.mark.slow
+
 BUCKET, FOLDER = "the-logs", "task-logs/test"
 RUN = "manual__2026-11-29T08:00:00+00:00"
 

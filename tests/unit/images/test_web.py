@@ -50,7 +50,9 @@ class Server:
         )
 
 
-@pytest.fixture(scope="module", params=["", f"https://{HOST}{PATH}"])
+@pytest.fixture(
+    scope="module", params=[pytest.param("", marks=pytest.mark.slow), f"https://{HOST}{PATH}"]
+)
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
