@@ -138,9 +138,16 @@ class Browser:
 
     def write(self, name: str, text: str, *, enter: bool = True) -> None:
         """Into the field of a form, once it is there, and the key Enter."""
-        script = f"(one => one && (one.focus(), true))(document.getElementsByName({json.dumps(name)})[0])"
-        self.until(lambda: self.run(script))
-        self.call("Input.insertText", text=text)
+        field = f"document.getElementsByName({json.dumps(name)})[0]"
+
+        def written() -> bool:
+            if not self.run(f"(one => one && (one.focus(), one.select(), true))({field})"):
+                return False
+            self.call("Input.insertText", text=text)
+            # A page that is still being made may have taken it away again.
+            return bool(self.run(f"({field} || {{}}).value === {json.dumps(text)}"))
+
+        self.until(written)
         for kind in ("keyDown", "keyUp") if enter else ():
             self.call(
                 "Input.dispatchKeyEvent",
