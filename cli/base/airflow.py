@@ -5,7 +5,7 @@ It knows neither Kubernetes nor AWS: what a person could do with a browser, and 
 
 import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, Self
 from urllib.parse import quote
@@ -132,6 +132,12 @@ class Airflow:
         path = f"/api/v2/dags/{quote(dag)}/dagRuns/{quote(run)}/taskInstances?order_by=map_index"
         found = list(self._pages(path, "task_instances"))
         return sorted(found, key=lambda task: task.get("start_date") or "~")
+
+    def ended_tasks(self, since: datetime) -> Iterator[dict[str, Any]]:
+        """The last try of each task instance that ended from then on, in pages, of all DAGs."""
+        moment = quote(since.astimezone(UTC).isoformat(), safe="")
+        path = f"/api/v2/dags/~/dagRuns/~/taskInstances?end_date_gte={moment}&order_by=id"
+        yield from self._pages(path, "task_instances")
 
     def unfinished(self) -> int:
         """How many task instances are queued or running, over all DAGs."""

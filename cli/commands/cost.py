@@ -74,6 +74,18 @@ Actual = Annotated[
 ]
 
 
+LoadDays = Annotated[
+    int | None,
+    typer.Option(
+        "--load",
+        metavar="DAYS",
+        min=1,
+        max=90,
+        help="Show what nodes for tasks would cost a month at the load of so many last days, instead.",
+    ),
+]
+
+
 def cost(  # noqa: PLR0913 - one parameter for each option
     ctx: typer.Context,
     env: Name = None,
@@ -86,6 +98,7 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     markdown: Markdown = False,
     check_prices: CheckPrices = False,
     actual: Actual = False,
+    load: LoadDays = None,
     json: Json = False,
 ) -> None:
     """Show what an environment costs on AWS, each resource and in total, by the hour and the month.
@@ -93,7 +106,9 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     Before `up`, by its settings: on a cluster of its own and on a shared one, side by side. Once it is
     deployed, also what stands. Prices are those of the dated table in cli/operations/cost/prices.json; with
     --check-prices they are compared with AWS's Price List API (it needs pricing:GetProducts). With --actual
-    AWS's Cost Explorer is asked what was billed (ce:GetCostAndUsage; AWS takes 0.01 USD for each answer).
+    AWS's Cost Explorer is asked what was billed (ce:GetCostAndUsage; AWS takes 0.01 USD for each answer). With
+    --load the environment's Airflow is asked for the tasks of the last days, and nodes that come and go with them
+    (taskNodes) are priced beside nodes that are always there.
 
     \b
     Example:
@@ -101,9 +116,16 @@ def cost(  # noqa: PLR0913 - one parameter for each option
       aerodrome cost dev --region eu-central-1 --tenancy dedicated
       aerodrome cost dev --check-prices
       aerodrome cost dev --actual
+      aerodrome cost dev --load 7
     """
     session: Session = ctx.obj
     environment = _environment(session, env, branch, base)
+    if load is not None and (actual or markdown or check_prices):
+        raise UserError(
+            "--load goes with none of --actual, --check-prices and --markdown",
+            "Each of them is another answer.",
+            f"./aerodrome cost {environment.name} --load {load}",
+        )
     if actual:
         _show_actual(session, environment)
         return
@@ -127,6 +149,9 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     table = prices.of(where)
     if check_prices:
         _check(session, table)
+        return
+    if load is not None:
+        _show_load(session, environment, wanted, str(own.value("executor")), table, load)
         return
     tenancy = under_new_name(ctx, tenancy, rung)
     kinds = (DEDICATED, SHARED) if tenancy is Tenancies.both else (tenancy.value,)
@@ -169,6 +194,51 @@ def _show_actual(session: Session, environment: Environment) -> None:
             console.line(remark)
 
     console.result(found.data(), show)
+
+
+def _show_load(
+    session: Session,
+    environment: Environment,
+    wanted: "RequestedSettings",
+    executor: str,
+    table: "Prices",
+    days: int,
+) -> None:
+    """What the tasks of the last days would have cost on nodes of their own."""
+    from cli.base.airflow import PATIENCE
+    from cli.operations import live
+    from cli.operations.cost import load
+
+    # Of its base, where tasks of branches run.
+    pool = load.pool_of(wanted, table)
+    with live.of(session, environment).airflow(PATIENCE) as airflow:
+        found = load.of(airflow, environment.name, executor, pool, days)
+    console = session.console
+
+    def show() -> None:
+        console.line(
+            f"{len(found.spans):,} tasks ended in the last {days} days: {found.pod_hours:,.1f} hours of pods, "
+            f"{found.at_once} at once at most."
+        )
+        console.line()
+        headings, *rows = found.rows()
+        console.table(headings, rows)
+        console.line()
+        console.line(
+            f"One {pool.kind} holds {pool.tasks} tasks. It starts a minute before them, and stays for {pool.idle_seconds:g} s "
+            "when it is idle (taskNodeIdleSeconds)."
+        )
+        if found.data()["cutOff"]:
+            console.line(
+                f"More ran at once than {pool.most} nodes hold (taskNodeMax): some would have waited."
+            )
+        console.line(
+            "Counted is the last try of each task, with what the chart asks for; not what executor_config says, "
+            "nor spot prices."
+        )
+        console.line(f"List prices of {table.date} in {table.region}, USD, on demand.")
+
+    console.result({"region": table.region, **found.data()}, show)
 
 
 def _check(session: Session, table: "Prices") -> None:

@@ -178,6 +178,12 @@ def quantity(text: str) -> float:
     return float(found[1]) * {"m": 1 / 1000, "Mi": 1 / 1024, "Gi": 1.0, "": 1.0}[found[2]]
 
 
+def task_requests() -> tuple[float, float]:
+    """vCPUs and GiB that the pod of a task asks for, unless the task or the values say otherwise."""
+    asked = _values()["workers"]["resources"]["requests"]
+    return quantity(asked["cpu"]), quantity(asked["memory"])
+
+
 def size_of(kind: str) -> tuple[float, float] | None:
     """vCPUs and GiB of an instance type, by its name; None if the name says neither."""
     per_vcpu = MEMORY.get(kind[:1])
