@@ -1,6 +1,7 @@
 """`aerodrome cost`: what an environment costs on AWS, before it is there and while it is."""
 
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +19,7 @@ from infra.contract.tenancy import Tenancy
 if TYPE_CHECKING:
     from cli.operations.bootstrap.requested_settings import RequestedSettings
     from cli.operations.cost.prices import Prices
-    from cli.operations.cost.report import Estimate
+    from cli.operations.cost.report import CostReport, Estimate
 
 
 class Tenancies(StrEnum):
@@ -121,11 +122,7 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     session: Session = ctx.obj
     environment = _environment(session, env, branch, base)
     if load is not None and (actual or markdown or check_prices):
-        raise UserError(
-            "--load goes with none of --actual, --check-prices and --markdown",
-            "Each of them is another answer.",
-            f"./aerodrome cost {environment.name} --load {load}",
-        )
+        raise _one_answer(environment, load)
     if actual:
         _show_actual(session, environment)
         return
@@ -158,19 +155,27 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     estimates = [plan(kind, wanted, environment.name, table) for kind in kinds]
     standing, notes = _standing(session, environment, table, wanted)
     report = CostReport(environment.name, table, [*standing, *estimates], notes)
+    session.console.result(report.data(), partial(_show, session, report, markdown=markdown))
+
+
+def _show(session: Session, report: "CostReport", *, markdown: bool) -> None:
     console = session.console
+    if markdown:
+        console.line(report.markdown())
+        return
+    headings, *rows = report.columns()
+    console.table(headings, rows)
+    console.line()
+    for remark in report.remarks():
+        console.line(remark)
 
-    def show() -> None:
-        if markdown:
-            console.line(report.markdown())
-            return
-        headings, *rows = report.columns()
-        console.table(headings, rows)
-        console.line()
-        for remark in report.remarks():
-            console.line(remark)
 
-    console.result(report.data(), show)
+def _one_answer(environment: Environment, load: int) -> UserError:
+    return UserError(
+        "--load goes with none of --actual, --check-prices and --markdown",
+        "Each of them is another answer.",
+        f"./aerodrome cost {environment.name} --load {load}",
+    )
 
 
 def _show_actual(session: Session, environment: Environment) -> None:

@@ -18,7 +18,7 @@ from cli.base.paths import ROOT
 from cli.base.settings import qualified
 from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.capacity import nodes
-from cli.operations.capacity.nodes import ONE_CLUSTER, Load, Node
+from cli.operations.capacity.nodes import ONE_CLUSTER, Load, Worker
 from cli.operations.cost import planned
 from cli.operations.cost.things import Thing
 from infra.contract import executors
@@ -283,7 +283,7 @@ def _more_workers(needed: int) -> Move:
     return Move({"nodeMax": str(needed)}, "and AWS's quota of vCPUs")
 
 
-def _more_disks(worker: Node) -> Callable[[int], Move]:
+def _more_disks(worker: Worker) -> Callable[[int], Move]:
     return lambda needed: _more_workers(-(-needed // worker.disks))
 
 

@@ -57,7 +57,7 @@ ONE_CLUSTER = Load(0.35, 0.6, 4)
 
 
 @dataclass(frozen=True)
-class Node:
+class Worker:
     """One worker."""
 
     room: Load
@@ -80,7 +80,7 @@ class Node:
         return -int(-each[short] // 1), short
 
 
-def node(kind: str) -> Node | None:
+def node(kind: str) -> Worker | None:
     """A node of this type; None of a family or a size that is not known."""
     size = size_of(kind)
     burstable = kind.startswith("t")
@@ -101,7 +101,7 @@ def node(kind: str) -> Node | None:
     )
     if min(room.processors, room.memory, room.pods) <= 0:
         return None
-    return Node(room, interfaces * addresses, DISKS - interfaces - 1)
+    return Worker(room, interfaces * addresses, DISKS - interfaces - 1)
 
 
 def _kept_processors(count: float) -> float:

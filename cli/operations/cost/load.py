@@ -17,7 +17,7 @@ from cli.base import lifetime
 from cli.base.airflow import Airflow
 from cli.base.errors import UserError
 from cli.operations.bootstrap.requested_settings import RequestedSettings
-from cli.operations.capacity.nodes import Load, Node, node
+from cli.operations.capacity.nodes import Load, Worker, node
 from cli.operations.cost import planned
 from cli.operations.cost.prices import HOURS, Prices
 from infra.contract import executors
@@ -177,7 +177,7 @@ def pool_of(wanted: RequestedSettings, prices: Prices) -> Pool:
     )
 
 
-def _fitting(place: Node, asked: Load) -> int:
+def _fitting(place: Worker, asked: Load) -> int:
     room = place.room
     return int(min(room.processors / asked.processors, room.memory / asked.memory, room.pods))
 
