@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.errors import CloudError
+from sandbox.errors import CloudError, Unsupported
 from sandbox.providers.aws.clients import Aws
 from sandbox.providers.aws.tags import from_list
 from sandbox.wire.values import Properties
@@ -11,7 +11,7 @@ from sandbox.wire.values import Properties
 def get_vpc(aws: Aws, arguments: Properties) -> Properties:
     """DescribeVpcs by id, DescribeVpcAttribute, and DescribeRouteTables for the main one."""
     ec2 = aws.client("ec2")
-    vpc = _only("VPC", arguments, ec2.describe_vpcs(VpcIds=[arguments["id"]])["Vpcs"])
+    vpc = _only("VPC", arguments, ec2.describe_vpcs(VpcIds=[_id("getVpc", arguments)])["Vpcs"])
     name = vpc["VpcId"]
     main = [
         {"Name": "association.main", "Values": ["true"]},
@@ -51,7 +51,7 @@ def get_vpc(aws: Aws, arguments: Properties) -> Properties:
 
 def get_subnet(aws: Aws, arguments: Properties) -> Properties:
     """DescribeSubnets by id; with a VPC's id none of another one."""
-    query: dict[str, Any] = {"SubnetIds": [arguments["id"]]}
+    query: dict[str, Any] = {"SubnetIds": [_id("getSubnet", arguments, "vpcId")]}
     if arguments.get("vpcId"):
         query["Filters"] = [{"Name": "vpc-id", "Values": [arguments["vpcId"]]}]
     subnet = _only("subnet", arguments, aws.client("ec2").describe_subnets(**query)["Subnets"])
@@ -85,6 +85,19 @@ def get_route_tables(aws: Aws, arguments: Properties) -> Properties:
         "region": aws.region,
         "ids": [table["RouteTableId"] for table in found],
     }
+
+
+def _id(function: str, arguments: Properties, *others: str) -> str:
+    """Unsupported if it is looked for in another way, such as by filters."""
+    unknown = sorted(
+        key for key, value in arguments.items() if value and key not in ("id", "region", *others)
+    )
+    if unknown or not arguments.get("id"):
+        raise Unsupported(
+            f"The sandbox's aws provider looks for aws:ec2/{function}:{function} by its id only",
+            f"Asked for by: {', '.join(unknown) or 'nothing'}.",
+        )
+    return str(arguments["id"])
 
 
 def _only(what: str, arguments: Properties, found: list[Any]) -> Any:

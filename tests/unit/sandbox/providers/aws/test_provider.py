@@ -69,8 +69,12 @@ def test_unknown_types_functions_and_properties_are_refused_by_name(engine):
     request = contract.CheckRequest("urn", "aws:sqs/queue:Queue", "q", {}, {})
     with pytest.raises(Unsupported, match="aws:sqs/queue:Queue"):
         engine.provider.check(request)
-    with pytest.raises(Unsupported, match="aws:ec2/getVpc:getVpc"):
-        engine.invoke("aws:ec2/getVpc:getVpc")
+    with pytest.raises(Unsupported, match="aws:ec2/getVpcs:getVpcs"):
+        engine.invoke("aws:ec2/getVpcs:getVpcs")
+    for function in ("getVpc", "getSubnet"):
+        for asked in ({}, {"id": "x-1", "filters": [{"name": "state", "values": ["available"]}]}):
+            with pytest.raises(Unsupported, match=f"aws:ec2/{function}:{function} by its id only"):
+                engine.invoke(f"aws:ec2/{function}:{function}", **asked)
     news = {"cidrBlock": "10.0.0.0/16", "ipv6CidrBlock": "x", "region": "eu-west-1"}
     result = engine.provider.check(contract.CheckRequest("urn", Vpc.TYPE, "v", {}, news))
     assert [failure.property for failure in result.failures] == ["ipv6CidrBlock", "region"]
