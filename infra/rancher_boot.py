@@ -86,27 +86,6 @@ def _add_certificate(
         "values": values | {"ingress": {"tls": {"source": "secret"}}},
     }
     script = f"{_SCRIPTS}/{_CERTIFICATE_UNIT}"
-    service = f"""[Unit]
-After=network-online.target k3s.service
-Wants=network-online.target
-StartLimitIntervalSec=0
-
-[Service]
-Type=oneshot
-Environment=PATH=/usr/local/bin:/usr/bin:/bin HOME=/root
-ExecStart=/usr/bin/python3 {script}
-UMask=0077
-Restart=on-failure
-RestartSec=20
-RestartPreventExitStatus={rancher_certificate.NEVER}
-"""
-    timer = """[Timer]
-OnBootSec=1min
-OnUnitInactiveSec=1h
-
-[Install]
-WantedBy=timers.target
-"""
     for file in config["write_files"]:
         if file["path"] == told["token"]:
             file["content"] = _bare(file["content"])
@@ -114,8 +93,7 @@ WantedBy=timers.target
     config["write_files"] += [
         _file(f"/etc/aerodrome/{_CERTIFICATE_UNIT.removeprefix('aerodrome-')}.json", told),
         _text(script, _bare(text), "0700"),
-        _text(f"/etc/systemd/system/{_CERTIFICATE_UNIT}.service", service, "0644"),
-        _text(f"/etc/systemd/system/{_CERTIFICATE_UNIT}.timer", timer, "0644"),
+        *_units(_CERTIFICATE_UNIT, rancher_certificate.NEVER, "1h"),
     ]
     config["runcmd"] += [
         ["systemctl", "enable", "--now", f"{_CERTIFICATE_UNIT}.timer"],
@@ -188,36 +166,50 @@ def _handing_over(hostname: str, handover: Handover) -> list[dict[str, str]]:
         "folder": _FOLDER,
     }
     script = f"{_SCRIPTS}/{_UNIT}"
-    service = f"""[Unit]
-Description=Hand over the token with which the cluster is registered
-After=network-online.target k3s.service
+    return [
+        _file("/etc/aerodrome/rancher-token.json", told),
+        _text(script, Path(rancher_token.__file__).read_text(encoding="utf-8"), "0700"),
+        *_units(
+            _UNIT,
+            rancher_token.NEVER,
+            "1d",
+            service="Hand over the token with which the cluster is registered",
+            timer="Renew the token with which the cluster is registered",
+        ),
+    ]
+
+
+def _units(
+    name: str, never: int, again: str, *, service: str = "", timer: str = ""
+) -> list[dict[str, str]]:
+    """The service that runs a script until it has succeeded, or has ended with `never`, and the timer that runs it again.
+    `service` and `timer` describe them, where user data has room for that."""
+    described = f"Description={service}\n" if service else ""
+    runs = f"""[Unit]
+{described}After=network-online.target k3s.service
 Wants=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
 Type=oneshot
 Environment=PATH=/usr/local/bin:/usr/bin:/bin HOME=/root
-ExecStart=/usr/bin/python3 {script}
+ExecStart=/usr/bin/python3 {_SCRIPTS}/{name}
 UMask=0077
 Restart=on-failure
 RestartSec=20
-RestartPreventExitStatus={rancher_token.NEVER}
+RestartPreventExitStatus={never}
 """
-    timer = """[Unit]
-Description=Renew the token with which the cluster is registered
-
-[Timer]
+    described = f"[Unit]\nDescription={timer}\n\n" if timer else ""
+    comes = f"""{described}[Timer]
 OnBootSec=1min
-OnUnitInactiveSec=1d
+OnUnitInactiveSec={again}
 
 [Install]
 WantedBy=timers.target
 """
     return [
-        _file("/etc/aerodrome/rancher-token.json", told),
-        _text(script, Path(rancher_token.__file__).read_text(encoding="utf-8"), "0700"),
-        _text(f"/etc/systemd/system/{_UNIT}.service", service, "0644"),
-        _text(f"/etc/systemd/system/{_UNIT}.timer", timer, "0644"),
+        _text(f"/etc/systemd/system/{name}.service", runs, "0644"),
+        _text(f"/etc/systemd/system/{name}.timer", comes, "0644"),
     ]
 
 
