@@ -22,7 +22,8 @@ from cli.operations.capacity.nodes import ONE_CLUSTER, Load, Worker
 from cli.operations.cost import planned
 from cli.operations.cost.things import Thing
 from infra.contract import executors
-from infra.contract.metrics import MonitoringScope
+from infra.contract.logs import ELASTICSEARCH
+from infra.contract.metrics import INFLUXDB, TELEGRAF, MonitoringScope
 from infra.contract.settings import SETTINGS
 
 ROLE = "aws:iam/role:Role"
@@ -61,13 +62,6 @@ as many again."""
 
 RESERVED = 5
 """Addresses of each subnet that AWS keeps."""
-
-_MONITORING = {
-    MonitoringScope.none: (),
-    MonitoringScope.metrics: ("influxdb", "telegraf"),
-    MonitoringScope.logs: ("elasticsearch",),
-    MonitoringScope.all: ("influxdb", "telegraf", "elasticsearch"),
-}
 
 
 @dataclass(frozen=True)
@@ -208,9 +202,11 @@ def of(wanted: RequestedSettings, environment: str) -> Capacity:
         Limit("namespaces", NAMESPACES, lambda n: n, _another_base),
     ]
     if addresses := _addresses(base):
-        needs = lambda n: workers(n)[0] * worker.addresses  # noqa: E731
+        wider = _wider(str(wanted.value("vpcCidr")))
         limits.append(
-            Limit("addresses for pods", addresses, needs, _wider(str(wanted.value("vpcCidr"))))
+            Limit(
+                "addresses for pods", addresses, lambda n: workers(n)[0] * worker.addresses, wider
+            )
         )
     if executors.executor(executor).needs_redis:
         disks = Limit("disks", most * worker.disks, lambda n: n + 2, _more_disks(worker))
@@ -227,7 +223,8 @@ def _things(wanted: RequestedSettings, environment: str) -> tuple[list[Thing], l
             for settings in (wanted.configured, wanted.given)
         )
     )
-    return planned.dedicated(asked, environment), planned.shared(asked, environment)
+    base, branch = planned.registered(asked, environment)
+    return base, branch
 
 
 def _airflow(executor: str, *, pooled: bool) -> Load:
@@ -241,7 +238,10 @@ def _base(wanted: RequestedSettings) -> Load:
     if wanted.value("database") == "in-cluster":
         found.append(("airflow", "postgres"))
     scope = MonitoringScope(wanted.value("monitoring"))
-    found += [("monitoring", part) for part in _MONITORING[scope]]
+    if scope.with_metrics:
+        found += [("monitoring", INFLUXDB), ("monitoring", TELEGRAF)]
+    if scope.with_logs:
+        found.append(("monitoring", ELASTICSEARCH))
     return sum((_part(*each) for each in found), Load())
 
 

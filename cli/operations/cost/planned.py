@@ -48,16 +48,16 @@ MEMORY = {"c": 2, "m": 4, "r": 8, "t": 4}
 
 def dedicated(wanted: RequestedSettings, environment: str) -> list[Thing]:
     """The resources of a dedicated environment."""
-    return _registered(wanted, environment)[0]
+    return registered(wanted, environment)[0]
 
 
 def shared(wanted: RequestedSettings, environment: str) -> list[Thing]:
     """The resources of a shared environment beside those of its base. Its logs and images are in the base's bucket and
     repository, where they are billed by use."""
-    return _registered(wanted, environment)[1]
+    return registered(wanted, environment)[1]
 
 
-def _registered(wanted: RequestedSettings, environment: str) -> list[list[Thing]]:
+def registered(wanted: RequestedSettings, environment: str) -> list[list[Thing]]:
     """What the environment registers on a cluster of its own, and what on that of another like it."""
     own = {
         key.removeprefix(f"{NAMESPACE}:"): value
