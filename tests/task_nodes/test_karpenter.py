@@ -6,6 +6,7 @@ One environment's life, told in the order of the tests: each goes on where the o
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from cli.operations.teardown.operation import DownOptions, tear_down
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import target_of
 from infra.task_nodes import EVENTS, limits
+from tests.aws.standin import account
 from tests.charts.rendering import Object
 from tests.repeating import Repeating
 from tests.task_nodes.conftest import DISK_GB, IDLE_SECONDS, MAX
@@ -190,6 +192,45 @@ def test_before_spot_takes_a_node_nothing_starts_there_and_a_new_one_comes(world
         left["ApproximateNumberOfMessages"] == left["ApproximateNumberOfMessagesNotVisible"] == "0"
     )
     world.end_tasks("third")
+
+
+@contextmanager
+def _exhausted(world: World, *kinds: str) -> Iterator[None]:
+    """Within a `with` the region has no capacity of these kinds."""
+    path = world.cloud.emulator.settings.state / account.FILE
+    path.write_text(json.dumps({"exhausted": kinds}))
+    try:
+        yield
+    finally:
+        path.unlink()
+
+
+def test_where_there_is_no_spot_capacity_a_task_gets_an_on_demand_node(world: World) -> None:
+    until(IDLE_SECONDS + 60, "no node is left", lambda: _instances(world) == set())
+    with _exhausted(world, "spot"):
+        asked = time.time()
+        world.start_tasks("sixth")
+        until(180, "the task runs", lambda: len(world.running()) == 1)
+        world.note("no spot", {"task runs": time.time() - asked})
+    (instance,) = world.machines.running()
+    assert "SpotInstanceRequestId" not in instance
+    assert "InsufficientInstanceCapacity" in world.log()
+    label = world.nodes()[0]["metadata"]["labels"]["karpenter.sh/capacity-type"]
+    assert label == "on-demand"
+    world.end_tasks("sixth")
+
+
+def test_where_there_is_no_capacity_at_all_a_task_waits_until_there_is(world: World) -> None:
+    until(IDLE_SECONDS + 60, "no node is left", lambda: _instances(world) == set())
+    with _exhausted(world, "spot", "on-demand"):
+        world.start_tasks("seventh")
+        time.sleep(30)
+        assert world.running() == []
+        assert _instances(world) == set()
+    # Karpenter asks again for what was not to be had after three minutes.
+    until(300, "the task runs", lambda: len(world.running()) == 1)
+    assert _made_by_karpenter(world)
+    world.end_tasks("seventh")
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ metadata. Here a fleet becomes the RunInstances that it amounts to, and the answ
 Of fleets that stay (`maintain`, `request`) there are none, nor of RunInstances with a template, but as a dry run.
 """
 
+import itertools
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -126,25 +127,42 @@ def planned(call: Call) -> Fleet | Answer:
     return Fleet(pool, spot, replace(call, body=form, query={}, headers=headers))
 
 
+@dataclass(frozen=True)
+class Override:
+    """One of a fleet's overrides: `prefix` is that of its parameters, `config` that of its launch template's."""
+
+    asked: Mapping[str, str]
+    config: str
+    prefix: str
+
+    def of(self, parameter: str) -> str:
+        return self.asked.get(f"{self.prefix}.{parameter}", "")
+
+
+def _overrides(asked: Mapping[str, str]) -> Iterator[Override]:
+    """Of all launch templates: Karpenter has one for each number of pods that its types hold."""
+    for number in itertools.count(1):
+        config = f"LaunchTemplateConfigs.{number}"
+        if not any(key.startswith(f"{config}.") for key in asked):
+            return
+        for place in itertools.count(1):
+            override = Override(asked, config, f"{config}.Overrides.{place}")
+            if not override.of("InstanceType"):
+                break
+            yield override
+
+
 def _pools(asked: Mapping[str, str]) -> list[Pool]:
     found: list[Pool] = []
-    config = 1
-    while any(key.startswith(f"LaunchTemplateConfigs.{config}.") for key in asked):
-        prefix = f"LaunchTemplateConfigs.{config}"
-        named = f"{prefix}.LaunchTemplateSpecification"
+    for override in _overrides(asked):
+        named = f"{override.config}.LaunchTemplateSpecification"
         template = launch_rights.template_of(
             asked.get(f"{named}.LaunchTemplateName", ""), asked.get(f"{named}.LaunchTemplateId", "")
         )
-        data = launch_rights.newest(template) if template else {}
-        number = 1
-        while kind := asked.get(f"{prefix}.Overrides.{number}.InstanceType"):
-            override = f"{prefix}.Overrides.{number}"
-            subnet = asked.get(f"{override}.SubnetId", "")
-            image = asked.get(f"{override}.ImageId") or data.get("ImageId", "")
-            if template and kind in instance_types.ALL and subnet in records("ec2").subnets:
-                found.append(Pool(template, kind, subnet, image))
-            number += 1
-        config += 1
+        kind, subnet = override.of("InstanceType"), override.of("SubnetId")
+        if template and kind in instance_types.ALL and subnet in records("ec2").subnets:
+            image = override.of("ImageId") or launch_rights.newest(template).get("ImageId", "")
+            found.append(Pool(template, kind, subnet, image))
     return found
 
 
@@ -205,18 +223,15 @@ def fulfilled(fleet: Fleet, launched: bytes) -> Answer:
 
 def unfulfilled(call: Call) -> Answer:
     """The answer to CreateFleet where there is no capacity: an error for each pool that was asked for."""
-    asked, errors, number = launch_rights.parameters(call), "", 1
-    prefix = "LaunchTemplateConfigs.1.Overrides"
-    while kind := asked.get(f"{prefix}.{number}.InstanceType"):
-        subnet = asked.get(f"{prefix}.{number}.SubnetId", "")
-        zone = asked.get(f"{prefix}.{number}.AvailabilityZone", "")
+    errors = ""
+    for override in _overrides(launch_rights.parameters(call)):
+        kind, zone = override.of("InstanceType"), override.of("AvailabilityZone")
         errors += (
             f"<item><launchTemplateAndOverrides><overrides><instanceType>{kind}</instanceType>"
-            f"<subnetId>{subnet}</subnetId><availabilityZone>{zone}</availabilityZone></overrides>"
+            f"<subnetId>{override.of('SubnetId')}</subnetId><availabilityZone>{zone}</availabilityZone></overrides>"
             "</launchTemplateAndOverrides><errorCode>InsufficientInstanceCapacity</errorCode>"
             f"<errorMessage>There is no capacity for {kind} in {zone}.</errorMessage></item>"
         )
-        number += 1
     name = f"fleet-{secrets.token_hex(4)}-{secrets.token_hex(8)}"
     return _answer(name, f"<fleetInstanceSet/><errorSet>{errors}</errorSet>")
 

@@ -1,9 +1,9 @@
-"""What the sandbox's account may have: quotas, and the instance types of its region.
+"""What the sandbox's account may have: quotas, and the instance types and capacity of its region.
 
 The file `account.json` in the emulator's state changes it, from one call to the next, so that
 somebody can see what happens where a quota is too small:
 
-    {"quotas": {"ec2/L-0263D0A3": 1}, "missingInstanceTypes": ["m7i.large"]}
+    {"quotas": {"ec2/L-0263D0A3": 1}, "missingInstanceTypes": ["m7i.large"], "exhausted": ["spot"]}
 """
 
 import json
@@ -22,6 +22,9 @@ class Account:
     missing_types: frozenset[str] = frozenset()
     """Instance types that the region does not offer."""
 
+    exhausted: frozenset[str] = frozenset()
+    """Of `spot` and `on-demand`, what has no capacity at the moment, in any zone and of any type."""
+
     @classmethod
     def read(cls, state: Path) -> "Account":
         try:
@@ -31,4 +34,5 @@ class Account:
         return cls(
             {key: float(value) for key, value in stored.get("quotas", {}).items()},
             frozenset(stored.get("missingInstanceTypes", [])),
+            frozenset(stored.get("exhausted", [])),
         )
