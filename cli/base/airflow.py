@@ -3,14 +3,18 @@
 It knows neither Kubernetes nor AWS: what a person could do with a browser, and no more.
 """
 
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
+from threading import Lock
 from typing import Any, Self
 from urllib.parse import quote
 
-import httpx
+import certifi
+import urllib3
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
 
 from cli.base import lifetime, log_lines
 from cli.base.errors import KitError, UserError
@@ -28,16 +32,22 @@ PATIENCE = 180.0
 the database comes first, and then a minute of Python."""
 
 
-class _Transport(httpx.HTTPTransport):
-    """That of all clients: what TLS needs would take longer for each of 200 Airflows than the question."""
+HOSTS = 32
+"""Of so many a connection is kept."""
 
-    def close(self) -> None:
-        """Not with one client: others use it. What it keeps ends with the process."""
+_MAKING = Lock()
 
 
 @cache
-def _transport() -> _Transport:
-    return _Transport(trust_env=False)
+def _pools(*, secure: bool) -> urllib3.PoolManager:
+    """Those of all clients, and none that reads the certificates of all authorities without need: for each of 200 Airflows that
+    would take longer than the question. The machine's proxy settings, which are not looked at, are for the internet, not
+    for a loopback port."""
+    pools = urllib3.PoolManager(num_pools=HOSTS, maxsize=HOSTS)
+    if secure:
+        context = ssl.create_default_context(cafile=certifi.where())
+        pools.connection_pool_kw["ssl_context"] = context
+    return pools
 
 
 class Airflow:
@@ -49,19 +59,18 @@ class Airflow:
         self.url = url.rstrip("/")
         self._login = {"username": username, "password": password}
         self._patience = patience
-        # The proxy settings of the machine are for the internet, not for a loopback port.
         # One that hangs keeps the impatient from what they do without it.
-        timeout = min(max(patience, 10.0), 30.0)
-        self._client = httpx.Client(
-            base_url=self.url, timeout=timeout, trust_env=False, transport=_transport()
-        )
+        self._timeout = min(max(patience, 10.0), 30.0)
+        # The first threads would each make their own.
+        with _MAKING:
+            self._pools = _pools(secure=self.url.startswith("https:"))
         self._token = ""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.close()
+        """Its connections are everybody's, and end with the process."""
 
     def health(self) -> dict[str, str]:
         """Status of every component that reports one, like {"scheduler": "healthy"}."""
@@ -164,10 +173,10 @@ class Airflow:
         response = self._patiently("GET", path, None, headers)
         if response.status_code in (401, 403):
             return False
-        if response.is_error:
+        if response.status >= 400:
             raise KitError(
-                f"Airflow answers {response.status_code} to GET {path}",
-                response.text[:2000],
+                f"Airflow answers {response.status} to GET {path}",
+                response.data.decode(errors="replace")[:2000],
                 "./aerodrome logs api-server",
             )
         return True
@@ -224,37 +233,49 @@ class Airflow:
         missing: Any = ...,
     ) -> Any:
         """One request; `missing` is the answer to 404, if that is one."""
-        headers = {"Accept": "application/json", **(self._headers() if login else {})}
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            **(self._headers() if login else {}),
+        }
         response = self._patiently(method, path, body, headers)
-        if response.status_code == 404 and missing is not ...:
+        if response.status == 404 and missing is not ...:
             return missing
-        if response.status_code == 401:
+        if response.status == 401:
             raise UserError(
                 f"Airflow at {self.url} refuses the login of {self._login['username']}",
                 "The password in the configuration is not the one that Airflow has.",
                 "./aerodrome up",
             )
-        if response.is_error:
+        if response.status >= 400:
             raise KitError(
-                f"Airflow answers {response.status_code} to {method} {path}",
-                response.text[:2000],
+                f"Airflow answers {response.status} to {method} {path}",
+                response.data.decode(errors="replace")[:2000],
                 "./aerodrome logs api-server",
             )
         return response.json()
 
     def _patiently(
         self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]
-    ) -> httpx.Response:
+    ) -> urllib3.BaseHTTPResponse:
         give_up = time.monotonic() + self._patience
         while True:
             try:
-                response = self._client.request(method, path, json=body, headers=headers)
-                reason = f"it answers {response.status_code}"
-                if response.status_code not in (502, 503, 504) or time.monotonic() > give_up:
+                response = self._pools.request(
+                    method,
+                    self.url + path,
+                    json=body,
+                    headers=headers,
+                    timeout=self._timeout,
+                    retries=False,
+                    redirect=False,
+                )
+                reason = f"it answers {response.status}"
+                if response.status not in (502, 503, 504) or time.monotonic() > give_up:
                     return response
-            except httpx.ConnectError as error:
+            except (NewConnectionError, ConnectTimeoutError, SSLError) as error:
                 reason = str(error)
-            except httpx.HTTPError as error:
+            except HTTPError as error:
                 # The request may have reached Airflow; only what is safe twice is repeated.
                 if method == "POST" and path != LOGIN:
                     raise KitError(f"Airflow at {self.url} broke off", str(error)) from error

@@ -18,6 +18,7 @@ from cli.cloud.errors import translated
 from cli.cloud.resource import everything
 from cli.stack import checkpoint
 from cli.stack.place import BACKEND, HOME
+from cli.stack.read_states import ReadStates
 
 META: Final = ".pulumi/meta.yaml"
 STACKS: Final = f".pulumi/stacks/{checkpoint.PROJECT}/"
@@ -41,6 +42,11 @@ class StoredStates:
     keys: Mapping[str, str]
     """By the stack's name."""
 
+    etags: Mapping[str, str]
+    """By key: what S3 calls the content that it has at the moment."""
+
+    read: ReadStates
+
     @classmethod
     def chosen(cls, environ: Mapping[str, str], make: MakeClient) -> Self | None:
         """None if Pulumi's login leads elsewhere, or to something that is only the CLI's to read. KitError if the bucket
@@ -52,32 +58,42 @@ class StoredStates:
         place = {f"{key}_name": switches[key] for key in ("region", "profile") if switches.get(key)}
         folder = f"{url.path.strip('/')}/".lstrip("/")
         with translated(f"read the states in the bucket {url.netloc}"):
-            return cls._of(make(place, _endpoint(switches)), url.netloc, folder)
+            read = ReadStates(url.geturl())
+            return cls._of(make(place, _endpoint(switches)), url.netloc, folder, read)
 
     @classmethod
-    def _of(cls, client: Any, name: str, folder: str) -> Self | None:
+    def _of(cls, client: Any, name: str, folder: str, read: ReadStates) -> Self | None:
         listed = everything(
             client, "list_objects_v2", "Contents", Bucket=name, Prefix=folder + STACKS
         )
-        keys = {}
+        keys, etags = {}, {}
         for item in listed:
             stack = str(item["Key"]).removeprefix(folder + STACKS)
             if "/" not in stack and stack.endswith((PLAIN, PACKED)):
                 keys[stack.removesuffix(".gz").removesuffix(PLAIN)] = str(item["Key"])
+                etags[str(item["Key"])] = str(item["ETag"])
+        read.forget_others(etags.items())
         if not keys:
             # Nothing yet, or as Pulumi before 3.61 wrote it: its own CLI says which.
             return None
         meta = client.get_object(Bucket=name, Key=folder + META)["Body"].read()
-        return cls(client, name, folder, keys) if b"version: 1" in meta else None
+        return cls(client, name, folder, keys, etags, read) if b"version: 1" in meta else None
 
     def state(self, stack: str) -> dict[str, Any]:
         """In the form of `pulumi stack export`. KitError if it cannot be read."""
         key = self.keys[stack]
-        with translated(f"read the state {key}"):
-            content = self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
+        content = self.read.find(key, self.etags[key]) or self._asked(key)
         if key.endswith(".gz"):
             content = gzip.decompress(content)
         return checkpoint.parsed(content, f"s3://{self.name}/{key}", stack)
+
+    def _asked(self, key: str) -> bytes:
+        with translated(f"read the state {key}"):
+            answer = self.client.get_object(Bucket=self.name, Key=key)
+            content: bytes = answer["Body"].read()
+        # It may have been written again since the list.
+        self.read.keep(key, str(answer["ETag"]), content)
+        return content
 
 
 def _endpoint(switches: Mapping[str, str]) -> str:

@@ -8,7 +8,10 @@ from typing import Any
 
 from sandbox.aws.manifests import POD_IDENTITY_USER
 from sandbox.cluster.api import Api, ApiError
-from sandbox.cluster.pki import DNS_USER, POLICIES_USER, PROVISIONER_USER
+
+PROVISIONER_USER = "system:aerodrome:volume-provisioner"
+DNS_USER = "system:aerodrome:coredns"
+POLICIES_USER = "system:aerodrome:network-policies"
 
 Object = dict[str, Any]
 

@@ -16,6 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sandbox import files
 from sandbox.aws.manifests import POD_IDENTITY_USER
+from sandbox.cluster.addons import DNS_USER, POLICIES_USER, PROVISIONER_USER
 from sandbox.instance import SERVICE_CIDR
 from sandbox.layout import Layout
 
@@ -23,10 +24,6 @@ _LIFETIME = datetime.timedelta(days=3650)
 
 API_SERVICE_ADDRESS = str(ipaddress.ip_network(SERVICE_CIDR)[1])
 """The address of the Service `kubernetes`: always the first of the range."""
-
-PROVISIONER_USER = "system:aerodrome:volume-provisioner"
-DNS_USER = "system:aerodrome:coredns"
-POLICIES_USER = "system:aerodrome:network-policies"
 
 
 @dataclass(frozen=True)

@@ -225,9 +225,11 @@ class Proxy:
 
             do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = serve
 
-            def answer(self, status: int, kind: str, content: bytes) -> None:
+            def answer(self, status: int, kind: str, content: bytes, etag: str = "") -> None:
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
+                if etag:
+                    self.send_header("ETag", etag)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 if self.command != "HEAD":
@@ -258,13 +260,16 @@ class Proxy:
     def count(self, operation: str) -> int:
         return self.calls.count(operation)
 
-    def forward(self, method: str, path: str, headers: Any, body: bytes) -> tuple[int, str, bytes]:
-        """As it came, the Host too: it is signed."""
+    def forward(
+        self, method: str, path: str, headers: Any, body: bytes
+    ) -> tuple[int, str, bytes, str]:
+        """As it came, the Host too: it is signed. What comes back: status, kind, content and ETag."""
         address = urlsplit(self.target)
         connection = http.client.HTTPConnection(str(address.hostname), address.port)
         connection.request(method, path, body, dict(headers.items()))
         found = connection.getresponse()
-        return found.status, found.headers.get("Content-Type") or "", found.read()
+        kind, etag = (found.headers.get(name) or "" for name in ("Content-Type", "ETag"))
+        return found.status, kind, found.read(), etag
 
     def close(self) -> None:
         self.server.shutdown()

@@ -16,6 +16,7 @@ import pytest
 
 from cli.base.paths import ROOT
 from cli.cloud.kubernetes import Kubernetes
+from cli.stack.read_states import FOLDER
 from infra.contract.naming import Names
 from tests.many_environments import BASE, Many, deployed
 from tests.promises.aws_cloud import Fault
@@ -63,18 +64,100 @@ def without_pulumi(folder: Path, variables: Mapping[str, str]) -> tuple[dict[str
     return {**variables, "PATH": f"{folder}{os.pathsep}{variables['PATH']}"}, told
 
 
-def test_each_is_asked_once_and_no_pulumi_runs(many: Many, tmp_path: Path) -> None:
-    variables, told = without_pulumi(tmp_path, many.variables)
+@pytest.fixture
+def fresh(many: Many, tmp_path: Path) -> dict[str, str]:
+    """Variables of a machine that has read no state yet."""
+    return {**many.variables, "AERODROME_STATE": str(tmp_path / "state")}
+
+
+def states_read(many: Many) -> list[str]:
+    calls = (re.search(r"/stacks/aerodrome/([^?]*)\.json", call) for call in many.aws.calls)
+    return [call[1] for call in calls if call]
+
+
+def test_each_is_asked_once_and_no_pulumi_runs(
+    many: Many, tmp_path: Path, fresh: Mapping[str, str]
+) -> None:
+    variables, told = without_pulumi(tmp_path, fresh)
     found = listed(variables)
     assert [each["environment"] for each in found] == sorted(many.names)
     assert {each["health"] for each in found} == {"healthy"}
     # The sandbox asks whether that one is recent enough for it.
     assert set(told.read_text().splitlines()) <= {"version"}
-    reads = [call for call in many.aws.calls if re.search(r"/stacks/[^?]*\.json", call)]
-    assert len(reads) == COUNT
+    assert sorted(states_read(many)) == sorted(many.names)
     # The list of the states, and the version of their form.
     assert len(many.aws.calls) == COUNT + 2, many.aws.calls
     assert collections.Counter(many.health) == {"/api/v2/monitor/health": COUNT}
+
+
+class TestReadStates:
+    """A state is read once, for as long as the bucket has the same."""
+
+    NAME = f"{BASE}-feature-007"
+    KEY = f".pulumi/stacks/aerodrome/{NAME}.json"
+
+    @pytest.fixture(autouse=True)
+    def listed_before(self, many: Many, fresh: Mapping[str, str]) -> list[dict[str, Any]]:
+        found = listed(fresh)
+        many.aws.calls.clear()
+        return found
+
+    def files(self, fresh: Mapping[str, str]) -> list[Path]:
+        return [one for one in Path(fresh["AERODROME_STATE"], FOLDER).rglob("*") if one.is_file()]
+
+    def test_what_has_not_changed_is_not_read_again(
+        self, many: Many, fresh: Mapping[str, str], listed_before: list[dict[str, Any]]
+    ) -> None:
+        assert listed(fresh) == listed_before
+        assert states_read(many) == []
+        # The list of the states, and the version of their form.
+        assert len(many.aws.calls) == 2
+        # As ever they are asked how they are.
+        assert len(many.health) == 2 * COUNT
+
+    def test_what_has_changed_is_read_alone(self, many: Many, fresh: Mapping[str, str]) -> None:
+        s3 = many.emulator.client("s3")
+        before = s3.get_object(Bucket="states", Key=self.KEY)["Body"].read()
+        s3.put_object(
+            Bucket="states", Key=self.KEY, Body=before.replace(b"2099-12-31", b"2098-12-31")
+        )
+        try:
+            found = {each["environment"]: each["expires"] for each in listed(fresh)}
+        finally:
+            s3.put_object(Bucket="states", Key=self.KEY, Body=before)
+        assert states_read(many) == [self.NAME]
+        assert found[self.NAME] == "2098-12-31"
+
+    def test_what_is_gone_or_was_another_is_kept_no_longer(
+        self, many: Many, fresh: Mapping[str, str]
+    ) -> None:
+        s3, files = many.emulator.client("s3"), self.files(fresh)
+        assert len(files) == COUNT
+        before = s3.get_object(Bucket="states", Key=self.KEY)["Body"].read()
+        s3.delete_object(Bucket="states", Key=self.KEY)
+        try:
+            assert self.NAME not in {each["environment"] for each in listed(fresh)}
+        finally:
+            s3.put_object(Bucket="states", Key=self.KEY, Body=before)
+        assert len(self.files(fresh)) == COUNT - 1
+        assert set(self.files(fresh)) < set(files)
+
+    def test_a_damaged_copy_is_none(self, many: Many, fresh: Mapping[str, str]) -> None:
+        whole, *others = self.files(fresh)
+        content = whole.read_bytes()
+        for number, file in enumerate(others):
+            file.write_bytes(content[:number])
+        found = listed(fresh)
+        assert {each["health"] for each in found} == {"healthy"}
+        assert len(states_read(many)) == COUNT - 1
+        many.aws.calls.clear()
+        assert listed(fresh) == found
+        assert states_read(many) == []
+
+    def test_copies_are_this_users_alone(self, fresh: Mapping[str, str]) -> None:
+        files = self.files(fresh)
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+        assert {stat.S_IMODE(file.parent.stat().st_mode) for file in files} == {0o700}
 
 
 def test_what_no_file_here_says_is_as_it_was_deployed(many: Many) -> None:
@@ -148,12 +231,12 @@ class TestThrottling:
 
     TIMES = 4
 
-    def test_the_list_goes_through(self, many: Many) -> None:
+    def test_the_list_goes_through(self, many: Many, fresh: Mapping[str, str]) -> None:
         many.aws.faults += [
             Fault(r"GET /states\?list-type.*", "SlowDown", 503, times=self.TIMES),
             Fault(rf"GET .*{BASE}-feature-006.json.*", "SlowDown", 503, times=self.TIMES),
         ]
-        found = listed(many.variables)
+        found = listed(fresh)
         assert {each["health"] for each in found} == {"healthy"}
         assert not any(fault.times for fault in many.aws.faults)
 
