@@ -32,6 +32,7 @@ from infra.contract.user_access import NAMESPACE as ACCESS
 from infra.declared import NAMESPACE as DECLARED
 from infra.declared import StackSecrets, config_keys
 from infra.existing_network import ExistingNetwork, find_existing
+from infra.existing_server import ExistingServer, find_existing_server
 from infra.user_access import AccessError, UserAccess
 from infra.user_access import check as check_access
 from infra.values import ValuesError, chart_defaults, check, over
@@ -52,6 +53,8 @@ class Place:
     zones: list[str]
     network: ExistingNetwork | None = None
     """A VPC that is there already; None if the stack makes one."""
+    server: ExistingServer | None = None
+    """An RDS instance that is there already, for the database; None if it is elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,11 @@ class Stack:
 
     @property
     def names(self) -> Names:
-        return Names(self.settings.environment, shared=self.settings.tenancy == Tenancy.shared)
+        return Names(
+            self.settings.environment,
+            shared=self.settings.tenancy == Tenancy.shared,
+            existing_server=self.place.server is not None,
+        )
 
     @property
     def network_cidrs(self) -> tuple[str, ...]:
@@ -274,7 +281,7 @@ def _passwords(access: UserAccess | None) -> dict[str, str]:
 
 
 def _find_place(settings: Settings) -> Place:
-    """The provider's region, the first zones in it that need no opt-in, and the VPC that the settings name."""
+    """The provider's region, the first zones in it that need no opt-in, and the VPC and the database's server that the settings name."""
     available = aws.get_availability_zones(
         state="available",
         filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
@@ -284,6 +291,7 @@ def _find_place(settings: Settings) -> Place:
         partition=aws.get_partition().partition,
         zones=zones(available.names),
         network=find_existing(settings),
+        server=find_existing_server(settings),
     )
 
 
