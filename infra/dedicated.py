@@ -104,6 +104,7 @@ def deploy(stack: Stack) -> None:
             images.get("postgres"),
             address,
             airflow.database_secret_name,
+            stack.place.server.identifier if stack.place.server else "",
             STORAGE_CLASS,
             monitoring.statsd_host if monitoring else "",
             monitoring.logs_url if monitoring else "",

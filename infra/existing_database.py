@@ -48,7 +48,7 @@ class ExistingDatabase(pulumi.ComponentResource):
         stack, self._names = args.stack, args.stack.names
         self._provider = args.cluster.provider
         self.address = Address(args.server.host, tls=True, port=args.server.port)
-        association = self._rights(args)
+        association = let_job_read(stack, args.cluster.name, parent=self)
         namespace = kubernetes.core.v1.Namespace(
             self._names.of("existing-database"),
             metadata={"name": existing_server.NAMESPACE, "labels": stack.labels},
@@ -107,26 +107,29 @@ class ExistingDatabase(pulumi.ComponentResource):
     def _child(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, provider=self._provider, depends_on=[*after])
 
-    def _rights(self, args: ExistingDatabaseArgs) -> aws.eks.PodIdentityAssociation:
-        """Of the Job's pods: to read the one secret."""
-        logical, child = self._names.of("database-admin"), pulumi.ResourceOptions(parent=self)
-        role = aws.iam.Role(
-            logical,
-            path=self._names.iam_path,
-            assume_role_policy=policies.assumed_by_pods(),
-            opts=child,
-        )
-        allowed = aws.iam.RolePolicy(
-            logical,
-            role=role.name,
-            policy=policies.read_secret(args.stack.settings.database_admin_secret),
-            opts=child,
-        )
-        return aws.eks.PodIdentityAssociation(
-            logical,
-            cluster_name=args.cluster.name,
-            namespace=existing_server.NAMESPACE,
-            service_account=existing_server.SERVICE_ACCOUNT,
-            role_arn=role.arn,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),
-        )
+
+def let_job_read(
+    stack: Stack, cluster_name: pulumi.Input[str], parent: pulumi.Resource
+) -> aws.eks.PodIdentityAssociation:
+    """The right of the Job's pods to read the one secret."""
+    logical, child = stack.names.of("database-admin"), pulumi.ResourceOptions(parent=parent)
+    role = aws.iam.Role(
+        logical,
+        path=stack.names.iam_path,
+        assume_role_policy=policies.assumed_by_pods(),
+        opts=child,
+    )
+    allowed = aws.iam.RolePolicy(
+        logical,
+        role=role.name,
+        policy=policies.read_secret(stack.settings.database_admin_secret),
+        opts=child,
+    )
+    return aws.eks.PodIdentityAssociation(
+        logical,
+        cluster_name=cluster_name,
+        namespace=existing_server.NAMESPACE,
+        service_account=existing_server.SERVICE_ACCOUNT,
+        role_arn=role.arn,
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[allowed]),
+    )

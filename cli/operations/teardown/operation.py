@@ -19,6 +19,7 @@ from cli.operations.teardown import (
     database_hook,
     drain,
     engine,
+    existing_database,
     leftovers,
     metric_series,
     rancher,
@@ -88,6 +89,7 @@ BEFORE = (
     TeardownStep("node pools", cluster.node_pools),
     TeardownStep("data", engine.release_data),
     TeardownStep("database hook", database_hook.renew),
+    TeardownStep("existing database", existing_database.settle),
 )
 """While the controllers live."""
 
@@ -127,7 +129,7 @@ def tear_down(
         environment.name,
         outcome,
         steps=report.steps,
-        kept=left,
+        kept=[*target.stays, *left],
         branches=branches,
         sandbox_kept=kept_up,
     )
@@ -151,6 +153,8 @@ def _run(target: Target, report: Report, options: DownOptions) -> Outcome | None
         except KitError as error:
             failure = error
             report.note(f"the engine failed: {error.summary}")
+    if failure is not None:
+        existing_database.require_dropped(target, failure)
     with report.step("cluster"):
         leftovers.in_cluster(target, report)
         if not options.with_base:
