@@ -80,6 +80,12 @@ class TeardownStep:
     run: Callable[[Target, Report], None]
 
 
+def _prepare_database(target: Target, report: Report) -> None:
+    """What drops a database in another's server is made able to."""
+    database_hook.renew(target, report)
+    existing_database.settle(target, report)
+
+
 BEFORE = (
     TeardownStep("drain", drain.drain),
     TeardownStep("rancher", rancher.deregister),
@@ -88,8 +94,7 @@ BEFORE = (
     TeardownStep("volumes", cluster.volumes),
     TeardownStep("node pools", cluster.node_pools),
     TeardownStep("data", engine.release_data),
-    TeardownStep("database hook", database_hook.renew),
-    TeardownStep("existing database", existing_database.settle),
+    TeardownStep("database hook", _prepare_database),
 )
 """While the controllers live."""
 
