@@ -14,6 +14,7 @@ import pulumi_aws as aws
 
 from infra.contract import (
     executors,
+    existing_server,
     ingress,
     organisation_tags,
     rancher_secret,
@@ -220,6 +221,9 @@ def _check_address(settings: Settings, values: Mapping[str, Any], place: Place) 
     secret = settings.rancher_certificate_secret if settings.rancher_enabled else ""
     if words := rancher_secret.elsewhere(secret, place.region):
         raise pulumi.RunError(f"aerodrome:rancherCertificateSecret is {secret!r}: {words}")
+    secret = settings.database_admin_secret if place.server else ""
+    if words := existing_server.elsewhere(secret, place.region):
+        raise pulumi.RunError(f"aerodrome:databaseAdminSecret is {secret!r}: {words}")
     if settings.ui_host and (values.get("ui") or {}).get("baseUrl"):
         raise pulumi.RunError(
             f"The values files set ui.baseUrl, and it follows from uiHost, which is {settings.ui_host}: take it out of them. "

@@ -4,7 +4,9 @@ A Job drops it when its release goes, and needs the cluster. So the cluster stay
 any more is told, with the place where it is.
 """
 
-from cli.base.errors import CloudError, KitError
+from collections.abc import Callable
+
+from cli.base.errors import CloudError, KitError, UserError
 from cli.cloud.errors import translated, unless_gone
 from cli.operations import losses
 from cli.operations.teardown.helm import uninstall
@@ -33,7 +35,7 @@ def settle(target: Target, report: Report) -> None:
             f"the RDS instance {target.database_instance} is gone, and the database with it"
         )
     elif not known or not target.cluster_exists:
-        uninstall(kubernetes.kubectl, release, namespace)
+        _drop(target, lambda: uninstall(kubernetes.kubectl, release, namespace))
         report.deleted(_label(target))
     elif known.get("keep"):
         _stays(target, report, ", as `protect` asks for")
@@ -43,12 +45,25 @@ def require_dropped(target: Target, failure: KitError) -> None:
     """KitError while the database is still there, and the cluster from which it can be dropped."""
     if not losses.existing_server(target.backend.resources()) or not target.cluster_exists:
         return
-    job = f"kubectl logs --namespace {existing_server.NAMESPACE} job/{target.names.database_release}-drop"
-    raise KitError(
+    raise KitError(*_not_dropped(target, failure)) from failure
+
+
+def _drop(target: Target, work: Callable[[], None]) -> None:
+    """UserError if it fails: every other failure of this step is noted, and then the cluster would go."""
+    try:
+        work()
+    except KitError as error:
+        raise UserError(*_not_dropped(target, error)) from error
+
+
+def _not_dropped(target: Target, failure: KitError) -> tuple[str, str, str]:
+    release, namespace = target.names.database_release, existing_server.NAMESPACE
+    job = f"kubectl logs --namespace {namespace} job/{release}-drop"
+    return (
         f"The {_label(target)} could not be dropped, and the cluster is kept",
         f"Only from there it can be. {failure.summary}\n{failure.detail}\nWhat its Job says: {job}",
         f"./aerodrome down --env {target.name}",
-    ) from failure
+    )
 
 
 def _label(target: Target) -> str:

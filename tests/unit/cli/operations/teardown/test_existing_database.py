@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cli.base.errors import KitError
+from cli.base.errors import KitError, UserError
 from cli.operations.teardown import existing_database
 from cli.stack.backends import Found
 from cli.stack.pending import RELEASE
@@ -89,6 +89,19 @@ def test_a_release_that_no_state_has_is_uninstalled_with_its_hook(uninstalled: l
     world.settle()
     assert uninstalled == [("database-prod", "database-admin", True)]
     assert world.notes.gone == [LABEL]
+
+
+def test_a_hook_that_fails_ends_the_teardown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other failures before the engine are noted; then the cluster goes."""
+
+    def uninstall(*_: Any, **__: Any) -> None:
+        raise KitError("`helm uninstall database-prod` failed", "the Job failed")
+
+    monkeypatch.setattr(existing_database, "uninstall", uninstall)
+    with pytest.raises(UserError) as caught:
+        World(state=False).settle()
+    assert LABEL in caught.value.summary
+    assert "the Job failed" in caught.value.detail
 
 
 def test_without_its_instance_no_hook_runs(uninstalled: list[Any]) -> None:
