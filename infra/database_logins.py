@@ -1,7 +1,7 @@
 """The users by whom Airflow logs in to a PostgreSQL of its own: what Airflow's chart is told of them.
 
 PostgreSQL's pod makes them at its start, and the migration Job of each deployment brings them to what is configured. On RDS
-that Job makes the second, and the first's password is the instance's. Those of a branch are made with its database.
+that Job makes the second, and the first's password is the instance's. Those of a branch are made with its database, and so are those in an instance that was there already.
 """
 
 from collections.abc import Mapping
@@ -12,8 +12,8 @@ from infra.stack import Stack
 
 
 def logins_secret(stack: Stack) -> Mapping[str, str]:
-    """The content of the chart's Secret `logins`; nothing where the server is another environment's."""
-    if stack.settings.tenancy != Tenancy.dedicated:
+    """The content of the chart's Secret `logins`; nothing where the server is another environment's, or was there before."""
+    if stack.settings.tenancy != Tenancy.dedicated or stack.place.server:
         return {}
     if _on_rds(stack):
         return secret_contents.rds_logins_secret(stack.secrets, stack.names)

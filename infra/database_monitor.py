@@ -26,9 +26,9 @@ def monitor_secret(stack: Stack) -> Mapping[str, str]:
     return {"password": stack.secrets.metrics_database_password}
 
 
-def monitor_values() -> dict[str, Any]:
+def monitor_values(stack: Stack) -> dict[str, Any]:
     """The value of charts/airflow for an environment with a server of its own, also if nobody asks that."""
-    return {"databaseMonitor": {"role": metrics.MONITOR, "namespace": metrics.NAMESPACE}}
+    return {"databaseMonitor": {"role": stack.names.monitor_user, "namespace": metrics.NAMESPACE}}
 
 
 def monitor_address(stack: Stack, server: Address) -> pulumi.Output[str]:
@@ -50,4 +50,5 @@ def pooler_address(stack: Stack) -> Mapping[str, str]:
 
 
 def _login(stack: Stack) -> str:
-    return f"{metrics.MONITOR}:{quote(stack.secrets.metrics_database_password, safe='')}"
+    user = stack.names.monitor_user
+    return f"{user}:{quote(stack.secrets.metrics_database_password, safe='')}"

@@ -17,6 +17,7 @@ from infra.contract.sizes import images as images_of
 from infra.database import Database, DatabaseArgs
 from infra.database_clean import DatabaseClean, DatabaseCleanArgs
 from infra.database_monitor import monitor_values
+from infra.existing_database import ExistingDatabase, ExistingDatabaseArgs
 from infra.flow_log import FlowLog, FlowLogArgs
 from infra.image import Image, ImageArgs
 from infra.log_bucket import LogBucket, LogBucketArgs
@@ -46,9 +47,6 @@ def deploy(stack: Stack) -> None:
     cluster = Cluster("cluster", ClusterArgs(stack, network))
     access = Access("access", AccessArgs(stack, cluster, bucket))
     rancher = Rancher("rancher", RancherArgs(stack, network)) if settings.rancher_enabled else None
-    database = (
-        Database("database", DatabaseArgs(stack, network)) if settings.database == "rds" else None
-    )
     images = {
         name: Image(name, ImageArgs(stack, name, registry.repositories[name]))
         for name in images_of(settings.database)
@@ -59,6 +57,7 @@ def deploy(stack: Stack) -> None:
         if settings.database_keep_days
         else None
     )
+    database = _database(stack, network, cluster, images["airflow"])
     address = database.address if database else in_cluster(stack)
     task_nodes = deploy_task_nodes(stack, cluster, network)
     monitoring = deploy_monitoring(stack, cluster, registry, address)
@@ -76,6 +75,7 @@ def deploy(stack: Stack) -> None:
             after=[
                 cluster.storage_class,
                 *(one.association for one in (backup, clean) if one),
+                *([database.release] if isinstance(database, ExistingDatabase) else []),
                 *([monitoring.release] if monitoring else []),
                 *([task_nodes.pool] if task_nodes else []),
             ],
@@ -83,7 +83,7 @@ def deploy(stack: Stack) -> None:
                 **postgres_values(stack, images.get("postgres")),
                 **celery_values(stack, registry.repositories[REDIS], STORAGE_CLASS),
                 **pgbouncer_values(stack, registry.repositories[PGBOUNCER], address),
-                **_values(backup, clean, monitoring, task_nodes),
+                **_values(stack, backup, clean, monitoring, task_nodes),
             },
             ui=ui_values(way),
             task_role_arns=access.task_role_arns,
@@ -104,6 +104,7 @@ def deploy(stack: Stack) -> None:
             images.get("postgres"),
             address,
             airflow.database_secret_name,
+            stack.place.server.identifier if stack.place.server else "",
             STORAGE_CLASS,
             monitoring.statsd_host if monitoring else "",
             monitoring.logs_url if monitoring else "",
@@ -114,7 +115,20 @@ def deploy(stack: Stack) -> None:
     outputs.export_rancher(rancher, access.rancher_key)
 
 
-def _values(*parts: Backup | DatabaseClean | Monitoring | TaskNodes | None) -> dict[str, Any]:
+def _database(
+    stack: Stack, network: Network, cluster: Cluster, image: Image
+) -> Database | ExistingDatabase | None:
+    """On RDS, of its own or in an instance that is there; None in the cluster, where Airflow's chart makes it."""
+    if server := stack.place.server:
+        return ExistingDatabase("database", ExistingDatabaseArgs(stack, server, cluster, image))
+    if stack.settings.database == "rds":
+        return Database("database", DatabaseArgs(stack, network))
+    return None
+
+
+def _values(
+    stack: Stack, *parts: Backup | DatabaseClean | Monitoring | TaskNodes | None
+) -> dict[str, Any]:
     """What PostgreSQL's monitoring, and those that there are, say to Airflow's chart."""
     own = {key: value for part in parts if part for key, value in part.values.items()}
-    return {**monitor_values(), **own}
+    return {**monitor_values(stack), **own}

@@ -46,6 +46,7 @@ class Foundation:
     postgres: Image | None
     database: Address
     database_secret: str
+    database_instance: str
     storage_class: str
     metrics_host: str
     logs_url: str
@@ -107,6 +108,7 @@ def export_foundation(foundation: Foundation) -> None:
     _export(Outputs.postgres_image_ref, foundation.postgres.ref if foundation.postgres else None)
     _export(Outputs.database_host, foundation.database.host)
     _export(Outputs.database_tls, foundation.database.tls)
+    _export(Outputs.database_instance, foundation.database_instance)
     _export(Outputs.database_admin_secret_name, foundation.database_secret)
     _export(Outputs.storage_class, foundation.storage_class)
     _export(Outputs.metrics_host, foundation.metrics_host)

@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 
 from infra.address import Address, sqlalchemy_url
-from infra.contract import metrics, pooling, secret_contents
+from infra.contract import pooling, secret_contents
 from infra.contract.pooling import PGBOUNCER
 from infra.database_monitor import monitor_secret
 from infra.image import Image, ImageArgs
@@ -35,7 +35,7 @@ def pgbouncer_secret(stack: Stack) -> Mapping[str, pulumi.Input[str]]:
     if stack.executor.needs_redis:
         passwords |= secret_contents.results_users(secrets, names)
     if monitor := monitor_secret(stack):
-        passwords[metrics.MONITOR] = monitor["password"]
+        passwords[names.monitor_user] = monitor["password"]
     return {
         "connection": sqlalchemy_url(
             POOLED,

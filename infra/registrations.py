@@ -79,6 +79,17 @@ class Registration:
     urn: str
 
 
+FIXED: Mapping[str, Mapping[str, Any]] = {
+    "aws:index/getAvailabilityZones:getAvailabilityZones": {
+        "names": ["eu-north-1c", "eu-north-1a", "eu-north-1b"]
+    },
+    "aws:index/getRegion:getRegion": {"region": "eu-north-1"},
+    "aws:index/getPartition:getPartition": {"partition": "aws"},
+    "aws:ec2/getAmi:getAmi": {"id": "ami-1"},
+}
+"""Answers to whatever is asked."""
+
+
 class Aws(pulumi_mocks.Mocks):
     """Answers the program's questions with made-up values."""
 
@@ -91,21 +102,18 @@ class Aws(pulumi_mocks.Mocks):
         """What EKS has of them, in the words of the provider's function."""
 
     def call(self, args: pulumi_mocks.MockCallArgs) -> dict[str, Any]:  # type: ignore[override]
+        if args.token in FIXED:
+            return dict(FIXED[args.token])
         match args.token:
-            case "aws:index/getAvailabilityZones:getAvailabilityZones":
-                return {"names": ["eu-north-1c", "eu-north-1a", "eu-north-1b"]}
-            case "aws:index/getRegion:getRegion":
-                return {"region": "eu-north-1"}
-            case "aws:index/getPartition:getPartition":
-                return {"partition": "aws"}
-            case "aws:ec2/getAmi:getAmi":
-                return {"id": "ami-1"}
             case "aws:ec2/getVpc:getVpc":
                 return made_up_vpc(args.args["id"])
             case "aws:ec2/getSubnet:getSubnet":
                 return {**args.args, **made_up_subnet(args.args["id"])}
             case "aws:ec2/getRouteTables:getRouteTables":
                 return {"ids": ["rtb-existing"]}
+            case "aws:rds/getInstance:getInstance":
+                name = args.args["dbInstanceIdentifier"]
+                return {**args.args, "address": f"{name}.rds.example.com", "port": 5432}
             case "aws:eks/getClusters:getClusters":
                 return {"names": [one["clusterName"] for one in self.node_groups]}
             case "aws:eks/getNodeGroups:getNodeGroups":

@@ -14,6 +14,7 @@ import pulumi_aws as aws
 
 from infra.contract import (
     executors,
+    existing_server,
     ingress,
     organisation_tags,
     rancher_secret,
@@ -32,6 +33,7 @@ from infra.contract.user_access import NAMESPACE as ACCESS
 from infra.declared import NAMESPACE as DECLARED
 from infra.declared import StackSecrets, config_keys
 from infra.existing_network import ExistingNetwork, find_existing
+from infra.existing_server import ExistingServer, find_existing_server
 from infra.user_access import AccessError, UserAccess
 from infra.user_access import check as check_access
 from infra.values import ValuesError, chart_defaults, check, over
@@ -52,6 +54,8 @@ class Place:
     zones: list[str]
     network: ExistingNetwork | None = None
     """A VPC that is there already; None if the stack makes one."""
+    server: ExistingServer | None = None
+    """An RDS instance that is there already, for the database; None if it is elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,11 @@ class Stack:
 
     @property
     def names(self) -> Names:
-        return Names(self.settings.environment, shared=self.settings.tenancy == Tenancy.shared)
+        return Names(
+            self.settings.environment,
+            shared=self.settings.tenancy == Tenancy.shared,
+            existing_server=self.place.server is not None,
+        )
 
     @property
     def network_cidrs(self) -> tuple[str, ...]:
@@ -213,6 +221,9 @@ def _check_address(settings: Settings, values: Mapping[str, Any], place: Place) 
     secret = settings.rancher_certificate_secret if settings.rancher_enabled else ""
     if words := rancher_secret.elsewhere(secret, place.region):
         raise pulumi.RunError(f"aerodrome:rancherCertificateSecret is {secret!r}: {words}")
+    secret = settings.database_admin_secret if place.server else ""
+    if words := existing_server.elsewhere(secret, place.region):
+        raise pulumi.RunError(f"aerodrome:databaseAdminSecret is {secret!r}: {words}")
     if settings.ui_host and (values.get("ui") or {}).get("baseUrl"):
         raise pulumi.RunError(
             f"The values files set ui.baseUrl, and it follows from uiHost, which is {settings.ui_host}: take it out of them. "
@@ -274,7 +285,7 @@ def _passwords(access: UserAccess | None) -> dict[str, str]:
 
 
 def _find_place(settings: Settings) -> Place:
-    """The provider's region, the first zones in it that need no opt-in, and the VPC that the settings name."""
+    """The provider's region, the first zones in it that need no opt-in, and the VPC and the database's server that the settings name."""
     available = aws.get_availability_zones(
         state="available",
         filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
@@ -284,6 +295,7 @@ def _find_place(settings: Settings) -> Place:
         partition=aws.get_partition().partition,
         zones=zones(available.names),
         network=find_existing(settings),
+        server=find_existing_server(settings),
     )
 
 

@@ -14,7 +14,7 @@ from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.phases import Phases
 from cli.base.record import Record
-from cli.base.settings import DEFAULT_REGION, REGION_KEY
+from cli.base.settings import DEFAULT_REGION, REGION_KEY, qualified
 from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.protocol import Cloud
 from cli.operations import (
@@ -36,7 +36,7 @@ from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend, Outcome
 from cli.stack.stack_config import Placement
-from infra.contract import dag_sources
+from infra.contract import dag_sources, existing_server
 from infra.contract.naming import Names, secrets_provider
 
 if TYPE_CHECKING:
@@ -292,7 +292,8 @@ def _watched(
     """`up`, as long as it can succeed; a failure includes the reasons of pods and Jobs."""
     environment, base = planned.environment, planned.placement.base
     shared = planned.placement.shared
-    names = Names(environment.name, shared=shared)
+    server = backend.plain().get(qualified(existing_server.INSTANCE), "")
+    names = Names(environment.name, shared=shared, existing_server=bool(server and not shared))
 
     @cache
     def kubernetes() -> Kubernetes:

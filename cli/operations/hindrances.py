@@ -12,6 +12,7 @@ from typing import Any
 
 from cli.base.errors import KitError
 from cli.cloud.kubernetes import Kubernetes, Object
+from infra.contract import existing_server
 from infra.contract.naming import LABEL_ENVIRONMENT, Names
 
 PAUSE_SECONDS = 3.0
@@ -32,6 +33,8 @@ class Where:
 def places(names: Names, base: str) -> list[Where]:
     """Where the pods of an environment are: also what makes and drops its database, beside that of `base`."""
     own = Where(names.namespace)
+    if names.existing_server:
+        return [own, Where(existing_server.NAMESPACE)]
     selector = f"{LABEL_ENVIRONMENT}={names.environment}"
     return [own, Where(Names(base).namespace, selector)] if base else [own]
 

@@ -59,7 +59,11 @@ class Live:
 
     @property
     def names(self) -> Names:
-        return Names(self.environment.name, shared=self.shared)
+        return Names(
+            self.environment.name,
+            shared=self.shared,
+            existing_server=bool(self.outputs.database_instance),
+        )
 
     @cached_property
     def kubernetes(self) -> Kubernetes:

@@ -13,6 +13,8 @@ from cli.base.errors import UserError
 from cli.base.settings import REGION_KEY, qualified
 from cli.stack.backends import Backend, Found, Outcome
 from cli.stack.pending import RELEASE
+from infra.contract.existing_server import INSTANCE as INSTANCE_KEY
+from infra.contract.existing_server import RELEASE_PARAMETER
 from infra.contract.networks import VPC
 from infra.contract.outputs import Outputs
 from infra.contract.settings import SETTINGS
@@ -126,6 +128,7 @@ def refuse_impossible(environment: Environment, there: DeployedState) -> None:
     """UserError for what no step of Pulumi's can do to a living environment."""
     _refuse_move(environment, there)
     _refuse_other_network(environment, there)
+    _refuse_other_server(environment, there)
     asked = _number(there.configured("databaseStorageGb"))
     have = _disk(there)
     if asked and have and asked < have:
@@ -170,6 +173,36 @@ def _refuse_other_network(environment: Environment, there: DeployedState) -> Non
         "The cluster would be deleted and made again elsewhere, and with it all that runs in it. Deploy another environment beside it, or put the "
         "setting back. Nothing was changed.",
         f"./aerodrome {back}{same}",
+    )
+
+
+def existing_server(resources: Sequence[Found]) -> Mapping[str, Any]:
+    """What the deployed release that made a database in an instance that was there knows of it; empty if there is none."""
+    for each in resources:
+        server = (
+            each.inputs.get("values", {}).get(RELEASE_PARAMETER) if each.type == RELEASE else {}
+        )
+        if server and server.get("instance"):
+            return dict(server)
+    return {}
+
+
+def _refuse_other_server(environment: Environment, there: DeployedState) -> None:
+    """Between a database of its own and one in an instance that is there already, or between two of these, nothing moves the data."""
+    was, asked = (
+        existing_server(there.resources).get("instance", ""),
+        there.configured(INSTANCE_KEY),
+    )
+    own = there.postgres or there.inputs(INSTANCE)
+    if was == asked or not (was or own):
+        return
+    back = f"config set {INSTANCE_KEY} {was}" if was else f"config rm {INSTANCE_KEY}"
+    raise UserError(
+        f'"{environment.name}" has its database in {f"the RDS instance {was}" if was else "a server of its own"}, and the configuration says '
+        f"{f'{INSTANCE_KEY} {asked}' if asked else 'that it makes one of its own'}",
+        "Its database would be dropped, with those of all branches, and an empty one made elsewhere. Deploy another environment beside it, or put the setting "
+        "back. Nothing was changed.",
+        f"./aerodrome {back} --env {environment.name}",
     )
 
 

@@ -6,7 +6,7 @@ organisation wants of all that is in it.
 
 from dataclasses import dataclass
 
-from infra.contract import endpoints, networks, organisation_tags
+from infra.contract import endpoints, existing_server, networks, organisation_tags
 from infra.contract.rules import setting
 
 
@@ -35,6 +35,25 @@ class AccountSettings:
         """The subnets of vpcId that an internet gateway leads to, a JSON list: the Rancher server is in the first. Default none, which
         rancherEnabled false allows.""",
         check=networks.check_subnets,
+    )
+
+    database_instance: str = setting(
+        "",
+        """An RDS instance of PostgreSQL that is there already, by its identifier, with database rds: the environment makes a
+        database and users of its own in it, which `down` drops, and changes nothing else of it. Needs vpcId, which is the instance's, and
+        databaseAdminSecret; databaseInstanceClass and databaseStorageGb are refused beside it. It cannot be changed once the environment is
+        deployed. `docs/database.md`. Default none: the environment makes an instance of its own.""",
+        pattern=existing_server.INSTANCE_PATTERN,
+        allowed="the identifier of a DB instance, such as team-postgres",
+    )
+
+    database_admin_secret: str = setting(
+        "",
+        """The ARN of a secret in AWS Secrets Manager with `username` and `password` of a user of databaseInstance who may make databases and
+        users (CREATEDB, CREATEROLE), such as the secret that RDS manages for the master user: the Job that makes and drops the
+        environment's database reads it each time, and nothing else does. Default none.""",
+        pattern=existing_server.SECRET_PATTERN,
+        allowed="the whole ARN of a secret, such as arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-AbCdEf",
     )
 
     nat_per_zone: bool = setting(

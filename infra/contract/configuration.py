@@ -12,6 +12,7 @@ from infra.contract import (
     dag_sources,
     database_logins,
     executors,
+    existing_server,
     ingress,
     logs,
     networks,
@@ -105,6 +106,7 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
     crossed = [
         *_check_together(settings),
         *_check_network(settings, given),
+        *_check_server(settings, given, config.get("aws:region", "")),
         *_check_executor(settings, secrets),
         *_check_dags(settings, secrets),
         *_check_token_keys(secrets),
@@ -152,6 +154,17 @@ def _check_network(settings: Settings, given: Collection[str]) -> list[str]:
     return [
         f"{NAMESPACE}:{key} is {_shown(values[key])}: {words}"
         for key, words in networks.misfits(values, given)
+    ]
+
+
+def _check_server(settings: Settings, given: Collection[str], region: str) -> list[str]:
+    """A shared environment has its base's."""
+    if settings.tenancy == Tenancy.shared:
+        return []
+    values = {key: getattr(settings, one.field) for key, one in SETTINGS.items() if not one.secret}
+    return [
+        f"{NAMESPACE}:{key} is {_shown(values[key])}: {words}"
+        for key, words in existing_server.misfits(values, given, region)
     ]
 
 

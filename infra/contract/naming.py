@@ -10,6 +10,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from infra.contract.metrics import MONITOR
+
 PREFIX = "aerodrome"
 
 BRANCH_LOGS = "branches"
@@ -83,6 +85,9 @@ class Names:
     """Whether it lives in the cluster, the database server, the bucket and the repository of a base
     environment: then those names, too, must tell it from its neighbours."""
 
+    existing_server: bool = False
+    """Whether its database is in a server that was there before it: its names there must be no neighbour's, either."""
+
     @property
     def stack(self) -> str:
         """The Pulumi stack."""
@@ -111,12 +116,18 @@ class Names:
     @property
     def database(self) -> str:
         """Airflow's database, and the user that owns it. No environment's name has a `_`."""
-        return f"{AIRFLOW}_{self.environment.replace('-', '_')}" if self.shared else AIRFLOW
+        apart = self.shared or self.existing_server
+        return f"{AIRFLOW}_{self.environment.replace('-', '_')}" if apart else AIRFLOW
+
+    def _beside_database(self, part: str) -> str:
+        """Something of its own in the same server. Two `_` are in no other environment's name, and in a server that was there
+        already that could be a neighbour's."""
+        return f"{self.database}{'__' if self.existing_server else '_'}{part}"
 
     @property
     def second_user(self) -> str:
         """The other user of the database, by whom Airflow logs in while the first one's password is idle."""
-        return f"{self.database}_second"
+        return self._beside_database("second")
 
     @property
     def database_owner(self) -> str:
@@ -143,7 +154,12 @@ class Names:
     @property
     def results_database(self) -> str:
         """The database of the results of Celery's tasks, and its user: beside Airflow's, in the same server."""
-        return f"{self.database}_celery"
+        return self._beside_database("celery")
+
+    @property
+    def monitor_user(self) -> str:
+        """By whom Telegraf reads the figures of its server: a member of `pg_monitor` where the server is its own, and of nothing else."""
+        return self._beside_database("monitor") if self.existing_server else MONITOR
 
     @property
     def second_results_user(self) -> str:

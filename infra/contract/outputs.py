@@ -125,6 +125,11 @@ class Outputs(Mapping[str, Any]):
     database_admin_secret_name = Output(
         "databaseAdminSecretName", "", "The Kubernetes Secret of the user that makes databases."
     )
+    database_instance = Output(
+        "databaseInstance",
+        "",
+        "The RDS instance that was there before it, in which its database is; empty otherwise.",
+    )
     storage_class = Output("storageClass", "", "The StorageClass of disks.")
     branch_boundary = Output("branchBoundary", "", "What no role of a branch may go beyond.")
 

@@ -187,3 +187,59 @@ def test_they_say_whose_they_are() -> None:
 )
 def test_what_is_not_right_is_refused_by_name(change: Object, named: str) -> None:
     assert named in render(**change).error
+
+
+SERVER = {
+    "instance": "team-postgres",
+    "host": "team-postgres.example.com",
+    "secret": "arn:aws:secretsmanager:eu-north-1:123456789012:secret:rds!db-0a1b-AbCdEf",
+    "mark": "aerodrome:environment=prod",
+}
+
+
+def existing(**changes: Any) -> Object:
+    """What an environment says whose server was there before it."""
+    values = {key: value for key, value in REQUIRED.items() if key != "adminSecret"}
+    named = {"database": "airflow_prod", "secondUser": "airflow_prod__second"}
+    return {**values, **named, "server": {**SERVER, **changes}}
+
+
+def of_kind(rendered: Rendered, kind: str) -> list[Object]:
+    assert not rendered.error
+    return [one for one in rendered.objects if one["kind"] == kind]
+
+
+class TestServerThatIsThere:
+    """Its Jobs read the secret themselves, by a service account that nothing else is."""
+
+    def test_no_secret_of_kubernetes_has_who_makes_databases(self) -> None:
+        rendered = render_exactly(existing(), RELEASE, "database-admin", CHART)
+        make, drop = sorted(of_kind(rendered, "Job"), key=lambda job: str(job["metadata"]["name"]))
+        (account,) = of_kind(rendered, "ServiceAccount")
+        for job, command in ((make, "create"), (drop, "drop")):
+            pod = job["spec"]["template"]["spec"]
+            assert pod["serviceAccountName"] == account["metadata"]["name"] == "database-admin"
+            script = "/opt/airflow/scripts/existing_server.py"
+            assert container(job)["args"] == ["python", script, command, "airflow_prod"]
+            given = {one["name"]: one.get("value") for one in container(job)["env"]}
+            assert given["ADMIN_SECRET"] == SERVER["secret"]
+            assert "ADMIN_CONNECTION" not in given
+            assert (given["SERVER_PORT"], given["SERVER_CONNECTIONS"]) == ("5432", "100")
+            # What cannot go better ends at once, with the reason.
+            assert container(job)["terminationMessagePolicy"] == "FallbackToLogsOnError"
+            codes = job["spec"]["podFailurePolicy"]["rules"][1]["onExitCodes"]
+            assert codes == {"containerName": command, "operator": "In", "values": [3]}
+            assert container(job)["name"] == command
+        assert secrets(make) == {REQUIRED["passwordSecret"]}
+        assert secrets(drop) == set()
+        assert (ROOT / "images" / "airflow" / "scripts" / "existing_server.py").is_file()
+
+    def test_what_is_to_outlive_the_release_is_not_dropped(self) -> None:
+        kept = render_exactly(existing(keep=True), RELEASE, "database-admin", CHART)
+        (make,) = of_kind(kept, "Job")
+        assert container(make)["name"] == "create"
+
+    @pytest.mark.parametrize("missing", ["instance", "secret", "mark"])
+    def test_a_part_that_is_missing_is_named(self, missing: str) -> None:
+        values = existing(**{missing: ""})
+        assert missing in render_exactly(values, RELEASE, "database-admin", CHART).error

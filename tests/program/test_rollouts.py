@@ -27,6 +27,7 @@ class Change(NamedTuple):
 
 CERTIFICATE = "arn:aws:acm:eu-north-1:123456789012:certificate/0a1b"
 RANCHER_SECRET = "arn:aws:secretsmanager:eu-north-1:123456789012:secret:rancher-AbCdEf"
+DATABASE_SECRET = "arn:aws:secretsmanager:eu-north-1:123456789012:secret:rds!db-0a1b-AbCdE"
 BOTH_LOGINS = Logins.alone(SECRETS["databasePassword"]).with_idle("another/p@ssword").text()
 
 BOTH_OF_CELERY = Logins.alone(SECRETS["celeryPassword"]).with_idle("another/p@ssword").text()
@@ -43,6 +44,9 @@ CHANGES = {
     "vpcId": Change("vpc-0123456789abcdef1", NOBODY),
     "privateSubnetIds": Change('["subnet-00000001", "subnet-00000005"]', NOBODY),
     "publicSubnetIds": Change('["subnet-00000004"]', NOBODY),
+    # A living environment is refused the first (cli.operations.losses).
+    "databaseInstance": Change("other-postgres", AIRFLOW),
+    "databaseAdminSecret": Change(f"{DATABASE_SECRET}x", NOBODY),
     "natPerZone": Change("true", NOBODY),
     "vpcEndpoints": Change('["s3", "ecr"]', NOBODY),
     "budgetUsd": Change("400", NOBODY),
@@ -187,8 +191,16 @@ EXISTING_NETWORK = {
     "publicSubnetIds": '["subnet-00000003"]',
 }
 
+EXISTING_SERVER = {
+    **EXISTING_NETWORK,
+    "database": "rds",
+    "databaseInstance": "team-postgres",
+    "databaseAdminSecret": f"{DATABASE_SECRET}f",
+}
+
 NEEDS: dict[str, dict[str, str]] = {
     **dict.fromkeys(EXISTING_NETWORK, EXISTING_NETWORK),
+    **dict.fromkeys(("databaseInstance", "databaseAdminSecret"), EXISTING_SERVER),
     "taskLogs": {"monitoring": "logs"},
     "oidcIssuer": {"oidcClientId": "airflow", "accessFile": "tests/program/groups.yaml"},
     **dict.fromkeys(("uiHost", "uiPath", "uiCertificateIssuer", "uiBranchHosts"), WITH_HOST),
@@ -223,7 +235,7 @@ READ_BY_MORE = {
 PLACE = {"tenancy", "base"}
 """What an environment stands on: nothing of it is left in place when that changes (cli.operations.losses)."""
 
-NOT_OF_A_BRANCH = {"database", "taskNodes"}
+NOT_OF_A_BRANCH = {"database", "databaseInstance", "taskNodes"}
 """Its base runs the database, and makes the nodes."""
 
 

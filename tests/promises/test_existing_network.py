@@ -182,7 +182,7 @@ def refused(session: Session, proxy: Proxy, said: str) -> str:
     assert said in result.stderr
     assert "Nothing was changed." in result.stderr
     assert "Traceback" not in result.output
-    asked = ("Describe", "GetCallerIdentity", "GET ")
+    asked = ("Describe", "GetCallerIdentity", "GetSecretValue", "GET ")
     assert [call for call in proxy.calls if not call.startswith(asked)] == []
     return str(result.stderr)
 

@@ -22,7 +22,12 @@ metadata:
     checksum/secrets: {{ .Values.secretsChecksum | quote }}
   {{- end }}
 spec:
+  {{- if .Values.server.host }}
+  restartPolicy: Never
+  serviceAccountName: {{ .Values.server.serviceAccount }}
+  {{- else }}
   restartPolicy: OnFailure
+  {{- end }}
   automountServiceAccountToken: false
   {{- with .Values.nodeSelector }}
   nodeSelector:
@@ -53,13 +58,21 @@ spec:
 - name: {{ ternary $.command (printf "%s-results" $.command) (eq $.key "password") }}
   image: {{ .Values.image }}
   imagePullPolicy: {{ .Values.pullPolicy }}
-  args: [python, /opt/airflow/scripts/branch_database.py, {{ $.command }}, {{ $.database }}]
+  args: [python, /opt/airflow/scripts/{{ ternary "existing_server" "branch_database" (not (empty .Values.server.host)) }}.py, {{ $.command }}, {{ $.database }}]
+  {{- if .Values.server.host }}
+  # So that whoever waits for the Job is told why it failed.
+  terminationMessagePolicy: FallbackToLogsOnError
+  {{- end }}
   env:
+    {{- if .Values.server.host }}
+    {{- include "branch-database.server" .Values.server | nindent 4 }}
+    {{- else }}
     - name: ADMIN_CONNECTION
       valueFrom:
         secretKeyRef:
           name: {{ .Values.adminSecret }}
           key: connection
+    {{- end }}
     - name: WAIT_SECONDS
       value: {{ .Values.waitSeconds | quote }}
     {{- if eq $.command "create" }}
@@ -87,5 +100,37 @@ spec:
       drop: [ALL]
   resources:
     {{- toYaml .Values.resources | nindent 4 }}
+{{- end }}
+{{- end }}
+
+{{/* Where a server is that was there before, and who makes databases in it. */}}
+{{- define "branch-database.server" -}}
+- name: ADMIN_SECRET
+  value: {{ .secret | quote }}
+- name: SERVER_INSTANCE
+  value: {{ .instance | quote }}
+- name: SERVER_HOST
+  value: {{ .host | quote }}
+- name: SERVER_PORT
+  value: {{ .port | quote }}
+- name: SERVER_MARK
+  value: {{ .mark | quote }}
+- name: SERVER_CONNECTIONS
+  value: {{ .connections | quote }}
+{{- end }}
+
+{{/* Nobody waits for five tries that cannot go better: EXIT_CODE of images/airflow/scripts/existing_server.py. */}}
+{{- define "branch-database.failures" -}}
+{{- if .root.Values.server.host }}
+podFailurePolicy:
+  rules:
+    - action: Ignore
+      onPodConditions:
+        - type: DisruptionTarget
+    - action: FailJob
+      onExitCodes:
+        containerName: {{ .command }}
+        operator: In
+        values: [3]
 {{- end }}
 {{- end }}

@@ -196,7 +196,7 @@ def of(wanted: RequestedSettings, environment: str) -> Capacity:
     base, branch = _things(wanted, environment)
     limits = [
         Limit("workers", most, lambda n: workers(n)[0], _more_workers, lambda n: workers(n)[1]),
-        _connections(wanted),
+        *_connections(wanted),
         *_registered(base, branch),
         Limit("images that stay", _kept_images(base), lambda n: n, _more_images),
         Limit("namespaces", NAMESPACES, lambda n: n, _another_base),
@@ -301,21 +301,26 @@ def _wider(network: str) -> Callable[[int], Move]:
     return move
 
 
-def _connections(wanted: RequestedSettings) -> Limit:
+def _connections(wanted: RequestedSettings) -> list[Limit]:
+    if wanted.value("databaseInstance"):
+        # How large it is, and what others take of it, no setting says.
+        return []
     managed = wanted.value("database") == "rds"
-    own = _of_class(str(wanted.value("databaseInstanceClass"))) if managed else IN_CLUSTER
+    own = (
+        connections_of_class(str(wanted.value("databaseInstanceClass"))) if managed else IN_CLUSTER
+    )
 
     def move(needed: int) -> Move:
-        name = next((name for name in CLASSES if _of_class(name) >= needed), "")
+        name = next((name for name in CLASSES if connections_of_class(name) >= needed), "")
         if not name:
             return _another_base(needed)
         server = {} if managed else {"database": "rds"}
         return Move({**server, "databaseInstanceClass": name})
 
-    return Limit("connections of PostgreSQL", own, lambda n: (n + 1) * CONNECTIONS, move)
+    return [Limit("connections of PostgreSQL", own, lambda n: (n + 1) * CONNECTIONS, move)]
 
 
-def _of_class(name: str) -> int:
+def connections_of_class(name: str) -> int:
     """RDS's own default: by the memory of the class."""
     size = planned.size_of(name.removeprefix("db."))
     return 0 if size is None else min(int(size[1] * 2**30) // RDS_BYTES_OF_A_CONNECTION, RDS_MOST)

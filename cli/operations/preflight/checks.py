@@ -20,6 +20,7 @@ from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.preflight import (
     dashboards,
     existing_network,
+    existing_server,
     influxdb,
     instance_types,
     kubernetes_version,
@@ -27,6 +28,7 @@ from cli.operations.preflight import (
     rancher_certificate,
 )
 from cli.operations.preflight.existing_network import NetworkRequest
+from cli.operations.preflight.existing_server import ServerRequest
 from cli.operations.preflight.instance_types import TypeRequest
 from cli.operations.preflight.kubernetes_version import VersionRequest
 from cli.operations.preflight.refusal import Refusal
@@ -54,7 +56,11 @@ def check(
     requested, cloud = RequestedSettings(backend.plain(), {}), session.cloud(environment)
     there = backend.resources()
     deployed = next(iter(_inputs(there, losses.NETWORK, "cidrBlock")), "")
-    refusal = network.check(requested, deployed) or existing_network.check_settings(requested)
+    refusal = (
+        network.check(requested, deployed)
+        or existing_network.check_settings(requested)
+        or existing_server.check_settings(requested, region)
+    )
     if refusal:
         raise refusal.error(environment)
     dashboards.check(requested, grafana_files)
@@ -70,6 +76,8 @@ def check(
     given = existing_network.request(requested, region)
     if given:
         _raise(environment, report, lambda: _network(cloud.client(region), given, there, report))
+    if server := existing_server.request(requested, region):
+        _server(environment, cloud.client(region), server, there, report)
     if version not in _inputs(resources, CLUSTER, "version"):
         asked = version_request(environment, requested, region)
         _raise(environment, report, lambda: kubernetes_version.check(cloud.client(region), asked))
@@ -148,6 +156,29 @@ def _network(
     if not refusal and (said := existing_network.remark(given, found)):
         report(said)
     return refusal
+
+
+def _server(
+    environment: Environment,
+    client: Client,
+    server: ServerRequest,
+    there: Sequence[Found],
+    report: Callable[[str], None],
+) -> None:
+    """Judged once, as the network; and another secret, too."""
+
+    def ask() -> Refusal | None:
+        found = existing_server.look(client, server)
+        refusal = existing_server.judge(server, found)
+        if not refusal and (said := existing_server.remark(found)):
+            report(said)
+        return refusal
+
+    deployed = losses.existing_server(there)
+    if deployed.get("instance") != server.instance:
+        _raise(environment, report, ask)
+    if deployed.get("secret") != server.secret:
+        _raise(environment, report, lambda: existing_server.check_secret(client, server))
 
 
 def _placed(

@@ -132,7 +132,7 @@ def request(requested: RequestedSettings, region: str) -> NetworkRequest | None:
         ),
         int(requested.value("nodeDesired")),
         int(requested.value("nodeMax")) + (int(requested.value("taskNodeMax")) if tasks else 0),
-        requested.value("database") == "rds",
+        requested.value("database") == "rds" and not requested.value("databaseInstance"),
         _balancer(requested),
         frozenset(made),
     )

@@ -21,7 +21,9 @@ class PasswordInstallation(LoginInstallation):
 
     def require_ready(self) -> None:
         same, name = self.live.session.same, self.live.environment.name
-        if not self.live.shared and not self.live.kubernetes.find("secret", SECRET_NAMES["logins"]):
+        # The users of a branch, and those in an instance that was there before, are made by a Job of their own.
+        apart = self.live.shared or self.live.names.existing_server
+        if not apart and not self.live.kubernetes.find("secret", SECRET_NAMES["logins"]):
             raise UserError(
                 f'"{name}" was deployed by an Aerodrome that could not rotate the password of its database',
                 "Its migration Job does not know of a second user, and a PostgreSQL in the cluster is started again once by the "

@@ -28,7 +28,6 @@ from cli.operations.rotation.token_installation import TokenInstallation
 from cli.operations.rotation.tokens import RotatedTokens
 from cli.session import Session
 from cli.stack import rotation
-from infra.contract import metrics
 from infra.contract.outputs import Outputs
 from infra.contract.settings import SECRETS
 
@@ -141,7 +140,8 @@ def simple(session: Session, environment: Environment, name: str, phases: Phases
 def _prove_monitor(found: Live, old: str) -> None:
     """KitError unless the server lets in its user for figures with the new password alone."""
     new = need(found.backend.config(), qualified(rotation.RENEWED[rotation.MONITOR]))
-    if tried(found, [(metrics.MONITOR, new), (metrics.MONITOR, old)]) != [True, False]:
+    user = found.names.monitor_user
+    if tried(found, [(user, new), (user, old)]) != [True, False]:
         raise KitError(
             "PostgreSQL does not have the new password of its user for figures",
             "The migration Job has not brought the user to what its Secret says.",

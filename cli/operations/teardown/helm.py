@@ -10,12 +10,13 @@ SECONDS = 300
 """A hook starts a pod: the image may have to be pulled."""
 
 
-def uninstall(kubectl: Kubectl, release: str, namespace: str) -> None:
-    """Uninstalls a release and waits for it; KitError with what helm says."""
+def uninstall(kubectl: Kubectl, release: str, namespace: str, *, hooks: bool = True) -> None:
+    """Uninstalls a release and waits for it, without what it would run first if so wanted; KitError with what helm says."""
     with kubectl.kubeconfig_file() as config:
         command = [
             *(_program(kubectl), "uninstall", release, f"--namespace={namespace}"),
             *(f"--kubeconfig={config}", "--wait", "--ignore-not-found", f"--timeout={SECONDS}s"),
+            *(() if hooks else ("--no-hooks",)),
         ]
         try:
             done = subprocess.run(

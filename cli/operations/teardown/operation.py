@@ -19,6 +19,7 @@ from cli.operations.teardown import (
     database_hook,
     drain,
     engine,
+    existing_database,
     leftovers,
     metric_series,
     rancher,
@@ -79,6 +80,12 @@ class TeardownStep:
     run: Callable[[Target, Report], None]
 
 
+def _prepare_database(target: Target, report: Report) -> None:
+    """What drops a database in another's server is made able to."""
+    database_hook.renew(target, report)
+    existing_database.settle(target, report)
+
+
 BEFORE = (
     TeardownStep("drain", drain.drain),
     TeardownStep("rancher", rancher.deregister),
@@ -87,7 +94,7 @@ BEFORE = (
     TeardownStep("volumes", cluster.volumes),
     TeardownStep("node pools", cluster.node_pools),
     TeardownStep("data", engine.release_data),
-    TeardownStep("database hook", database_hook.renew),
+    TeardownStep("database hook", _prepare_database),
 )
 """While the controllers live."""
 
@@ -127,7 +134,7 @@ def tear_down(
         environment.name,
         outcome,
         steps=report.steps,
-        kept=left,
+        kept=[*target.stays, *left],
         branches=branches,
         sandbox_kept=kept_up,
     )
@@ -151,6 +158,8 @@ def _run(target: Target, report: Report, options: DownOptions) -> Outcome | None
         except KitError as error:
             failure = error
             report.note(f"the engine failed: {error.summary}")
+    if failure is not None:
+        existing_database.require_dropped(target, failure)
     with report.step("cluster"):
         leftovers.in_cluster(target, report)
         if not options.with_base:

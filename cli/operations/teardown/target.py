@@ -19,7 +19,7 @@ from cli.cloud.resource import Client, Resource, Search
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend
-from infra.contract import executors
+from infra.contract import executors, existing_server
 from infra.contract.naming import TAG_BASE, Names
 from infra.contract.outputs import Outputs
 from infra.contract.tenancy import Tenancy
@@ -37,6 +37,8 @@ class Target:
     region: str
     outputs: Outputs = field(default_factory=lambda: Outputs({}))
     plain: Mapping[str, str] = field(default_factory=dict)
+    stays: list[str] = field(default_factory=list)
+    """What is left on purpose, or because nothing can take it away any more, where no inventory looks."""
 
     @property
     def name(self) -> str:
@@ -63,7 +65,16 @@ class Target:
 
     @property
     def names(self) -> Names:
-        return Names(self.name, self.shared)
+        return Names(self.name, self.shared, existing_server=bool(self.database_instance))
+
+    @property
+    def database_instance(self) -> str:
+        """The RDS instance that was there before it, and has its database; empty if that is elsewhere."""
+        if self.shared:
+            return ""
+        # An `up` that was cut short has no outputs yet.
+        configured = self.plain.get(qualified(existing_server.INSTANCE), "")
+        return self.outputs.database_instance or str(configured)
 
     @property
     def protected(self) -> bool:

@@ -92,20 +92,37 @@ def create(connection: Any, name: str, password: str) -> list[str]:
             cursor.execute(sql.SQL("create role {}").format(named))
             made.append("user")
         set_password(cursor, name, password, CONNECTIONS)
-        _join(cursor, name)
-        if not exists(cursor, DATABASES, name):
-            # template1 can not be copied while anybody is connected to it; nobody can be to template0.
-            # Open to everybody at first, so to nobody until that is mended.
-            statement = "create database {} owner {} template template0 allow_connections false"
-            cursor.execute(sql.SQL(statement).format(named, named))
-            made.append("database")
+        join(cursor, name)
+        made += make_database(cursor, name)
         _close(cursor)
-        if exists(cursor, SHUT, name):
-            cursor.execute(sql.SQL("alter database {} with allow_connections true").format(named))
+        open_database(cursor, name)
     return made
 
 
-def _join(cursor: Any, name: str) -> None:
+def make_database(cursor: Any, name: str) -> list[str]:
+    """A user's database that lets in nobody yet, if there is none. What was made."""
+    from psycopg2 import sql
+
+    if exists(cursor, DATABASES, name):
+        return []
+    named = sql.Identifier(name)
+    # template1 can not be copied while anybody is connected to it; nobody can be to template0.
+    # Open to everybody at first, so to nobody until that is mended.
+    statement = "create database {} owner {} template template0 allow_connections false"
+    cursor.execute(sql.SQL(statement).format(named, named))
+    return ["database"]
+
+
+def open_database(cursor: Any, name: str) -> None:
+    """Whoever may connect to it, can from now on."""
+    from psycopg2 import sql
+
+    if exists(cursor, SHUT, name):
+        statement = sql.SQL("alter database {} with allow_connections true")
+        cursor.execute(statement.format(sql.Identifier(name)))
+
+
+def join(cursor: Any, name: str) -> None:
     """A database can be given to, and taken from, only a user that one is a member of; since PostgreSQL 16
     whoever makes a user is none by that alone."""
     from psycopg2 import sql
@@ -115,12 +132,17 @@ def _join(cursor: Any, name: str) -> None:
 
 def _close(cursor: Any) -> None:
     """Whoever has a user in this server gets into no database but their own."""
-    from psycopg2 import sql
-
     cursor.execute(OPEN_TO_ALL)
     for (database,) in cursor.fetchall():
-        closed = sql.SQL("revoke connect, temporary on database {} from public")
-        cursor.execute(closed.format(sql.Identifier(database)))
+        close_database(cursor, database)
+
+
+def close_database(cursor: Any, name: str) -> None:
+    """Only its owner, and whom that lets in, may connect to it."""
+    from psycopg2 import sql
+
+    closed = sql.SQL("revoke connect, temporary on database {} from public")
+    cursor.execute(closed.format(sql.Identifier(name)))
 
 
 def drop(connection: Any, name: str, second: str = "") -> list[str]:
@@ -133,11 +155,8 @@ def drop(connection: Any, name: str, second: str = "") -> list[str]:
         user = exists(cursor, ROLES, name)
         if exists(cursor, DATABASES, name):
             if user:
-                _join(cursor, name)
-            # Its owner may have made it one, and such can not be dropped.
-            if exists(cursor, TEMPLATES, name):
-                cursor.execute(sql.SQL("alter database {} with is_template false").format(named))
-            cursor.execute(sql.SQL("drop database {} with (force)").format(named))
+                join(cursor, name)
+            drop_database(cursor, name)
             dropped.append("database")
         if second and exists(cursor, ROLES, second):
             cursor.execute(sql.SQL("drop role {}").format(sql.Identifier(second)))
@@ -146,6 +165,17 @@ def drop(connection: Any, name: str, second: str = "") -> list[str]:
             cursor.execute(sql.SQL("drop role {}").format(named))
             dropped.append("user")
     return dropped
+
+
+def drop_database(cursor: Any, name: str) -> None:
+    """With everybody who is still connected."""
+    from psycopg2 import sql
+
+    named = sql.Identifier(name)
+    # Its owner may have made it one, and such can not be dropped.
+    if exists(cursor, TEMPLATES, name):
+        cursor.execute(sql.SQL("alter database {} with is_template false").format(named))
+    cursor.execute(sql.SQL("drop database {} with (force)").format(named))
 
 
 def main(arguments: list[str]) -> int:

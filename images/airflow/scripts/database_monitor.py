@@ -3,6 +3,7 @@
 `prepare_database.py` makes it, as the user that may make users, on RDS as in the cluster.
 """
 
+import contextlib
 from typing import Any
 
 from branch_database import ROLES, exists, set_password
@@ -14,6 +15,7 @@ CONNECTIONS = 3
 def ensure(connection: Any, name: str, password: str) -> bool:
     """The user with this password, let into the database of the connection: into others only their owners are. Whether it is new."""
     from psycopg2 import sql
+    from psycopg2.errors import InsufficientPrivilege
 
     named = sql.Identifier(name)
     with connection.cursor() as cursor:
@@ -22,7 +24,9 @@ def ensure(connection: Any, name: str, password: str) -> bool:
             cursor.execute(sql.SQL("create role {}").format(named))
         set_password(cursor, name, password, CONNECTIONS)
         # Not the narrower pg_read_all_stats: RDS lets its customer give away this one only.
-        cursor.execute(sql.SQL("grant pg_monitor to {}").format(named))
+        # In an instance that is shared with others its customer is who made it, and what others do is not ours to see.
+        with contextlib.suppress(InsufficientPrivilege):
+            cursor.execute(sql.SQL("grant pg_monitor to {}").format(named))
         cursor.execute(_on_database("grant connect on database {} to {}", connection, named))
     return new
 

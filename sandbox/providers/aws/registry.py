@@ -27,7 +27,14 @@ from sandbox.providers.aws.eks.addon import Addon
 from sandbox.providers.aws.eks.cluster import Cluster
 from sandbox.providers.aws.eks.node_group import NodeGroup
 from sandbox.providers.aws.eks.pod_identity_association import PodIdentityAssociation
-from sandbox.providers.aws.functions import account, clusters, compute, images, networks
+from sandbox.providers.aws.functions import (
+    account,
+    clusters,
+    compute,
+    databases,
+    images,
+    networks,
+)
 from sandbox.providers.aws.iam.access_key import AccessKey
 from sandbox.providers.aws.iam.group import Group
 from sandbox.providers.aws.iam.instance_profile import InstanceProfile
@@ -119,6 +126,7 @@ _FUNCTIONS: dict[str, Function] = {
     "aws:ec2/getVpc:getVpc": networks.get_vpc,
     "aws:ec2/getSubnet:getSubnet": networks.get_subnet,
     "aws:ec2/getRouteTables:getRouteTables": networks.get_route_tables,
+    "aws:rds/getInstance:getInstance": databases.get_instance,
     "aws:eks/getAddonVersion:getAddonVersion": compute.get_addon_version,
     "aws:eks/getClusters:getClusters": clusters.get_clusters,
     "aws:eks/getNodeGroup:getNodeGroup": clusters.get_node_group,

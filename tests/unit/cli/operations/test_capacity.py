@@ -78,6 +78,12 @@ def test_a_server_in_the_cluster_has_as_many_connections_as_its_image_gives_it()
     assert f"-c max_connections={branches.IN_CLUSTER + branches.FOR_SUPERUSERS} " in text
 
 
+def test_connections_of_a_server_that_others_use_are_not_counted() -> None:
+    given = RequestedSettings({"aerodrome:databaseInstance": "team-postgres"}, {})
+    assert branches._connections(given) == []
+    assert branches._connections(requested("database=rds")) != []
+
+
 def test_an_unknown_type_of_workers_is_named() -> None:
     with pytest.raises(UserError, match=r"z9\.large"):
         capacity('nodeInstanceTypes=["z9.large"]')

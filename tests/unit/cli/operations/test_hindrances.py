@@ -9,6 +9,7 @@ import pytest
 from cli.cloud.kubernetes import Kubernetes, reference
 from cli.operations import hindrances
 from cli.operations.hindrances import Where
+from infra.contract.naming import Names
 
 _number = itertools.count()
 
@@ -102,6 +103,12 @@ def test_what_may_pass_is_waited_for(namespace: Namespace, status: dict[str, Any
 def test_a_tasks_pod_is_the_tasks_affair(namespace: Namespace) -> None:
     namespace.pod("task", None, waiting("ImagePullBackOff", GONE))
     assert namespace.look() == []
+
+
+def test_who_makes_the_database_is_looked_at_too() -> None:
+    existing = Names("prod", existing_server=True)
+    assert hindrances.places(existing, "") == [Where("airflow"), Where("database-admin")]
+    assert hindrances.places(Names("prod"), "") == [Where("airflow")]
 
 
 def test_what_was_so_before_stops_nothing() -> None:

@@ -126,6 +126,52 @@ def test_nothing_moves_into_another_network_whoever_agrees(
     assert refused.value.command == command
 
 
+SECRET = "arn:aws:secretsmanager:eu-north-1:123456789012:secret:rds-AbCdEf"
+IN_AN_INSTANCE = resource(RELEASE, values={"server": {"instance": "team", "secret": SECRET}})
+
+
+@pytest.mark.parametrize(
+    ("backend", "said", "command"),
+    [
+        (
+            stack(RELEASED, database="rds", databaseInstance="team"),
+            '"dev" has its database in a server of its own, and the configuration says databaseInstance team',
+            "./aerodrome config rm databaseInstance --env dev",
+        ),
+        (
+            stack(WITHOUT_DATABASE, INSTANCE, database="rds", databaseInstance="team"),
+            '"dev" has its database in a server of its own, and the configuration says databaseInstance team',
+            "./aerodrome config rm databaseInstance --env dev",
+        ),
+        (
+            stack(WITHOUT_DATABASE, IN_AN_INSTANCE, database="rds"),
+            '"dev" has its database in the RDS instance team, and the configuration says that it makes one of its own',
+            "./aerodrome config set databaseInstance team --env dev",
+        ),
+        (
+            stack(WITHOUT_DATABASE, IN_AN_INSTANCE, database="rds", databaseInstance="other"),
+            "the configuration says databaseInstance other",
+            "./aerodrome config set databaseInstance team --env dev",
+        ),
+    ],
+)
+def test_no_database_moves_between_servers_whoever_agrees(
+    backend: Stack, said: str, command: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        check(backend, agreed=True)
+    assert said in caught.value.summary
+    assert "Nothing was changed." in caught.value.detail
+    assert caught.value.command == command
+
+
+def test_what_stays_in_its_instance_stays() -> None:
+    there = stack(WITHOUT_DATABASE, IN_AN_INSTANCE, database="rds", databaseInstance="team")
+    assert check(there) == []
+    # Of a branch, which has its base's settings, and of one that is not there yet.
+    assert check(stack(WITHOUT_DATABASE, database="rds", databaseInstance="team")) == []
+
+
 def test_what_stays_in_its_network_stays() -> None:
     assert check(stack(RELEASED, NETWORK, GIVEN)) == []
     assert check(stack(RELEASED, GIVEN, vpcId="vpc-1")) == []

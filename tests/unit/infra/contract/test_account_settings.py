@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from infra.contract import existing_server
 from tests.unit.infra.contract.test_contacts import problems
 
 WATCHED = {"budgetUsd": "400", "alertEmails": '["ops@example.org"]'}
@@ -128,3 +129,62 @@ def test_subnets_count_with_their_vpc_only() -> None:
     ] * 2
     # A branch is in its base's network, and takes over its base's settings.
     assert problems(**without, tenancy="shared", base="main") == []
+
+
+SECRET = "arn:aws:secretsmanager:eu-north-1:123456789012:secret:rds!db-0a1b-AbCdEf"
+IN_AN_INSTANCE = {
+    **IN_A_VPC,
+    "database": "rds",
+    "databaseInstance": "team-postgres",
+    "databaseAdminSecret": SECRET,
+}
+
+
+def test_an_instance_that_is_there_is_taken() -> None:
+    assert problems(**IN_AN_INSTANCE) == []
+    # Those of a branch are its base's.
+    alone = {"databaseInstance": "team-postgres", "tenancy": "shared", "base": "main"}
+    assert problems(**alone) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (
+            {"database": "in-cluster"},
+            'database is "in-cluster": databaseInstance names an instance',
+        ),
+        ({**dict.fromkeys(IN_A_VPC, "")}, "vpcId"),
+        (
+            {"databaseAdminSecret": ""},
+            'databaseAdminSecret is "": databaseInstance needs the secret',
+        ),
+        ({"databaseInstance": ""}, "it counts with databaseInstance only, which is not set"),
+        ({"databaseStorageGb": "30"}, "databaseStorageGb is 30: it describes an instance that the"),
+        ({"databaseInstanceClass": "db.t4g.small"}, "databaseInstanceClass is"),
+        ({"databaseInstance": "Team"}, "must be the identifier of a DB instance"),
+        ({"databaseInstance": "team--a"}, "must be the identifier of a DB instance"),
+        ({"databaseAdminSecret": "team-secret"}, "must be the whole ARN of a secret"),
+    ],
+)
+def test_what_makes_no_sense_beside_an_instance_is_named(
+    changed: dict[str, str], words: str
+) -> None:
+    given = {**IN_AN_INSTANCE, **changed}
+    if not given["vpcId"]:
+        given = {key: value for key, value in given.items() if key not in IN_A_VPC}
+        words = 'vpcId is "": databaseInstance needs it'
+    (text,) = problems(**given)
+    assert words in text
+
+
+def test_its_secret_is_in_the_same_region() -> None:
+    settings = {"database": "rds", "databaseInstance": "x", "vpcId": "vpc-1"}
+    secret = {"databaseAdminSecret": SECRET.replace("north", "west")}
+    found = existing_server.misfits({**settings, **secret}, [], "eu-north-1")
+    assert found == [
+        (
+            "databaseAdminSecret",
+            "the instance is in eu-north-1, and this secret is in eu-west-1",
+        )
+    ]

@@ -157,3 +157,21 @@ def test_what_bootstrap_makes_has_names_that_aws_takes() -> None:
     assert naming.secrets_provider("dev", "eu-west-1") == (
         "awskms://alias/aerodrome-dev?region=eu-west-1"
     )
+
+
+def test_in_a_server_that_others_use_no_name_is_a_neighbours() -> None:
+    """Another environment's is never followed by two of `_`."""
+    prod, second = (Names(name, existing_server=True) for name in ("prod", "prod-second"))
+    of_prod = {prod.database, prod.second_user, prod.monitor_user, prod.results_database}
+    assert of_prod == {
+        "airflow_prod",
+        "airflow_prod__second",
+        "airflow_prod__monitor",
+        "airflow_prod__celery",
+    }
+    assert second.database == "airflow_prod_second"
+    assert Names("prod-second", shared=True).database not in of_prod
+    # In a server of its own nothing changes.
+    own = Names("prod")
+    assert (own.database, own.second_user) == ("airflow", "airflow_second")
+    assert (own.monitor_user, own.results_database) == ("aerodrome_monitor", "airflow_celery")

@@ -75,6 +75,9 @@ def test_unknown_types_functions_and_properties_are_refused_by_name(engine):
         for asked in ({}, {"id": "x-1", "filters": [{"name": "state", "values": ["available"]}]}):
             with pytest.raises(Unsupported, match=f"aws:ec2/{function}:{function} by its id only"):
                 engine.invoke(f"aws:ec2/{function}:{function}", **asked)
+    for asked in ({}, {"dbInstanceIdentifier": "x", "tags": {"Name": "y"}}):
+        with pytest.raises(Unsupported, match="aws:rds/getInstance:getInstance by its identifier"):
+            engine.invoke("aws:rds/getInstance:getInstance", **asked)
     news = {"cidrBlock": "10.0.0.0/16", "ipv6CidrBlock": "x", "region": "eu-west-1"}
     result = engine.provider.check(contract.CheckRequest("urn", Vpc.TYPE, "v", {}, news))
     assert [failure.property for failure in result.failures] == ["ipv6CidrBlock", "region"]
