@@ -3,7 +3,7 @@
 `prepare_database.py` makes it, as the user that may make users, on RDS as in the cluster.
 """
 
-import contextlib
+import sys
 from typing import Any
 
 from branch_database import ROLES, exists, set_password
@@ -25,8 +25,10 @@ def ensure(connection: Any, name: str, password: str) -> bool:
         set_password(cursor, name, password, CONNECTIONS)
         # Not the narrower pg_read_all_stats: RDS lets its customer give away this one only.
         # In an instance that is shared with others its customer is who made it, and what others do is not ours to see.
-        with contextlib.suppress(InsufficientPrivilege):
+        try:
             cursor.execute(sql.SQL("grant pg_monitor to {}").format(named))
+        except InsufficientPrivilege as error:
+            sys.stdout.write(f"{name} sees what its own sessions do alone: {error.pgerror}")
         cursor.execute(_on_database("grant connect on database {} to {}", connection, named))
     return new
 
