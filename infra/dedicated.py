@@ -9,7 +9,7 @@ from infra.airflow import Airflow, AirflowArgs
 from infra.backup import Backup, BackupArgs
 from infra.budget import Budget, BudgetArgs
 from infra.celery import celery_values
-from infra.cluster import STORAGE_CLASS, Cluster, ClusterArgs
+from infra.cluster import deploy_cluster
 from infra.contract.executors import REDIS
 from infra.contract.naming import LABEL_TASKS
 from infra.contract.pooling import PGBOUNCER
@@ -43,7 +43,7 @@ def deploy(stack: Stack) -> None:
     bucket = LogBucket("logs", LogBucketArgs(stack, network if settings.flow_logs else None))
     if settings.flow_logs:
         FlowLog("flow-log", FlowLogArgs(stack, network, bucket))
-    cluster = Cluster("cluster", ClusterArgs(stack, network))
+    cluster = deploy_cluster(stack, network)
     access = Access("access", AccessArgs(stack, cluster, bucket))
     rancher = Rancher("rancher", RancherArgs(stack, network)) if settings.rancher_enabled else None
     database = (
@@ -81,7 +81,7 @@ def deploy(stack: Stack) -> None:
             ],
             values={
                 **postgres_values(stack, images.get("postgres")),
-                **celery_values(stack, registry.repositories[REDIS], STORAGE_CLASS),
+                **celery_values(stack, registry.repositories[REDIS], stack.storage_class),
                 **pgbouncer_values(stack, registry.repositories[PGBOUNCER], address),
                 **_values(backup, clean, monitoring, task_nodes),
             },
@@ -104,7 +104,7 @@ def deploy(stack: Stack) -> None:
             images.get("postgres"),
             address,
             airflow.database_secret_name,
-            STORAGE_CLASS,
+            stack.storage_class,
             monitoring.statsd_host if monitoring else "",
             monitoring.logs_url if monitoring else "",
             way.of_branches() if way and settings.ui_branch_hosts else {},

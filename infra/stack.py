@@ -13,6 +13,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.contract import (
+    clusters,
     executors,
     ingress,
     organisation_tags,
@@ -31,6 +32,7 @@ from infra.contract.user_access import FILE
 from infra.contract.user_access import NAMESPACE as ACCESS
 from infra.declared import NAMESPACE as DECLARED
 from infra.declared import StackSecrets, config_keys
+from infra.existing_cluster import FoundCluster, find_cluster
 from infra.existing_network import ExistingNetwork, find_existing
 from infra.user_access import AccessError, UserAccess
 from infra.user_access import check as check_access
@@ -52,6 +54,8 @@ class Place:
     zones: list[str]
     network: ExistingNetwork | None = None
     """A VPC that is there already; None if the stack makes one."""
+    cluster: FoundCluster | None = None
+    """A cluster that is there already; None if the stack makes one."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,13 @@ class Stack:
         """The addresses of its network."""
         existing = self.place.network
         return existing.cidrs if existing else (self.settings.vpc_cidr,)
+
+    @property
+    def storage_class(self) -> str:
+        """The name of its disks' class: in another's cluster none that anybody else has."""
+        if self.place.cluster:
+            return clusters.storage_class(self.settings.environment)
+        return clusters.STORAGE_CLASS
 
     @property
     def executor(self) -> executors.Executor:
@@ -274,7 +285,8 @@ def _passwords(access: UserAccess | None) -> dict[str, str]:
 
 
 def _find_place(settings: Settings) -> Place:
-    """The provider's region, the first zones in it that need no opt-in, and the VPC that the settings name."""
+    """The provider's region, the first zones in it that need no opt-in, and the VPC or the cluster that the settings name."""
+    cluster = find_cluster(settings)
     available = aws.get_availability_zones(
         state="available",
         filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
@@ -283,7 +295,8 @@ def _find_place(settings: Settings) -> Place:
         region=aws.get_region().region,
         partition=aws.get_partition().partition,
         zones=zones(available.names),
-        network=find_existing(settings),
+        network=cluster.network if cluster else find_existing(settings),
+        cluster=cluster,
     )
 
 

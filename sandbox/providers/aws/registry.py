@@ -120,6 +120,7 @@ _FUNCTIONS: dict[str, Function] = {
     "aws:ec2/getSubnet:getSubnet": networks.get_subnet,
     "aws:ec2/getRouteTables:getRouteTables": networks.get_route_tables,
     "aws:eks/getAddonVersion:getAddonVersion": compute.get_addon_version,
+    "aws:eks/getCluster:getCluster": clusters.get_cluster,
     "aws:eks/getClusters:getClusters": clusters.get_clusters,
     "aws:eks/getNodeGroup:getNodeGroup": clusters.get_node_group,
     "aws:eks/getNodeGroups:getNodeGroups": clusters.get_node_groups,
