@@ -17,7 +17,7 @@ from infra.contract.clusters import NAMESPACES, storage_class
 from infra.contract.naming import TAG_ENVIRONMENT
 
 RIGHTS = "clusterroles,clusterrolebindings"
-TELEGRAF = f"{metrics.NAMESPACE}-{metrics.TELEGRAF}"
+TELEGRAF = f"{metrics.NAMESPACE}-{metrics.STATSD_SERVICE}"
 """What monitoring has outside of its namespace."""
 
 HELM = "meta.helm.sh/release-namespace"
