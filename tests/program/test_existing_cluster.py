@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import pulumi
 import pytest
 
 from tests.program.conftest import BASE, BRANCH, BRANCH_SECRETS
@@ -111,30 +110,3 @@ def test_a_branch_on_it_stands_where_its_base_does(guest: Program) -> None:
     assert {one.inputs["clusterName"] for one in ties} == {"team"}
     release = branch.one("kubernetes:helm.sh/v3:Release", "-airflow").inputs["values"]
     assert release["redis"]["storage"]["storageClass"] == "aerodrome-test-gp3"
-
-
-@pytest.mark.parametrize(
-    ("also", "said"),
-    [
-        ({"vpcId": "vpc-0123456789abcdef0"}, 'aerodrome:vpcId is "vpc-0123456789abcdef0": it des'),
-        ({"vpcCidr": "10.30.0.0/16"}, "aerodrome:vpcCidr is"),
-        ({"vpcEndpoints": '["s3"]'}, 'aerodrome:vpcEndpoints is ["s3"]'),
-        ({"kubernetesVersion": "1.36"}, "aerodrome:kubernetesVersion is"),
-        ({"nodeMax": "3"}, "aerodrome:nodeMax is 3: it describes a cluster that the environment"),
-        ({"taskNodes": "true"}, "aerodrome:taskNodes is true: Karpenter administers"),
-        ({"deployRole": "arn:aws:iam::123456789012:role/x"}, "aerodrome:deployRole is"),
-        ({"flowLogs": "true"}, "aerodrome:flowLogs is true"),
-        ({"rancherEnabled": "true"}, "aerodrome:rancherEnabled is true"),
-        ({"monitoring": "all"}, 'aerodrome:monitoring is "all": the shipper'),
-        (
-            {"clusterName": "aerodrome-dev"},
-            'is the name of a cluster that an environment called "dev"',
-        ),
-        ({"clusterName": "a b"}, "must be the name of an EKS cluster"),
-    ],
-)
-def test_what_makes_no_sense_with_it_is_refused_by_name(also: dict[str, str], said: str) -> None:
-    secrets = {**SECRETS, "logsWriterPassword": "x" * 20, "logsReaderPassword": "y" * 20}
-    with pytest.raises(pulumi.RunError) as raised:
-        run_program({"environment": "test", **EXISTING_CLUSTER, **also}, secrets)
-    assert said in str(raised.value)

@@ -146,8 +146,8 @@ def _wanted(requested: RequestedSettings, resources: Sequence[Found]) -> list[Ty
 def _guest(
     cloud: Cloud, asked: ClusterRequest, there: Sequence[Found], report: Callable[[str], None]
 ) -> Refusal | None:
-    """Judged once: what is deployed in it already has shown that it can be."""
-    if asked.cluster in _inputs(there, losses.TIE, CLUSTER):
+    """Judged once: what is deployed has shown that it can be, and to another cluster it does not move (`losses`)."""
+    if _inputs(there, losses.TIE, CLUSTER):
         return None
     client = cloud.client(asked.region)
 
