@@ -27,7 +27,7 @@ ASSOCIATION, ENTRY = "pod-identity-association", "access-entry"
 
 
 @dataclass(frozen=True)
-class Left:
+class ForeignObject:
     """One thing that is there, the command that shows it, and how it goes."""
 
     label: str
@@ -35,9 +35,9 @@ class Left:
     delete: Callable[[], object]
 
 
-def left(target: Target) -> list[Left]:
+def left(target: Target) -> list[ForeignObject]:
     """All that is in the cluster now, in the order in which it goes. Unreachable, or another KitError, if it does not say."""
-    found: list[Left] = []
+    found: list[ForeignObject] = []
     kubernetes = target.kubernetes
     if kubernetes is not None and target.guest:
         found += _in_kubernetes(target, kubernetes)
@@ -61,7 +61,7 @@ def clear(target: Target, report: Report) -> None:
         report.note(f"{error.summary}: {error.detail}")
 
 
-def _in_kubernetes(target: Target, kubernetes: Kubernetes) -> Iterator[Left]:
+def _in_kubernetes(target: Target, kubernetes: Kubernetes) -> Iterator[ForeignObject]:
     own = target.spaces(kubernetes) or []
     there = {str(item["metadata"]["name"]) for item in kubernetes.objects("namespaces")}
     # A release of a namespace that is somebody else's is his, whatever it is called.
@@ -79,7 +79,7 @@ def _in_kubernetes(target: Target, kubernetes: Kubernetes) -> Iterator[Left]:
     doomed += [item for name in own if (item := kubernetes.find("namespace", name)) is not None]
     for item in doomed:
         kind, name = str(item["kind"]).lower(), str(item["metadata"]["name"])
-        yield Left(
+        yield ForeignObject(
             f"{kind} {name} in {target.cluster}",
             f"kubectl get {kind} {name} --output yaml",
             _deletion(target, kubernetes, item),
@@ -95,7 +95,7 @@ def _deletion(target: Target, kubernetes: Kubernetes, item: Object) -> Callable[
     return lambda: kubernetes.delete(item, seconds=seconds)
 
 
-def _in_eks(target: Target) -> Iterator[Left]:
+def _in_eks(target: Target) -> Iterator[ForeignObject]:
     eks, cluster = target.client("eks"), target.cluster
     with translated(f"list what is in the cluster {cluster}"), gone_is_fine():
         for listed in everything(
@@ -121,7 +121,7 @@ def _is_ours(target: Target, found: Mapping[str, Any]) -> bool:
     return bool((found.get("tags") or {}).get(TAG_ENVIRONMENT) == target.name)
 
 
-def _eks(target: Target, kind: str, option: str, one: Mapping[str, str]) -> Left:
+def _eks(target: Target, kind: str, option: str, one: Mapping[str, str]) -> ForeignObject:
     cluster, name = one.values()
     delete = getattr(target.client("eks"), f"delete_{kind.replace('-', '_')}")
 
@@ -130,4 +130,4 @@ def _eks(target: Target, kind: str, option: str, one: Mapping[str, str]) -> Left
             delete(**one)
 
     show = f"aws eks describe-{kind} --cluster-name {cluster} {option} {name}"
-    return Left(f"eks {kind} {name} in {cluster}", show, act)
+    return ForeignObject(f"eks {kind} {name} in {cluster}", show, act)

@@ -158,11 +158,7 @@ def test_a_cluster_that_is_there_is_taken() -> None:
         ({"flowLogs": "true"}, "flowLogs is true: its network is not the environment's"),
         ({"rancherEnabled": "true"}, "rancherEnabled is true: clusterName names a cluster whose"),
         (
-            {
-                "monitoring": "logs",
-                "logsWriterPassword": "p" * 20,
-                "logsReaderPassword": "q" * 20,
-            },
+            {"monitoring": "logs"},
             'monitoring is "logs": the shipper of logs reads a folder of every node',
         ),
         ({"clusterName": "aerodrome-dev"}, 'a cluster that an environment called "dev" makes'),
