@@ -14,8 +14,9 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import airflow_role, policies, task_roles
-from infra.cluster import Cluster
-from infra.contract import secrets_backends, task_policies
+from infra.cluster import KubernetesCluster
+from infra.contract import clusters, secrets_backends, task_policies
+from infra.contract.metrics import MonitoringScope
 from infra.contract.naming import BRANCH_DAGS, BRANCH_LOGS, XCOMS
 from infra.contract.rancher_keys import RancherKeys, resource_name
 from infra.log_bucket import LogBucket
@@ -28,7 +29,7 @@ class AccessArgs:
     """What the permissions are about."""
 
     stack: Stack
-    cluster: Cluster
+    cluster: KubernetesCluster
     bucket: LogBucket
 
 
@@ -69,7 +70,7 @@ class Access(pulumi.ComponentResource):
     def _operator(self) -> None:
         args = self._args
         policy = pulumi.Output.all(
-            args.cluster.arn, args.bucket.arn, args.cluster.log_group_arn
+            args.cluster.arn, args.bucket.arn, args.cluster.log_group_arn or ""
         ).apply(lambda arns: policies.operate(arns[0], arns[1], self._names.log_prefix, arns[2]))
         user = self._user_in_group("operator", policy)
         # In Kubernetes, too, an operator sees everything but Secrets, and changes nothing.
@@ -168,6 +169,13 @@ class Access(pulumi.ComponentResource):
             principal_arn=entry.principal_arn,
             # EKS's own policies have the same name in every partition.
             policy_arn=f"arn:aws:eks::aws:cluster-access-policy/{policy}",
-            access_scope={"type": "cluster"},
+            access_scope=self._scope(),
             opts=self._child,
         )
+
+    def _scope(self) -> aws.eks.AccessPolicyAssociationAccessScopeArgsDict:
+        """Where that holds: in the whole cluster, or in what of another's is the environment's."""
+        if not self._args.stack.place.cluster:
+            return {"type": "cluster"}
+        watched = self._args.stack.settings.monitoring != MonitoringScope.none
+        return {"type": "namespace", "namespaces": [*clusters.namespaces(monitored=watched)]}

@@ -11,7 +11,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import folder_role, policies
-from infra.cluster import Cluster
+from infra.cluster import KubernetesCluster
 from infra.log_bucket import LogBucket
 from infra.stack import Stack
 
@@ -23,7 +23,7 @@ class BackupArgs:
     """Where the backups are made, and where they go."""
 
     stack: Stack
-    cluster: Cluster
+    cluster: KubernetesCluster
     bucket: LogBucket
 
 

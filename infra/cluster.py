@@ -1,4 +1,4 @@
-"""The Kubernetes cluster: EKS, its workers and add-ons.
+"""The Kubernetes cluster: EKS, its workers and add-ons, or one that is there already.
 
 Order matters more when it goes than when it comes. Engines delete in the reverse order of the
 dependencies, so each is written down: what runs in the cluster goes before the add-ons, those before the
@@ -6,6 +6,7 @@ workers, these before the control plane, and that before the network and the log
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -13,13 +14,13 @@ import pulumi_eks as eks
 import pulumi_kubernetes as kubernetes
 
 from infra import policies
+from infra.contract.clusters import STORAGE_CLASS
+from infra.existing_cluster import FoundCluster
 from infra.network import Network
 from infra.stack import Stack
 from infra.workers import make_workers
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
-
-STORAGE_CLASS = "gp3"
 
 KEY_DELETION_DAYS = 7
 """How long KMS keeps a key that was given up; 7 is the least. Until then the deletion can be undone."""
@@ -33,27 +34,72 @@ class ClusterArgs:
     network: Network
 
 
-class Cluster(pulumi.ComponentResource):
-    """The control plane, its workers, its add-ons and the provider that talks to it."""
+class KubernetesCluster(pulumi.ComponentResource):
+    """What everything that runs in a cluster knows of it, whoever made it."""
 
     name: pulumi.Output[str]
     arn: pulumi.Output[str]
     security_group_id: pulumi.Output[str]
     """Of the workers and the control plane: EKS makes it."""
-    log_group_arn: pulumi.Output[str]
+    log_group_arn: pulumi.Output[str] | None
+    """None where the control plane's logs tell of others, too."""
     kubeconfig: pulumi.Output[str]
     provider: kubernetes.Provider
     """Depends on workers and add-ons: what runs in the cluster comes after them and goes before them."""
     storage_class: kubernetes.storage.v1.StorageClass
 
+    def __init__(self, type_: str, name: str, stack: Stack, opts: Any) -> None:
+        super().__init__(type_, name, {}, opts)
+        self._stack = stack
+        self._names = stack.names
+        self._child = pulumi.ResourceOptions(parent=self)
+
+    def _enter(self, *after: pulumi.Resource) -> None:
+        """The provider and the class of its disks."""
+        self.provider = kubernetes.Provider(
+            self._names.cluster,
+            kubeconfig=self.kubeconfig,
+            # Otherwise a changed Secret is deleted and made again: pods that start in between fail.
+            enable_secret_mutable=True,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*after]),
+        )
+        self.storage_class = self._storage_class()
+        self.register_outputs({"name": self.name})
+
+    def _storage_class(self) -> kubernetes.storage.v1.StorageClass:
+        # The driver puts these tags on every disk: the only way to find one that was left behind. None that
+        # changes from day to day: a class can only be replaced.
+        tag_parameters = {
+            f"tagSpecification_{number}": f"{key}={value}"
+            for number, (key, value) in enumerate(sorted(self._stack.lasting_tags.items()), start=1)
+        }
+        return kubernetes.storage.v1.StorageClass(
+            self._names.of(STORAGE_CLASS),
+            metadata={"name": self._stack.storage_class},
+            provisioner="ebs.csi.aws.com",
+            parameters={"type": "gp3", "encrypted": "true"} | tag_parameters,
+            # The disk must be in the zone where the pod finds room.
+            volume_binding_mode="WaitForFirstConsumer",
+            reclaim_policy="Retain" if self._stack.settings.protect else "Delete",
+            allow_volume_expansion=True,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                provider=self.provider,
+                # Kubernetes refuses to change it in place, and the provider does not know that.
+                replace_on_changes=["reclaimPolicy"],
+                delete_before_replace=True,
+            ),
+        )
+
+
+class Cluster(KubernetesCluster):
+    """The control plane, its workers, its add-ons and the provider that talks to it."""
+
     def __init__(
         self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("aerodrome:index:Cluster", name, {}, opts)
-        self._stack = args.stack
+        super().__init__("aerodrome:index:Cluster", name, args.stack, opts)
         self._network = args.network
-        self._names = args.stack.names
-        self._child = pulumi.ResourceOptions(parent=self)
         log_group = self._log_group()
         self.log_group_arn = log_group.arn
         self._eks = self._control_plane(log_group)
@@ -64,15 +110,7 @@ class Cluster(pulumi.ComponentResource):
         self.kubeconfig = self._eks.kubeconfig_json
         workers = make_workers(args.stack, self._eks, args.network, parent=self)
         addons = self._addons(workers)
-        self.provider = kubernetes.Provider(
-            self._names.cluster,
-            kubeconfig=self.kubeconfig,
-            # Otherwise a changed Secret is deleted and made again: pods that start in between fail.
-            enable_secret_mutable=True,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[workers, *addons]),
-        )
-        self.storage_class = self._storage_class()
-        self.register_outputs({"name": self.name})
+        self._enter(workers, *addons)
 
     def _log_group(self) -> aws.cloudwatch.LogGroup:
         # EKS makes this group by itself if it finds none: then it has no retention, no tags, and outlives
@@ -160,27 +198,28 @@ class Cluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment]),
         )
 
-    def _storage_class(self) -> kubernetes.storage.v1.StorageClass:
-        # The driver puts these tags on every disk: the only way to find one that was left behind. None that
-        # changes from day to day: a class can only be replaced.
-        tag_parameters = {
-            f"tagSpecification_{number}": f"{key}={value}"
-            for number, (key, value) in enumerate(sorted(self._stack.lasting_tags.items()), start=1)
-        }
-        return kubernetes.storage.v1.StorageClass(
-            self._names.of(STORAGE_CLASS),
-            metadata={"name": STORAGE_CLASS},
-            provisioner="ebs.csi.aws.com",
-            parameters={"type": "gp3", "encrypted": "true"} | tag_parameters,
-            # The disk must be in the zone where the pod finds room.
-            volume_binding_mode="WaitForFirstConsumer",
-            reclaim_policy="Retain" if self._stack.settings.protect else "Delete",
-            allow_volume_expansion=True,
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                provider=self.provider,
-                # Kubernetes refuses to change it in place, and the provider does not know that.
-                replace_on_changes=["reclaimPolicy"],
-                delete_before_replace=True,
-            ),
-        )
+
+class ExistingCluster(KubernetesCluster):
+    """One that is somebody else's: the provider that talks to it, and a class for disks. Its owner lets people in."""
+
+    def __init__(
+        self,
+        name: str,
+        stack: Stack,
+        found: FoundCluster,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("aerodrome:index:ExistingCluster", name, stack, opts)
+        self.name = pulumi.Output.from_input(found.name)
+        self.arn = pulumi.Output.from_input(found.arn)
+        self.security_group_id = pulumi.Output.from_input(found.security_group_id)
+        self.log_group_arn = None
+        self.kubeconfig = pulumi.Output.from_input(found.kubeconfig)
+        self._enter()
+
+
+def deploy_cluster(stack: Stack, network: Network) -> KubernetesCluster:
+    """One of its own, or that which the settings name."""
+    if stack.place.cluster:
+        return ExistingCluster("cluster", stack, stack.place.cluster)
+    return Cluster("cluster", ClusterArgs(stack, network))

@@ -11,7 +11,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import folder_role, policies
-from infra.cluster import Cluster
+from infra.cluster import KubernetesCluster
 from infra.log_bucket import LogBucket
 from infra.stack import Stack
 
@@ -23,7 +23,7 @@ class DatabaseCleanArgs:
     """Where the database is cleaned, and where the old rows go."""
 
     stack: Stack
-    cluster: Cluster
+    cluster: KubernetesCluster
     bucket: LogBucket
 
 

@@ -9,7 +9,7 @@ from infra.airflow import Airflow, AirflowArgs
 from infra.backup import Backup, BackupArgs
 from infra.budget import Budget, BudgetArgs
 from infra.celery import celery_values
-from infra.cluster import STORAGE_CLASS, Cluster, ClusterArgs
+from infra.cluster import KubernetesCluster, deploy_cluster
 from infra.contract.executors import REDIS
 from infra.contract.naming import LABEL_TASKS
 from infra.contract.pooling import PGBOUNCER
@@ -44,7 +44,7 @@ def deploy(stack: Stack) -> None:
     bucket = LogBucket("logs", LogBucketArgs(stack, network if settings.flow_logs else None))
     if settings.flow_logs:
         FlowLog("flow-log", FlowLogArgs(stack, network, bucket))
-    cluster = Cluster("cluster", ClusterArgs(stack, network))
+    cluster = deploy_cluster(stack, network)
     access = Access("access", AccessArgs(stack, cluster, bucket))
     rancher = Rancher("rancher", RancherArgs(stack, network)) if settings.rancher_enabled else None
     images = {
@@ -81,7 +81,7 @@ def deploy(stack: Stack) -> None:
             ],
             values={
                 **postgres_values(stack, images.get("postgres")),
-                **celery_values(stack, registry.repositories[REDIS], STORAGE_CLASS),
+                **celery_values(stack, registry.repositories[REDIS], stack.storage_class),
                 **pgbouncer_values(stack, registry.repositories[PGBOUNCER], address),
                 **_values(stack, backup, clean, monitoring, task_nodes),
             },
@@ -105,7 +105,7 @@ def deploy(stack: Stack) -> None:
             address,
             airflow.database_secret_name,
             stack.place.server.identifier if stack.place.server else "",
-            STORAGE_CLASS,
+            stack.storage_class,
             monitoring.statsd_host if monitoring else "",
             monitoring.logs_url if monitoring else "",
             way.of_branches() if way and settings.ui_branch_hosts else {},
@@ -116,7 +116,7 @@ def deploy(stack: Stack) -> None:
 
 
 def _database(
-    stack: Stack, network: Network, cluster: Cluster, image: Image
+    stack: Stack, network: Network, cluster: KubernetesCluster, image: Image
 ) -> Database | ExistingDatabase | None:
     """On RDS, of its own or in an instance that is there; None in the cluster, where Airflow's chart makes it."""
     if server := stack.place.server:

@@ -13,7 +13,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra import policies
 from infra.address import Address
-from infra.cluster import Cluster
+from infra.cluster import KubernetesCluster
 from infra.content import PROJECT_ROOT, content_hash
 from infra.contract import existing_server, secret_contents
 from infra.existing_server import ExistingServer
@@ -30,7 +30,7 @@ class ExistingDatabaseArgs:
 
     stack: Stack
     server: ExistingServer
-    cluster: Cluster
+    cluster: KubernetesCluster
     image: Image
 
 

@@ -22,7 +22,9 @@ class ExistingNetwork:
     cidrs: tuple[str, ...]
     """All of its addresses."""
     private_cidrs: tuple[str, ...]
-    """Those of the private subnets."""
+    """Those from which pods come: of the private subnets."""
+    private_subnet_ids: tuple[str, ...]
+    public_subnet_ids: tuple[str, ...]
     endpoint_subnet_ids: tuple[str, ...]
     """The first private subnet of each zone: an endpoint takes no second one."""
     route_table_ids: tuple[str, ...]
@@ -44,11 +46,19 @@ def find_existing(settings: Settings) -> ExistingNetwork | None:
     return ExistingNetwork(
         vpc.id,
         vpc.arn,
-        tuple(one.cidr_block for one in vpc.cidr_block_associations if one.state == "associated"),
+        addresses(vpc),
         tuple(one.cidr_block for one in private),
+        settings.private_subnet_ids,
+        settings.public_subnet_ids,
         tuple(of_zones.values()),
         _route_tables(settings, vpc) if GATEWAY in settings.vpc_endpoints else (),
     )
+
+
+def addresses(vpc: aws.ec2.AwaitableGetVpcResult) -> tuple[str, ...]:
+    """All that the VPC has now."""
+    found = vpc.cidr_block_associations
+    return tuple(one.cidr_block for one in found if one.state == "associated")
 
 
 def _route_tables(settings: Settings, vpc: aws.ec2.AwaitableGetVpcResult) -> tuple[str, ...]:

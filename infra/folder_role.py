@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
-from infra.cluster import Cluster
+from infra.cluster import KubernetesCluster
 from infra.contract.naming import Names
 from infra.log_bucket import LogBucket
 
@@ -14,7 +14,7 @@ from infra.log_bucket import LogBucket
 def make(
     purpose: str,
     names: Names,
-    cluster: Cluster,
+    cluster: KubernetesCluster,
     bucket: LogBucket,
     service_account: str,
     policy: Callable[[str], str],

@@ -13,7 +13,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.address import Address
 from infra.alert_contacts import contact_secret, contact_values
-from infra.cluster import STORAGE_CLASS, Cluster
+from infra.cluster import KubernetesCluster
 from infra.content import PROJECT_ROOT, content_hash
 from infra.contract import grafana, logs, metrics
 from infra.contract.metrics import MonitoringScope
@@ -100,7 +100,7 @@ class Monitoring(pulumi.ComponentResource):
                 self._secret(metrics.NAMESPACE, metrics.MONITOR_SECRET, database),
             ]
             values |= _metrics_values(
-                stack.settings,
+                stack,
                 images,
                 stack.checksum(passwords),
                 pulumi.Output.all(**database).apply(stack.checksum),
@@ -118,7 +118,7 @@ class Monitoring(pulumi.ComponentResource):
                 self._secret(metrics.NAMESPACE, logs.SECRET, passwords),
                 self._secret(logs.SHIPPER_NAMESPACE, logs.SECRET, writer, "writer"),
             ]
-            values |= _logs_values(stack.settings, images, stack.checksum(passwords))
+            values |= _logs_values(stack, images, stack.checksum(passwords))
         self.release = self._release(values, needed)
         self.statsd_host = metrics.STATSD_HOST if scope.with_metrics else ""
         own = scope.with_logs and not stack.settings.elasticsearch_url
@@ -185,7 +185,7 @@ def monitoring_images(settings: Settings) -> tuple[str, ...]:
 
 
 def deploy_monitoring(
-    stack: Stack, cluster: Cluster, registry: Registry, database: Address
+    stack: Stack, cluster: KubernetesCluster, registry: Registry, database: Address
 ) -> Monitoring | None:
     """What the setting asks for."""
     if not monitoring_images(stack.settings):
@@ -214,7 +214,8 @@ def _metrics_secret(stack: Stack) -> dict[str, str]:
     }
 
 
-def _influxdb_values(settings: Settings, images: Mapping[str, Any]) -> dict[str, Any]:
+def _influxdb_values(stack: Stack, images: Mapping[str, Any]) -> dict[str, Any]:
+    settings = stack.settings
     if settings.influxdb_url:
         return {
             "external": {
@@ -223,23 +224,24 @@ def _influxdb_values(settings: Settings, images: Mapping[str, Any]) -> dict[str,
                 "user": settings.influxdb_user,
             }
         }
-    return {"image": images[metrics.INFLUXDB], "storage": _storage(INFLUXDB_DISK_GB)}
+    return {"image": images[metrics.INFLUXDB], "storage": _storage(stack, INFLUXDB_DISK_GB)}
 
 
 def _metrics_values(
-    settings: Settings,
+    stack: Stack,
     images: Mapping[str, Any],
     checksum: str,
     database_checksum: pulumi.Output[str],
 ) -> dict[str, Any]:
     """The chart's values: its values.schema.json is the contract."""
+    settings = stack.settings
     return {
         "secret": metrics.SECRET,
         "secretChecksum": checksum,
-        metrics.INFLUXDB: _influxdb_values(settings, images),
+        metrics.INFLUXDB: _influxdb_values(stack, images),
         metrics.TELEGRAF: {
             "image": images[metrics.TELEGRAF],
-            "storage": _storage(TELEGRAF_DISK_GB),
+            "storage": _storage(stack, TELEGRAF_DISK_GB),
             "certificates": list(settings.certificates),
             "postgresql": {
                 "secret": metrics.MONITOR_SECRET,
@@ -281,7 +283,8 @@ def _logs_passwords(stack: Stack) -> dict[str, str]:
     return {**reader, logs.WRITER: stack.secrets.logs_writer_password}
 
 
-def _logs_values(settings: Settings, images: Mapping[str, Any], checksum: str) -> dict[str, Any]:
+def _logs_values(stack: Stack, images: Mapping[str, Any], checksum: str) -> dict[str, Any]:
+    settings = stack.settings
     server: dict[str, Any] = {
         "outside": {
             "url": settings.elasticsearch_url,
@@ -294,7 +297,7 @@ def _logs_values(settings: Settings, images: Mapping[str, Any], checksum: str) -
             "image": images[logs.ELASTICSEARCH],
             "secret": logs.SECRET,
             "secretChecksum": checksum,
-            "storage": _storage(ELASTICSEARCH_DISK_GB),
+            "storage": _storage(stack, ELASTICSEARCH_DISK_GB),
             "days": settings.task_log_days,
         }
     return {
@@ -309,5 +312,5 @@ def _logs_values(settings: Settings, images: Mapping[str, Any], checksum: str) -
     }
 
 
-def _storage(gigabytes: int) -> dict[str, str]:
-    return {"size": f"{gigabytes}Gi", "storageClass": STORAGE_CLASS}
+def _storage(stack: Stack, gigabytes: int) -> dict[str, str]:
+    return {"size": f"{gigabytes}Gi", "storageClass": stack.storage_class}

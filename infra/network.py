@@ -72,8 +72,8 @@ class Network(pulumi.ComponentResource):
         """What is there. Endpoints are the only things that are made in it."""
         self.vpc_id = pulumi.Output.from_input(existing.vpc_id)
         self.vpc_arn = pulumi.Output.from_input(existing.vpc_arn)
-        self.public_subnet_ids = _outputs(stack.settings.public_subnet_ids)
-        self.private_subnet_ids = _outputs(stack.settings.private_subnet_ids)
+        self.public_subnet_ids = _outputs(existing.public_subnet_ids)
+        self.private_subnet_ids = _outputs(existing.private_subnet_ids)
         self.private_cidrs = existing.private_cidrs
         make_endpoints(
             Surroundings(

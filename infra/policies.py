@@ -155,18 +155,19 @@ def branch_boundary(
 
 def operate(cluster_arn: str, bucket_arn: str, prefix: str, log_group_arn: str) -> str:
     """Look at everything of the environment, change nothing in AWS. What an operator may do inside
-    Kubernetes is granted by the cluster's access entry."""
+    Kubernetes is granted by the cluster's access entry. No log group, where others are in the control plane's, too."""
+    control_plane = allow(
+        "ReadControlPlaneLogs",
+        ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"],
+        [log_group_arn, f"{log_group_arn}:*"],
+    )
     return document(
         allow("FindCluster", ["eks:DescribeCluster"], [cluster_arn]),
         # Lists have no resource to name: AWS knows them only for all clusters.
         allow("ListClusters", ["eks:ListClusters"], ["*"]),
         allow("ReadTaskLogs", ["s3:GetObject"], [f"{bucket_arn}/{prefix}/*"]),
         _list_folders(bucket_arn, prefix),
-        allow(
-            "ReadControlPlaneLogs",
-            ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"],
-            [log_group_arn, f"{log_group_arn}:*"],
-        ),
+        *([control_plane] if log_group_arn else []),
     )
 
 

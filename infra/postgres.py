@@ -7,7 +7,6 @@ import pulumi_kubernetes as kubernetes
 
 from infra.address import IN_CLUSTER_SERVICE
 from infra.airflow import Airflow
-from infra.cluster import STORAGE_CLASS
 from infra.contract.naming import LABEL_BASE
 from infra.image import Image
 from infra.stack import Stack
@@ -24,7 +23,7 @@ def postgres_values(stack: Stack, image: Image | None) -> dict[str, Any]:
             "image": image.values,
             "storage": {
                 "size": _size(stack),
-                "storageClass": STORAGE_CLASS,
+                "storageClass": stack.storage_class,
                 "whenDeleted": "Retain" if settings.protect else "Delete",
             },
             # Branches have databases of their own in it.

@@ -114,6 +114,16 @@ class Aws(pulumi_mocks.Mocks):
             case "aws:rds/getInstance:getInstance":
                 name = args.args["dbInstanceIdentifier"]
                 return {**args.args, "address": f"{name}.rds.example.com", "port": 5432}
+            case "aws:ecr/getAuthorizationToken:getAuthorizationToken":
+                return {"userName": "AWS", "password": "registry-token"}
+            case "aws:ecr/getImages:getImages":
+                return {"imageIds": [*self.images]}
+        return self._call_eks(args)
+
+    def _call_eks(self, args: pulumi_mocks.MockCallArgs) -> dict[str, Any]:
+        match args.token:
+            case "aws:eks/getCluster:getCluster":
+                return made_up_cluster(args.args["name"])
             case "aws:eks/getClusters:getClusters":
                 return {"names": [one["clusterName"] for one in self.node_groups]}
             case "aws:eks/getNodeGroups:getNodeGroups":
@@ -121,10 +131,6 @@ class Aws(pulumi_mocks.Mocks):
             case "aws:eks/getNodeGroup:getNodeGroup":
                 (group,) = (one for one in self.node_groups if args.args.items() <= one.items())
                 return dict(group)
-            case "aws:ecr/getAuthorizationToken:getAuthorizationToken":
-                return {"userName": "AWS", "password": "registry-token"}
-            case "aws:ecr/getImages:getImages":
-                return {"imageIds": [*self.images]}
         raise AssertionError(f"the program calls {args.token}: teach the mocks")
 
     def new_resource(self, args: pulumi_mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
@@ -254,6 +260,21 @@ def reveal(value: Any) -> Any:
         case list():
             return [reveal(inner) for inner in value]
     return value
+
+
+def made_up_cluster(name: str) -> dict[str, Any]:
+    """One that is there already."""
+    return {
+        "name": name,
+        "arn": f"arn:aws:eks:eu-north-1:123456789012:cluster/{name}",
+        "endpoint": f"https://{name}.eks.example.com",
+        "certificateAuthorities": [{"data": "LS0tLS1CRUdJTg=="}],
+        "vpcConfig": {
+            "vpcId": "vpc-0123456789abcdef0",
+            "subnetIds": ["subnet-00000002", "subnet-00000001"],
+            "clusterSecurityGroupId": "sg-of-another",
+        },
+    }
 
 
 def made_up_vpc(vpc: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.contract import (
+    clusters,
     executors,
     existing_server,
     ingress,
@@ -32,6 +33,7 @@ from infra.contract.user_access import FILE
 from infra.contract.user_access import NAMESPACE as ACCESS
 from infra.declared import NAMESPACE as DECLARED
 from infra.declared import StackSecrets, config_keys
+from infra.existing_cluster import FoundCluster, find_cluster
 from infra.existing_network import ExistingNetwork, find_existing
 from infra.existing_server import ExistingServer, find_existing_server
 from infra.user_access import AccessError, UserAccess
@@ -56,6 +58,8 @@ class Place:
     """A VPC that is there already; None if the stack makes one."""
     server: ExistingServer | None = None
     """An RDS instance that is there already, for the database; None if it is elsewhere."""
+    cluster: FoundCluster | None = None
+    """A cluster that is there already; None if the stack makes one."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,13 @@ class Stack:
         """The addresses of its network."""
         existing = self.place.network
         return existing.cidrs if existing else (self.settings.vpc_cidr,)
+
+    @property
+    def storage_class(self) -> str:
+        """The name of its disks' class: in another's cluster none that anybody else has."""
+        if self.place.cluster:
+            return clusters.storage_class(self.settings.environment)
+        return clusters.STORAGE_CLASS
 
     @property
     def executor(self) -> executors.Executor:
@@ -285,7 +296,9 @@ def _passwords(access: UserAccess | None) -> dict[str, str]:
 
 
 def _find_place(settings: Settings) -> Place:
-    """The provider's region, the first zones in it that need no opt-in, and the VPC and the database's server that the settings name."""
+    """The provider's region, the first zones in it that need no opt-in, and what is there already: the VPC or the cluster, and the
+    database's server, that the settings name."""
+    cluster = find_cluster(settings)
     available = aws.get_availability_zones(
         state="available",
         filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
@@ -294,8 +307,9 @@ def _find_place(settings: Settings) -> Place:
         region=aws.get_region().region,
         partition=aws.get_partition().partition,
         zones=zones(available.names),
-        network=find_existing(settings),
         server=find_existing_server(settings),
+        network=cluster.network if cluster else find_existing(settings),
+        cluster=cluster,
     )
 
 

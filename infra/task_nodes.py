@@ -13,7 +13,7 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from infra import policies
-from infra.cluster import Cluster
+from infra.cluster import KubernetesCluster
 from infra.contract.naming import LABEL_TASKS
 from infra.contract.versions import KARPENTER_VERSION
 from infra.karpenter_policy import POOL, Territory, make_nodes
@@ -46,7 +46,7 @@ class TaskNodesArgs:
     """Whose tasks, and where."""
 
     stack: Stack
-    cluster: Cluster
+    cluster: KubernetesCluster
     network: Network
 
 
@@ -330,7 +330,9 @@ def _one_of(label: str, values: Any) -> dict[str, Any]:
     return {"key": label, "operator": "In", "values": list(values)}
 
 
-def deploy_task_nodes(stack: Stack, cluster: Cluster, network: Network) -> TaskNodes | None:
+def deploy_task_nodes(
+    stack: Stack, cluster: KubernetesCluster, network: Network
+) -> TaskNodes | None:
     """What the setting asks for."""
     if not stack.settings.task_nodes:
         return None

@@ -171,7 +171,7 @@ class Airflow:
         """Whether Airflow answers a request that has this token."""
         path, headers = "/api/v2/dags?limit=1", {"Authorization": f"Bearer {token}"}
         response = self._patiently("GET", path, None, headers)
-        if response.status_code in (401, 403):
+        if response.status in (401, 403):
             return False
         if response.status >= 400:
             raise KitError(

@@ -154,6 +154,11 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     kinds = (DEDICATED, SHARED) if tenancy is Tenancies.both else (tenancy.value,)
     estimates = [plan(kind, wanted, environment.name, table) for kind in kinds]
     standing, notes = _standing(session, environment, table, wanted)
+    if cluster := wanted.value("clusterName"):
+        notes = [
+            *notes,
+            f"The cluster {cluster}, its nodes and its network are their owner's, and in no total: pods take room on those nodes.",
+        ]
     report = CostReport(environment.name, table, [*standing, *estimates], notes)
     session.console.result(report.data(), partial(_show, session, report, markdown=markdown))
 

@@ -79,6 +79,7 @@ def import_cluster(
     session: Session = ctx.obj
     found = live.of(session, environment)
     _require_own_cluster(found, "import")
+    _refuse_foreign(found)
     declared = declared_people(found)
     address = _url(found, url)
     asked = access(address, token_file, _variables(found, address, token_file))
@@ -238,6 +239,16 @@ def _require_own_cluster(found: "Live", verb: str) -> None:
             f'The cluster of "{found.environment.name}" is that of its base',
             "A cluster is registered once, for all environments on it.",
             f"./aerodrome rancher {verb} --env {base or 'BASE'}",
+        )
+
+
+def _refuse_foreign(found: "Live") -> None:
+    from cli.operations import existing_cluster
+
+    if cluster := existing_cluster.foreign(found.outputs):
+        raise UserError(
+            f'"{found.environment.name}" stands in the cluster {cluster}, which is somebody else\'s',
+            "Whoever owns it decides what manages it. Nothing was changed.",
         )
 
 

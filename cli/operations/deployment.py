@@ -23,6 +23,7 @@ from cli.operations import (
     bases,
     declared,
     drift,
+    existing_cluster,
     hindrances,
     ingress,
     losses,
@@ -298,7 +299,9 @@ def _watched(
     @cache
     def kubernetes() -> Kubernetes:
         outputs = backend.outputs()
-        cluster = outputs.cluster_name or Names(base if shared else environment.name).cluster
+        cluster = outputs.cluster_name or existing_cluster.configured(
+            session, environment.name, base if shared else "", backend.plain()
+        )
         cloud = session.cloud(environment)
         return cloud.kubernetes(names.namespace, outputs, cluster, planned.region)
 

@@ -13,6 +13,7 @@ from cli.base.errors import UserError
 from cli.base.settings import REGION_KEY, qualified
 from cli.stack.backends import Backend, Found, Outcome
 from cli.stack.pending import RELEASE
+from infra.contract.clusters import CLUSTER
 from infra.contract.existing_server import INSTANCE as INSTANCE_KEY
 from infra.contract.existing_server import RELEASE_PARAMETER
 from infra.contract.networks import VPC
@@ -21,6 +22,8 @@ from infra.contract.settings import SETTINGS
 
 INSTANCE = "aws:rds/instance:Instance"
 NETWORK = "aws:ec2/vpc:Vpc"
+OWN_CLUSTER = "aws:eks/cluster:Cluster"
+TIE = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 SERVER = "aws:ec2/instance:Instance"
 
 IN_CLUSTER = "in-cluster"
@@ -127,7 +130,8 @@ def of(there: DeployedState) -> Iterator[Loss]:
 def refuse_impossible(environment: Environment, there: DeployedState) -> None:
     """UserError for what no step of Pulumi's can do to a living environment."""
     _refuse_move(environment, there)
-    _refuse_other_network(environment, there)
+    if not _refuse_other_cluster(environment, there):
+        _refuse_other_network(environment, there)
     _refuse_other_server(environment, there)
     asked = _number(there.configured("databaseStorageGb"))
     have = _disk(there)
@@ -156,6 +160,23 @@ def _refuse_move(environment: Environment, there: DeployedState) -> None:
                 "put the setting back. Nothing was changed.",
                 f"./aerodrome config set {key} {was} --env {environment.name}",
             )
+
+
+def _refuse_other_cluster(environment: Environment, there: DeployedState) -> bool:
+    """Whether it is, and stays, in a cluster that is somebody else's. UserError if it would be made anew in another one."""
+    own = bool(there.inputs(OWN_CLUSTER))
+    ties = (str(one.inputs.get(CLUSTER, "")) for one in there.resources if one.type == TIE)
+    was, asked = "" if own else next(ties, ""), there.configured(CLUSTER)
+    if not (own or was) or was == asked:
+        return bool(was)
+    back = f"config set {CLUSTER} {was}" if was else f"config rm {CLUSTER}"
+    raise UserError(
+        f'"{environment.name}" is deployed in {f"the cluster {was}" if was else "a cluster of its own"}, and the configuration says '
+        f"{f'{CLUSTER} {asked}' if asked else 'that it makes a cluster of its own'}",
+        "All that runs in it would be deleted, and its database with it, and made again elsewhere. Deploy another environment beside it, or put "
+        "the setting back. Nothing was changed.",
+        f"./aerodrome {back} --env {environment.name}",
+    )
 
 
 def _refuse_other_network(environment: Environment, there: DeployedState) -> None:

@@ -6,13 +6,22 @@ organisation wants of all that is in it.
 
 from dataclasses import dataclass
 
-from infra.contract import endpoints, existing_server, networks, organisation_tags
+from infra.contract import clusters, endpoints, existing_server, networks, organisation_tags
 from infra.contract.rules import setting
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccountSettings:
     """What concerns the account more than Airflow."""
+
+    cluster_name: str = setting(
+        "",
+        """An EKS cluster that is there already, in the account and the region of the environment: no control plane, node, add-on or
+        network is made then, and `down` leaves it as it was. The environment puts its namespaces, roles and Pod Identity associations
+        into it, and what describes a cluster or a network of its own is refused beside it. It cannot be changed once the environment is deployed.
+        `docs/existing-cluster.md`. Default none: the environment makes a cluster of its own.""",
+        check=clusters.check_name,
+    )
 
     vpc_id: str = setting(
         "",

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
 
 from infra.contract import (
+    clusters,
     dag_sources,
     database_logins,
     executors,
@@ -99,7 +100,7 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
             (secret if setting.secret else plain)[setting.field] = value
     if problems:
         raise SettingsError(problems)
-    if plain.get("vpc_id"):
+    if plain.get("vpc_id") or plain.get("cluster_name"):
         # An entry in route tables that are another's is made when somebody asks for it, and not by default.
         plain.setdefault("vpc_endpoints", ())
     settings, secrets = Settings(**plain), Secrets(**secret)
@@ -153,7 +154,7 @@ def _check_network(settings: Settings, given: Collection[str]) -> list[str]:
     values = {key: getattr(settings, one.field) for key, one in SETTINGS.items() if not one.secret}
     return [
         f"{NAMESPACE}:{key} is {_shown(values[key])}: {words}"
-        for key, words in networks.misfits(values, given)
+        for key, words in (*clusters.misfits(values, given), *networks.misfits(values, given))
     ]
 
 

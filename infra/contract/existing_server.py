@@ -4,6 +4,7 @@ parts of the kit that meet it call its things."""
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from infra.contract.clusters import CLUSTER
 from infra.contract.networks import VPC
 
 INSTANCE: Final = "databaseInstance"
@@ -68,7 +69,8 @@ def misfits(
     found = []
     if settings["database"] != "rds":
         found.append(("database", f"{INSTANCE} names an instance of RDS: set it to rds"))
-    if not settings[VPC]:
+    # With a cluster it is refused altogether.
+    if not settings[VPC] and not settings.get(CLUSTER):
         found.append((VPC, f"{INSTANCE} needs it: only in the VPC of the instance pods reach it"))
     if not settings[ADMIN]:
         found.append(

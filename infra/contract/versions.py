@@ -79,6 +79,16 @@ KARPENTER: Final = Support(
 )
 
 
+CLUSTERS: Final = Support(
+    # Those that the kit's own clusters run: what it makes in a cluster is of no API that another of these lacks.
+    "Aerodrome",
+    "in another's cluster",
+    "1.34",
+    "1.36",
+    "docs/existing-cluster.md",
+)
+
+
 def misfits(versions: VersionSet) -> list[str]:
     """What of a set does not fit the rest of it; empty for one that may be installed."""
     wrong = [

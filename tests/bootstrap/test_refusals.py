@@ -51,6 +51,14 @@ def test_a_network_that_is_there_takes_no_quota(account: Account) -> None:
     assert "VPCs" not in said
 
 
+def test_a_cluster_that_is_there_takes_none_at_all(account: Account) -> None:
+    none = {"ec2/L-0263D0A3": 0, "vpc/L-F678F1CE": 1, "ec2/L-1216C47A": 0}
+    account.limit(quotas=none)
+    wanted = ("clusterName=team", "rancherEnabled=false")
+    done = account.bootstrap(*(word for each in wanted for word in ("--set", each)))
+    assert done.returncode == 0, done.stderr
+
+
 def test_nodes_for_tasks_that_a_quota_does_not_hold_are_told_and_refuse_nothing(
     account: Account,
 ) -> None:

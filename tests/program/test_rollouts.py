@@ -41,6 +41,7 @@ CHANGES = {
     "used": Change("2027-01-31", NOBODY),
     "protect": Change("true", NOBODY),
     "vpcCidr": Change("10.30.0.0/16", NOBODY),
+    "clusterName": Change("another", NOBODY),
     "vpcId": Change("vpc-0123456789abcdef1", NOBODY),
     "privateSubnetIds": Change('["subnet-00000001", "subnet-00000005"]', NOBODY),
     "publicSubnetIds": Change('["subnet-00000004"]', NOBODY),
@@ -197,8 +198,10 @@ EXISTING_SERVER = {
     "databaseInstance": "team-postgres",
     "databaseAdminSecret": f"{DATABASE_SECRET}f",
 }
+EXISTING_CLUSTER = {"clusterName": "team", "rancherEnabled": "false"}
 
 NEEDS: dict[str, dict[str, str]] = {
+    "clusterName": EXISTING_CLUSTER,
     **dict.fromkeys(EXISTING_NETWORK, EXISTING_NETWORK),
     **dict.fromkeys(("databaseInstance", "databaseAdminSecret"), EXISTING_SERVER),
     "taskLogs": {"monitoring": "logs"},

@@ -77,6 +77,18 @@ class Kubernetes:
             for item in self._list(self._discovery.called(name), space, query)
         ]
 
+    def may(self, verb: str, group: str, resource: str, namespace: str) -> bool:
+        """Whether the caller may do that, in one namespace or, with none, in all: the API server's own judgement."""
+        wanted = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": wanted},
+        }
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        answer = self._send("POST", path, body=review)
+        return bool((answer.get("status") or {}).get("allowed"))
+
     def delete(
         self, item: Mapping[str, Any], *, grace: int | None = None, seconds: float = 0.0
     ) -> bool:

@@ -16,6 +16,7 @@ from cli.cloud.errors import code_of
 from cli.cloud.resource import batches, everything, pairs
 from cli.operations.bootstrap.aws import Aws
 from cli.operations.bootstrap.requested_settings import RequestedSettings
+from infra.contract.clusters import CLUSTER
 from infra.contract.naming import TAG_ENVIRONMENT, Names
 from infra.contract.sizes import ZONES
 
@@ -86,7 +87,7 @@ def needs(aws: Aws, requested: RequestedSettings, environment: str) -> list[Need
     networks = everything(ec2, "describe_vpcs", "Vpcs")
     rancher = 1 if requested.value("rancherEnabled") else 0
     # An existing VPC comes with its ways out.
-    made = 0 if requested.value("vpcId") else 1
+    made = 0 if requested.value("vpcId") or requested.value(CLUSTER) else 1
     gateways = made * (ZONES if requested.value("natPerZone") else 1)
     addressed = gateways + rancher
     found = [
@@ -142,8 +143,9 @@ def _processors(
     def count(kinds: Iterable[str]) -> int:
         return sum(sizes.get(kind, 0) for kind in kinds if is_standard(kind))
 
-    # Whichever of several types comes: the largest must fit.
-    nodes = int(requested.value("nodeDesired")) * max(count([kind]) for kind in node_types)
+    # Whichever of several types comes: the largest must fit. In another's cluster none comes.
+    count_of_nodes = 0 if requested.value(CLUSTER) else int(requested.value("nodeDesired"))
+    nodes = count_of_nodes * max(count([kind]) for kind in node_types)
     of_tasks = int(requested.value("taskNodeMax")) * max(
         (count([kind]) for kind in task_types), default=0
     )

@@ -11,6 +11,7 @@ from cli.operations.bootstrap.aws import Aws
 from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.preflight import instance_types
 from cli.operations.preflight.instance_types import TypeRequest
+from infra.contract.clusters import CLUSTER
 
 
 def check_name(aws: Aws, requested: RequestedSettings, environment: str) -> None:
@@ -45,8 +46,8 @@ def check_enabled(aws: Aws) -> None:
 
 def check_instance_types(aws: Aws, requested: RequestedSettings) -> None:
     """UserError if the region, or a zone that will be used, has not the instance types that are wanted."""
-    if requested.value("vpcId"):
-        # `up` asks in the zones of its subnets, which bootstrap's policy does not let it see.
+    if requested.value("vpcId") or requested.value(CLUSTER):
+        # `up` asks in the zones of its subnets, which bootstrap's policy does not let it see; in another's cluster it makes no node.
         return
     wanted = [TypeRequest(instance_types.NODES, requested.value(instance_types.NODES))]
     if requested.value("rancherEnabled"):

@@ -22,6 +22,7 @@ from cli.operations.capacity.nodes import ONE_CLUSTER, Load, Worker
 from cli.operations.cost import planned
 from cli.operations.cost.things import Thing
 from infra.contract import executors
+from infra.contract.clusters import CLUSTER
 from infra.contract.logs import ELASTICSEARCH
 from infra.contract.metrics import INFLUXDB, TELEGRAF, MonitoringScope
 from infra.contract.settings import SETTINGS
@@ -177,6 +178,12 @@ def way_to(wanted: RequestedSettings, environment: str, count: int) -> list[Move
 
 def of(wanted: RequestedSettings, environment: str) -> Capacity:
     """The limits of a base with these settings. UserError if its workers are of a type that is not known."""
+    if cluster := wanted.value(CLUSTER):
+        raise UserError(
+            f'How many branches "{environment}" carries is not known',
+            f"It stands in the cluster {cluster}, whose nodes and addresses are not its own: whoever owns it knows what is free there.",
+            "kubectl describe nodes",
+        )
     kind = str(wanted.value("nodeInstanceTypes")[0])
     worker = nodes.node(kind)
     if worker is None:

@@ -14,11 +14,14 @@ from cli.base.environments import Environment
 from cli.base.errors import CloudError
 from cli.base.settings import DEFAULT_REGION, REGION_KEY
 from cli.cloud.errors import translated
+from cli.cloud.kubernetes import Kubernetes
+from cli.cloud.protocol import Cloud
 from cli.cloud.resource import Client
 from cli.operations import losses
 from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.preflight import (
     dashboards,
+    existing_cluster,
     existing_network,
     existing_server,
     influxdb,
@@ -27,6 +30,7 @@ from cli.operations.preflight import (
     network,
     rancher_certificate,
 )
+from cli.operations.preflight.existing_cluster import ClusterRequest
 from cli.operations.preflight.existing_network import NetworkRequest
 from cli.operations.preflight.existing_server import ServerRequest
 from cli.operations.preflight.instance_types import TypeRequest
@@ -34,9 +38,9 @@ from cli.operations.preflight.kubernetes_version import VersionRequest
 from cli.operations.preflight.refusal import Refusal
 from cli.session import Session
 from cli.stack.backends import Backend, Found
+from infra.contract.clusters import CLUSTER
 from infra.contract.naming import Names
 
-CLUSTER = "aws:eks/cluster:Cluster"
 VPC_CONFIG = "vpcConfig"
 NODES = "aws:eks/nodeGroup:NodeGroup"
 NODE_POOL = "kubernetes:karpenter.sh/v1:NodePool"
@@ -58,6 +62,7 @@ def check(
     deployed = next(iter(_inputs(there, losses.NETWORK, "cidrBlock")), "")
     refusal = (
         network.check(requested, deployed)
+        or existing_cluster.check_settings(requested)
         or existing_network.check_settings(requested)
         or existing_server.check_settings(requested, region)
     )
@@ -70,6 +75,10 @@ def check(
     if certificate := rancher_certificate.asked(environment, requested, region, data):
         ask = partial(rancher_certificate.check, cloud.client(region), certificate, report)
         _raise(environment, report, ask)
+    if guest := existing_cluster.request(environment.name, requested, region):
+        # What describes a cluster and a network of its own is not set.
+        _raise(environment, report, lambda: _guest(cloud, guest, there, report))
+        return
     version = str(requested.value(kubernetes_version.SETTING))
     # With a look at what is really there, Pulumi compares with that, and not with the state.
     resources = [] if refresh else there
@@ -78,7 +87,7 @@ def check(
         _raise(environment, report, lambda: _network(cloud.client(region), given, there, report))
     if server := existing_server.request(requested, region):
         _server(environment, cloud.client(region), server, there, report)
-    if version not in _inputs(resources, CLUSTER, "version"):
+    if version not in _inputs(resources, losses.OWN_CLUSTER, "version"):
         asked = version_request(environment, requested, region)
         _raise(environment, report, lambda: kubernetes_version.check(cloud.client(region), asked))
     wanted = _wanted(requested, resources)
@@ -100,7 +109,7 @@ def of_configuration(
 
     def judge(environment: Environment, requested: RequestedSettings) -> Refusal | None:
         cloud = session.cloud(environment)
-        if not cloud.is_up():
+        if not cloud.is_up() or requested.value(CLUSTER):
             return None
         region = requested.text(REGION_KEY) or DEFAULT_REGION
         asked = version_request(environment, requested, region)
@@ -139,12 +148,26 @@ def _wanted(requested: RequestedSettings, resources: Sequence[Found]) -> list[Ty
     return wanted
 
 
+def _guest(
+    cloud: Cloud, asked: ClusterRequest, there: Sequence[Found], report: Callable[[str], None]
+) -> Refusal | None:
+    """Judged once: what is deployed has shown that it can be, and to another cluster it does not move (`losses`)."""
+    if _inputs(there, losses.TIE, CLUSTER):
+        return None
+    client = cloud.client(asked.region)
+
+    def kubernetes() -> Kubernetes:
+        return cloud.kubernetes(asked.spaces[0], {}, asked.cluster, asked.region)
+
+    return existing_cluster.check(client, kubernetes, asked, report)
+
+
 def _network(
     client: Client, given: NetworkRequest, there: Sequence[Found], report: Callable[[str], None]
 ) -> Refusal | None:
     """Judged once: what a deployed environment itself has in it is no fault of the network's."""
     if {*given.subnets} in [
-        {*one.get("subnetIds", ())} for one in _inputs(there, CLUSTER, VPC_CONFIG)
+        {*one.get("subnetIds", ())} for one in _inputs(there, losses.OWN_CLUSTER, VPC_CONFIG)
     ]:
         if not given.balancer:
             return None

@@ -43,6 +43,8 @@ def load_balancers(target: Target, report: Report) -> None:
             )
             if left:
                 report.note(f"no controller deleted these: {', '.join(left)}")
+        if target.foreign:
+            _await(target, kubernetes, doomed, report)
     # Orphans: their finalizer, or their controller, did not live to do it.
     clear(
         target.client,
@@ -52,6 +54,23 @@ def load_balancers(target: Target, report: Report) -> None:
         region=target.region,
         patience=Patience(60.0, 10.0, target.limits.pause),
     )
+
+
+def _await(
+    target: Target, kubernetes: Kubernetes, doomed: Iterable[Object], report: Report
+) -> None:
+    """In another's cluster load balancers bear its name, and no tag of ours: their objects' finalizers tell of them."""
+
+    def left() -> list[str]:
+        return [
+            f"{str(item['kind']).lower()} {_space(item)}/{_name(item)}"
+            for item in doomed
+            if kubernetes.find_same(item)
+        ]
+
+    stay = until_none(left, target.limits.cluster, target.limits.pause, lambda what: None)
+    if stay:
+        report.note(f"no controller let go of these: {', '.join(stay)}")
 
 
 def volumes(target: Target, report: Report) -> None:
@@ -115,7 +134,7 @@ def _claim(volume: Object) -> tuple[str, str]:
 def node_pools(target: Target, report: Report) -> None:
     """Karpenter's nodes are in no state: it deletes them itself when their pools are deleted. What is left is
     terminated here: it holds on to subnets that the engine is about to delete."""
-    if target.shared:
+    if target.shared or target.foreign:
         return
     kubernetes = target.kubernetes
     if kubernetes is not None:
@@ -157,9 +176,16 @@ def _let_go(kubernetes: Kubernetes) -> None:
 
 
 def _objects(target: Target, kubernetes: Kubernetes, kind: str) -> list[Object]:
-    """Of the environment: of its namespace, or of the whole cluster if that is its own."""
-    found = kubernetes.objects(kind, everywhere=not target.shared)
+    """Of the environment: of its namespaces, or of the whole cluster if that is its own."""
+    found = objects(kubernetes, kind, target.spaces(kubernetes))
     return [item for item in found if _space(item) not in SYSTEM]
+
+
+def objects(kubernetes: Kubernetes, kind: str, spaces: list[str] | None) -> list[Object]:
+    """The objects of a kind in these namespaces; None: everywhere."""
+    if spaces is None:
+        return kubernetes.objects(kind, everywhere=True)
+    return [item for space in spaces for item in kubernetes.objects(kind, namespace=space)]
 
 
 def _delete(kubernetes: Kubernetes, items: Iterable[Object], report: Report) -> None:

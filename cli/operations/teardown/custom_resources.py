@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from cli.base.errors import KitError
 from cli.cloud.kubernetes import Kubernetes, Object, Unreachable
-from cli.operations.teardown.cluster import SYSTEM
+from cli.operations.teardown.cluster import SYSTEM, objects
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
 from cli.operations.teardown.waiting import until_none
@@ -30,7 +30,7 @@ def custom_resources(target: Target, report: Report) -> None:
     if kubernetes is None:
         report.note("there is no cluster")
         return
-    search = _Search(kubernetes, report, everywhere=not target.shared)
+    search = _Search(kubernetes, report, target.spaces(kubernetes))
     give_up = time.monotonic() + target.limits.cluster
     seen: set[str] = set()
     for held in (True, False):
@@ -60,10 +60,10 @@ def custom_resources(target: Target, report: Report) -> None:
 class _Search:
     """The custom resources in the environment's namespaces."""
 
-    def __init__(self, kubernetes: Kubernetes, report: Report, *, everywhere: bool) -> None:
+    def __init__(self, kubernetes: Kubernetes, report: Report, spaces: list[str] | None) -> None:
         self._kubernetes = kubernetes
         self._report = report
-        self._everywhere = everywhere
+        self._spaces = spaces
         self._kinds = [_kind(item) for item in kubernetes.objects(DEFINITIONS) if _is_ours(item)]
 
     def all(self) -> list[Object]:
@@ -73,7 +73,7 @@ class _Search:
 
     def _of(self, kind: str) -> list[Object]:
         try:
-            return self._kubernetes.objects(kind, everywhere=self._everywhere)
+            return objects(self._kubernetes, kind, self._spaces)
         except Unreachable:
             raise
         except KitError as error:

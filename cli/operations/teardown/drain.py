@@ -91,6 +91,9 @@ def drain(target: Target, report: Report) -> None:
         return
     give_up = time.monotonic() + target.limits.drain
     try:
+        if target.guest and target.names.namespace not in (target.spaces(kubernetes) or ()):
+            report.note(f"nothing of it runs: {target.cluster} has no namespace of it")
+            return
         schedulers = kubernetes.objects("deployments", selector=SCHEDULER)
         if not schedulers and not kubernetes.objects("pods", selector=WORKER):
             report.note("no scheduler runs")

@@ -7,6 +7,7 @@ from cli.base.errors import KitError
 from cli.cloud.clearing import Left, clear
 from cli.cloud.kubernetes import SECONDS, Kubernetes, Object, Unreachable
 from cli.cloud.resource import Resource
+from cli.operations.teardown import foreign
 from cli.operations.teardown.helm import uninstall
 from cli.operations.teardown.report import Report
 from cli.operations.teardown.target import Target
@@ -33,7 +34,8 @@ class Remnant:
 
 
 def in_cluster(target: Target, report: Report) -> None:
-    """A shared environment's own things in its base's cluster, where the engine did not find them."""
+    """Its own things in its base's cluster, or in another's, where the engine did not find them."""
+    foreign.clear(target, report)
     kubernetes = target.kubernetes
     if kubernetes is None or not target.shared:
         return
@@ -103,7 +105,17 @@ def inventory(target: Target, left: list[Left]) -> list[Remnant]:
         Remnant(f"{item.resource.label} ({item.resource.arn})", item.resource.show, item.reason)
         for item in left
     ]
-    return [*_cluster_remnants(target), *found]
+    return [*_cluster_remnants(target), *_foreign_remnants(target), *found]
+
+
+def _foreign_remnants(target: Target) -> list[Remnant]:
+    if not target.foreign:
+        return []
+    try:
+        return [Remnant(item.label, item.show) for item in foreign.left(target)]
+    except KitError as error:
+        show = f"aws eks describe-cluster --name {target.cluster}"
+        return [Remnant(f"cluster {target.cluster} cannot be looked at", show, error.summary)]
 
 
 def _cluster_remnants(target: Target) -> list[Remnant]:

@@ -44,8 +44,8 @@ TRIES = 2
 
 def deregister(target: Target, report: Report, variables: Mapping[str, str] = os.environ) -> None:
     """Takes a cluster out of Rancher, and Rancher out of the cluster."""
-    if target.shared:
-        # The cluster is its base's.
+    if target.shared or target.foreign:
+        # The cluster is its base's, or somebody else's.
         return
     url = variables.get(URL) or target.outputs.rancher_address
     managed = _is_managed(target)

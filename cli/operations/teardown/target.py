@@ -14,13 +14,15 @@ from cli.base.settings import qualified
 from cli.cloud.catalogue import find
 from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.limits import Limits
+from cli.cloud.ownership import of_cluster
 from cli.cloud.protocol import Cloud, reached
 from cli.cloud.resource import Client, Resource, Search
+from cli.operations import existing_cluster
 from cli.session import Session
 from cli.stack import stack_config
 from cli.stack.backends import Backend
 from infra.contract import executors, existing_server
-from infra.contract.naming import TAG_BASE, Names
+from infra.contract.naming import LABEL_ENVIRONMENT, TAG_BASE, Names
 from infra.contract.outputs import Outputs
 from infra.contract.tenancy import Tenancy
 
@@ -106,9 +108,30 @@ class Target:
 
         return exists(self.client, self.cluster)
 
-    @property
+    @cached_property
     def cluster(self) -> str:
-        return self.outputs.cluster_name or Names(self.base or self.name).cluster
+        return self.outputs.cluster_name or existing_cluster.configured(
+            self.session, self.name, self.base, self.plain
+        )
+
+    @property
+    def foreign(self) -> bool:
+        """Whether that is neither the environment's own nor its base's, but somebody else's."""
+        return not of_cluster(self.cluster)
+
+    @property
+    def guest(self) -> bool:
+        """Whether it stands in somebody else's by itself, and not on a base that does."""
+        return self.foreign and not self.shared
+
+    def spaces(self, kubernetes: Kubernetes) -> list[str] | None:
+        """The namespaces that are its own; None if all of the cluster is."""
+        if self.shared:
+            return [self.names.namespace]
+        if not self.foreign:
+            return None
+        found = kubernetes.objects("namespaces", selector=f"{LABEL_ENVIRONMENT}={self.name}")
+        return sorted(str(item["metadata"]["name"]) for item in found)
 
     @cached_property
     def kubernetes(self) -> Kubernetes | None:

@@ -5,6 +5,7 @@ from cli.base.errors import UserError
 from cli.base.settings import parse
 from cli.cloud import eks
 from cli.cloud.resource import Client
+from cli.operations import existing_cluster
 from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.live import Live
 from cli.operations.preflight import kubernetes_version
@@ -37,6 +38,13 @@ def check_environment(found: Live, asked: str) -> None:
             f'The cluster of "{environment.name}" is that of its base',
             "It is upgraded once, for all environments on it; they keep running. Nothing was changed.",
             f"./aerodrome upgrade {OPTION} {asked} --env {base}",
+        )
+    if foreign := existing_cluster.foreign(found.outputs):
+        raise UserError(
+            f'"{environment.name}" stands in the cluster {foreign}, which is somebody else\'s',
+            f"Whoever owns it upgrades it. This version of the kit takes Kubernetes {versions.CLUSTERS.first} to "
+            f"{versions.CLUSTERS.last}. Nothing was changed.",
+            f"aws eks describe-cluster --name {foreign} --query cluster.version",
         )
     if begun := rotation.unfinished(found.backend):
         raise UserError(

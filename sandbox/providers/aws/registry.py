@@ -128,6 +128,7 @@ _FUNCTIONS: dict[str, Function] = {
     "aws:ec2/getRouteTables:getRouteTables": networks.get_route_tables,
     "aws:rds/getInstance:getInstance": databases.get_instance,
     "aws:eks/getAddonVersion:getAddonVersion": compute.get_addon_version,
+    "aws:eks/getCluster:getCluster": clusters.get_cluster,
     "aws:eks/getClusters:getClusters": clusters.get_clusters,
     "aws:eks/getNodeGroup:getNodeGroup": clusters.get_node_group,
     "aws:eks/getNodeGroups:getNodeGroups": clusters.get_node_groups,

@@ -107,6 +107,13 @@ def test_a_branch_is_sent_to_its_base(run: Run, deployed: FakeBackend) -> None:
         assert "is that of its base" in result.stderr
 
 
+def test_anothers_cluster_is_not_registered(run: Run, deployed: FakeBackend) -> None:
+    deployed.more["clusterName"] = "team"
+    result = run("rancher", "import", "--url", "https://rancher.example.com")
+    assert result.exit_code == 2
+    assert "stands in the cluster team, which is somebody else's" in result.stderr
+
+
 @pytest.mark.usefixtures("deployed")
 def test_a_cluster_that_is_registered_is_found_again(
     session: FakeSession,

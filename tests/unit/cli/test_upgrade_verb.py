@@ -229,6 +229,14 @@ def test_a_branch_is_sent_to_its_base(scene: Scene, run: Run) -> None:
     assert unchanged(scene)
 
 
+def test_anothers_cluster_is_its_owners_to_upgrade(scene: Scene, run: Run) -> None:
+    scene.backend.more["clusterName"] = "team"
+    result = run("upgrade", "--kubernetes", "1.36")
+    assert result.exit_code == 2
+    assert "stands in the cluster team, which is somebody else's" in result.stderr
+    assert unchanged(scene)
+
+
 def test_what_else_has_begun_is_named(scene: Scene, run: Run) -> None:
     with lease.held(Environment("sandbox"), "up", print, FileStore("sandbox")):
         result = run("upgrade", "--kubernetes", "1.36")

@@ -1,8 +1,27 @@
-"""getClusters, getNodeGroups and getNodeGroup of EKS."""
+"""getCluster, getClusters, getNodeGroups and getNodeGroup of EKS."""
 
 from sandbox.providers.aws.clients import Aws
 from sandbox.providers.aws.tags import visible
 from sandbox.wire.values import Properties
+
+
+def get_cluster(aws: Aws, arguments: Properties) -> Properties:
+    """DescribeCluster, without compute, storage and Outposts, which the sandbox does not have."""
+    found = aws.client("eks").describe_cluster(name=arguments["name"])["cluster"]
+    plain = ("arn", "endpoint", "name", "platformVersion", "roleArn", "status", "version")
+    return (
+        arguments
+        | {key: found.get(key) for key in plain}
+        | {
+            "id": found["name"],
+            "region": aws.region,
+            "accessConfigs": [found.get("accessConfig") or {}],
+            "certificateAuthorities": [found["certificateAuthority"]],
+            "createdAt": found["createdAt"].isoformat(),
+            "tags": visible(found.get("tags")),
+            "vpcConfig": found["resourcesVpcConfig"],
+        }
+    )
 
 
 def get_clusters(aws: Aws, arguments: Properties) -> Properties:

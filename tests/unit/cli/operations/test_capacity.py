@@ -50,6 +50,12 @@ def test_the_settings_that_it_names_make_room(assignments: Sequence[str]) -> Non
     assert [each.what for each in moved.limits if each.needs(count) > each.limit] == []
 
 
+def test_what_anothers_cluster_carries_is_its_owners_to_say() -> None:
+    with pytest.raises(UserError) as refused:
+        capacity("clusterName=team", "rancherEnabled=false")
+    assert "It stands in the cluster team" in refused.value.detail
+
+
 def test_a_limit_that_no_setting_moves_asks_for_a_second_base() -> None:
     moves = [str(move) for move in branches.way_to(requested(), NAME, 400_000)]
     assert "a second base" in moves

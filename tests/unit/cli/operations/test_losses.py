@@ -172,6 +172,51 @@ def test_what_stays_in_its_instance_stays() -> None:
     assert check(stack(WITHOUT_DATABASE, database="rds", databaseInstance="team")) == []
 
 
+OWN = resource("aws:eks/cluster:Cluster", name="aerodrome-dev")
+
+
+def tie(cluster: str) -> Found:
+    kind = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
+    return resource(kind, clusterName=cluster)
+
+
+@pytest.mark.parametrize(
+    ("backend", "said", "command"),
+    [
+        (
+            stack(RELEASED, NETWORK, OWN, tie("aerodrome-dev"), clusterName="team"),
+            '"dev" is deployed in a cluster of its own, and the configuration says clusterName team',
+            "./aerodrome config rm clusterName --env dev",
+        ),
+        (
+            # What is in its network names that, and is no reason of its own.
+            stack(RELEASED, GIVEN, tie("team")),
+            '"dev" is deployed in the cluster team, and the configuration says that it makes a cluster of its own',
+            "./aerodrome config set clusterName team --env dev",
+        ),
+        (
+            stack(RELEASED, GIVEN, tie("team"), clusterName="other"),
+            '"dev" is deployed in the cluster team, and the configuration says clusterName other',
+            "./aerodrome config set clusterName team --env dev",
+        ),
+    ],
+    ids=["own to given", "given to own", "given to another"],
+)
+def test_nothing_moves_into_another_cluster_whoever_agrees(
+    backend: Stack, said: str, command: str
+) -> None:
+    with pytest.raises(UserError) as refused:
+        check(backend, agreed=True)
+    assert refused.value.summary == said
+    assert refused.value.command == command
+
+
+def test_what_stays_in_its_cluster_stays() -> None:
+    assert check(stack(RELEASED, NETWORK, OWN, tie("aerodrome-dev"))) == []
+    # No VPC is configured, and none is its own.
+    assert check(stack(RELEASED, GIVEN, tie("team"), clusterName="team")) == []
+
+
 def test_what_stays_in_its_network_stays() -> None:
     assert check(stack(RELEASED, NETWORK, GIVEN)) == []
     assert check(stack(RELEASED, GIVEN, vpcId="vpc-1")) == []

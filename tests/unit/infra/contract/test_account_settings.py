@@ -188,3 +188,57 @@ def test_its_secret_is_in_the_same_region() -> None:
             "the instance is in eu-north-1, and this secret is in eu-west-1",
         )
     ]
+
+
+IN_A_CLUSTER = {"clusterName": "team", "rancherEnabled": "false"}
+
+
+def test_a_cluster_that_is_there_is_taken() -> None:
+    assert problems(**IN_A_CLUSTER) == []
+    assert problems(**{**IN_A_CLUSTER, "clusterName": "Team_1-a"}) == []
+    assert problems(**IN_A_CLUSTER, vpcEndpoints="[]", taskNodes="false") == []
+    # A branch takes over its base's settings, and is in its cluster.
+    branch = {"tenancy": "shared", "base": "main", "nodeMax": "9"}
+    assert problems(**IN_A_CLUSTER, **branch) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"vpcCidr": "10.30.0.0/16"}, 'vpcCidr is "10.30.0.0/16": it describes a network, and'),
+        ({"vpcEndpoints": '["s3"]'}, 'vpcEndpoints is ["s3"]: it describes a network, and'),
+        ({"natPerZone": "true"}, "natPerZone is true: it describes a network, and"),
+        ({"kubernetesVersion": "1.36"}, "kubernetesVersion is "),
+        ({"nodeMax": "5"}, "nodeMax is 5: it describes a cluster that the environment makes"),
+        ({"publicAccessCidrs": '["192.0.2.0/24"]'}, "publicAccessCidrs is "),
+        ({"logRetentionDays": "7"}, "logRetentionDays is 7"),
+        ({"taskNodes": "true"}, "taskNodes is true: Karpenter administers a cluster"),
+        ({"deployRole": "arn:aws:iam::123456789012:role/x"}, "deployRole is "),
+        ({"previewRole": "arn:aws:iam::123456789012:role/x"}, "previewRole is "),
+        (
+            {
+                "database": "rds",
+                "databaseInstance": "team-postgres",
+                "databaseAdminSecret": SECRET,
+            },
+            'databaseInstance is "team-postgres": whether pods of a cluster that is there reach',
+        ),
+        ({"flowLogs": "true"}, "flowLogs is true: its network is not the environment's"),
+        ({"rancherEnabled": "true"}, "rancherEnabled is true: clusterName names a cluster whose"),
+        (
+            {"monitoring": "logs"},
+            'monitoring is "logs": the shipper of logs reads a folder of every node',
+        ),
+        ({"clusterName": "aerodrome-dev"}, 'a cluster that an environment called "dev" makes'),
+        ({"clusterName": "a b"}, "must be the name of an EKS cluster"),
+        ({"clusterName": "-a"}, "must be the name of an EKS cluster"),
+    ],
+)
+def test_what_makes_no_sense_beside_a_cluster_is_named(changed: dict[str, str], words: str) -> None:
+    (text,) = problems(**{**IN_A_CLUSTER, **changed})
+    assert words in text
+
+
+def test_a_vpc_is_not_named_beside_the_cluster_that_is_in_one() -> None:
+    found = problems(**{**IN_A_VPC, **IN_A_CLUSTER, "publicSubnetIds": "[]"})
+    assert 'vpcId is "vpc-0123456789abcdef0": it describes a network' in found[0]

@@ -73,6 +73,15 @@ def test_the_plan_follows_the_settings() -> None:
     assert any(line.what == "VPC flow logs" and line.by_use for line in told)
 
 
+def test_anothers_cluster_its_nodes_and_its_network_cost_the_environment_nothing() -> None:
+    guest = costs(planned.dedicated(requested(clusterName="team", rancherEnabled="false"), "test"))
+    own = costs(planned.dedicated(requested(rancherEnabled="false"), "test"))
+    gone = {"EKS control plane", "workers", "workers' disks", "NAT gateway"}
+    assert gone <= set(own)
+    assert not gone & set(guest)
+    assert set(guest) < set(own)
+
+
 def test_endpoints_are_priced_by_zone_and_say_from_when_on_they_pay() -> None:
     more = requested(vpcEndpoints='["s3", "ecr"]', natPerZone="true")
     found = planned.dedicated(more, "test")

@@ -130,6 +130,9 @@ def test_a_node_group_that_somebody_scaled(engine, cluster, parts):
     assert found["labels"] == {"pool": "others"}
     assert found["scalingConfigs"] == [scaled]
     assert engine.invoke("aws:eks/getClusters:getClusters")["names"] == [cluster["name"]]
+    one = engine.invoke("aws:eks/getCluster:getCluster", name=cluster["name"])
+    assert (one["arn"], one["vpcConfig"]) == (cluster["arn"], cluster["vpcConfig"])
+    assert one["certificateAuthorities"] == [cluster["certificateAuthority"]]
     groups = engine.invoke("aws:eks/getNodeGroups:getNodeGroups", clusterName=cluster["name"])
     assert groups["names"] == [name]
     engine.delete(made)
