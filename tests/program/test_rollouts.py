@@ -45,6 +45,7 @@ CHANGES = {
     "publicSubnetIds": Change('["subnet-00000004"]', NOBODY),
     "natPerZone": Change("true", NOBODY),
     "vpcEndpoints": Change('["s3", "ecr"]', NOBODY),
+    "endpointAccess": Change("private", NOBODY),
     "budgetUsd": Change("400", NOBODY),
     "tags": Change('{"CostCenter": "1234"}', NOBODY),
     "permissionsBoundary": Change("arn:aws:iam::123456789012:policy/limit", NOBODY),
