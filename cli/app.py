@@ -81,6 +81,8 @@ class Root(TyperGroup):
             log = None if session.debug else _write_crash(error)
             session.console.bug(error, log, session.debug)
             raise typer.Exit(1) from error
+        finally:
+            session.close()
 
 
 def _write_crash(error: Exception) -> Path | None:

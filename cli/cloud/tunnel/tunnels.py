@@ -1,0 +1,129 @@
+"""The ways that one run of the command line has opened: made when first needed, closed with the run."""
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from cli.base.errors import KitError
+from cli.cloud.resource import Client
+
+
+@dataclass(frozen=True)
+class Place:
+    """The clusters that an environment may be in, and who asks AWS about them."""
+
+    client: Callable[[], Client]
+    region: Callable[[], str]
+    clusters: Callable[[], Iterable[str]]
+    """Its own, and its base's."""
+
+    configured: Callable[[], bool]
+    """Whether its configuration wants a way through the workers."""
+
+
+@dataclass(frozen=True)
+class EnvironmentWay:
+    """The way to the cluster of one environment, if it takes one."""
+
+    tunnels: "Tunnels"
+    environment: str
+    place: Place
+
+    def variables(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """All variables of a program that may have to reach the cluster."""
+        return self.tunnels.variables(self.environment, self.place, variables)
+
+    def kubeconfig(self, text: str) -> str:
+        """A kubeconfig as this run can use it, and no other."""
+        return self.tunnels.through(self.environment, self.place, text)
+
+    def trouble(self) -> KitError | None:
+        """What somebody must do before a connection can be made; None if nothing is known."""
+        return self.tunnels.trouble(self.environment)
+
+
+class Tunnels:
+    """By environment."""
+
+    def __init__(
+        self, report: Callable[[str], None], environ: Mapping[str, str] = os.environ
+    ) -> None:
+        self._report = report
+        self._environ = environ
+        self._needed: dict[str, bool] = {}
+        self._opened: dict[str, Any] = {}
+        self._lock = threading.RLock()
+
+    def variables(
+        self, environment: str, place: Place, variables: Mapping[str, str]
+    ) -> dict[str, str]:
+        """All variables of a program that may have to reach the environment's cluster."""
+        if not self._is_needed(environment, place):
+            return dict(variables)
+        changed: dict[str, str] = self._proxy(environment, place).variables(variables)
+        return changed
+
+    def through(self, environment: str, place: Place, kubeconfig: str) -> str:
+        """A kubeconfig's text as this run can use it. It is not for keeping: the proxy that it names goes with the run."""
+        if not self._is_needed(environment, place):
+            return kubeconfig
+        import yaml
+
+        content = yaml.safe_load(kubeconfig)
+        for each in content["clusters"]:
+            each["cluster"]["proxy-url"] = self._proxy(environment, place).url
+        return json.dumps(content)
+
+    def way(self, environment: str, place: Place) -> Any:
+        """The way itself, for who brings a listener of his own."""
+        return self._of(environment, place)[0]
+
+    def trouble(self, environment: str) -> KitError | None:
+        """What somebody must do before a connection can be made. That no worker is there yet is nothing of the kind."""
+        from cli.cloud.tunnel.sessions import NoWorker
+
+        with self._lock:
+            opened = self._opened.get(environment)
+        found: KitError | None = opened[0].trouble if opened else None
+        return None if isinstance(found, NoWorker) else found
+
+    def close(self) -> None:
+        """Ends every session, and gives the ports back."""
+        with self._lock:
+            opened, self._opened = list(self._opened.values()), {}
+        for way, proxy in opened:
+            proxy.close()
+            way.close()
+
+    def _is_needed(self, environment: str, place: Place) -> bool:
+        with self._lock:
+            if environment not in self._needed:
+                self._needed[environment] = place.configured() or self._is_private(place)
+            return self._needed[environment]
+
+    def _is_private(self, place: Place) -> bool:
+        """As EKS has it now: a configuration may have changed, or be elsewhere."""
+        from cli.cloud.tunnel.way import endpoint
+
+        return any(endpoint(place.client(), cluster).private for cluster in place.clusters())
+
+    def _proxy(self, environment: str, place: Place) -> Any:
+        return self._of(environment, place)[1]
+
+    def _of(self, environment: str, place: Place) -> Any:
+        # Not earlier: most runs need none of it.
+        from cli.cloud.tunnel.listeners import Proxy
+        from cli.cloud.tunnel.sessions import WorkerSessions
+        from cli.cloud.tunnel.way import Way
+
+        with self._lock:
+            if environment not in self._opened:
+                client = place.client()
+                make = partial(WorkerSessions, client, report=self._report, environ=self._environ)
+                way = Way(client, place.region(), place.clusters, make)
+                self._opened[environment] = (way, Proxy(way))
+            return self._opened[environment]
