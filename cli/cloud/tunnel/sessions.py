@@ -158,31 +158,8 @@ class WorkerSessions:
     def _online(self) -> list[str]:
         """The workers that take sessions, those with which none has broken first."""
         with translated(f"list the workers of {self.target.cluster}"):
-            filters = [
-                {"Name": f"tag:{api_endpoints.NODE_TAG}", "Values": [self.target.cluster]},
-                {"Name": "instance-state-name", "Values": ["running"]},
-            ]
-            running = [
-                str(one["InstanceId"])
-                for each in everything(
-                    self._client("ec2"), "describe_instances", "Reservations", Filters=filters
-                )
-                for one in each["Instances"]
-            ]
-            online = [
-                str(one["InstanceId"])
-                for first in range(0, len(running), _ASKED_AT_ONCE)
-                for one in everything(
-                    self._client("ssm"),
-                    "describe_instance_information",
-                    "InstanceInformationList",
-                    Filters=[
-                        {"Key": "InstanceIds", "Values": running[first : first + _ASKED_AT_ONCE]}
-                    ],
-                )
-                if one["PingStatus"] == "Online"
-            ]
-        return sorted(online, key=lambda worker: (worker in self._tired, worker))
+            found = online(self._client, self.target.cluster)
+        return sorted(found, key=lambda worker: (worker in self._tired, worker))
 
     def _with(self, worker: str, plugin: str) -> _Open | None:
         """A session with one worker; None if it takes none now."""
@@ -229,6 +206,31 @@ class WorkerSessions:
         self._open = made
         self._end()
         raise KitError(f"{PLUGIN} does not connect to {worker}", why[-1000:], f"{PLUGIN} --version")
+
+
+def online(client: Client, cluster: str) -> list[str]:
+    """The workers of a cluster that take sessions."""
+    filters = [
+        {"Name": f"tag:{api_endpoints.NODE_TAG}", "Values": [cluster]},
+        {"Name": "instance-state-name", "Values": ["running"]},
+    ]
+    running = [
+        str(one["InstanceId"])
+        for each in everything(client("ec2"), "describe_instances", "Reservations", Filters=filters)
+        for one in each["Instances"]
+    ]
+    ssm = client("ssm")
+    return [
+        str(one["InstanceId"])
+        for first in range(0, len(running), _ASKED_AT_ONCE)
+        for one in everything(
+            ssm,
+            "describe_instance_information",
+            "InstanceInformationList",
+            Filters=[{"Key": "InstanceIds", "Values": running[first : first + _ASKED_AT_ONCE]}],
+        )
+        if one["PingStatus"] == "Online"
+    ]
 
 
 def checked_plugin(environ: Mapping[str, str] = os.environ) -> str:

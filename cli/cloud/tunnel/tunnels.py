@@ -6,10 +6,13 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli.base.errors import KitError
 from cli.cloud.resource import Client
+
+if TYPE_CHECKING:
+    from cli.cloud.tunnel.way import Way
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,10 @@ class EnvironmentWay:
     def kubeconfig(self, text: str) -> str:
         """A kubeconfig as this run can use it, and no other."""
         return self.tunnels.through(self.environment, self.place, text)
+
+    def way(self) -> "Way":
+        """For who brings a listener of his own."""
+        return self.tunnels.way(self.environment, self.place)
 
     def trouble(self) -> KitError | None:
         """What somebody must do before a connection can be made; None if nothing is known."""
@@ -78,9 +85,10 @@ class Tunnels:
             each["cluster"]["proxy-url"] = self._proxy(environment, place).url
         return json.dumps(content)
 
-    def way(self, environment: str, place: Place) -> Any:
-        """The way itself, for who brings a listener of his own."""
-        return self._of(environment, place)[0]
+    def way(self, environment: str, place: Place) -> "Way":
+        """The way itself."""
+        found: Way = self._of(environment, place)[0]
+        return found
 
     def trouble(self, environment: str) -> KitError | None:
         """What somebody must do before a connection can be made. That no worker is there yet is nothing of the kind."""

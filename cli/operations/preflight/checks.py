@@ -14,7 +14,9 @@ from cli.base.environments import Environment
 from cli.base.errors import CloudError
 from cli.base.settings import DEFAULT_REGION, REGION_KEY
 from cli.cloud.errors import translated
+from cli.cloud.protocol import Cloud
 from cli.cloud.resource import Client
+from cli.cloud.tunnel.sessions import checked_plugin
 from cli.operations import losses
 from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.preflight import (
@@ -24,6 +26,7 @@ from cli.operations.preflight import (
     instance_types,
     kubernetes_version,
     network,
+    private_endpoint,
     rancher_certificate,
 )
 from cli.operations.preflight.existing_network import NetworkRequest
@@ -64,6 +67,7 @@ def check(
     if certificate := rancher_certificate.asked(environment, requested, region, data):
         ask = partial(rancher_certificate.check, cloud.client(region), certificate, report)
         _raise(environment, report, ask)
+    _raise(environment, report, lambda: _endpoint(environment, requested, there, cloud, region))
     version = str(requested.value(kubernetes_version.SETTING))
     # With a look at what is really there, Pulumi compares with that, and not with the state.
     resources = [] if refresh else there
@@ -129,6 +133,24 @@ def _wanted(requested: RequestedSettings, resources: Sequence[Found]) -> list[Ty
     ):
         wanted.append(TypeRequest(instance_types.RANCHER, [server], first_zone_only=True))
     return wanted
+
+
+def _endpoint(
+    environment: Environment,
+    requested: RequestedSettings,
+    there: Sequence[Found],
+    cloud: Cloud,
+    region: str,
+) -> Refusal | None:
+    if not cloud.runs_instances:
+        return None
+    return private_endpoint.check(
+        environment.name,
+        requested,
+        _inputs(there, CLUSTER, VPC_CONFIG),
+        lambda: cloud.client(region),
+        checked_plugin,
+    )
 
 
 def _network(

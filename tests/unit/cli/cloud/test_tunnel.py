@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
+from cli.base.environments import Environment
 from cli.base.errors import CloudError, KitError, UserError
 from cli.cloud.kubernetes import Kubernetes, Unreachable
 from cli.cloud.tunnel import sessions, way
@@ -29,7 +30,9 @@ from cli.cloud.tunnel.listeners import Port, Proxy
 from cli.cloud.tunnel.sessions import WorkerSessions
 from cli.cloud.tunnel.tunnels import EnvironmentWay, Place, Tunnels
 from cli.cloud.tunnel.way import Way
+from cli.operations import tunnels
 from infra.contract.api_endpoints import DOCUMENT
+from infra.contract.outputs import Outputs
 from sandbox import tools
 from tests.unit.cli.cloud import played_plugin
 
@@ -461,7 +464,7 @@ def test_the_users_own_proxy_is_taken_for_other_hosts(
 
 def test_a_plain_port_outlives_a_broken_session(setting: Setting) -> None:
     failed: list[str] = []
-    listener = Port(setting.tunnels.way("prod", setting.way.place), HOST, 443, failed.append)
+    listener = Port(setting.way.way(), HOST, 443, failed.append)
     content = json.loads(setting.kubeconfig)
     cluster = content["clusters"][0]["cluster"]
     cluster |= {"server": f"https://127.0.0.1:{listener.port}", "tls-server-name": HOST}
@@ -474,3 +477,62 @@ def test_a_plain_port_outlives_a_broken_session(setting: Setting) -> None:
     listener.close()
     with pytest.raises(Unreachable):
         ask(Kubernetes(json.dumps(content)))
+
+
+def live(setting: Setting, *, sandboxed: bool = False) -> Any:
+    """What the command has found: `prod`, deployed."""
+    return SimpleNamespace(
+        environment=Environment("prod"),
+        cloud=SimpleNamespace(keeps_kubernetes=sandboxed),
+        outputs=Outputs({Outputs.kubeconfig.key: setting.kubeconfig}),
+        kubernetes=setting.client(),
+        session=SimpleNamespace(
+            way=lambda _: setting.way, console=SimpleNamespace(report=setting.reports.append)
+        ),
+    )
+
+
+def test_people_get_a_port_and_a_kubeconfig_for_it_and_nobody_else_does(setting: Setting) -> None:
+    with tunnels.opened(live(setting), 0, None) as opened:
+        file = Path(opened.kubeconfig)
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        done = subprocess.run(
+            [str(tools.tool("kubectl")), f"--kubeconfig={file}", "get", "namespaces", "-o", "name"],
+            env=setting.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "namespace/default" in done.stdout, done.stderr
+        assert opened.data()["server"].startswith("https://127.0.0.1:")
+        assert opened.host == HOST
+    assert not file.exists()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(opened.server.rpartition(":")[2])))
+
+
+def test_a_file_of_ones_own_is_not_written_over(setting: Setting, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    with tunnels.opened(live(setting), 0, own) as opened:
+        assert opened.kubeconfig == str(own)
+        assert stat.S_IMODE(own.stat().st_mode) == 0o600
+    assert not own.exists()
+    own.write_text("mine")
+    refused = pytest.raises(UserError, match="is there already")
+    with refused, tunnels.opened(live(setting), 0, own):
+        pass
+    assert own.read_text() == "mine"
+
+
+def test_a_port_that_is_taken_is_named(setting: Setting) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = server.getsockname()[1]
+        refused = pytest.raises(UserError, match=f"Port {taken} cannot be had")
+        with refused, tunnels.opened(live(setting), taken, None):
+            pass
+
+
+def test_a_sandbox_needs_no_tunnel(setting: Setting) -> None:
+    refused = pytest.raises(UserError, match="is on this machine")
+    with refused, tunnels.opened(live(setting, sandboxed=True), 0, None):
+        pass
