@@ -8,9 +8,10 @@ from sandbox.aws.standin.__main__ import main
 
 def extensions():
     # MiniStack reads its settings while it is imported: these modules must not come first.
-    from tests.aws.standin import asked, instance_types, load_balancers, quotas
+    from tests.aws.standin import asked, instance_types, load_balancers, quotas, worker_sessions
 
-    return (asked.register, instance_types.register, load_balancers.register, quotas.register)
+    modules = (asked, instance_types, load_balancers, quotas, worker_sessions)
+    return tuple(module.register for module in modules)
 
 
 if __name__ == "__main__":
