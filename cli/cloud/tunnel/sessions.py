@@ -8,7 +8,6 @@ starts it: the session's token is in a variable, for every user of the machine s
 import contextlib
 import json
 import os
-import re
 import shutil
 import signal
 import socket
@@ -23,18 +22,11 @@ from typing import IO, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.base.errors import KitError, UserError
+from cli.base.errors import KitError
 from cli.cloud.errors import code_of, translated
 from cli.cloud.resource import Client, everything
+from cli.cloud.tunnel.plugin import PLUGIN, checked_plugin
 from infra.contract import api_endpoints
-
-PLUGIN: Final = "session-manager-plugin"
-INSTALL: Final = (
-    "https://docs.aws.amazon.com/systems-manager/latest/userguide/"
-    "session-manager-working-with-install-plugin.html"
-)
-OLDEST: Final = (1, 2, 497)
-"""The first version that takes a session from a variable."""
 
 RESPONSE: Final = "AWS_SSM_START_SESSION_RESPONSE"
 
@@ -231,35 +223,6 @@ def online(client: Client, cluster: str) -> list[str]:
         )
         if one["PingStatus"] == "Online"
     ]
-
-
-def checked_plugin(environ: Mapping[str, str] = os.environ) -> str:
-    """The program's path. UserError if it is missing or too old."""
-    found = shutil.which(PLUGIN, path=environ.get("PATH", os.defpath))
-    if found is None:
-        raise UserError(
-            f"{PLUGIN} is not on the PATH",
-            "The Kubernetes API is reached from inside the VPC only (endpointAccess), and from here through AWS Systems Manager, "
-            f"which takes AWS's plugin. How to install it: {INSTALL}",
-            f"{PLUGIN} --version",
-        )
-    done = subprocess.run(
-        [found, "--version"],
-        env=dict(environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    version = tuple(int(part) for part in re.findall(r"\d+", done.stdout)[:3])
-    if version < OLDEST:
-        shown = done.stdout.strip() or "of an unknown version"
-        raise UserError(
-            f"{PLUGIN} is too old: {shown}",
-            f"{'.'.join(map(str, OLDEST))} is the first that gets a session's token where nobody else sees it. {INSTALL}",
-            f"{PLUGIN} --version",
-        )
-    return found
 
 
 def _listens(port: int, process: "subprocess.Popen[bytes]") -> bool:

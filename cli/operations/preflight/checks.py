@@ -16,7 +16,7 @@ from cli.base.settings import DEFAULT_REGION, REGION_KEY
 from cli.cloud.errors import translated
 from cli.cloud.protocol import Cloud
 from cli.cloud.resource import Client
-from cli.cloud.tunnel.sessions import checked_plugin
+from cli.cloud.tunnel.plugin import checked_plugin
 from cli.operations import losses
 from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.preflight import (

@@ -1,13 +1,18 @@
 """Whether the way to a private Kubernetes API is there before the other one is closed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from cli.base.environments import Environment
 from cli.base.errors import UserError
 from cli.cloud.errors import translated
 from cli.cloud.resource import Client
+from cli.cloud.tunnel import sessions
+from cli.cloud.tunnel.plugin import PLUGIN
+from cli.operations.bootstrap import requested_settings
 from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.preflight.refusal import Refusal
+from cli.operations.version_check import VersionCheck
 from infra.contract import api_endpoints
 from infra.contract.naming import Names
 from infra.contract.networks import VPC
@@ -46,10 +51,27 @@ def check(
     )
 
 
+def checks(environments: Iterable[Environment], plugin: Callable[[], str]) -> list[VersionCheck]:
+    """For `doctor`: one finding, if an environment that is configured here takes sessions."""
+    need = [
+        each.name
+        for each in environments
+        if not each.sandboxed
+        and api_endpoints.takes_sessions(
+            str(requested_settings.read(each).value(api_endpoints.SETTING))
+        )
+    ]
+    if not need:
+        return []
+    found = _without_plugin(plugin)
+    said = f"leads to the Kubernetes API of {', '.join(need)}"
+    if found:
+        said = f"{found.summary}; it {said}. {found.detail}"
+    return [VersionCheck(found is None, said, found.fix if found else "", PLUGIN)]
+
+
 def workers_online(client: Client, cluster: str) -> bool:
     """Whether a worker takes sessions."""
-    from cli.cloud.tunnel import sessions
-
     with translated(f"list the workers of {cluster}"):
         return bool(sessions.online(client, cluster))
 

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,16 +22,25 @@ from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
+from typer.testing import CliRunner
 
+from cli.app import app
+from cli.base.console import Console
 from cli.base.environments import Environment
 from cli.base.errors import CloudError, KitError, UserError
+from cli.cloud.aws_cloud import AwsCloud
 from cli.cloud.kubernetes import Kubernetes, Unreachable
+from cli.cloud.tunnel import plugin as plugin_program
 from cli.cloud.tunnel import sessions, way
 from cli.cloud.tunnel.listeners import Port, Proxy
 from cli.cloud.tunnel.sessions import WorkerSessions
-from cli.cloud.tunnel.tunnels import EnvironmentWay, Place, Tunnels
+from cli.cloud.tunnel.tunnels import EnvironmentWay, Tunnels
+from cli.cloud.tunnel.tunnels import Place as Clusters
 from cli.cloud.tunnel.way import Way
 from cli.operations import tunnels
+from cli.session import Session
+from cli.stack.driver import Stack
+from cli.stack.place import Place
 from infra.contract.api_endpoints import DOCUMENT
 from infra.contract.outputs import Outputs
 from sandbox import tools
@@ -128,7 +138,7 @@ class Setting:
         self.real = urlsplit(cluster["server"])
         cluster["server"] = f"https://{HOST}"
         self.kubeconfig = json.dumps(content)
-        program = folder / "bin" / sessions.PLUGIN
+        program = folder / "bin" / plugin_program.PLUGIN
         program.parent.mkdir()
         source = Path(played_plugin.__file__)
         program.write_text(f"#!{sys.executable}\n{source.read_text()}")
@@ -145,7 +155,7 @@ class Setting:
         self.reports: list[str] = []
         self.tunnels = Tunnels(self.reports.append, self.environ)
         self.configured = False
-        place = Place(
+        place = Clusters(
             lambda: self.aws,
             lambda: "us-east-1",
             lambda: ["aerodrome-branch", "aerodrome-prod"],
@@ -330,7 +340,7 @@ def test_a_missing_plugin_is_named_with_the_way_to_get_it(setting: Setting) -> N
     setting.environ["PATH"] = "/nowhere"
     with pytest.raises(UserError, match="session-manager-plugin is not on the PATH") as missing:
         ask(setting.client())
-    assert sessions.INSTALL in missing.value.detail
+    assert plugin_program.INSTALL in missing.value.detail
     assert missing.value.exit_code == 2
     assert setting.aws.started == []
 
@@ -536,3 +546,31 @@ def test_a_sandbox_needs_no_tunnel(setting: Setting) -> None:
     refused = pytest.raises(UserError, match="is on this machine")
     with refused, tunnels.opened(live(setting, sandboxed=True), 0, None):
         pass
+
+
+def test_all_that_asks_the_cluster_goes_that_way(setting: Setting) -> None:
+    """A cloud with the way: its client of Kubernetes, and the runs of Pulumi, but not its other commands."""
+    cloud = AwsCloud(Environment("prod"), setting.environ, setting.way)
+    outputs = {Outputs.kubeconfig.key: setting.kubeconfig}
+    assert ask(cloud.kubernetes("default", outputs)) == "default"
+    (setting.folder / "bin" / "pulumi").symlink_to(sys.executable)
+    place = Place.of(Environment("prod"), cloud.variables(), setting.folder)
+    stack = Stack(replace(place, for_runs=cloud.run_variables, project=setting.folder))
+    run = stack._program(setting.folder).variables
+    assert run["HTTPS_PROXY"].startswith("http://aerodrome:")
+    assert run["HTTPS_PROXY"] in str(cloud.kubernetes("default", outputs).kubeconfig)
+    assert "HTTPS_PROXY" not in stack._program().variables
+
+
+def test_what_a_command_opened_ends_with_it(setting: Setting, tmp_path: Path) -> None:
+    class OnAws(Session):
+        def cloud(self, environment: Environment, sandbox: str = "") -> Any:
+            ask(setting.client())
+            raise UserError("It failed half-way", "A reason.")
+
+    session = OnAws(Console(), {})
+    session.tunnels = setting.tunnels
+    result = CliRunner().invoke(app, ["status", "--env", "prod"], obj=session)
+    assert result.exit_code == 2
+    assert setting.aws.ended == ["me-1"]
+    assert not alive(setting.starts()[0]["pid"])

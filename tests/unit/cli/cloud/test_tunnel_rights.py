@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cli.base.errors import CloudError
-from cli.cloud.tunnel import sessions
+from cli.cloud.tunnel import plugin as plugin_program
 from cli.cloud.tunnel.sessions import Target, WorkerSessions
 from infra import policies
 from infra.contract.api_endpoints import DOCUMENT, NODE_TAG
@@ -72,7 +72,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
 @pytest.fixture
 def plugin(tmp_path: Path, account: Account) -> dict[str, str]:
     """The variables with which it is found."""
-    program = tmp_path / sessions.PLUGIN
+    program = tmp_path / plugin_program.PLUGIN
     program.write_text(f"#!{sys.executable}\n{Path(played_plugin.__file__).read_text()}")
     program.chmod(0o755)
     (tmp_path / account.worker).write_text("gone")

@@ -6,7 +6,9 @@ import pytest
 
 from cli.base.environments import Environment
 from cli.base.errors import UserError
+from cli.operations.bootstrap import requested_settings
 from cli.operations.bootstrap.requested_settings import RequestedSettings
+from cli.operations.bootstrap.tools import needed
 from cli.operations.preflight import private_endpoint
 from cli.operations.preflight.refusal import Refusal
 from infra.contract import networks
@@ -83,3 +85,27 @@ def test_a_living_one_is_closed_when_a_worker_is_online() -> None:
 
 def test_one_that_is_private_already_is_not_asked_about_again() -> None:
     assert judged(CLOSED, "ConnectionLost", missing, endpointAccess="private") is None
+
+
+def test_doctor_asks_for_the_plugin_where_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"prod": {"endpointAccess": "both"}, "dev": {}}
+
+    def read(environment: Environment) -> RequestedSettings:
+        plain = {f"aerodrome:{key}": value for key, value in settings[environment.name].items()}
+        return RequestedSettings(plain, {})
+
+    monkeypatch.setattr(requested_settings, "read", read)
+    known = [Environment("prod"), Environment("dev")]
+    assert private_endpoint.checks(known[1:], missing) == []
+    (fine,) = private_endpoint.checks(known, there)
+    assert (fine.ok, fine.name) == (True, "session-manager-plugin")
+    (wrong,) = private_endpoint.checks(known, missing)
+    assert not wrong.ok
+    assert wrong.fix == "x --version"
+    assert "of prod" in wrong.found
+
+
+def test_bootstrap_asks_for_it_too() -> None:
+    names = [[one.name for one in needed("1.36", sessions=on)] for on in (False, True)]
+    assert "session-manager-plugin" not in names[0]
+    assert names[1] == [*names[0], "session-manager-plugin"]
