@@ -25,9 +25,8 @@ from cli.cloud.protocol import Cloud
 from cli.cloud.resource import Client
 from cli.cloud.sandbox import Machine, Progress
 from cli.cloud.sandbox_cloud import SandboxCloud
-from cli.cloud.tunnel.tunnels import EnvironmentWay, Tunnels
-from cli.cloud.tunnel.tunnels import Place as TunnelPlace
-from cli.stack import stack_config
+from cli.cloud.tunnel.tunnels import ClusterPlace, EnvironmentWay, Tunnels
+from cli.stack import config_file, stack_config
 from infra.contract import api_endpoints
 from infra.contract.naming import Names
 
@@ -119,10 +118,14 @@ class Session:
         cloud = AwsCloud(environment)
 
         def plain() -> Mapping[str, str]:
-            return self.backend(environment, cloud).plain()
+            # As far as it is here: to look for one elsewhere takes a run of the Pulumi CLI.
+            return config_file.plain(config_file.read(environment.config_file))
 
         def region() -> str:
-            return cloud.region("", plain())
+            try:
+                return cloud.region("", plain())
+            except UserError:
+                return ""
 
         def clusters() -> list[str]:
             base = plain().get(stack_config.BASE_KEY) or environment.base
@@ -132,7 +135,9 @@ class Session:
             access = plain().get(qualified(api_endpoints.SETTING), api_endpoints.PUBLIC)
             return api_endpoints.takes_sessions(access)
 
-        place = TunnelPlace(lambda: cloud.client(region()), region, clusters, configured)
+        place = ClusterPlace(
+            lambda region: cloud.client(region or None), region, clusters, configured
+        )
         return EnvironmentWay(self.tunnels, environment.name, place)
 
     def close(self) -> None:

@@ -112,10 +112,14 @@ class AwsCloud:
 
             text = eks.kubeconfig(self.client(region), cluster, region)
         else:
-            text = str(need(outputs, Outputs.kubeconfig))
+            text = need(outputs, Outputs.kubeconfig)
         if self._way is None:
             return Kubernetes(text, namespace)
-        return Kubernetes(self._way.kubeconfig(text), namespace, explain=self._way.trouble)
+        return Kubernetes(
+            self._way.kubeconfig(text, region or str(outputs.get(Outputs.region.key) or "")),
+            namespace,
+            explain=self._way.trouble,
+        )
 
     def own_addresses(self) -> tuple[str, ...]:
         return ()

@@ -43,7 +43,7 @@ class NoWorker(KitError):
 
 
 @dataclass(frozen=True)
-class Target:
+class ApiServer:
     """Where sessions lead: the API server of a cluster."""
 
     cluster: str
@@ -66,7 +66,7 @@ class WorkerSessions:
     def __init__(
         self,
         client: Client,
-        target: Target,
+        target: ApiServer,
         report: Callable[[str], None] = lambda text: None,
         *,
         environ: Mapping[str, str] = os.environ,

@@ -4,7 +4,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Place:
+class ClusterPlace:
     """The clusters that an environment may be in, and who asks AWS about them."""
 
-    client: Callable[[], Client]
+    client: Callable[[str], Client]
+    """For a region; the empty one is that of the variables."""
+
     region: Callable[[], str]
+    """Empty if nothing here says it."""
+
     clusters: Callable[[], Iterable[str]]
     """Its own, and its base's."""
 
@@ -34,15 +38,16 @@ class EnvironmentWay:
 
     tunnels: "Tunnels"
     environment: str
-    place: Place
+    place: ClusterPlace
 
     def variables(self, variables: Mapping[str, str]) -> dict[str, str]:
         """All variables of a program that may have to reach the cluster."""
         return self.tunnels.variables(self.environment, self.place, variables)
 
-    def kubeconfig(self, text: str) -> str:
-        """A kubeconfig as this run can use it, and no other."""
-        return self.tunnels.through(self.environment, self.place, text)
+    def kubeconfig(self, text: str, region: str = "") -> str:
+        """A kubeconfig as this run can use it, and no other. `region`: the one that a stack's outputs name."""
+        place = replace(self.place, region=lambda: region) if region else self.place
+        return self.tunnels.through(self.environment, place, text)
 
     def way(self) -> "Way":
         """For who brings a listener of his own."""
@@ -66,7 +71,7 @@ class Tunnels:
         self._lock = threading.RLock()
 
     def variables(
-        self, environment: str, place: Place, variables: Mapping[str, str]
+        self, environment: str, place: ClusterPlace, variables: Mapping[str, str]
     ) -> dict[str, str]:
         """All variables of a program that may have to reach the environment's cluster."""
         if not self._is_needed(environment, place):
@@ -74,7 +79,7 @@ class Tunnels:
         changed: dict[str, str] = self._proxy(environment, place).variables(variables)
         return changed
 
-    def through(self, environment: str, place: Place, kubeconfig: str) -> str:
+    def through(self, environment: str, place: ClusterPlace, kubeconfig: str) -> str:
         """A kubeconfig's text as this run can use it. It is not for keeping: the proxy that it names goes with the run."""
         if not self._is_needed(environment, place):
             return kubeconfig
@@ -85,7 +90,7 @@ class Tunnels:
             each["cluster"]["proxy-url"] = self._proxy(environment, place).url
         return json.dumps(content)
 
-    def way(self, environment: str, place: Place) -> "Way":
+    def way(self, environment: str, place: ClusterPlace) -> "Way":
         """The way itself."""
         found: Way = self._of(environment, place)[0]
         return found
@@ -107,22 +112,23 @@ class Tunnels:
             proxy.close()
             way.close()
 
-    def _is_needed(self, environment: str, place: Place) -> bool:
+    def _is_needed(self, environment: str, place: ClusterPlace) -> bool:
         with self._lock:
             if environment not in self._needed:
                 self._needed[environment] = place.configured() or self._is_private(place)
             return self._needed[environment]
 
-    def _is_private(self, place: Place) -> bool:
+    def _is_private(self, place: ClusterPlace) -> bool:
         """As EKS has it now: a configuration may have changed, or be elsewhere."""
         from cli.cloud.tunnel.way import endpoint
 
-        return any(endpoint(place.client(), cluster).private for cluster in place.clusters())
+        client = place.client(place.region())
+        return any(endpoint(client, cluster).private for cluster in place.clusters())
 
-    def _proxy(self, environment: str, place: Place) -> Any:
+    def _proxy(self, environment: str, place: ClusterPlace) -> Any:
         return self._of(environment, place)[1]
 
-    def _of(self, environment: str, place: Place) -> Any:
+    def _of(self, environment: str, place: ClusterPlace) -> Any:
         # Not earlier: most runs need none of it.
         from cli.cloud.tunnel.listeners import Proxy
         from cli.cloud.tunnel.sessions import WorkerSessions
@@ -130,8 +136,9 @@ class Tunnels:
 
         with self._lock:
             if environment not in self._opened:
-                client = place.client()
+                region = place.region()
+                client = place.client(region)
                 make = partial(WorkerSessions, client, report=self._report, environ=self._environ)
-                way = Way(client, place.region(), place.clusters, make)
+                way = Way(client, region, place.clusters, make)
                 self._opened[environment] = (way, Proxy(way))
             return self._opened[environment]

@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.base.errors import KitError
 from cli.cloud.resource import Client
-from cli.cloud.tunnel.sessions import Target, WorkerSessions
+from cli.cloud.tunnel.sessions import ApiServer, WorkerSessions
 
 PRIVATE_SECONDS = 3.0
 """To connect to an address that is not the internet's: one that is near answers at once, others never do."""
@@ -31,7 +31,7 @@ ANSWER_SECONDS = 20.0
 
 _BLOCK: Final = 65536
 
-MakeSessions = Callable[[Target], WorkerSessions]
+MakeSessions = Callable[[ApiServer], WorkerSessions]
 
 
 class Way:
@@ -97,7 +97,7 @@ class Way:
                 return self._through[host, port]
             for cluster in self._clusters():
                 if endpoint(self._client, cluster).host == (host, port):
-                    made = self._make(Target(cluster, self._region, host, port))
+                    made = self._make(ApiServer(cluster, self._region, host, port))
                     self._through[host, port] = made
                     return made
         return None
@@ -116,6 +116,7 @@ class Endpoint:
 def endpoint(client: Client, cluster: str) -> Endpoint:
     """The one of a cluster; an empty one if there is no such cluster, or the caller may not ask."""
     try:
+        # A region that nobody named is an error here, too.
         return Endpoint(client("eks").describe_cluster(name=cluster)["cluster"])
     except (ClientError, BotoCoreError, KitError):
         return Endpoint({})

@@ -34,8 +34,7 @@ from cli.cloud.tunnel import plugin as plugin_program
 from cli.cloud.tunnel import sessions, way
 from cli.cloud.tunnel.listeners import Port, Proxy
 from cli.cloud.tunnel.sessions import WorkerSessions
-from cli.cloud.tunnel.tunnels import EnvironmentWay, Tunnels
-from cli.cloud.tunnel.tunnels import Place as Clusters
+from cli.cloud.tunnel.tunnels import ClusterPlace, EnvironmentWay, Tunnels
 from cli.cloud.tunnel.way import Way
 from cli.operations import tunnels
 from cli.session import Session
@@ -155,8 +154,8 @@ class Setting:
         self.reports: list[str] = []
         self.tunnels = Tunnels(self.reports.append, self.environ)
         self.configured = False
-        place = Clusters(
-            lambda: self.aws,
+        place = ClusterPlace(
+            lambda region: self.aws,
             lambda: "us-east-1",
             lambda: ["aerodrome-branch", "aerodrome-prod"],
             lambda: self.configured,
@@ -291,7 +290,7 @@ def test_without_a_worker_the_reason_is_what_clients_show(
     setting.aws.online = []
     made = WorkerSessions(
         setting.aws,
-        sessions.Target("aerodrome-prod", "us-east-1", HOST),
+        sessions.ApiServer("aerodrome-prod", "us-east-1", HOST),
         environ=setting.environ,
         patience=0.1,
     )
@@ -399,7 +398,7 @@ def login(proxy: Proxy) -> str:
 
 @pytest.fixture
 def proxy(setting: Setting) -> Iterator[Proxy]:
-    def refuse(target: sessions.Target) -> WorkerSessions:
+    def refuse(target: sessions.ApiServer) -> WorkerSessions:
         raise AssertionError("no session may be opened")
 
     made = Proxy(Way(setting.aws, "us-east-1", lambda: ["aerodrome-prod"], refuse))

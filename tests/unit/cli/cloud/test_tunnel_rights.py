@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from cli.base.errors import CloudError
 from cli.cloud.tunnel import plugin as plugin_program
-from cli.cloud.tunnel.sessions import Target, WorkerSessions
+from cli.cloud.tunnel.sessions import ApiServer, WorkerSessions
 from infra import policies
 from infra.contract.api_endpoints import DOCUMENT, NODE_TAG
 from tests.unit.cli.cloud import played_plugin
@@ -88,7 +88,7 @@ def refused(account: Account, operation: str, **arguments: Any) -> bool:
 
 def test_an_operator_opens_a_session_and_ends_it(account: Account, plugin: dict[str, str]) -> None:
     made = WorkerSessions(
-        account.as_operator, Target(CLUSTER, REGION, "api"), environ=plugin, patience=5
+        account.as_operator, ApiServer(CLUSTER, REGION, "api"), environ=plugin, patience=5
     )
     assert made.port() > 0
     (session,) = account.sessions()
@@ -124,7 +124,7 @@ def test_who_may_not_is_told_which_right_he_lacks(account: Account, plugin: dict
     key = account.emulator.user("bob", {"Version": "2012-10-17", "Statement": [looks]})
     made = WorkerSessions(
         lambda service: account.emulator.client(service, **key),
-        Target(CLUSTER, REGION, "api"),
+        ApiServer(CLUSTER, REGION, "api"),
         environ=plugin,
         patience=5,
     )
