@@ -46,6 +46,7 @@ from cli.commands import (
     stack_secrets,
     status,
     sweep,
+    tunnel,
     up,
     upgrade,
 )
@@ -81,6 +82,8 @@ class Root(TyperGroup):
             log = None if session.debug else _write_crash(error)
             session.console.bug(error, log, session.debug)
             raise typer.Exit(1) from error
+        finally:
+            session.close()
 
 
 def _write_crash(error: Exception) -> Path | None:
@@ -135,6 +138,9 @@ app.command("sweep", short_help="Destroy environments that expired or lost their
 app.command("list", short_help="List every environment.")(list_environments.list_environments)
 app.command("status")(status.status)
 app.command("open")(open_ui.open_ui)
+app.command("tunnel", short_help="Open a port that leads to a private Kubernetes API.")(
+    tunnel.tunnel
+)
 app.command("logs")(logs.logs)
 app.command("metrics")(metrics.metrics)
 app.command("exec", short_help="Run a command in a pod of Airflow.")(execute.execute)

@@ -7,6 +7,7 @@ that does not need it must not wait for it. Tests hand the verbs a session of fa
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,14 +18,16 @@ from cli.base.console import Console
 from cli.base.environments import Environment
 from cli.base.errors import KitError, UserError
 from cli.base.git import Checkout
-from cli.base.settings import DEFAULT_REGION, REGION_KEY
+from cli.base.settings import DEFAULT_REGION, REGION_KEY, qualified
 from cli.cloud.aws_cloud import AwsCloud
 from cli.cloud.limits import Limits
 from cli.cloud.protocol import Cloud
 from cli.cloud.resource import Client
 from cli.cloud.sandbox import Machine, Progress
 from cli.cloud.sandbox_cloud import SandboxCloud
-from cli.stack import stack_config
+from cli.cloud.tunnel.tunnels import ClusterPlace, EnvironmentWay, Tunnels
+from cli.stack import config_file, stack_config
+from infra.contract import api_endpoints
 from infra.contract.naming import Names
 
 if TYPE_CHECKING:
@@ -103,7 +106,44 @@ class Session:
         sandbox's name, if that is not the one of this run."""
         if environment.sandboxed:
             return self.sandbox_cloud(environment, sandbox)
-        return AwsCloud(environment)
+        return AwsCloud(environment, way=self.way(environment))
+
+    @cached_property
+    def tunnels(self) -> Tunnels:
+        """The ways to clusters whose API is reached from inside their VPC only."""
+        return Tunnels(self.console.report)
+
+    def way(self, environment: Environment) -> EnvironmentWay:
+        """The one of an environment on AWS."""
+        cloud = AwsCloud(environment)
+
+        def plain() -> Mapping[str, str]:
+            # As far as it is here: to look for one elsewhere takes a run of the Pulumi CLI.
+            return config_file.plain(config_file.read(environment.config_file))
+
+        def region() -> str:
+            try:
+                return cloud.region("", plain())
+            except UserError:
+                return ""
+
+        def clusters() -> list[str]:
+            base = plain().get(stack_config.BASE_KEY) or environment.base
+            return [Names(name).cluster for name in dict.fromkeys((environment.name, base)) if name]
+
+        def configured() -> bool:
+            access = plain().get(qualified(api_endpoints.SETTING), api_endpoints.PUBLIC)
+            return api_endpoints.takes_sessions(access)
+
+        place = ClusterPlace(
+            lambda region: cloud.client(region or None), region, clusters, configured
+        )
+        return EnvironmentWay(self.tunnels, environment.name, place)
+
+    def close(self) -> None:
+        """Ends what a run has opened and that does not end by itself."""
+        if "tunnels" in self.__dict__:
+            self.tunnels.close()
 
     def sandbox_cloud(self, environment: Environment, sandbox: str = "") -> SandboxCloud:
         """The sandbox of this run, or the one called `sandbox`, as the environment's cloud."""
@@ -149,7 +189,8 @@ class Session:
         """Where its stack is, and with which variables the Pulumi CLI reaches it and its cloud."""
         from cli.stack.place import Place
 
-        return Place.of(environment, cloud.variables(), cloud.state)
+        place = Place.of(environment, cloud.variables(), cloud.state)
+        return replace(place, for_runs=cloud.run_variables)
 
     def _look(self, environment: Environment, cloud: Cloud) -> "Look":
         """Finds in the cloud what an interrupted run of Pulumi may have made."""

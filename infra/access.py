@@ -9,13 +9,14 @@ into the cluster.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import pulumi
 import pulumi_aws as aws
 
 from infra import airflow_role, policies, task_roles
 from infra.cluster import KubernetesCluster
-from infra.contract import clusters, secrets_backends, task_policies
+from infra.contract import api_endpoints, clusters, secrets_backends, task_policies
 from infra.contract.metrics import MonitoringScope
 from infra.contract.naming import BRANCH_DAGS, BRANCH_LOGS, XCOMS
 from infra.contract.rancher_keys import RancherKeys, resource_name
@@ -72,7 +73,13 @@ class Access(pulumi.ComponentResource):
         policy = pulumi.Output.all(
             args.cluster.arn, args.bucket.arn, args.cluster.log_group_arn or ""
         ).apply(lambda arns: policies.operate(arns[0], arns[1], self._names.log_prefix, arns[2]))
-        user = self._user_in_group("operator", policy)
+        more = {}
+        if api_endpoints.takes_sessions(args.stack.settings.endpoint_access):
+            # A policy of its own: others whom the cluster lets in are given it, too.
+            more["tunnel"] = args.cluster.arn.apply(
+                lambda arn: policies.open_tunnel(arn, self._names.cluster)
+            )
+        user = self._user_in_group("operator", policy, more)
         # In Kubernetes, too, an operator sees everything but Secrets, and changes nothing.
         self._cluster_access("operator", user.arn, "AmazonEKSViewPolicy")
 
@@ -136,8 +143,13 @@ class Access(pulumi.ComponentResource):
         )
         return boundary.arn
 
-    def _user_in_group(self, role: str, policy: pulumi.Output[str]) -> aws.iam.User:
-        """A user, its group, and the group's only policy."""
+    def _user_in_group(
+        self,
+        role: str,
+        policy: pulumi.Output[str],
+        more: Mapping[str, pulumi.Output[str]] = MappingProxyType({}),
+    ) -> aws.iam.User:
+        """A user, its group, and the group's policies: its own, and `more` by what they are for."""
         logical, path = self._names.of(role), self._names.iam_path
         user = aws.iam.User(
             logical,
@@ -147,10 +159,12 @@ class Access(pulumi.ComponentResource):
             opts=self._child,
         )
         group = aws.iam.Group(logical, path=path, opts=self._child)
-        permission = aws.iam.Policy(logical, path=path, policy=policy, opts=self._child)
-        aws.iam.GroupPolicyAttachment(
-            logical, group=group.name, policy_arn=permission.arn, opts=self._child
-        )
+        for purpose, document in {role: policy, **more}.items():
+            name = self._names.of(purpose)
+            permission = aws.iam.Policy(name, path=path, policy=document, opts=self._child)
+            aws.iam.GroupPolicyAttachment(
+                name, group=group.name, policy_arn=permission.arn, opts=self._child
+            )
         aws.iam.UserGroupMembership(logical, user=user.name, groups=[group.name], opts=self._child)
         return user
 

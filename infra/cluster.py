@@ -14,6 +14,7 @@ import pulumi_eks as eks
 import pulumi_kubernetes as kubernetes
 
 from infra import policies
+from infra.contract import api_endpoints
 from infra.contract.clusters import STORAGE_CLASS
 from infra.existing_cluster import FoundCluster
 from infra.network import Network
@@ -124,6 +125,7 @@ class Cluster(KubernetesCluster):
 
     def _control_plane(self, log_group: aws.cloudwatch.LogGroup) -> eks.Cluster:
         settings = self._stack.settings
+        public = api_endpoints.is_public(settings.endpoint_access)
         key = aws.kms.Key(
             self._names.of("secrets"),
             description=f"Kubernetes Secrets of {self._names.cluster}",
@@ -145,10 +147,12 @@ class Cluster(KubernetesCluster):
             skip_default_node_group=True,
             encryption_config_key_arn=key.arn,
             enabled_cluster_log_types=list(LOG_TYPES),
-            # Workers talk to the API inside the network, people and Pulumi from outside.
+            # Workers talk to the API inside the network. People and Pulumi come from outside: to the public endpoint,
+            # or through a worker.
             endpoint_private_access=True,
-            endpoint_public_access=True,
-            public_access_cidrs=list(settings.public_access_cidrs),
+            endpoint_public_access=public,
+            # EKS refuses them for an endpoint that is not public.
+            public_access_cidrs=list(settings.public_access_cidrs) if public else None,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[log_group, self._network],

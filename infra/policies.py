@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from infra.contract import api_endpoints
 from infra.contract.secrets_backends import PARAMETER_STORE, SECRETS_MANAGER
 from infra.contract.task_accounts import TaskAccount
 
@@ -230,6 +231,60 @@ def manage_with_rancher(cluster_arn: str) -> str:
             ],
             ["*"],
         ),
+    )
+
+
+def take_sessions() -> str:
+    """What the agent of a node needs for sessions of Systems Manager. AWS knows these calls only for all resources: what
+    the agent may say of which instance is in the instance's own credentials."""
+    return document(
+        allow(
+            "TakeSessions",
+            [
+                "ssm:UpdateInstanceInformation",
+                "ssmmessages:CreateControlChannel",
+                "ssmmessages:CreateDataChannel",
+                "ssmmessages:OpenControlChannel",
+                "ssmmessages:OpenDataChannel",
+            ],
+            ["*"],
+        )
+    )
+
+
+def open_tunnel(cluster_arn: str, cluster: str) -> str:
+    """Reach a cluster's API through its workers: ports of the caller's machine by this document alone, no shell, and only
+    the caller's own sessions. It says nothing of what he may do in the cluster."""
+    partition, _, region, account = cluster_arn.split(":")[1:5]
+    # Named after who opened it: a user by name, a role by its id and the name of its session.
+    sessions = [
+        f"arn:{partition}:ssm:{region}:{account}:session/${{{who}}}-*"
+        for who in ("aws:username", "aws:userid")
+    ]
+    return document(
+        allow(
+            "OpenTunnel",
+            ["ssm:StartSession"],
+            [f"arn:{partition}:ec2:{region}:{account}:instance/*"],
+            {
+                "StringEquals": {f"aws:ResourceTag/{api_endpoints.NODE_TAG}": cluster},
+                # Without it the instance alone would be asked about, and the document would be any.
+                "BoolIfExists": {"ssm:SessionDocumentAccessCheck": "true"},
+            },
+        ),
+        allow(
+            "ByThisDocument",
+            ["ssm:StartSession"],
+            [f"arn:{partition}:ssm:{region}::document/{api_endpoints.DOCUMENT}"],
+        ),
+        allow(
+            "KeepOwnSessions",
+            ["ssm:ResumeSession", "ssm:TerminateSession", "ssmmessages:OpenDataChannel"],
+            sessions,
+        ),
+        allow("FindCluster", ["eks:DescribeCluster"], [cluster_arn]),
+        # Lists have no resource to name.
+        allow("FindNodes", ["ec2:DescribeInstances", "ssm:DescribeInstanceInformation"], ["*"]),
     )
 
 

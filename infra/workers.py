@@ -17,6 +17,7 @@ import pulumi_aws as aws
 import pulumi_eks as eks
 
 from infra import policies
+from infra.contract import api_endpoints
 from infra.contract.settings import Settings
 from infra.network import Network
 from infra.stack import Stack
@@ -54,7 +55,7 @@ def make_workers(
         assume_role_policy=policies.assumed_by_service("ec2.amazonaws.com"),
         opts=child,
     )
-    attachments = [
+    attachments: list[pulumi.Resource] = [
         aws.iam.RolePolicyAttachment(
             names.of("node", policy),
             role=role.name,
@@ -63,6 +64,15 @@ def make_workers(
         )
         for policy in NODE_POLICIES
     ]
+    if api_endpoints.takes_sessions(settings.endpoint_access):
+        # AWS's own policy for it, AmazonSSMManagedInstanceCore, reads every parameter of the account, too.
+        sessions = aws.iam.RolePolicy(
+            names.of("node", "sessions"),
+            role=role.id,
+            policy=policies.take_sessions(),
+            opts=child,
+        )
+        attachments.append(sessions)
     logical = names.of("workers")
     size = size_of(settings, _groups(names.cluster, logical))
     return eks.ManagedNodeGroup(

@@ -14,6 +14,7 @@ from cli.base.values import need
 from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.protocol import REGION_VARIABLES
 from cli.cloud.resource import Client
+from cli.cloud.tunnel.tunnels import EnvironmentWay
 from infra.contract.outputs import Outputs
 
 
@@ -29,9 +30,15 @@ class AwsCloud:
     state: Path | None = None
     where = ""
 
-    def __init__(self, environment: Environment, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        environ: Mapping[str, str] = os.environ,
+        way: EnvironmentWay | None = None,
+    ) -> None:
         self._environment = environment
         self._environ = environ
+        self._way = way
         self.configures = bool(environment.base)
 
     def settings(self, *, shared: bool) -> Mapping[str, str]:
@@ -45,6 +52,9 @@ class AwsCloud:
 
     def variables(self) -> dict[str, str]:
         return dict(self._environ)
+
+    def run_variables(self, variables: Mapping[str, str]) -> dict[str, str]:
+        return self._way.variables(variables) if self._way else dict(variables)
 
     def begin(self, phases: Phases) -> None:
         """AWS is there."""
@@ -100,8 +110,16 @@ class AwsCloud:
         if cluster and not outputs.get(Outputs.kubeconfig.key):
             from cli.cloud import eks
 
-            return Kubernetes(eks.kubeconfig(self.client(region), cluster, region), namespace)
-        return Kubernetes(need(outputs, Outputs.kubeconfig), namespace)
+            text = eks.kubeconfig(self.client(region), cluster, region)
+        else:
+            text = need(outputs, Outputs.kubeconfig)
+        if self._way is None:
+            return Kubernetes(text, namespace)
+        return Kubernetes(
+            self._way.kubeconfig(text, region or str(outputs.get(Outputs.region.key) or "")),
+            namespace,
+            explain=self._way.trouble,
+        )
 
     def own_addresses(self) -> tuple[str, ...]:
         return ()

@@ -62,6 +62,9 @@ class Cloud(Protocol):
     def variables(self) -> dict[str, str]:
         """All environment variables of the Pulumi CLI."""
 
+    def run_variables(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """Those of a run of the program, which talks to the cluster, in place of `variables`."""
+
     def begin(self, phases: Phases) -> None:
         """Brings up what the environment lives in, before its deployment."""
 

@@ -88,6 +88,9 @@ class SandboxCloud:
         file = passphrase.file(self.environment)
         return variables | ({passphrase.PASSPHRASE_FILE: str(file)} if file else {})
 
+    def run_variables(self, variables: Mapping[str, str]) -> dict[str, str]:
+        return dict(variables)
+
     def begin(self, phases: Phases) -> None:
         self.unlock(make=True)
         with phases.phase("sandbox"):

@@ -13,7 +13,8 @@ def doctor(ctx: typer.Context, json: Json = False) -> None:
     """Check what `up` needs of this machine.
 
     Also whether the versions of Rancher and Kubernetes fit each other, whether EKS takes an environment's cluster
-    to the configured one, and whether the cluster has what serves its `uiHost`. Each finding comes with its fix; nothing is changed. The exit code is 2 if something is
+    to the configured one, whether the cluster has what serves its `uiHost`, and whether AWS's plugin is there for an API
+    that only the VPC reaches (`endpointAccess`). Each finding comes with its fix; nothing is changed. The exit code is 2 if something is
     wrong.
 
     \b
@@ -21,7 +22,8 @@ def doctor(ctx: typer.Context, json: Json = False) -> None:
       aerodrome doctor
     """
     # Not earlier: `--help` loads this module.
-    from cli.operations.preflight import checks
+    from cli.cloud.tunnel.plugin import checked_plugin
+    from cli.operations.preflight import checks, private_endpoint
 
     session: Session = ctx.obj
     up = session.cloud(Environment(DEFAULT)).is_up()
@@ -33,6 +35,7 @@ def doctor(ctx: typer.Context, json: Json = False) -> None:
             judge=checks.of_configuration(session),
         ),
         *ingress.checks(session, known),
+        *private_endpoint.checks(known, checked_plugin),
     ]
     console = session.console
 

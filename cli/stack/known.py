@@ -255,6 +255,7 @@ class Known:
         """For what runs the program, or may; what its plugins leave in `temporary` goes with that."""
         variables = dict(self._place.variables)
         if temporary is not None:
+            variables = dict(self._place.for_runs(variables))
             variables["TMPDIR"] = str(temporary)
         return Cli(self._place.executable, variables, self._place.project)
 

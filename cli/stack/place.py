@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -46,6 +46,9 @@ class Place:
 
     state: Path | None = None
     """The folder of the state, if it is on this machine: then it is read without the CLI."""
+
+    for_runs: Callable[[Mapping[str, str]], Mapping[str, str]] = field(default=dict, repr=False)
+    """The variables of a run of the program, made of the CLI's: asked when one begins."""
 
     create: str = ""
     """The secrets provider of a stack that begins with its first `up`; empty: bootstrap makes it."""

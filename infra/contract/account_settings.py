@@ -6,7 +6,14 @@ organisation wants of all that is in it.
 
 from dataclasses import dataclass
 
-from infra.contract import clusters, endpoints, existing_server, networks, organisation_tags
+from infra.contract import (
+    api_endpoints,
+    clusters,
+    endpoints,
+    existing_server,
+    networks,
+    organisation_tags,
+)
 from infra.contract.rules import setting
 
 
@@ -74,10 +81,19 @@ class AccountSettings:
 
     vpc_endpoints: tuple[str, ...] = setting(
         ("s3",),
-        """The AWS services that the network reaches past its NAT gateways: a JSON list of s3, ecr, sts and logs.
+        """The AWS services that the network reaches past its NAT gateways: a JSON list of s3, ecr, sts, logs and ssm.
         Default s3, which costs nothing, and none with vpcId; each of the others has a price by the hour in each zone, and saves what NAT
         costs by the gigabyte. `docs/cost.md` has the figures.""",
         check=endpoints.check,
+    )
+
+    endpoint_access: str = setting(
+        api_endpoints.PUBLIC,
+        """From where the Kubernetes API is reached. Default public: from the networks of publicAccessCidrs. private: from
+        inside the VPC only; the command line gets there from elsewhere through Systems Manager, by a worker, and so do people
+        with `aerodrome tunnel`. Needs nodeMin 1. both: either way, and the step between the two for an environment that is deployed,
+        whose workers must have registered with Systems Manager before the other way is closed. `docs/network.md`.""",
+        choices=api_endpoints.CHOICES,
     )
 
     budget_usd: int = setting(

@@ -29,6 +29,7 @@ _NODES: Final = (
     "spot",
     "logRetentionDays",
     "publicAccessCidrs",
+    "endpointAccess",
 )
 _NOT_YET: Final = {
     "taskNodes": "Karpenter administers a cluster, and this version installs it in the environment's own only",

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
 
 from infra.contract import (
+    api_endpoints,
     clusters,
     dag_sources,
     database_logins,
@@ -120,6 +121,7 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
         *_check_ingress(settings, config.get("aws:region", "")),
         *_check_budget(settings),
         *_check_boundary(settings),
+        *_check_endpoint(settings),
         *_check_rancher_certificate(settings, config.get("aws:region", "")),
     ]
     if crossed:
@@ -364,6 +366,19 @@ def _check_boundary(settings: Settings) -> list[str]:
         f"{NAMESPACE}:permissionsBoundary is set, and so is {NAMESPACE}:deployRole: roles of the pipeline's branches have a boundary of "
         f"the kit's, and AWS takes one for each: pulumi config rm {NAMESPACE}:deployRole"
     ]
+
+
+def _check_endpoint(settings: Settings) -> list[str]:
+    """The way to a private endpoint leads by a worker."""
+    if settings.endpoint_access != api_endpoints.PRIVATE or settings.tenancy == Tenancy.shared:
+        return []
+    problems = []
+    if settings.node_min < 1:
+        problems.append(
+            f"{NAMESPACE}:nodeMin is {settings.node_min}, and endpointAccess is private: without a worker no way leads to the "
+            f"Kubernetes API: pulumi config set {NAMESPACE}:nodeMin 1"
+        )
+    return problems
 
 
 def _check_rancher_certificate(settings: Settings, region: str) -> list[str]:

@@ -10,6 +10,8 @@ INTERFACES: Final[Mapping[str, tuple[str, ...]]] = {
     "ecr": ("ecr.api", "ecr.dkr"),
     "sts": ("sts",),
     "logs": ("logs",),
+    # Session Manager: the agent of a node registers with the one, and sessions go through the other.
+    "ssm": ("ssm", "ssmmessages"),
 }
 """The others, which have an address in every zone: each with the names that AWS has for its endpoints."""
 

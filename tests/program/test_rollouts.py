@@ -50,6 +50,7 @@ CHANGES = {
     "databaseAdminSecret": Change(f"{DATABASE_SECRET}x", NOBODY),
     "natPerZone": Change("true", NOBODY),
     "vpcEndpoints": Change('["s3", "ecr"]', NOBODY),
+    "endpointAccess": Change("private", NOBODY),
     "budgetUsd": Change("400", NOBODY),
     "tags": Change('{"CostCenter": "1234"}', NOBODY),
     "permissionsBoundary": Change("arn:aws:iam::123456789012:policy/limit", NOBODY),

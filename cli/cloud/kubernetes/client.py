@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cli.base.errors import KitError
-from cli.cloud.kubernetes.connection import SECONDS, Connection, Query
+from cli.cloud.kubernetes.connection import SECONDS, Connection, Explain, Query, unexplained
 from cli.cloud.kubernetes.discovery import ApiResource, Discovery
 from cli.cloud.kubernetes.errors import NOT_FOUND, Refused, UnknownKind
 from cli.cloud.kubernetes.kubectl import Kubectl
@@ -39,6 +39,9 @@ class Kubernetes:
     program: Path | str = "kubectl"
     """The kubectl for what needs a process."""
 
+    explain: Explain = field(default=unexplained, repr=False)
+    """Why the cluster does not answer, if the way to it knows."""
+
     @cached_property
     def kubectl(self) -> Kubectl:
         """For a terminal in a pod, a forwarded port, and helm."""
@@ -46,7 +49,7 @@ class Kubernetes:
 
     @cached_property
     def _connection(self) -> Connection:
-        return Connection(self.kubeconfig)
+        return Connection(self.kubeconfig, self.explain)
 
     @cached_property
     def _discovery(self) -> Discovery:

@@ -9,9 +9,10 @@ import json
 import os
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from cli.base.errors import KitError
 from cli.cloud.kubernetes.errors import UNAUTHORIZED, Unreachable, refused
@@ -32,17 +33,24 @@ _OUTPUT, _ERRORS, _STATUS = 1, 2, 3
 """The channels of a command in a pod."""
 
 Query = Sequence[tuple[str, str]]
+Explain = Callable[[], KitError | None]
+
+
+def unexplained() -> KitError | None:
+    """Nothing is known but that there is no answer."""
+    return None
 
 
 class Connection:
     """Requests to the API server that a kubeconfig names. Threads may share one."""
 
-    def __init__(self, kubeconfig: Path | str) -> None:
+    def __init__(self, kubeconfig: Path | str, explain: Explain = unexplained) -> None:
         import urllib3
         from kubernetes.client import ApiClient, Configuration
 
         cluster, user = current(kubeconfig)
         self._login = Login(user)
+        self._explain = explain
         settings = Configuration(host=str(cluster["server"]).rstrip("/"))
         settings.ssl_ca_cert = self._file(cluster.get("certificate-authority"))
         settings.cert_file = self._file(user.get("client-certificate"))
@@ -50,7 +58,9 @@ class Connection:
         settings.tls_server_name = cluster.get("tls-server-name")
         if "proxy-url" in cluster:
             # Else it is the environment's.
-            settings.proxy = cluster["proxy-url"]
+            settings.proxy, settings.proxy_headers = _proxy(str(cluster["proxy-url"]))
+            # As kubectl has it: what a kubeconfig names is taken whatever the variables say.
+            settings.no_proxy = None
         if cluster.get("insecure-skip-tls-verify"):
             settings.verify_ssl = False
             # Whoever wrote the kubeconfig knows.
@@ -60,6 +70,8 @@ class Connection:
             connect=2,
             # What timed out is not tried again: nobody waits longer than was asked.
             read=0,
+            # A proxy that a kubeconfig names has waited itself for what it needs.
+            other=0 if "proxy-url" in cluster else None,
             # A throttled request was not carried out, whatever it asks for; the server says when to come again.
             status=ATTEMPTS - 1,
             status_forcelist=[THROTTLED],
@@ -81,7 +93,7 @@ class Connection:
         accept: str = JSON,
         seconds: float = SECONDS,
     ) -> bytes:
-        """The answer's body. Refused if it is an error, Unreachable if there is none."""
+        """The answer's body. Refused if it is an error, Unreachable if there is none and nobody knows why."""
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
 
@@ -138,7 +150,9 @@ class Connection:
             method, path, query_params=list(query), header_params={**headers, **login}, body=body
         )
 
-    def _unreachable(self, error: Exception) -> Unreachable:
+    def _unreachable(self, error: Exception) -> KitError:
+        if known := self._explain():
+            return known
         reason = getattr(error, "reason", None) or error
         return Unreachable(
             "Kubernetes does not answer", f"{self._api.configuration.host}: {reason}"
@@ -161,6 +175,18 @@ class Connection:
         file.write(content)
         file.flush()
         return file.name
+
+
+def _proxy(url: str) -> tuple[str, dict[str, str] | None]:
+    """A proxy's address without its password, and the header that has it."""
+    from urllib3 import make_headers
+
+    place = urlsplit(url)
+    if place.username is None:
+        return url, None
+    login = f"{unquote(place.username)}:{unquote(place.password or '')}"
+    address = place._replace(netloc=place.netloc.rpartition("@")[2]).geturl()
+    return address, dict(make_headers(proxy_basic_auth=login))
 
 
 def _exit_code(status: str) -> int:

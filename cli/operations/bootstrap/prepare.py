@@ -17,6 +17,7 @@ from cli.operations.bootstrap.secrets_key import SecretsKey
 from cli.operations.bootstrap.stack import StackLocation, StackMaker
 from cli.operations.bootstrap.state_bucket import StateBucket
 from cli.stack.backends import Backend
+from infra.contract import api_endpoints
 from infra.contract.naming import secrets_provider, state_backend
 
 ACCOUNTS_KEY = "aws:allowedAccountIds"
@@ -100,7 +101,8 @@ def look(
     """Everything that can be known before anything is made. UserError if something will not do."""
     wanted = requested_settings.read(environment, assignments)
     region.check_name(aws, wanted, environment.name)
-    found = programs.look(programs.needed(wanted.value("kubernetesVersion")))
+    sessions = api_endpoints.takes_sessions(str(wanted.value(api_endpoints.SETTING)))
+    found = programs.look(programs.needed(wanted.value("kubernetesVersion"), sessions=sessions))
     programs.check(found)
     report(f"tools: {', '.join(f'{tool.name} {tool.version}' for tool in found)}")
     caller = who(aws, wanted, environment)

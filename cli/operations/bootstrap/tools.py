@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from cli.base.errors import UserError
+from cli.cloud.tunnel.plugin import INSTALL, OLDEST, PLUGIN
 
 PATIENCE_SECONDS = 30
 """Some of these programs look for a newer version of themselves first."""
@@ -28,8 +29,17 @@ class Tool:
     install: str
 
 
-def needed(kubernetes_version: str) -> tuple[Tool, ...]:
-    """What a deployment calls, whose cluster will have that version."""
+SESSIONS = Tool(
+    PLUGIN,
+    (PLUGIN, "--version"),
+    OLDEST,
+    "leads to a Kubernetes API that is reached from inside its VPC only (endpointAccess)",
+    INSTALL,
+)
+
+
+def needed(kubernetes_version: str, *, sessions: bool = False) -> tuple[Tool, ...]:
+    """What a deployment calls, whose cluster will have that version; `sessions`: and is reached through its workers."""
     major, minor = (int(part) for part in kubernetes_version.split("."))
     return (
         Tool(
@@ -77,6 +87,7 @@ def needed(kubernetes_version: str) -> tuple[Tool, ...]:
             "shows and repairs the release that Airflow is",
             "https://helm.sh/docs/intro/install/",
         ),
+        *((SESSIONS,) if sessions else ()),
     )
 
 

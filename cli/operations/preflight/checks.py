@@ -17,6 +17,7 @@ from cli.cloud.errors import translated
 from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.protocol import Cloud
 from cli.cloud.resource import Client
+from cli.cloud.tunnel.plugin import checked_plugin
 from cli.operations import losses
 from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.preflight import (
@@ -28,6 +29,7 @@ from cli.operations.preflight import (
     instance_types,
     kubernetes_version,
     network,
+    private_endpoint,
     rancher_certificate,
 )
 from cli.operations.preflight.existing_cluster import ClusterRequest
@@ -79,6 +81,7 @@ def check(
         # What describes a cluster and a network of its own is not set.
         _raise(environment, report, lambda: _guest(cloud, guest, there, report))
         return
+    _raise(environment, report, lambda: _endpoint(environment, requested, there, cloud, region))
     version = str(requested.value(kubernetes_version.SETTING))
     # With a look at what is really there, Pulumi compares with that, and not with the state.
     resources = [] if refresh else there
@@ -160,6 +163,24 @@ def _guest(
         return cloud.kubernetes(asked.spaces[0], {}, asked.cluster, asked.region)
 
     return existing_cluster.check(client, kubernetes, asked, report)
+
+
+def _endpoint(
+    environment: Environment,
+    requested: RequestedSettings,
+    there: Sequence[Found],
+    cloud: Cloud,
+    region: str,
+) -> Refusal | None:
+    if not cloud.runs_instances:
+        return None
+    return private_endpoint.check(
+        environment.name,
+        requested,
+        _inputs(there, losses.OWN_CLUSTER, VPC_CONFIG),
+        lambda: cloud.client(region),
+        checked_plugin,
+    )
 
 
 def _network(

@@ -16,7 +16,7 @@ from cli.cloud.errors import code_of, translated
 from cli.cloud.resource import Client, everything, pairs
 from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.preflight.refusal import Refusal
-from infra.contract import endpoints, networks
+from infra.contract import api_endpoints, endpoints, networks
 from infra.contract.ingress import ALB
 from infra.contract.naming import TAG_ENVIRONMENT
 from infra.contract.networks import PRIVATE, PUBLIC, VPC
@@ -64,6 +64,8 @@ class NetworkRequest:
     """The tag of subnets by which a controller finds those for the UI's load balancer; empty without one."""
     made_endpoints: frozenset[str]
     """By AWS's names, those that the environment makes."""
+    sessions: bool = False
+    """Whether the Kubernetes API is reached through sessions with the nodes."""
 
     @property
     def subnets(self) -> tuple[str, ...]:
@@ -135,6 +137,7 @@ def request(requested: RequestedSettings, region: str) -> NetworkRequest | None:
         requested.value("database") == "rds" and not requested.value("databaseInstance"),
         _balancer(requested),
         frozenset(made),
+        api_endpoints.takes_sessions(str(requested.value(api_endpoints.SETTING))),
     )
 
 
@@ -339,7 +342,11 @@ def _ways_out(asked: NetworkRequest, found: NetworkFound) -> Refusal | None:
         return None
     start = f"com.amazonaws.{asked.region}."
     there = {str(one["ServiceName"]).removeprefix(start) for one in _usable(found)}
-    missing = [one for one in NEEDED_ENDPOINTS if one not in there | asked.made_endpoints]
+    needed = (
+        *NEEDED_ENDPOINTS,
+        *(endpoints.INTERFACES["ssm"] if asked.sessions else ()),
+    )
+    missing = [one for one in needed if one not in there | asked.made_endpoints]
     if not missing:
         return None
     return Refusal(

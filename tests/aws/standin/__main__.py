@@ -8,9 +8,16 @@ from sandbox.aws.standin.__main__ import main
 
 def extensions():
     # MiniStack reads its settings while it is imported: these modules must not come first.
-    from tests.aws.standin import asked, capacity, instance_types, load_balancers, quotas
+    from tests.aws.standin import (
+        asked,
+        capacity,
+        instance_types,
+        load_balancers,
+        quotas,
+        worker_sessions,
+    )
 
-    modules = (asked, capacity, instance_types, load_balancers, quotas)
+    modules = (asked, capacity, instance_types, load_balancers, quotas, worker_sessions)
     return tuple(module.register for module in modules)
 
 

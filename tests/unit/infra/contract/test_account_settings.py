@@ -13,7 +13,7 @@ WATCHED = {"budgetUsd": "400", "alertEmails": '["ops@example.org"]'}
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ('["s3", "sqs"]', "must be a list of s3, ecr, sts, logs, not 'sqs'"),
+        ('["s3", "sqs"]', "must be a list of s3, ecr, sts, logs, ssm, not 'sqs'"),
         ('["s3", "s3"]', "must name each service once"),
         ('["ecr"]', "must have s3 beside ecr"),
         ("s3", "must be a JSON list of strings"),
@@ -25,9 +25,24 @@ def test_endpoints_are_of_services_that_have_one(value: str, words: str) -> None
     assert words in text
 
 
-@pytest.mark.parametrize("value", ["[]", '["s3"]', '["s3", "ecr", "sts", "logs"]', '["sts"]'])
+@pytest.mark.parametrize(
+    "value", ["[]", '["s3"]', '["s3", "ecr", "sts", "logs", "ssm"]', '["sts"]']
+)
 def test_any_of_them_may_be_had(value: str) -> None:
     assert problems(vpcEndpoints=value) == []
+
+
+def test_the_api_is_reached_from_everywhere_or_from_inside_with_a_worker() -> None:
+    assert problems(endpointAccess="public", nodeMin="0") == []
+    assert problems(endpointAccess="both", nodeMin="0") == []
+    assert problems(endpointAccess="private") == []
+    (text,) = problems(endpointAccess="vpn")
+    assert text == "aerodrome:endpointAccess is 'vpn': must be one of public, both, private"
+    (text,) = problems(endpointAccess="private", nodeMin="0")
+    assert text.startswith("aerodrome:nodeMin is 0, and endpointAccess is private")
+    # A branch has its base's cluster.
+    shared = {"tenancy": "shared", "base": "main"}
+    assert problems(**shared, endpointAccess="private", nodeMin="0") == []
 
 
 def test_a_budget_tells_somebody() -> None:
@@ -212,6 +227,7 @@ def test_a_cluster_that_is_there_is_taken() -> None:
         ({"nodeMax": "5"}, "nodeMax is 5: it describes a cluster that the environment makes"),
         ({"publicAccessCidrs": '["192.0.2.0/24"]'}, "publicAccessCidrs is "),
         ({"logRetentionDays": "7"}, "logRetentionDays is 7"),
+        ({"endpointAccess": "private"}, "endpointAccess is "),
         ({"taskNodes": "true"}, "taskNodes is true: Karpenter administers a cluster"),
         ({"deployRole": "arn:aws:iam::123456789012:role/x"}, "deployRole is "),
         ({"previewRole": "arn:aws:iam::123456789012:role/x"}, "previewRole is "),

@@ -195,6 +195,18 @@ def test_endpoints_that_are_missing_are_named() -> None:
     assert "these are missing: ec2, ecr.api." in refusal.detail
 
 
+def test_a_private_api_is_reached_by_nodes_that_reach_systems_manager() -> None:
+    closed = replace(FOUND, tables=CLOSED, endpoints=ALL_ENDPOINTS)
+    refusal = refused(closed, sessions=True)
+    assert "these are missing: ssm, ssmmessages." in refusal.detail
+    asked = existing_network.request(
+        requested(endpointAccess="private", vpcEndpoints='["ssm"]'), "eu-north-1"
+    )
+    assert asked is not None
+    assert asked.sessions
+    assert asked.made_endpoints == {"ssm", "ssmmessages"}
+
+
 def test_an_endpoint_that_is_there_is_not_made_again() -> None:
     refusal = refused(
         replace(FOUND, endpoints=[endpoint("sts")]), made_endpoints=frozenset({"s3", "sts"})

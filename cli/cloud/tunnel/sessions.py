@@ -1,0 +1,258 @@
+"""A session of Systems Manager with a worker of a cluster: a port of this machine that leads to a host in the VPC.
+
+The request is made here and not by `aws ssm start-session`: so the session's id is known, and it is ended when it is
+needed no more. The data goes through AWS's own program, session-manager-plugin, which is started as the aws command line
+starts it: the session's token is in a variable, for every user of the machine sees the arguments of a program.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import IO, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli.base.errors import KitError
+from cli.cloud.errors import code_of, translated
+from cli.cloud.resource import Client, everything
+from cli.cloud.tunnel.plugin import PLUGIN, checked_plugin
+from infra.contract import api_endpoints
+
+RESPONSE: Final = "AWS_SSM_START_SESSION_RESPONSE"
+
+PATIENCE_SECONDS = 25.0
+"""How long a connection waits for a worker: clients of Kubernetes give a connection some 30 seconds."""
+
+LISTENS_SECONDS = 20.0
+_PAUSE = 1.0
+_ASKED_AT_ONCE = 50
+
+
+class NoWorker(KitError):
+    """No worker of the cluster takes a session now; a moment later one may."""
+
+
+@dataclass(frozen=True)
+class ApiServer:
+    """Where sessions lead: the API server of a cluster."""
+
+    cluster: str
+    region: str
+    host: str
+    port: int = 443
+
+
+@dataclass
+class _Open:
+    session: str
+    port: int
+    process: "subprocess.Popen[bytes]"
+    output: IO[bytes]
+
+
+class WorkerSessions:
+    """Sessions to one target, one at a time: opened when first needed, and again when they have ended."""
+
+    def __init__(
+        self,
+        client: Client,
+        target: ApiServer,
+        report: Callable[[str], None] = lambda text: None,
+        *,
+        environ: Mapping[str, str] = os.environ,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        self.target = target
+        self._client = client
+        self._report = report
+        self._environ = environ
+        self._patience = patience
+        self._open: _Open | None = None
+        self._tired: set[str] = set()
+        """Workers whose last session broke: others go first."""
+        self._closed = threading.Event()
+        # The plugin is ended by the system when the thread that started it ends: this one lives as long as we do.
+        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="sessions")
+
+    def port(self) -> int:
+        """A port of this machine that leads to the target. UserError if what it takes is missing here, KitError with the
+        reason if there is no session to be had."""
+        return self._keeper.submit(self._current).result()
+
+    def lost(self, port: int) -> None:
+        """Gives a session up that leads nowhere."""
+        self._keeper.submit(self._give_up, port).result()
+
+    def close(self) -> None:
+        """Ends the session, and waits for nothing any more."""
+        self._closed.set()
+        self._keeper.submit(self._end).result()
+        self._keeper.shutdown()
+
+    def _give_up(self, port: int) -> None:
+        if self._open is not None and self._open.port == port:
+            self._end()
+
+    def _current(self) -> int:
+        if self._open is not None and self._open.process.poll() is not None:
+            self._end()
+        if self._open is None:
+            self._open = self._opened()
+        return self._open.port
+
+    def _end(self) -> None:
+        ended, self._open = self._open, None
+        if ended is None:
+            return
+        _stop(ended.process)
+        ended.output.close()
+        # Without it AWS keeps the session until it has been idle for twenty minutes.
+        with contextlib.suppress(ClientError, BotoCoreError):
+            self._client("ssm").terminate_session(SessionId=ended.session)
+
+    def _opened(self) -> _Open:
+        plugin = checked_plugin(self._environ)
+        give_up = time.monotonic() + self._patience
+        said = False
+        while True:
+            for worker in self._online():
+                found = self._with(worker, plugin)
+                if found is not None:
+                    return found
+            if self._closed.is_set() or time.monotonic() >= give_up:
+                raise self._no_worker()
+            if not said:
+                said = True
+                self._report(
+                    f"waiting for a worker of {self.target.cluster} in AWS Systems Manager"
+                )
+            self._closed.wait(_PAUSE)
+
+    def _no_worker(self) -> NoWorker:
+        region, cluster = self.target.region, self.target.cluster
+        return NoWorker(
+            f"No worker of {cluster} is online in AWS Systems Manager",
+            "The Kubernetes API is reached from inside the VPC only, and from here through a worker. One that has just started "
+            "takes a minute; it needs a way out, or VPC endpoints of ssm and ssmmessages.",
+            f"aws ssm describe-instance-information --region {region} --filters Key=tag:{api_endpoints.NODE_TAG},Values={cluster}",
+        )
+
+    def _online(self) -> list[str]:
+        """The workers that take sessions, those with which none has broken first."""
+        with translated(f"list the workers of {self.target.cluster}"):
+            found = online(self._client, self.target.cluster)
+        return sorted(found, key=lambda worker: (worker in self._tired, worker))
+
+    def _with(self, worker: str, plugin: str) -> _Open | None:
+        """A session with one worker; None if it takes none now."""
+        local = _free_port()
+        request = {
+            "Target": worker,
+            "DocumentName": api_endpoints.DOCUMENT,
+            "Parameters": {
+                "host": [self.target.host],
+                "portNumber": [str(self.target.port)],
+                "localPortNumber": [str(local)],
+            },
+            "Reason": "aerodrome",
+        }
+        ssm = self._client("ssm")
+        with translated(f"open a session with {worker}"):
+            try:
+                answer = ssm.start_session(**request)
+            except ClientError as error:
+                if code_of(error) != "TargetNotConnected":
+                    raise
+                return None
+        # One that breaks is not the first to be tried again.
+        self._tired.add(worker)
+        given = {key: answer[key] for key in ("SessionId", "StreamUrl", "TokenValue")}
+        command = [plugin, RESPONSE, self.target.region, "StartSession", ""]
+        command += [json.dumps(request), ssm.meta.endpoint_url]
+        output = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the session
+        process = subprocess.Popen(
+            [*_with_parent(), *command],
+            env={**self._environ, RESPONSE: json.dumps(given)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            # Ctrl-C at the terminal is ours: what is being done still needs its connections.
+            start_new_session=True,
+        )
+        made = _Open(str(given["SessionId"]), local, process, output)
+        if _listens(local, process):
+            self._report(f"connected to {self.target.cluster} through {worker}")
+            return made
+        output.seek(0)
+        why = output.read().decode(errors="replace").strip() or "It gave no reason."
+        self._open = made
+        self._end()
+        raise KitError(f"{PLUGIN} does not connect to {worker}", why[-1000:], f"{PLUGIN} --version")
+
+
+def online(client: Client, cluster: str) -> list[str]:
+    """The workers of a cluster that take sessions."""
+    filters = [
+        {"Name": f"tag:{api_endpoints.NODE_TAG}", "Values": [cluster]},
+        {"Name": "instance-state-name", "Values": ["running"]},
+    ]
+    running = [
+        str(one["InstanceId"])
+        for each in everything(client("ec2"), "describe_instances", "Reservations", Filters=filters)
+        for one in each["Instances"]
+    ]
+    ssm = client("ssm")
+    return [
+        str(one["InstanceId"])
+        for first in range(0, len(running), _ASKED_AT_ONCE)
+        for one in everything(
+            ssm,
+            "describe_instance_information",
+            "InstanceInformationList",
+            Filters=[{"Key": "InstanceIds", "Values": running[first : first + _ASKED_AT_ONCE]}],
+        )
+        if one["PingStatus"] == "Online"
+    ]
+
+
+def _listens(port: int, process: "subprocess.Popen[bytes]") -> bool:
+    """Whether the plugin listens before it ends, or the patience does."""
+    give_up = time.monotonic() + LISTENS_SECONDS
+    while process.poll() is None and time.monotonic() < give_up:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _with_parent() -> list[str]:
+    """What ends the plugin when this process is killed, where the system has it (Linux)."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
