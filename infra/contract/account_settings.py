@@ -6,7 +6,7 @@ organisation wants of all that is in it.
 
 from dataclasses import dataclass
 
-from infra.contract import endpoints, networks, organisation_tags
+from infra.contract import endpoints, networks, organisation_tags, public_images
 from infra.contract.rules import setting
 
 
@@ -50,6 +50,15 @@ class AccountSettings:
         Default s3, which costs nothing, and none with vpcId; each of the others has a price by the hour in each zone, and saves what NAT
         costs by the gigabyte. `docs/cost.md` has the figures.""",
         check=endpoints.check,
+    )
+
+    image_mirror: str = setting(
+        "",
+        """A registry of your own, with a prefix, that holds what the environment has from public ones: HOST/PREFIX, such as
+        `123456789012.dkr.ecr.eu-north-1.amazonaws.com/mirror`, with each image below its registry's name (`docker.io/grafana/grafana`).
+        `aerodrome image public` lists them. Needs rancherEnabled false. An environment that shares this one builds its image
+        with its own setting. `docs/network.md`. Default none: public registries.""",
+        check=public_images.check,
     )
 
     budget_usd: int = setting(

@@ -45,6 +45,8 @@ CHANGES = {
     "publicSubnetIds": Change('["subnet-00000004"]', NOBODY),
     "natPerZone": Change("true", NOBODY),
     "vpcEndpoints": Change('["s3", "ecr"]', NOBODY),
+    # Airflow's through its image's digest, which only a build can tell; Grafana's is another release.
+    "imageMirror": Change("registry.example.com/mirror", NOBODY),
     "budgetUsd": Change("400", NOBODY),
     "tags": Change('{"CostCenter": "1234"}', NOBODY),
     "permissionsBoundary": Change("arn:aws:iam::123456789012:policy/limit", NOBODY),
@@ -199,6 +201,7 @@ NEEDS: dict[str, dict[str, str]] = {
         "uiCertificateSecret": "former-certificate",
         "uiIngressNamespace": "traefik",
     },
+    "imageMirror": {"rancherEnabled": "false"},
     "budgetUsd": {"alertEmails": '["ops@example.org"]'},
     "rancherLetsEncryptEmail": {"rancherHostname": "rancher.example.org"},
     "rancherCertificateSecret": {"rancherHostname": "rancher.example.org"},

@@ -20,6 +20,7 @@ from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.preflight import (
     dashboards,
     existing_network,
+    image_mirror,
     influxdb,
     instance_types,
     kubernetes_version,
@@ -64,6 +65,8 @@ def check(
     if certificate := rancher_certificate.asked(environment, requested, region, data):
         ask = partial(rancher_certificate.check, cloud.client(region), certificate, report)
         _raise(environment, report, ask)
+    if mirror := image_mirror.request(requested, there):
+        _raise(environment, report, lambda: image_mirror.check(cloud.client, mirror, report))
     version = str(requested.value(kubernetes_version.SETTING))
     # With a look at what is really there, Pulumi compares with that, and not with the state.
     resources = [] if refresh else there
