@@ -16,6 +16,7 @@ from infra.contract.image_builds import (
     left_out,
     owners_argument,
     packages,
+    proxied,
 )
 from infra.registry import Repository
 from infra.stack import Stack
@@ -74,9 +75,8 @@ class Image(pulumi.ComponentResource):
         # Tags are immutable, so a tag must change exactly when the content does.
         settings = args.stack.settings
         # The first two always count; whatever comes later counts only where it is given, or all images would be new.
-        told = filter(
-            None, [packages(settings, args.image), args.owners, base(settings, args.image)]
-        )
+        of_image = (packages(settings, args.image), args.owners, base(settings, args.image))
+        told = filter(None, [*of_image, proxied(settings)])
         folder_of = PROJECT_ROOT / "images" / args.image
         content = context_hash(folder_of, settings.image_revision, args.without, *told)
         self.tag = f"{args.stack.names.image_tag_prefix}{content}"

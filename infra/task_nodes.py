@@ -19,6 +19,7 @@ from infra.contract.naming import LABEL_TASKS
 from infra.contract.public_images import PublicImage
 from infra.karpenter_policy import POOL, Territory, make_nodes
 from infra.network import Network
+from infra.proxies import proxy_variables
 from infra.stack import Stack
 from infra.workers import NODE_POLICIES
 
@@ -185,6 +186,7 @@ class TaskNodes(pulumi.ComponentResource):
             "replicas": 2 if settings.node_min > 1 else 1,
             "settings": {"clusterName": self._args.cluster.name, "interruptionQueue": queue.name},
             "controller": {
+                **({"env": told} if (told := proxy_variables(self._args.stack)) else {}),
                 # The tag and the digest are the chart's.
                 **({"image": {"repository": controller.place(mirror)}} if mirror else {}),
                 "resources": {

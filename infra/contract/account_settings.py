@@ -6,7 +6,7 @@ organisation wants of all that is in it.
 
 from dataclasses import dataclass
 
-from infra.contract import endpoints, networks, organisation_tags, public_images
+from infra.contract import endpoints, networks, organisation_tags, proxies, public_images
 from infra.contract.rules import setting
 
 
@@ -59,6 +59,27 @@ class AccountSettings:
         `aerodrome image public` lists them. Needs rancherEnabled false. An environment that shares this one builds its image
         with its own setting. `docs/network.md`. Default none: public registries.""",
         check=public_images.check,
+    )
+
+    http_proxy: str = setting(
+        "",
+        """A company's proxy for what is asked by plain HTTP: http://HOST:PORT, without a password. Airflow's pods, those of tasks and Jobs,
+        Karpenter and builds of images have it in their environment, nodes do not. Needs rancherEnabled false; an environment that shares this one has its own
+        setting. `docs/network.md`. Default none.""",
+        check=proxies.check_address,
+    )
+
+    https_proxy: str = setting(
+        "",
+        """The same for HTTPS, which is AWS and most of the internet. Default none.""",
+        check=proxies.check_address,
+    )
+
+    no_proxy: tuple[str, ...] = setting(
+        (),
+        """What is reached without the proxy beside what always is (the cluster, the network, AWS's addresses on the node, and the services of vpcEndpoints):
+        a JSON list of hosts, domains (`.example.com`) and networks. Not every library knows networks. Default none.""",
+        check=proxies.check_exceptions,
     )
 
     budget_usd: int = setting(

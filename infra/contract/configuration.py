@@ -15,6 +15,7 @@ from infra.contract import (
     ingress,
     logs,
     networks,
+    proxies,
     public_images,
     rancher_secret,
     rules,
@@ -119,6 +120,7 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
         *_check_versions(settings),
         *_check_ingress(settings, config.get("aws:region", "")),
         *_check_mirror(settings),
+        *_check_proxies(settings),
         *_check_budget(settings),
         *_check_boundary(settings),
         *_check_rancher_certificate(settings, config.get("aws:region", "")),
@@ -334,6 +336,17 @@ def _check_mirror(settings: Settings) -> list[str]:
         if words
         else []
     )
+
+
+def _check_proxies(settings: Settings) -> list[str]:
+    dedicated = settings.tenancy == Tenancy.dedicated
+    wrong = proxies.misfits(
+        settings.http_proxy,
+        settings.https_proxy,
+        settings.no_proxy,
+        rancher=dedicated and settings.rancher_enabled,
+    )
+    return [f"{NAMESPACE}:{key} is set: {words}" for key, words in wrong]
 
 
 def _check_budget(settings: Settings) -> list[str]:

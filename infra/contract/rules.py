@@ -144,7 +144,7 @@ def _camel_case(name: str) -> str:
 
 def may_hide_password(text: str) -> bool:
     """Whether a value, of a setting that is no secret, has a user before a host, as in alice:password@host: it is not repeated then."""
-    return re.search(r"[^\s/\"]:[^\s/\"]*@", text) is not None
+    return re.search(r':[^\s/"]*@|https?://[^\s"]*@', text) is not None
 
 
 def fernet_key() -> str:
