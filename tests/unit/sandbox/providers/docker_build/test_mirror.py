@@ -1,6 +1,7 @@
 """The kit's own build arguments take a base from a mirror, where nothing public can be reached: real builds, a real registry."""
 
 import json
+import shutil
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 from infra.contract.image_builds import build_arguments
 from infra.contract.public_images import bases
 from infra.contract.settings import Settings
-from sandbox.errors import CloudError
+from sandbox.errors import CloudError, UserError
 from sandbox.providers.docker_build import registry
+from sandbox.tools import base_image_tar
 from tests.unit.images.loading import IMAGES
 from tests.unit.sandbox.providers.docker_build.test_provider import ECR, create
 
@@ -32,8 +34,10 @@ def closed(sandbox: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str
     return sandbox
 
 
-def build(folder: Path, tag: str, text: str, arguments: dict[str, str]) -> Any:
-    folder.mkdir()
+def build(folder: Path, tag: str, text: str, arguments: dict[str, str], **files: str) -> Any:
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_text(content)
     (folder / "Containerfile").write_text(text)
     (folder / "file").write_text(f"{folder.name}\n")
     context = {"location": str(folder)}
@@ -68,9 +72,45 @@ def test_a_build_has_its_base_from_the_mirror(closed: str, tmp_path: Path) -> No
     assert len(upper) == len(lower) + 1
 
 
+@pytest.fixture(scope="session")
+def rootfs() -> Path:
+    """The sandbox's Debian; asked for before the tests have a cache of their own."""
+    try:
+        return base_image_tar()
+    except UserError:
+        pytest.skip("set-up has not been run")
+
+
+def test_a_proxy_is_known_while_it_builds_and_nowhere_in_the_image(
+    rootfs: Path, sandbox: str, tmp_path: Path
+) -> None:
+    """No Containerfile of the kit's has an ARG for it: buildah, as BuildKit, knows these arguments by itself."""
+    proxy = "http://proxy.example.com:3128"
+    settings = Settings(
+        environment="dev", http_proxy=proxy, https_proxy=proxy, no_proxy=(sandbox, ".example")
+    )
+    told = build_arguments(settings, "redis")
+    assert len(told) == 6
+    asked = " && ".join(f'test "${name}" = "{value}"' for name, value in told.items())
+    folder = tmp_path / "proxied"
+    text = f"FROM scratch\nADD rootfs.tar /\nRUN {asked.replace(proxy, '$(cat /asked)')}\n"
+    text = text.replace("RUN ", "COPY asked /asked\nRUN ")
+    folder.mkdir()
+    shutil.copyfile(rootfs, folder / "rootfs.tar")
+    made = build(folder, f"{ECR}/dev/proxied:1", text, told, asked=proxy)
+    manifest = fetch(sandbox, f"dev/proxied/manifests/{made['digest']}")
+    config = fetch(sandbox, f"dev/proxied/blobs/{manifest['config']['digest']}")
+    assert "proxy.example.com" not in json.dumps([manifest, config])
+    assert any("test " in one["created_by"] for one in config["history"])
+
+
 def layers(address: str, image: Any, repository: str) -> list[str]:
+    manifest = fetch(address, f"{repository}/manifests/{image['digest']}")
+    return [str(one["digest"]) for one in manifest["layers"]]
+
+
+def fetch(address: str, path: str) -> Any:
     kind = "application/vnd.oci.image.manifest.v1+json"
-    url = f"http://{address}/v2/{repository}/manifests/{image['digest']}"
-    request = urllib.request.Request(url, headers={"Accept": kind})
+    request = urllib.request.Request(f"http://{address}/v2/{path}", headers={"Accept": kind})
     with urllib.request.urlopen(request) as found:
-        return [str(one["digest"]) for one in json.load(found)["layers"]]
+        return json.load(found)
