@@ -27,6 +27,7 @@ from infra.declared import config_keys
 from infra.image import Image
 from infra.oidc import oidc_secret, oidc_values
 from infra.pgbouncer import pgbouncer_checksums, pgbouncer_secret, pooled
+from infra.proxies import proxy_values
 from infra.stack import Stack
 from infra.task_logs import TaskLogs
 from infra.task_roles import associate
@@ -233,6 +234,7 @@ class Airflow(pulumi.ComponentResource):
             **dags_values(args.stack),
             **({"access": access.text()} if (access := args.stack.access) else {}),
             **oidc_values(args.stack),
+            **proxy_values(args.stack),
             "postgres": {"enabled": False},
             "networkPolicies": {"enabled": True},
             "ui": {

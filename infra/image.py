@@ -9,7 +9,15 @@ import pulumi_aws as aws
 import pulumi_docker_build as docker_build
 
 from infra.content import PROJECT_ROOT, context_hash
-from infra.contract.image_builds import build_arguments, left_out, owners_argument, packages
+from infra.contract import public_images
+from infra.contract.image_builds import (
+    base,
+    build_arguments,
+    left_out,
+    owners_argument,
+    packages,
+    proxied,
+)
 from infra.registry import Repository
 from infra.stack import Stack
 
@@ -67,7 +75,8 @@ class Image(pulumi.ComponentResource):
         # Tags are immutable, so a tag must change exactly when the content does.
         settings = args.stack.settings
         # The first two always count; whatever comes later counts only where it is given, or all images would be new.
-        told = filter(None, [packages(settings, args.image), args.owners])
+        of_image = (packages(settings, args.image), args.owners, base(settings, args.image))
+        told = filter(None, [*of_image, proxied(settings)])
         folder_of = PROJECT_ROOT / "images" / args.image
         content = context_hash(folder_of, settings.image_revision, args.without, *told)
         self.tag = f"{args.stack.names.image_tag_prefix}{content}"
@@ -89,7 +98,7 @@ class Image(pulumi.ComponentResource):
             tags=pulumi.Output.all(self.repository_url, existing).apply(
                 lambda told: [] if told[1] else [f"{told[0]}:{self.tag}"]
             ),
-            registries=[self._login(args.repository)],
+            registries=self._logins(args),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.digest = existing.apply(lambda digest: digest or built.digest)
@@ -112,13 +121,25 @@ class Image(pulumi.ComponentResource):
             lambda told: "" if told[1] == self.tag else _digest_of(self.tag, told[0])
         )
 
-    def _login(self, repository: Repository) -> docker_build.RegistryArgs:
+    def _logins(self, args: ImageArgs) -> list[docker_build.RegistryArgs]:
+        """Where it goes, and where its base is. In a registry that is not AWS's, or is in another region, it is the machine that logs in."""
+        repository, mirror = args.repository, public_images.ecr(args.stack.settings.image_mirror)
+        address = repository.url.apply(lambda url: url.partition("/")[0])
+        found = [self._login(repository.registry_id, address)]
+        # Of the same account it is the same registry: one login does for both.
+        if mirror and mirror.region == args.stack.place.region:
+            found.append(self._login(mirror.account, mirror.host))
+        return found
+
+    def _login(
+        self, account: pulumi.Input[str], address: pulumi.Input[str]
+    ) -> docker_build.RegistryArgs:
         """A login for twelve hours, from AWS's own credentials."""
         token = aws.ecr.get_authorization_token_output(
-            registry_id=repository.registry_id, opts=pulumi.InvokeOutputOptions(parent=self)
+            registry_id=account, opts=pulumi.InvokeOutputOptions(parent=self)
         )
         return docker_build.RegistryArgs(
-            address=repository.url.apply(lambda url: url.partition("/")[0]),
+            address=address,
             username=token.user_name,
             password=pulumi.Output.secret(token.password),
         )

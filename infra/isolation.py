@@ -4,6 +4,7 @@ Kubernetes holds its pods to it from the moment these objects exist. On EKS the 
 by the VPC CNI (`cluster.py` switches that on).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -15,6 +16,8 @@ from infra.address import PORT
 from infra.contract.logs import ELASTICSEARCH_PORT
 from infra.contract.metrics import NAMESPACE as MONITORING
 from infra.contract.metrics import STATSD_PORT
+from infra.contract.proxies import ProxyAddress
+from infra.proxies import proxy_addresses
 from infra.stack import Stack
 
 NAMESPACE_LABELS = {
@@ -88,14 +91,14 @@ class NamespaceIsolation(pulumi.ComponentResource):
                 pod_selector=meta.LabelSelectorArgs(),
                 # Nobody gets in but by the chart's own policies, which name each way.
                 policy_types=["Ingress", "Egress"],
-                egress=_ways_out(),
+                egress=_ways_out(proxy_addresses(args.stack)),
             ),
             opts=child,
         )
         self.register_outputs({})
 
 
-def _ways_out() -> list[networking.NetworkPolicyEgressRuleArgs]:
+def _ways_out(proxies: Sequence[ProxyAddress]) -> list[networking.NetworkPolicyEgressRuleArgs]:
     rule, peer = networking.NetworkPolicyEgressRuleArgs, networking.NetworkPolicyPeerArgs
     own = peer(pod_selector=meta.LabelSelectorArgs())
     dns = peer(
@@ -120,6 +123,13 @@ def _ways_out() -> list[networking.NetworkPolicyEgressRuleArgs]:
         rule(ports=[_port(PORT)]),
         # Kubernetes, AWS and what DAGs call outside. Other environments do not listen there.
         rule(ports=[_port(443)]),
+        *(
+            rule(
+                to=[peer(ip_block=networking.IPBlockArgs(cidr=one.block))] if one.block else None,
+                ports=[_port(one.port)],
+            )
+            for one in proxies
+        ),
     ]
 
 

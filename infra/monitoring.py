@@ -15,7 +15,7 @@ from infra.address import Address
 from infra.alert_contacts import contact_secret, contact_values
 from infra.cluster import KubernetesCluster
 from infra.content import PROJECT_ROOT, content_hash
-from infra.contract import grafana, logs, metrics
+from infra.contract import grafana, logs, metrics, public_images
 from infra.contract.metrics import MonitoringScope
 from infra.contract.naming import AIRFLOW, LABEL_BASE, LABEL_ENVIRONMENT
 from infra.contract.settings import Settings
@@ -262,7 +262,7 @@ def _grafana_values(stack: Stack) -> dict[str, Any]:
     return {
         grafana.GRAFANA: {
             "enabled": True,
-            "image": grafana.IMAGE,
+            "image": public_images.grafana_image(settings.image_mirror),
             "secret": grafana.SECRET,
             "secretChecksum": stack.checksum(read),
             "runbookUrl": grafana.runbook_url(settings.runbook_url, settings.repository),

@@ -14,16 +14,17 @@ import pulumi_kubernetes as kubernetes
 
 from infra import policies
 from infra.cluster import KubernetesCluster
+from infra.contract import public_images
 from infra.contract.naming import LABEL_TASKS
-from infra.contract.versions import KARPENTER_VERSION
+from infra.contract.public_images import PublicImage
 from infra.karpenter_policy import POOL, Territory, make_nodes
 from infra.network import Network
+from infra.proxies import proxy_variables
 from infra.stack import Stack
 from infra.workers import NODE_POLICIES
 
 NAMESPACE = "kube-system"
 SERVICE_ACCOUNT = "karpenter"
-CHARTS = "oci://public.ecr.aws/karpenter"
 TIMEOUT_SECONDS = 600
 
 NODE_LIFE = "720h"
@@ -174,31 +175,37 @@ class TaskNodes(pulumi.ComponentResource):
     def _karpenter(
         self, queue: aws.sqs.Queue, needed: list[pulumi.Resource]
     ) -> kubernetes.helm.v3.Release:
-        kinds = self._release("karpenter-crd", {}, [])
+        charts, controller = public_images.KARPENTER_CHARTS, public_images.KARPENTER
+        chart, definitions = charts
+        kinds = self._release("karpenter-crd", definitions, {}, [])
         settings = self._args.stack.settings
+        mirror = settings.image_mirror
         values = {
             "serviceAccount": {"name": SERVICE_ACCOUNT},
             # They never share a node: a second one would wait for it, and the deployment with it.
             "replicas": 2 if settings.node_min > 1 else 1,
             "settings": {"clusterName": self._args.cluster.name, "interruptionQueue": queue.name},
             "controller": {
+                **({"env": told} if (told := proxy_variables(self._args.stack)) else {}),
+                # The tag and the digest are the chart's.
+                **({"image": {"repository": controller.place(mirror)}} if mirror else {}),
                 "resources": {
                     "requests": {"cpu": "200m", "memory": "512Mi"},
                     "limits": {"memory": "1Gi"},
-                }
+                },
             },
         }
-        return self._release("karpenter", values, [kinds, *needed])
+        return self._release("karpenter", chart, values, [kinds, *needed])
 
     def _release(
-        self, chart: str, values: dict[str, Any], needed: list[pulumi.Resource]
+        self, name: str, chart: PublicImage, values: dict[str, Any], needed: list[pulumi.Resource]
     ) -> kubernetes.helm.v3.Release:
         return kubernetes.helm.v3.Release(
-            self._names.of(chart),
-            name=chart,
+            self._names.of(name),
+            name=name,
             namespace=NAMESPACE,
-            chart=f"{CHARTS}/{chart}",
-            version=KARPENTER_VERSION,
+            chart=f"oci://{chart.place(self._args.stack.settings.image_mirror)}",
+            version=chart.tag,
             # Helm never updates what a chart defines beside its templates: the other chart has them as templates.
             skip_crds=True,
             values=values,

@@ -4,7 +4,7 @@ import difflib
 from typing import Any
 
 from cli.base.errors import UserError
-from infra.contract.rules import Setting
+from infra.contract.rules import Setting, may_hide_password
 from infra.contract.settings import FORMER_KEYS, NAMESPACE, SETTINGS
 
 REGION_KEY = "aws:region"
@@ -52,7 +52,8 @@ def parse(key: str, text: str) -> Any:
         return text
     value, problem = setting.parse(text)
     if problem:
-        shown = "this value" if setting.secret else f'"{text}"'
+        hidden = setting.secret or may_hide_password(text)
+        shown = "this value" if hidden else f'"{text}"'
         raise UserError(
             f'Configuration key "{setting.key}" does not take {shown}',
             f"It {problem}.\n{setting.doc}",

@@ -1,4 +1,4 @@
-"""`aerodrome image`: what a team adds to Airflow's image, and what is in those that run."""
+"""`aerodrome image`: what a team adds to Airflow's image, what comes from public registries, and what is in those that run."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -106,6 +106,49 @@ def list_added(ctx: typer.Context, json: Json = False) -> None:
     session.console.result(data, show)
 
 
+def public(
+    ctx: typer.Context,
+    mirror: Annotated[
+        str,
+        typer.Option(
+            "--mirror", metavar="HOST/PREFIX", help="Your registry; the value of imageMirror."
+        ),
+    ] = "",
+    commands: Annotated[
+        bool,
+        typer.Option(
+            "--commands", help="Only print the commands that copy all of it to the mirror."
+        ),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """List what environments have from public registries, and where it is in a mirror.
+
+    The commands use crane, which copies images and charts as they are: digests stay. For a mirror in ECR the AWS
+    command line makes the repositories first.
+
+    \b
+    Example:
+      aerodrome image public
+      aerodrome image public --mirror registry.example.com/mirror --commands
+    """
+    from cli.operations import public_images
+
+    session: Session = ctx.obj
+    found = public_images.listed(mirror, commands=commands)
+
+    def show() -> None:
+        if commands:
+            for one in found:
+                for line in one["commands"]:
+                    session.console.line(line)
+            return
+        rows = [(one["ref"], one["pulledBy"], one["neededWith"], one["purpose"]) for one in found]
+        session.console.table(("image", "pulled by", "with", "for"), rows)
+
+    session.console.result({"images": found}, show)
+
+
 @on_environment
 def sbom(
     ctx: typer.Context,
@@ -162,4 +205,5 @@ def sbom(
 app.command("add")(add)
 app.command("lock")(lock)
 app.command("list")(list_added)
+app.command("public")(public)
 app.command("sbom")(sbom)

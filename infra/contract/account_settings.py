@@ -13,6 +13,8 @@ from infra.contract import (
     existing_server,
     networks,
     organisation_tags,
+    proxies,
+    public_images,
 )
 from infra.contract.rules import setting
 
@@ -94,6 +96,36 @@ class AccountSettings:
         with `aerodrome tunnel`. Needs nodeMin 1. both: either way, and the step between the two for an environment that is deployed,
         whose workers must have registered with Systems Manager before the other way is closed. `docs/network.md`.""",
         choices=api_endpoints.CHOICES,
+    )
+
+    image_mirror: str = setting(
+        "",
+        """A registry of your own, with a prefix, that holds what the environment has from public ones: HOST/PREFIX, such as
+        `123456789012.dkr.ecr.eu-north-1.amazonaws.com/mirror`, with each image below its registry's name (`docker.io/grafana/grafana`).
+        `aerodrome image public` lists them. Needs rancherEnabled false. An environment that shares this one builds its image
+        with its own setting. `docs/network.md`. Default none: public registries.""",
+        check=public_images.check,
+    )
+
+    http_proxy: str = setting(
+        "",
+        """A company's proxy for what is asked by plain HTTP: http://HOST:PORT, without a password. Airflow's pods, those of tasks and Jobs,
+        Karpenter and builds of images have it in their environment, nodes do not. Needs rancherEnabled false; an environment that shares this one has its own
+        setting. `docs/network.md`. Default none.""",
+        check=proxies.check_address,
+    )
+
+    https_proxy: str = setting(
+        "",
+        """The same for HTTPS, which is AWS and most of the internet. Default none.""",
+        check=proxies.check_address,
+    )
+
+    no_proxy: tuple[str, ...] = setting(
+        (),
+        """What is reached without the proxy beside what always is (the cluster, the network, AWS's addresses on the node, and the services of vpcEndpoints):
+        a JSON list of hosts, domains (`.example.com`) and networks. Not every library knows networks. Default none.""",
+        check=proxies.check_exceptions,
     )
 
     budget_usd: int = setting(

@@ -18,7 +18,10 @@ from infra.contract import (
     ingress,
     logs,
     networks,
+    proxies,
+    public_images,
     rancher_secret,
+    rules,
     token_keys,
     versions,
 )
@@ -95,7 +98,8 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
             problems.append(f"{NAMESPACE}:{key} must be a secret: {_set_command(key)}")
         value, problem = setting.parse(given[key])
         if problem:
-            shown = "" if setting.secret else f" is {given[key]!r}:"
+            hidden = setting.secret or rules.may_hide_password(given[key])
+            shown = "" if hidden else f" is {given[key]!r}:"
             problems.append(f"{NAMESPACE}:{key}{shown} {problem}")
         else:
             (secret if setting.secret else plain)[setting.field] = value
@@ -119,6 +123,8 @@ def load(config: Mapping[str, str], secret_keys: Collection[str]) -> tuple[Setti
         *_check_oidc(settings, secrets),
         *_check_versions(settings),
         *_check_ingress(settings, config.get("aws:region", "")),
+        *_check_mirror(settings),
+        *_check_proxies(settings),
         *_check_budget(settings),
         *_check_boundary(settings),
         *_check_endpoint(settings),
@@ -336,6 +342,27 @@ def _check_ingress(settings: Settings, region: str) -> list[str]:
         f"{NAMESPACE}:{key} is {values[key]!r}: {words}"
         for key, words in ingress.misfits(values, region=region, shared=shared)
     ]
+
+
+def _check_mirror(settings: Settings) -> list[str]:
+    """It holds what the kit knows to be pulled."""
+    words = public_images.misfit(lambda key: getattr(settings, SETTINGS[key].field))
+    return (
+        [f"{NAMESPACE}:{public_images.SETTING} is {settings.image_mirror!r}: {words}"]
+        if words
+        else []
+    )
+
+
+def _check_proxies(settings: Settings) -> list[str]:
+    dedicated = settings.tenancy == Tenancy.dedicated
+    wrong = proxies.misfits(
+        settings.http_proxy,
+        settings.https_proxy,
+        settings.no_proxy,
+        rancher=dedicated and settings.rancher_enabled,
+    )
+    return [f"{NAMESPACE}:{key} is set: {words}" for key, words in wrong]
 
 
 def _check_budget(settings: Settings) -> list[str]:

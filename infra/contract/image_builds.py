@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from infra.contract import proxies, public_images
 from infra.contract.dag_sources import GIT
 from infra.contract.settings import Settings
 from infra.contract.task_accounts import ACCOUNT
@@ -30,6 +31,21 @@ def packages(settings: Settings, image: str) -> str:
     return GIT_PACKAGES if image == AIRFLOW and settings.dags == GIT else ""
 
 
+def base(settings: Settings, image: str) -> str:
+    """What an image is built on, where a mirror has it; empty for its Containerfile's own."""
+    return public_images.base_argument(image, settings.image_mirror)
+
+
+def proxied(settings: Settings) -> str:
+    """By which proxy an image is built, if by any: a build with other arguments is another build, and needs another tag."""
+    found = _proxies(settings)
+    return json.dumps(found, sort_keys=True) if found else ""
+
+
+def _proxies(settings: Settings) -> dict[str, str]:
+    return proxies.build_arguments(settings.http_proxy, settings.https_proxy, settings.no_proxy)
+
+
 def owners_argument(owners: Mapping[str, Any], image: str) -> str:
     """The declared owners of DAGs, as the build's check of DAG files reads them; empty if there are none."""
     if not owners or image != AIRFLOW:
@@ -47,5 +63,7 @@ def build_arguments(settings: Settings, image: str, owners: str = "") -> dict[st
         "WITHOUT": left_out(settings, image),
         "PACKAGES": packages(settings, image),
         "OWNERS": owners,
+        public_images.BASE_ARGUMENT: base(settings, image),
+        **_proxies(settings),
     }
     return {key: value for key, value in arguments.items() if value}

@@ -11,6 +11,9 @@ PUBLIC: Final = "publicSubnetIds"
 VPC_PATTERN: Final = r"(vpc-[0-9a-f]{8,17})?"
 _SUBNET: Final = r"subnet-[0-9a-f]{8,17}"
 
+SERVICES: Final = ("10.100.0.0/16", "172.20.0.0/16")
+"""EKS takes one of them for the cluster's Services, that which is not in the VPC."""
+
 FEWEST: Final = 2
 """Private subnets: EKS, and RDS as well, ask for two zones."""
 

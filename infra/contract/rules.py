@@ -142,6 +142,11 @@ def _camel_case(name: str) -> str:
     return head + "".join(part.capitalize() for part in rest)
 
 
+def may_hide_password(text: str) -> bool:
+    """Whether a value, of a setting that is no secret, has a user before a host, as in alice:password@host: it is not repeated then."""
+    return re.search(r':[^\s/"]*@|https?://[^\s"]*@', text) is not None
+
+
 def fernet_key() -> str:
     """A key as cryptography's Fernet takes it: URL-safe base64 of 32 bytes."""
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()

@@ -148,6 +148,22 @@ def test_it_is_refused_before_anything_is_changed(
     assert [call for call in proxy.calls if not call.startswith(("Describe", "GET "))] == []
 
 
+def test_a_mirror_without_what_would_be_pulled_is_refused(
+    session: Session, proxy: Proxy, configure: Callable[[str, str], None]
+) -> None:
+    mirror = f"000000000000.dkr.ecr.{REGION}.amazonaws.com/mirror"
+    configure("rancherEnabled", "false")
+    configure("monitoring", "metrics")
+    configure("imageMirror", mirror)
+    state = session.stack.checkpoint.read_bytes()
+    result = CliRunner().invoke(app, ["up", "--yes", "--env", "dev"], obj=session)
+    assert result.exit_code == 2, result.output
+    assert f"The mirror {mirror} lacks debian, grafana" in result.stderr
+    assert f"./aerodrome image public --mirror {mirror} --commands" in result.stderr
+    assert session.stack.checkpoint.read_bytes() == state
+    assert [call for call in proxy.calls if not call.startswith(("Describe", "GET "))] == []
+
+
 def check(session: Session, *, refresh: bool = False) -> None:
     backend = session.backend(Environment("dev"))
     checks.check(session, Environment("dev"), backend, REGION, refresh=refresh)

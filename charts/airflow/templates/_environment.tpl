@@ -107,6 +107,16 @@ values end after ten seconds, and with them tasks that start, hand on a value or
 {{- $_ := set $settings "AERODROME_TASK_ACCOUNTS" . }}
 {{- end }}
 {{- end }}
+{{- /* In both spellings: curl and git know the small ones only for HTTP. */}}
+{{- with .Values.proxy }}
+{{- $proxy := dict "HTTP_PROXY" .http "HTTPS_PROXY" .https "NO_PROXY" (ternary (join "," .exceptions) "" (or (ne .http "") (ne .https ""))) }}
+{{- range $name, $value := $proxy }}
+{{- if $value }}
+{{- $_ := set $settings $name $value }}
+{{- $_ := set $settings (lower $name) $value }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- include "airflow.celery.settings" (dict "root" . "settings" $settings) }}
 {{- include "airflow.metrics.settings" (dict "root" . "settings" $settings) }}
 {{- range $section, $keys := .Values.config }}

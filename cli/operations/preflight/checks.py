@@ -25,6 +25,7 @@ from cli.operations.preflight import (
     existing_cluster,
     existing_network,
     existing_server,
+    image_mirror,
     influxdb,
     instance_types,
     kubernetes_version,
@@ -77,6 +78,8 @@ def check(
     if certificate := rancher_certificate.asked(environment, requested, region, data):
         ask = partial(rancher_certificate.check, cloud.client(region), certificate, report)
         _raise(environment, report, ask)
+    if mirror := image_mirror.request(requested, there):
+        _raise(environment, report, lambda: image_mirror.check(cloud.client, mirror, report))
     if guest := existing_cluster.request(environment.name, requested, region):
         # What describes a cluster and a network of its own is not set.
         _raise(environment, report, lambda: _guest(cloud, guest, there, report))

@@ -19,7 +19,7 @@ from cli.operations.preflight.refusal import Refusal
 from infra.contract import api_endpoints, endpoints, networks
 from infra.contract.ingress import ALB
 from infra.contract.naming import TAG_ENVIRONMENT
-from infra.contract.networks import PRIVATE, PUBLIC, VPC
+from infra.contract.networks import PRIVATE, PUBLIC, SERVICES, VPC
 from infra.contract.tenancy import Tenancy
 
 EVERYWHERE: Final = "0.0.0.0/0"
@@ -33,9 +33,6 @@ PUBLIC_TAG: Final = "kubernetes.io/role/elb"
 
 NEEDED_ENDPOINTS: Final = ("ec2", "ecr.api", "ecr.dkr", "eks-auth", "s3", "sts")
 """Without a way out, nodes join and pods get images and credentials through these."""
-
-SERVICES: Final = ("10.100.0.0/16", "172.20.0.0/16")
-"""EKS takes one of them for the cluster's Services, that which is not in the VPC."""
 
 OF_EKS: Final = 6
 """Free addresses that EKS asks for in each subnet."""

@@ -104,6 +104,9 @@ def handler(inner: Handler, registry: Registry) -> Handler:
         name = str(body.get("repositoryName", ""))
         action = ACTIONS.get(call.action)
         deletes = call.action == "BatchDeleteImage"
+        if call.action == "DescribePullThroughCacheRules":
+            # There are none: whoever makes one is refused.
+            return json_answer({"pullThroughCacheRules": []})
         if name not in records("ecr").repositories:
             return await inner(call)
         if call.action == "GetDownloadUrlForLayer":

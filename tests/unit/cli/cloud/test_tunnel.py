@@ -199,6 +199,28 @@ def alive(pid: int) -> bool:
         return False
 
 
+def test_environments_of_one_cluster_share_the_way_to_it(setting: Setting) -> None:
+    content = json.loads(setting.kubeconfig)
+    words = ["eks", "get-token", "--cluster-name", "aerodrome-prod", "--region", "us-east-1"]
+    content["users"].append({"name": "aws", "user": {"exec": {"command": "aws", "args": words}}})
+    text = json.dumps(content)
+    asked: list[str] = []
+    describe = setting.aws.describe_cluster
+
+    def described(name: str) -> dict[str, Any]:
+        asked.append(name)
+        return describe(name)
+
+    setting.aws.describe_cluster = described  # type: ignore[method-assign]
+    ways = [replace(setting.way, environment=f"prod-branch-{number}") for number in range(5)]
+    found = {way.kubeconfig(text) for way in ways}
+    (changed,) = found
+    assert "proxy-url" in changed
+    # Of the cluster that the kubeconfig names, and of no branch's.
+    assert asked == ["aerodrome-prod"]
+    assert ask(Kubernetes(changed, "default", tools.tool("kubectl"))) == "default"
+
+
 def test_the_client_reaches_the_server_by_a_worker_and_leaves_no_session(setting: Setting) -> None:
     assert setting.starts() == []
     assert ask(setting.client()) == "default"

@@ -70,7 +70,10 @@ def test_the_login_of_the_other_protocol_is_refused() -> None:
 )
 def test_bad_values_are_named(key: str, value: str) -> None:
     (text,) = problems(**{key: value})
-    assert text.startswith(f"aerodrome:{key} is ")
+    # What may have a password in it is not repeated.
+    shown = "" if "s3cret" in value else " is"
+    assert text.startswith(f"aerodrome:{key}{shown} ")
+    assert "s3cret" not in text
 
 
 @pytest.mark.parametrize(
