@@ -85,8 +85,8 @@ def test_each_is_asked_once_and_no_pulumi_runs(
     # The sandbox asks whether that one is recent enough for it.
     assert set(told.read_text().splitlines()) <= {"version"}
     assert sorted(states_read(many)) == sorted(many.names)
-    # The list of the states, the version of their form, and whether their cluster is reached from outside of its VPC.
-    assert len(many.aws.calls) == COUNT + 3, many.aws.calls
+    # The list of the states, and the version of their form.
+    assert len(many.aws.calls) == COUNT + 2, many.aws.calls
     assert collections.Counter(many.health) == {"/api/v2/monitor/health": COUNT}
 
 
@@ -110,8 +110,8 @@ class TestReadStates:
     ) -> None:
         assert listed(fresh) == listed_before
         assert states_read(many) == []
-        # The list of the states, the version of their form, and the cluster.
-        assert len(many.aws.calls) == 3
+        # The list of the states, and the version of their form.
+        assert len(many.aws.calls) == 2
         # As ever they are asked how they are.
         assert len(many.health) == 2 * COUNT
 

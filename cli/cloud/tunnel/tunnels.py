@@ -1,13 +1,16 @@
 """The ways that one run of the command line has opened: made when first needed, closed with the run."""
 
+import ipaddress
 import json
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from cli.base.errors import KitError
 from cli.cloud.resource import Client
@@ -102,6 +105,8 @@ class Tunnels:
         import yaml
 
         content = yaml.safe_load(kubeconfig)
+        if not place.configured() and _is_outside(content):
+            return kubeconfig
         if names := _clusters(content):
             place = replace(place, clusters=lambda: names)
         if not self._is_needed(environment, place):
@@ -162,6 +167,21 @@ class Tunnels:
                 way = Way(client, region, place.clusters, make)
                 self._opened[environment] = (way, Proxy(way))
             return self._opened[environment]
+
+
+def _is_outside(kubeconfig: Mapping[str, Any]) -> bool:
+    """Whether its servers have addresses of the internet, or of this machine: a private API has the VPC's for everybody, by EKS's
+    documentation. To ask DNS takes a hundredth of what it takes to ask EKS."""
+    try:
+        for each in kubeconfig["clusters"]:
+            place = urlsplit(str(each["cluster"]["server"]))
+            found = socket.getaddrinfo(place.hostname, place.port or 443, type=socket.SOCK_STREAM)
+            addresses = [ipaddress.ip_address(str(one[4][0])) for one in found]
+            if not all(one.is_global or one.is_loopback for one in addresses):
+                return False
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return True
 
 
 def _clusters(kubeconfig: Mapping[str, Any]) -> list[str]:

@@ -199,6 +199,24 @@ def alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.parametrize(
+    "server", ["https://127.0.0.1:6443", "https://192.0.2.7", "https://8.8.8.8"]
+)
+def test_eks_is_asked_about_addresses_of_a_vpc_alone(setting: Setting, server: str) -> None:
+    content = json.loads(setting.kubeconfig)
+    content["clusters"][0]["cluster"]["server"] = server
+    text = json.dumps(content)
+    changed = setting.way.kubeconfig(text)
+    # No address of the internet's, and so perhaps one of a VPC's.
+    assert (changed == text) is ("192.0.2.7" not in server)
+    setting.configured = True
+    other = replace(setting.way, tunnels=Tunnels(setting.reports.append, setting.environ))
+    try:
+        assert "proxy-url" in other.kubeconfig(text)
+    finally:
+        other.tunnels.close()
+
+
 def test_environments_of_one_cluster_share_the_way_to_it(setting: Setting) -> None:
     content = json.loads(setting.kubeconfig)
     words = ["eks", "get-token", "--cluster-name", "aerodrome-prod", "--region", "us-east-1"]
