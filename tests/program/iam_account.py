@@ -187,6 +187,9 @@ class IamAccount:
         for name in (IMAGES, OTHER_IMAGES):
             root.call("ecr", "create_repository", repositoryName=name)
         root.call("secretsmanager", "create_secret", Name="prod/password", SecretString="x")
+        self.database_admin = root.call(
+            "secretsmanager", "create_secret", Name="database-admin", SecretString="x"
+        )["ARN"]
         self.rancher_token = root.call("secretsmanager", "create_secret", Name=RANCHER_TOKEN)["ARN"]
         root.call("ssm", "put_parameter", Name="/prod/password", Value="x", Type="String")
         self.key = root.call("kms", "create_key")["KeyMetadata"]["KeyId"]
@@ -210,7 +213,8 @@ class IamAccount:
     def _real(self, document: str) -> str:
         """A policy with the ARNs that things have here, instead of those that the program was told."""
         told = f"arn:aws:secretsmanager:::{RANCHER_TOKEN}"
-        return _real(document).replace(told, self.rancher_token)
+        found = _real(document).replace(told, self.rancher_token)
+        return found.replace(DATABASE_ADMIN, self.database_admin)
 
     def _policy(self, one: Registration) -> None:
         text = self._real(one.inputs["policy"])
@@ -295,6 +299,8 @@ OBJECTS_OF_DAGS = (
 )
 LOG_GROUP, OTHER_LOG_GROUP = "aerodrome-test-control-plane", "aerodrome-prod-control-plane"
 RANCHER_TOKEN = "aerodrome-test-rancher-token"
+DATABASE_ADMIN = "arn:aws:secretsmanager:eu-north-1:123456789012:secret:database-admin-AbCdEf"
+"""As the program is told of the secret of an existing server; here it has another end."""
 IMAGES, OTHER_IMAGES = "aerodrome-test-airflow", "aerodrome-prod-airflow"
 
 
