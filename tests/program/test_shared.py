@@ -240,6 +240,7 @@ def test_it_tells_what_every_environment_tells(program: Program, shared: Program
         "repositories",
         "postgresImageRef",
         "databaseHost",
+        "databaseInstance",
         "metricsHost",
         "databaseTls",
         "databaseAdminSecretName",

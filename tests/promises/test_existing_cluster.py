@@ -6,6 +6,7 @@ API server's of the tests; `tests/teardown/test_existing_cluster.py` has what `d
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from cli.cloud.catalogue import find
 from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.resource import Search
 from cli.operations.preflight import checks
+from tests import api_server
 from tests.program.recording import SECRETS
 from tests.promises.aws_cloud import REGION, AwsStack, Emulator, Proxy
 from tests.promises.test_existing_network import Given, configure, refused
@@ -137,10 +139,17 @@ def team(emulator: Emulator) -> Team:
     return Team(emulator)
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The kubeconfig of one of its own: in that of all tests there are namespaces that an environment needs."""
+    with api_server.running(tmp_path_factory.mktemp("api-server")) as kubeconfig:
+        yield kubeconfig
+
+
 @pytest.fixture
-def kubernetes(api_server: str) -> Kubernetes:
+def kubernetes(server: str) -> Kubernetes:
     """With a node, and none of the environment's namespaces."""
-    cluster = Kubernetes(api_server, "airflow")
+    cluster = Kubernetes(server, "airflow")
     labels = {"kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux"}
     node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "of-team", "labels": labels}}
     cluster.apply(node, "tests")
