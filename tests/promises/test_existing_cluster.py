@@ -45,7 +45,7 @@ from infra.stack import Place, Stack, adapt_everything
 secrets = Secrets(**{{SETTINGS[key].field: value for key, value in {SECRETS!r}.items()}})
 settings = Settings(environment="dev", cluster_name={NAME!r}, rancher_enabled=False, vpc_endpoints=())
 found = find_cluster(settings)
-place = Place("us-east-1", "aws", ["us-east-1a", "us-east-1b"], found.network, found)
+place = Place("us-east-1", "aws", ["us-east-1a", "us-east-1b"], found.network, cluster=found)
 stack = Stack(settings, secrets, place)
 adapt_everything(stack)
 network = Network("network", NetworkArgs(stack))
