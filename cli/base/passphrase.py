@@ -35,8 +35,13 @@ def own_file(environment: Environment) -> Path:
 
 
 def is_managed(variables: Mapping[str, str] = os.environ) -> bool:
-    """Whether the passphrase is in a file of ours: no variable of the user's says what it is."""
-    return PASSPHRASE not in variables and not variables.get(PASSPHRASE_FILE)
+    """Whether the passphrase is in a file of ours: no variable of the user's says what it is. One that names such a file is
+    from `sandbox env`."""
+    given = variables.get(PASSPHRASE_FILE)
+    ours = not given or (
+        Path(given).parent == state_dir() and Path(given).name.startswith(shared_file().name)
+    )
+    return PASSPHRASE not in variables and ours
 
 
 def file(environment: Environment, variables: Mapping[str, str] = os.environ) -> Path | None:

@@ -86,3 +86,27 @@ def test_one_that_a_variable_gives_is_the_users_to_change(monkeypatch: pytest.Mo
     monkeypatch.setenv(passphrase.PASSPHRASE, "another")
     assert config(ENVIRONMENT) == Secret("hunter22")
     assert not passphrase.own_file(ENVIRONMENT).exists()
+
+
+def test_the_first_command_after_sandbox_env_makes_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`sandbox env` names the file before anything was deployed."""
+    monkeypatch.setenv("AERODROME_STATE", str(tmp_path))
+    monkeypatch.setenv(passphrase.PASSPHRASE_FILE, str(passphrase.shared_file()))
+    monkeypatch.delenv(passphrase.PASSPHRASE, raising=False)
+    assert passphrase.is_managed()
+    passphrase.provide(Environment("sandbox"))
+    assert not passphrase.shared_file().exists()
+    passphrase.provide(Environment("sandbox"), make=True)
+    assert passphrase.file(Environment("sandbox")) == passphrase.shared_file()
+    assert passphrase.shared_file().exists()
+
+
+def test_a_file_of_the_users_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(passphrase.PASSPHRASE_FILE, str(tmp_path / "passphrase"))
+    monkeypatch.delenv(passphrase.PASSPHRASE, raising=False)
+    with pytest.raises(UserError, match="cannot be read"):
+        passphrase.provide(Environment("sandbox"), make=True)
