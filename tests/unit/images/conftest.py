@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def options_of_libpq() -> Iterator[None]:
     """`prepare_database.py` sets them for all of its connections; PgBouncer refuses them."""
     before = os.environ.get("PGOPTIONS")
