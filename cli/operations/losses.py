@@ -19,6 +19,7 @@ from infra.contract.existing_server import RELEASE_PARAMETER
 from infra.contract.networks import VPC
 from infra.contract.outputs import Outputs
 from infra.contract.settings import SETTINGS
+from infra.contract.tenancy import Tenancy
 
 INSTANCE = "aws:rds/instance:Instance"
 NETWORK = "aws:ec2/vpc:Vpc"
@@ -163,7 +164,10 @@ def _refuse_move(environment: Environment, there: DeployedState) -> None:
 
 
 def _refuse_other_cluster(environment: Environment, there: DeployedState) -> bool:
-    """Whether it is, and stays, in a cluster that is somebody else's. UserError if it would be made anew in another one."""
+    """Whether it is, and stays, in a cluster that is somebody else's. UserError if it would be made anew in another one. An environment that shares
+    another is where its base is, which its own settings do not say."""
+    if there.configured("tenancy") == Tenancy.shared:
+        return False
     own = bool(there.inputs(OWN_CLUSTER))
     ties = (str(one.inputs.get(CLUSTER, "")) for one in there.resources if one.type == TIE)
     was, asked = "" if own else next(ties, ""), there.configured(CLUSTER)

@@ -211,6 +211,14 @@ def test_nothing_moves_into_another_cluster_whoever_agrees(
     assert refused.value.command == command
 
 
+def test_a_branch_is_where_its_base_is() -> None:
+    """Whether that is in a cluster of its own or in another's: what ties the branch to it is in its own state."""
+    for cluster in ("aerodrome-dev", "team"):
+        told = {**TOLD, "tenancy": "shared", "base": "main"}
+        branch = stack(tie(cluster), told=told, tenancy="shared", base="main")
+        assert check(branch) == []
+
+
 def test_what_stays_in_its_cluster_stays() -> None:
     assert check(stack(RELEASED, NETWORK, OWN, tie("aerodrome-dev"))) == []
     # No VPC is configured, and none is its own.
