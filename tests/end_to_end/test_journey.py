@@ -322,7 +322,7 @@ class TestBadInput:
             done = kit.run("up")
         finally:
             config.write_text(text)
-        self.refused(done, f"aerodrome:{key}")
+        self.refused(done, key)
 
     @pytest.mark.parametrize("name", ["Main", "feature/x", "-x", "x" * 40])
     def test_a_name_with_bad_characters(self, kit: Kit, name: str) -> None:
