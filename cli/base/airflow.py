@@ -173,12 +173,7 @@ class Airflow:
         response = self._patiently("GET", path, None, headers)
         if response.status in (401, 403):
             return False
-        if response.status >= 400:
-            raise KitError(
-                f"Airflow answers {response.status} to GET {path}",
-                response.data.decode(errors="replace")[:2000],
-                "./aerodrome logs api-server",
-            )
+        _require_success(response, "GET", path)
         return True
 
     def _count(self, *states: str) -> int:
@@ -247,12 +242,7 @@ class Airflow:
                 "The password in the configuration is not the one that Airflow has.",
                 "./aerodrome up",
             )
-        if response.status >= 400:
-            raise KitError(
-                f"Airflow answers {response.status} to {method} {path}",
-                response.data.decode(errors="replace")[:2000],
-                "./aerodrome logs api-server",
-            )
+        _require_success(response, method, path)
         return response.json()
 
     def _patiently(
@@ -285,3 +275,13 @@ class Airflow:
                     f"Airflow at {self.url} does not answer", reason, "./aerodrome status"
                 )
             time.sleep(0.5)
+
+
+def _require_success(response: urllib3.BaseHTTPResponse, method: str, path: str) -> None:
+    """KitError with what Airflow says."""
+    if response.status >= 400:
+        raise KitError(
+            f"Airflow answers {response.status} to {method} {path}",
+            response.data.decode(errors="replace")[:2000],
+            "./aerodrome logs api-server",
+        )

@@ -14,6 +14,7 @@ from cli.base.settings import REGION_KEY
 from cli.commands.options import Base, Branch, Json, under_new_name
 from cli.session import Session
 from cli.stack import stack_config
+from infra.contract.clusters import CLUSTER
 from infra.contract.tenancy import Tenancy
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def cost(  # noqa: PLR0913 - one parameter for each option
     kinds = (DEDICATED, SHARED) if tenancy is Tenancies.both else (tenancy.value,)
     estimates = [plan(kind, wanted, environment.name, table) for kind in kinds]
     standing, notes = _standing(session, environment, table, wanted)
-    if cluster := wanted.value("clusterName"):
+    if cluster := wanted.value(CLUSTER):
         notes = [
             *notes,
             f"The cluster {cluster}, its nodes and its network are their owner's, and in no total: pods take room on those nodes.",

@@ -173,13 +173,12 @@ def _refuse_other_cluster(environment: Environment, there: DeployedState) -> boo
     was, asked = "" if own else next(ties, ""), there.configured(CLUSTER)
     if not (own or was) or was == asked:
         return bool(was)
-    back = f"config set {CLUSTER} {was}" if was else f"config rm {CLUSTER}"
-    raise UserError(
-        f'"{environment.name}" is deployed in {f"the cluster {was}" if was else "a cluster of its own"}, and the configuration says '
-        f"{f'{CLUSTER} {asked}' if asked else 'that it makes a cluster of its own'}",
-        "All that runs in it would be deleted, and its database with it, and made again elsewhere. Deploy another environment beside it, or put "
-        "the setting back. Nothing was changed.",
-        f"./aerodrome {back} --env {environment.name}",
+    raise _elsewhere(
+        environment,
+        (CLUSTER, was, asked),
+        f"is deployed in {f'the cluster {was}' if was else 'a cluster of its own'}",
+        "a cluster of its own",
+        "All that runs in it would be deleted, and its database with it, and made again elsewhere.",
     )
 
 
@@ -190,14 +189,12 @@ def _refuse_other_network(environment: Environment, there: DeployedState) -> Non
     was, asked = "" if own else given, there.configured(VPC)
     if not (own or given) or was == asked:
         return
-    same = f" --env {environment.name}"
-    back = f"config set {VPC} {was}" if was else f"config rm {VPC}"
-    raise UserError(
-        f'"{environment.name}" is deployed in {was or "a VPC of its own"}, and the configuration says '
-        f"{f'{VPC} {asked}' if asked else 'that it makes a VPC of its own'}",
-        "The cluster would be deleted and made again elsewhere, and with it all that runs in it. Deploy another environment beside it, or put the "
-        "setting back. Nothing was changed.",
-        f"./aerodrome {back}{same}",
+    raise _elsewhere(
+        environment,
+        (VPC, was, asked),
+        f"is deployed in {was or 'a VPC of its own'}",
+        "a VPC of its own",
+        "The cluster would be deleted and made again elsewhere, and with it all that runs in it.",
     )
 
 
@@ -221,13 +218,25 @@ def _refuse_other_server(environment: Environment, there: DeployedState) -> None
     own = there.postgres or there.inputs(INSTANCE)
     if was == asked or not (was or own):
         return
-    back = f"config set {INSTANCE_KEY} {was}" if was else f"config rm {INSTANCE_KEY}"
-    raise UserError(
-        f'"{environment.name}" has its database in {f"the RDS instance {was}" if was else "a server of its own"}, and the configuration says '
-        f"{f'{INSTANCE_KEY} {asked}' if asked else 'that it makes one of its own'}",
-        "Its database would be dropped, with those of all branches, and an empty one made elsewhere. Deploy another environment beside it, or put the setting "
-        "back. Nothing was changed.",
-        f"./aerodrome {back} --env {environment.name}",
+    raise _elsewhere(
+        environment,
+        (INSTANCE_KEY, was, asked),
+        f"has its database in {f'the RDS instance {was}' if was else 'a server of its own'}",
+        "one of its own",
+        "Its database would be dropped, with those of all branches, and an empty one made elsewhere.",
+    )
+
+
+def _elsewhere(
+    environment: Environment, setting: tuple[str, str, str], now: str, own: str, lost: str
+) -> UserError:
+    """That something of a living environment would be made anew in another place. `setting`: its key, what is deployed by it and what it says,
+    both empty where that is the environment's own; `now` and `own` say so for people."""
+    key, was, asked = setting
+    return UserError(
+        f'"{environment.name}" {now}, and the configuration says {f"{key} {asked}" if asked else f"that it makes {own}"}',
+        f"{lost} Deploy another environment beside it, or put the setting back. Nothing was changed.",
+        f"./aerodrome {f'config set {key} {was}' if was else f'config rm {key}'} --env {environment.name}",
     )
 
 

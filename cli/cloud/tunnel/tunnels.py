@@ -1,9 +1,7 @@
 """The ways that one run of the command line has opened: made when first needed, closed with the run."""
 
-import ipaddress
 import json
 import os
-import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +12,7 @@ from urllib.parse import urlsplit
 
 from cli.base.errors import KitError
 from cli.cloud.resource import Client
+from cli.cloud.tunnel.addresses import addresses
 
 if TYPE_CHECKING:
     from cli.cloud.tunnel.way import Way
@@ -175,9 +174,8 @@ def _is_outside(kubeconfig: Mapping[str, Any]) -> bool:
     try:
         for each in kubeconfig["clusters"]:
             place = urlsplit(str(each["cluster"]["server"]))
-            found = socket.getaddrinfo(place.hostname, place.port or 443, type=socket.SOCK_STREAM)
-            addresses = [ipaddress.ip_address(str(one[4][0])) for one in found]
-            if not all(one.is_global or one.is_loopback for one in addresses):
+            found = addresses(place.hostname, place.port or 443)
+            if not all(one.is_global or one.is_loopback for one in found):
                 return False
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -6,7 +6,6 @@ Nothing else is let through a worker. That a host is the API server is what EKS 
 
 import base64
 import contextlib
-import ipaddress
 import select
 import socket
 import threading
@@ -20,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.base.errors import KitError
 from cli.cloud.resource import Client
+from cli.cloud.tunnel.addresses import addresses
 from cli.cloud.tunnel.sessions import ApiServer, WorkerSessions
 
 PRIVATE_SECONDS = 3.0
@@ -141,8 +141,7 @@ def _outside(host: str, port: int) -> socket.socket:
 
 
 def _seconds(host: str, port: int) -> float:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    inside = all(not ipaddress.ip_address(str(one[4][0])).is_global for one in found)
+    inside = all(not one.is_global for one in addresses(host, port))
     return PRIVATE_SECONDS if inside else SECONDS
 
 

@@ -23,6 +23,7 @@ from cli.operations.cost import planned
 from cli.operations.cost.things import Thing
 from infra.contract import executors
 from infra.contract.clusters import CLUSTER
+from infra.contract.existing_server import INSTANCE
 from infra.contract.logs import ELASTICSEARCH
 from infra.contract.metrics import INFLUXDB, TELEGRAF, MonitoringScope
 from infra.contract.settings import SETTINGS
@@ -309,7 +310,7 @@ def _wider(network: str) -> Callable[[int], Move]:
 
 
 def _connections(wanted: RequestedSettings) -> list[Limit]:
-    if wanted.value("databaseInstance"):
+    if wanted.value(INSTANCE):
         # How large it is, and what others take of it, no setting says.
         return []
     managed = wanted.value("database") == "rds"
