@@ -1,59 +1,102 @@
 """The `aerodrome` command: its verbs in one list, and the one place where errors end.
 
+A verb's module is imported when the verb is called, or when the help tells of it: all of them are a good half of a short
+command's time.
+
 A KitError is shown as what, why and the next command; its class gives the exit code. Any
 other exception is a bug: one line for the user, the traceback in a file for us.
 """
 
+import importlib
 import itertools
 import os
 import time
 import traceback
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
 from cli.base.errors import KitError
 from cli.base.paths import state_dir
-from cli.commands import (
-    access,
-    backup,
-    bootstrap,
-    capacity,
-    compose,
-    config,
-    cost,
-    dags,
-    database,
-    doctor,
-    down,
-    execute,
-    extend,
-    history,
-    image,
-    inventory,
-    list_environments,
-    logs,
-    metrics,
-    open_ui,
-    outputs,
-    preview,
-    proof,
-    rancher,
-    restore,
-    sandbox,
-    stack_secrets,
-    status,
-    sweep,
-    tunnel,
-    up,
-    upgrade,
-)
 from cli.session import Session
 
 NAME = "aerodrome"
 INTERRUPTED = 130
+
+COMMANDS: Final = {
+    "bootstrap": ("bootstrap.bootstrap", "Prepare an AWS account, or this machine."),
+    "cost": ("cost.cost", "Show what an environment costs on AWS."),
+    "capacity": ("capacity.capacity", "Show how many branches a base carries."),
+    "up": ("up.up", ""),
+    "preview": ("preview.preview", ""),
+    "upgrade": ("upgrade.upgrade", "Upgrade Kubernetes to its next version."),
+    "down": ("down.down", ""),
+    "sweep": ("sweep.sweep", "Destroy environments that expired or lost their branch."),
+    "list": ("list_environments.list_environments", "List every environment."),
+    "status": ("status.status", ""),
+    "open": ("open_ui.open_ui", ""),
+    "tunnel": ("tunnel.tunnel", "Open a port that leads to a private Kubernetes API."),
+    "logs": ("logs.logs", ""),
+    "metrics": ("metrics.metrics", ""),
+    "exec": ("execute.execute", "Run a command in a pod of Airflow."),
+    "extend": ("extend.extend", ""),
+    "backup": ("backup.backup", "Back up Airflow's database, or list the backups."),
+    "restore": ("restore.restore", "Restore Airflow's database from a backup."),
+    "compose": ("compose.compose", "Write a compose file: Airflow without Kubernetes."),
+    "proof": ("proof.proof", ""),
+    "outputs": ("outputs.outputs", ""),
+    "inventory": ("inventory.inventory", ""),
+    "history": ("history.history", ""),
+    "doctor": ("doctor.doctor", ""),
+    "config": ("config.app", ""),
+    "image": ("image.app", ""),
+    "dags": ("dags.app", ""),
+    "database": ("database.app", ""),
+    "access": ("access.app", ""),
+    "secrets": ("stack_secrets.app", ""),
+    "rancher": ("rancher.app", ""),
+    "sandbox": ("sandbox.app", ""),
+}
+"""Each verb in the order of the help: a function or a group in a module of `cli.commands`, and its short help where that is
+not the beginning of its help."""
+
+
+class Commands(MutableMapping[str, Any]):
+    """The verbs by name. One is imported when it is looked up, not when names are gone through."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded:
+            self._loaded[name] = _load(name, *COMMANDS[name])
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+def _load(name: str, place: str, short_help: str) -> Any:
+    module, _, attribute = place.partition(".")
+    found = getattr(importlib.import_module(f"cli.commands.{module}"), attribute)
+    group = typer.Typer(rich_markup_mode=None)
+    if isinstance(found, typer.Typer):
+        group.add_typer(found, name=name)
+    else:
+        group.command(name, short_help=short_help or None)(found)
+    return typer.main.get_group(group).commands[name]
 
 
 class Root(TyperGroup):
@@ -86,6 +129,18 @@ class Root(TyperGroup):
             session.close()
 
 
+class Kit(Root):
+    """The root command with its verbs."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = Commands()
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names; nothing is imported for them."""
+        return list(self.commands)
+
+
 def _write_crash(error: Exception) -> Path | None:
     """The traceback in a file; None if there is no place for one."""
     folder = state_dir() / "crashes"
@@ -100,7 +155,7 @@ def _write_crash(error: Exception) -> Path | None:
 
 app = typer.Typer(
     name=NAME,
-    cls=Root,
+    cls=Kit,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -123,46 +178,6 @@ def root(
     session: Session = ctx.ensure_object(Session)
     session.debug = debug
     session.console.verb = ctx.invoked_subcommand or ""
-
-
-app.command("bootstrap", short_help="Prepare an AWS account, or this machine.")(bootstrap.bootstrap)
-app.command("cost", short_help="Show what an environment costs on AWS.")(cost.cost)
-app.command("capacity", short_help="Show how many branches a base carries.")(capacity.capacity)
-app.command("up")(up.up)
-app.command("preview")(preview.preview)
-app.command("upgrade", short_help="Upgrade Kubernetes to its next version.")(upgrade.upgrade)
-app.command("down")(down.down)
-app.command("sweep", short_help="Destroy environments that expired or lost their branch.")(
-    sweep.sweep
-)
-app.command("list", short_help="List every environment.")(list_environments.list_environments)
-app.command("status")(status.status)
-app.command("open")(open_ui.open_ui)
-app.command("tunnel", short_help="Open a port that leads to a private Kubernetes API.")(
-    tunnel.tunnel
-)
-app.command("logs")(logs.logs)
-app.command("metrics")(metrics.metrics)
-app.command("exec", short_help="Run a command in a pod of Airflow.")(execute.execute)
-app.command("extend")(extend.extend)
-app.command("backup", short_help="Back up Airflow's database, or list the backups.")(backup.backup)
-app.command("restore", short_help="Restore Airflow's database from a backup.")(restore.restore)
-app.command("compose", short_help="Write a compose file: Airflow without Kubernetes.")(
-    compose.compose
-)
-app.command("proof")(proof.proof)
-app.command("outputs")(outputs.outputs)
-app.command("inventory")(inventory.inventory)
-app.command("history")(history.history)
-app.command("doctor")(doctor.doctor)
-app.add_typer(config.app, name="config")
-app.add_typer(image.app, name="image")
-app.add_typer(dags.app, name="dags")
-app.add_typer(database.app, name="database")
-app.add_typer(access.app, name="access")
-app.add_typer(stack_secrets.app, name="secrets")
-app.add_typer(rancher.app, name="rancher")
-app.add_typer(sandbox.app, name="sandbox")
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """The one module that knows the package `kubernetes`: requests to an API server, logged in.
 
-Of the package it takes the transport (proxies, TLS, pooling) and the websockets; objects stay plain
-dictionaries. It is imported when a cluster is first asked, for it takes a quarter of a second.
+Of the package it takes the way through a proxy and the websockets; objects stay plain dictionaries. It is imported only
+for those, for that takes a quarter of a second: a plain request needs no more than urllib3, which boto3 has loaded anyhow.
 """
 
 import contextlib
@@ -10,13 +10,18 @@ import os
 import tempfile
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.request import getproxies
 
 from cli.base.errors import KitError
 from cli.cloud.kubernetes.errors import UNAUTHORIZED, Unreachable, refused
 from cli.cloud.kubernetes.kubeconfig import Login, current
+
+if TYPE_CHECKING:
+    import urllib3
 
 SECONDS = 30.0
 """How long one request may take, if the caller knows no better."""
@@ -27,6 +32,9 @@ ATTEMPTS = 10
 THROTTLED = 429
 LONGEST_PAUSE = 10
 """Seconds between two of them, whatever the server says."""
+
+CONNECTIONS = 16
+"""To one server, kept open; as many as threads that ask at once."""
 
 JSON = "application/json"
 _OUTPUT, _ERRORS, _STATUS = 1, 2, 3
@@ -45,33 +53,76 @@ class Connection:
     """Requests to the API server that a kubeconfig names. Threads may share one."""
 
     def __init__(self, kubeconfig: Path | str, explain: Explain = unexplained) -> None:
-        import urllib3
-        from kubernetes.client import ApiClient, Configuration
-
-        cluster, user = current(kubeconfig)
+        self._cluster, user = current(kubeconfig)
         self._login = Login(user)
         self._explain = explain
-        settings = Configuration(host=str(cluster["server"]).rstrip("/"))
-        settings.ssl_ca_cert = self._file(cluster.get("certificate-authority"))
-        settings.cert_file = self._file(user.get("client-certificate"))
-        settings.key_file = self._file(user.get("client-key"))
-        settings.tls_server_name = cluster.get("tls-server-name")
-        if "proxy-url" in cluster:
+        self._server = str(self._cluster["server"]).rstrip("/")
+        self._authority = self._file(self._cluster.get("certificate-authority"))
+        self._certificate = self._file(user.get("client-certificate"))
+        self._key = self._file(user.get("client-key"))
+
+    @cached_property
+    def _pools(self) -> "urllib3.PoolManager":
+        import urllib3
+
+        if "proxy-url" in self._cluster or getproxies().keys() - {"no"}:
+            # Which proxy, and whether this server is among those that need none, is the package's judgement.
+            from kubernetes.client.rest import RESTClientObject
+
+            pools: urllib3.PoolManager = RESTClientObject(self._settings).pool_manager
+            return pools
+        name = self._cluster.get("tls-server-name")
+        return urllib3.PoolManager(
+            maxsize=CONNECTIONS,
+            retries=self._retries,
+            cert_reqs="CERT_NONE" if self._unverified else "CERT_REQUIRED",
+            ca_certs=self._authority,
+            cert_file=self._certificate,
+            key_file=self._key,
+            **({"server_hostname": name} if name else {}),
+        )
+
+    @cached_property
+    def _settings(self) -> Any:
+        """The same for the package."""
+        from kubernetes.client import Configuration
+
+        settings = Configuration(host=self._server)
+        settings.connection_pool_maxsize = CONNECTIONS
+        settings.retries = self._retries
+        settings.ssl_ca_cert = self._authority
+        settings.cert_file = self._certificate
+        settings.key_file = self._key
+        settings.tls_server_name = self._cluster.get("tls-server-name")
+        settings.verify_ssl = not self._unverified
+        if "proxy-url" in self._cluster:
             # Else it is the environment's.
-            settings.proxy, settings.proxy_headers = _proxy(str(cluster["proxy-url"]))
+            settings.proxy, settings.proxy_headers = _proxy(str(self._cluster["proxy-url"]))
             # As kubectl has it: what a kubeconfig names is taken whatever the variables say.
             settings.no_proxy = None
-        if cluster.get("insecure-skip-tls-verify"):
-            settings.verify_ssl = False
+        return settings
+
+    @cached_property
+    def _unverified(self) -> bool:
+        import urllib3
+
+        unverified = bool(self._cluster.get("insecure-skip-tls-verify"))
+        if unverified:
             # Whoever wrote the kubeconfig knows.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        settings.retries = urllib3.Retry(
+        return unverified
+
+    @cached_property
+    def _retries(self) -> "urllib3.Retry":
+        import urllib3
+
+        return urllib3.Retry(
             total=ATTEMPTS - 1,
             connect=2,
             # What timed out is not tried again: nobody waits longer than was asked.
             read=0,
             # A proxy that a kubeconfig names has waited itself for what it needs.
-            other=0 if "proxy-url" in cluster else None,
+            other=0 if "proxy-url" in self._cluster else None,
             # A throttled request was not carried out, whatever it asks for; the server says when to come again.
             status=ATTEMPTS - 1,
             status_forcelist=[THROTTLED],
@@ -80,7 +131,6 @@ class Connection:
             retry_after_max=LONGEST_PAUSE,
             raise_on_status=False,
         )
-        self._api = ApiClient(settings)
 
     def request(
         self,
@@ -94,18 +144,24 @@ class Connection:
         seconds: float = SECONDS,
     ) -> bytes:
         """The answer's body. Refused if it is an error, Unreachable if there is none and nobody knows why."""
-        from kubernetes.client.exceptions import ApiException
-        from urllib3.exceptions import HTTPError
+        import urllib3
 
         headers = {"Accept": accept, "Content-Type": content}
+        text = None if body is None else json.dumps(body)
 
         def ask() -> tuple[int, bytes]:
-            prepared = self._prepared(method, path, query, headers, body)
+            login = self._authorization()
             try:
-                answer = self._api.call_api(*prepared, _request_timeout=seconds)
-                return answer.status, answer.read()
-            except (HTTPError, ApiException) as error:
+                answer = self._pools.request(
+                    method,
+                    self._url(path, query),
+                    body=text,
+                    headers={**headers, **login},
+                    timeout=urllib3.Timeout(total=seconds),
+                )
+            except urllib3.exceptions.HTTPError as error:
                 raise self._unreachable(error) from error
+            return answer.status, answer.data
 
         status, data = ask()
         if status == UNAUTHORIZED and self._login.forget():
@@ -122,11 +178,9 @@ class Connection:
 
         # The package has no bound of its own for the connection.
         websocket.setdefaulttimeout(SECONDS)
-        _, url, headers, *_ = self._prepared("GET", path, query, {}, None)
+        url, login = get_websocket_url(self._url(path, query)), self._authorization()
         try:
-            client = WSClient(
-                self._api.configuration, get_websocket_url(url), headers, capture_all=False
-            )
+            client = WSClient(self._settings, url, login, capture_all=False)
             with contextlib.closing(client):
                 client.run_forever(timeout=seconds)
                 if client.is_open():
@@ -142,21 +196,19 @@ class Connection:
             raise self._unreachable(error) from error
         return _exit_code(status), output, errors
 
-    def _prepared(self, method: str, path: str, query: Query, headers: Any, body: Any) -> Any:
-        """A request as the package takes it, with its login. UserError if there is none to be had."""
+    def _url(self, path: str, query: Query) -> str:
+        return f"{self._server}{path}" + (f"?{urlencode(query, quote_via=quote)}" if query else "")
+
+    def _authorization(self) -> dict[str, str]:
+        """The header of the login. UserError if there is none to be had."""
         token = self._login.token()
-        login = {"authorization": f"Bearer {token}"} if token else {}
-        return self._api.param_serialize(
-            method, path, query_params=list(query), header_params={**headers, **login}, body=body
-        )
+        return {"authorization": f"Bearer {token}"} if token else {}
 
     def _unreachable(self, error: Exception) -> KitError:
         if known := self._explain():
             return known
         reason = getattr(error, "reason", None) or error
-        return Unreachable(
-            "Kubernetes does not answer", f"{self._api.configuration.host}: {reason}"
-        )
+        return Unreachable("Kubernetes does not answer", f"{self._server}: {reason}")
 
     def _file(self, content: bytes | None) -> str | None:
         """A path that `content` can be read from while the connection is used.

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,17 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     loaded = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
     assert "cli.app" in loaded
     assert not loaded & {"rich.console", "httpx", "boto3", "pulumi", "grpc", "yaml"}
+
+
+def test_a_verb_loads_no_other() -> None:
+    code = (
+        "import sys; from typer.main import get_command; from cli.app import app; "
+        "get_command(app).commands['list']; print(*sys.modules)"
+    )
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    verbs = {name for name in done.stdout.split() if name.startswith("cli.commands.")}
+    assert verbs == {"cli.commands.list_environments", "cli.commands.options"}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -344,6 +344,30 @@ def test_a_certificate_is_a_login_and_its_key_is_on_no_disk(parts: Parts, tmp_pa
     assert list(folder.iterdir()) == []
 
 
+def test_a_plain_request_takes_no_package_of_kubernetes(parts: Parts) -> None:
+    """Its import takes longer than most requests."""
+    code = ASK.replace("os._exit(0)", "print('kubernetes' in sys.modules)")
+    words = [sys.executable, "-c", code.replace('"/"', '"/version"')]
+    done = subprocess.run(
+        words, input=json.dumps(parts), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.endswith("\nFalse\n")
+
+
+@pytest.mark.parametrize("exempt", ["", "127.0.0.0/8"])
+def test_a_proxy_of_the_environment_is_asked_but_for_servers_that_need_none(
+    exempt: str, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", exempt)
+    if exempt:
+        assert client(parts).objects("namespaces", everywhere=True)
+        return
+    with pytest.raises(Unreachable) as caught:
+        client(parts).objects("namespaces", everywhere=True)
+    assert "proxy" in caught.value.detail.lower()
+
+
 def test_a_proxy_of_the_kubeconfig_is_asked(parts: Parts) -> None:
     cluster(parts)["proxy-url"] = "http://127.0.0.1:9"
     with pytest.raises(KitError, match="does not answer") as caught:
