@@ -357,6 +357,11 @@ def _made_good(live: Live, outcome: Outcome, found: drift.Drift | None) -> Outco
 
 
 def _registered(live: Live) -> dict[str, Any]:
+    if live.shared:
+        from cli.operations.rancher.own import follow_base
+
+        follow_base(live)
+        return {}
     if not live.outputs.rancher_address:
         return {}
     from cli.operations.rancher.own import register_own

@@ -17,6 +17,7 @@ from cli.operations.rancher import handover, projects
 from cli.operations.rancher.access import access
 from cli.operations.rancher.identity import Identity, uid_of
 from cli.operations.rancher.registration import Waits, register, told
+from infra.contract.naming import Names
 
 WAITS = Waits(agent=300.0)
 OF_A_RANCHER = (URL, TOKEN, AUTHORITY, INSECURE)
@@ -67,6 +68,24 @@ def register_own(
     except KitError as error:
         report(f"{error.summary}: {error.detail}")
         return {"registered": False, "reason": error.summary, "next": command}
+
+
+def follow_base(live: Live) -> None:
+    """A branch's namespace is in the project in Rancher that its base's is in. What stands in the way of that is told, and stops nothing."""
+    report = live.session.console.report
+    try:
+        moved = projects.follow(live.kubernetes, Names(live.outputs.base).namespace)
+    except KitError as error:
+        report(
+            f"its namespace is not brought into its base's project in Rancher: {error.summary}: {error.detail}"
+        )
+        return
+    if moved is not None:
+        report(
+            f"its namespace is in its base's project in Rancher, {moved}"
+            if moved
+            else "its namespace is in no project in Rancher, as its base's"
+        )
 
 
 def declared_people(live: Live) -> Mapping[str, str]:

@@ -1,4 +1,5 @@
-"""Who may do what with an environment in Rancher: a project with its namespace, and role bindings as `access.yaml` declares them.
+"""Who may do what with an environment in Rancher: a project with its namespace and its branches', and role bindings as
+`access.yaml` declares them.
 
 Comes after the registration. Everything that is declared is looked up before anything is made. What the kit has made bears its label: those of its bindings
 that are not declared any more go, and what people made by hand stays.
@@ -6,12 +7,13 @@ that are not declared any more go, and what people made by hand stays.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from cli.base.errors import KitError, UserError
 from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.rancher import Item, Rancher, Unanswered
 from cli.operations.rancher.registration import MANAGER
-from infra.contract.naming import LABEL_ENVIRONMENT, PREFIX
+from infra.contract.naming import LABEL_BASE, LABEL_ENVIRONMENT, PREFIX
 
 ANNOTATION = "field.cattle.io/projectId"
 """Of a namespace: the project that it is in."""
@@ -69,7 +71,7 @@ def keep(
         return done
     project = project or _made(rancher, cluster, environment)
     done = Deeds(project["id"])
-    _move(kubernetes, project["id"])
+    _move_all(kubernetes, environment, project["id"])
     there = _bindings(rancher, project["id"], environment)
     # A role that changes is given before the former one is taken.
     for one in sorted(wanted - set(there.values())):
@@ -110,7 +112,7 @@ def forget(
         rancher.delete_binding(identifier)
         done.removed.append(one.label)
     if kubernetes is not None:
-        _move(kubernetes, "")
+        _move_all(kubernetes, environment, "")
     rancher.delete_project(project["id"])
     report(f"Rancher's project {project.get('name')}")
     return done
@@ -183,26 +185,46 @@ def _bindings(rancher: Rancher, project: str, environment: str) -> dict[str, Bin
 
 def is_in_one(kubernetes: Kubernetes) -> bool:
     """Whether the environment's namespace is in a project of Rancher's."""
-    there = kubernetes.find("namespace", kubernetes.namespace) or {}
-    return ANNOTATION in ((there.get("metadata") or {}).get("annotations") or {})
+    return bool(_project(kubernetes.find("namespace", kubernetes.namespace)))
 
 
-def _move(kubernetes: Kubernetes, project: str) -> None:
-    """The environment's namespace into a project, or out of it: what this manager no longer applies goes."""
-    there = kubernetes.find("namespace", kubernetes.namespace)
-    if there is None:
-        if project:
-            raise KitError(
-                f"There is no namespace {kubernetes.namespace}",
-                "Rancher's project has nothing to hold.",
-            )
-        return
+def follow(kubernetes: Kubernetes, base: str) -> str | None:
+    """Brings a branch's namespace into the project that the namespace `base` is in, or out of the one that it had there.
+
+    Returns the project, or an empty text for none; None if nothing had to be changed.
+    """
+    project = _project(kubernetes.find("namespace", base))
+    return project if _move(kubernetes, kubernetes.namespace, project) else None
+
+
+def _project(namespace: Mapping[str, Any] | None) -> str:
+    metadata = (namespace or {}).get("metadata") or {}
+    return str((metadata.get("annotations") or {}).get(ANNOTATION) or "")
+
+
+def _move_all(kubernetes: Kubernetes, environment: str, project: str) -> None:
+    """The namespaces of an environment and its branches into a project, or out of it."""
+    own = kubernetes.namespace
+    if project and kubernetes.find("namespace", own) is None:
+        raise KitError(f"There is no namespace {own}", "Rancher's project has nothing to hold.")
+    of_branches = kubernetes.objects("namespaces", selector=f"{LABEL_BASE}={environment}")
+    for name in sorted({own, *(str(one["metadata"]["name"]) for one in of_branches)}):
+        _move(kubernetes, name, project)
+
+
+def _move(kubernetes: Kubernetes, name: str, project: str) -> bool:
+    """Whether a namespace had to be moved into a project, or out of it: what this manager no longer applies goes."""
+    there = kubernetes.find("namespace", name)
+    if there is None or _project(there) == project:
+        return False
     annotations = {ANNOTATION: project} if project else {}
-    kubernetes.apply(
+    moved = kubernetes.apply(
         {
             "apiVersion": "v1",
             "kind": "Namespace",
-            "metadata": {"name": kubernetes.namespace, "annotations": annotations},
+            "metadata": {"name": name, "annotations": annotations},
         },
         f"{MANAGER}-project",
     )
+    # Out of a project into which somebody else has put it, it is not taken.
+    return _project(moved) == project

@@ -1,5 +1,6 @@
 """Who has which role in the environment's project in Rancher: as declared, and nobody half."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from cli.base.errors import UserError
 from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.rancher import Rancher, Unanswered
 from cli.operations.rancher import projects
-from cli.operations.rancher.own import register_own
+from cli.operations.rancher.own import follow_base, register_own
+from infra.contract.naming import Names, labels
 from sandbox.tools import tool
+from tests.api_server import OUTSIDER
 from tests.played_rancher import TOKEN, PlayedRancher
 from tests.unit.cli.operations.rancher.test_own import QUICK, live, works
 from tests.unit.cli.test_rancher_verbs import MARKED
@@ -34,6 +37,10 @@ class Cluster:
     def find(self, kind: str, name: str) -> dict[str, Any]:
         assert (kind, name) == ("namespace", self.namespace)
         return {"metadata": {"name": name, "annotations": self.annotations}}
+
+    def objects(self, kinds: str, *, selector: str) -> list[dict[str, Any]]:
+        assert (kinds, selector) == ("namespaces", "aerodrome/base=dev")
+        return []
 
     def apply(self, item: dict[str, Any], manager: str) -> dict[str, Any]:
         self.annotations = item["metadata"]["annotations"]
@@ -59,7 +66,8 @@ def cluster() -> Cluster:
 def keep(there: PlayedRancher, cluster: Cluster) -> Callable[..., projects.Deeds]:
     def run(declared: dict[str, str], kubernetes: Any = None) -> projects.Deeds:
         with Rancher(there.url, TOKEN, {}, tries=1, pause=0.01) as rancher:
-            return projects.keep(rancher, kubernetes or cluster, "c-1", "dev", declared)
+            found: Any = kubernetes or cluster
+            return projects.keep(rancher, found, "c-1", "dev", declared)
 
     return run
 
@@ -183,6 +191,85 @@ def test_the_namespace_is_moved_for_real_and_keeps_what_others_wrote(
     assert projects.is_in_one(kubernetes)
     keep({}, kubernetes)
     assert annotations() == {"team": "data"}
+
+
+class Spaces:
+    """A base's namespace and those of branches in a real API server."""
+
+    def __init__(self, api_server: str) -> None:
+        self.base = self.of(api_server, "airflow")
+        self.branch = self.of(api_server, Names("feature", shared=True).namespace)
+        self.other = self.of(api_server, Names("other", shared=True).namespace)
+        self.add(self.base, labels("dev"))
+        self.add(self.branch, labels("feature", "dev"))
+        self.add(self.other, labels("other", "another-base"))
+
+    def of(self, api_server: str, namespace: str) -> Kubernetes:
+        return Kubernetes(api_server, namespace, tool("kubectl"))
+
+    def add(self, kubernetes: Kubernetes, marks: dict[str, str]) -> None:
+        metadata = {"name": kubernetes.namespace, "labels": marks}
+        kubernetes.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}, "pulumi")
+
+    def put(self, kubernetes: Kubernetes, project: str) -> None:
+        """As Rancher does when somebody moves a namespace by hand."""
+        there = kubernetes.find("namespace", kubernetes.namespace)
+        assert there is not None
+        kubernetes.patch(there, {"metadata": {"annotations": {projects.ANNOTATION: project}}})
+
+    def projects(self) -> list[str]:
+        return [
+            ((one.find("namespace", one.namespace) or {})["metadata"].get("annotations") or {}).get(
+                projects.ANNOTATION, ""
+            )
+            for one in (self.base, self.branch, self.other)
+        ]
+
+
+@pytest.fixture
+def spaces(api_server: str) -> Spaces:
+    return Spaces(api_server)
+
+
+def test_branches_go_with_their_base_into_its_project_and_out_of_it(
+    keep: Callable[..., projects.Deeds], spaces: Spaces
+) -> None:
+    done = keep(DECLARED, spaces.base)
+    assert spaces.projects() == [done.project, done.project, ""]
+    keep({}, spaces.base)
+    assert spaces.projects() == ["", "", ""]
+
+
+def test_a_branch_that_comes_later_follows_its_base(
+    keep: Callable[..., projects.Deeds],
+    live: Callable[..., Any],
+    spaces: Spaces,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    env = live("feature", tenancy="shared", base="dev")
+    vars(env)["kubernetes"] = spaces.branch
+    # Its base is in none: somebody's choice stays.
+    spaces.put(spaces.branch, "c-1:p-theirs")
+    follow_base(env)
+    assert spaces.projects() == ["", "c-1:p-theirs", ""]
+    assert "in Rancher" not in capsys.readouterr().err
+    spaces.put(spaces.base, "c-1:p-base")
+    follow_base(env)
+    assert spaces.projects() == ["c-1:p-base", "c-1:p-base", ""]
+    assert "in its base's project in Rancher, c-1:p-base" in capsys.readouterr().err
+    follow_base(env)
+    assert "in Rancher" not in capsys.readouterr().err
+
+
+def test_a_branch_that_may_not_look_at_its_base_is_deployed_all_the_same(
+    live: Callable[..., Any], api_server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env = live("feature", tenancy="shared", base="dev")
+    config = json.loads(api_server)
+    config["users"][0]["user"] = {"token": OUTSIDER}
+    vars(env)["kubernetes"] = Kubernetes(json.dumps(config), env.names.namespace)
+    follow_base(env)
+    assert "not brought into its base's project" in capsys.readouterr().err
 
 
 def test_up_keeps_them_and_names_what_is_wrong(
