@@ -4,11 +4,11 @@ By its name alone, and nothing of it is changed or tagged: no control plane, no 
 into it are things of its own, which go with it: they bear its name, or lie in its namespaces.
 """
 
-import json
 from dataclasses import dataclass
 
 import pulumi_aws as aws
 
+from infra.contract import clusters
 from infra.contract.settings import Settings
 from infra.contract.tenancy import Tenancy
 from infra.existing_network import ExistingNetwork, addresses
@@ -29,28 +29,9 @@ class FoundCluster:
 
     @property
     def kubeconfig(self) -> str:
-        """The way into it, of the same shape as that of a cluster that pulumi-eks makes: it holds no key."""
+        """The way into it."""
         region = self.arn.split(":")[3]
-        version = "client.authentication.k8s.io/v1beta1"
-        words = ["--region", region, "eks", "get-token", "--cluster-name", self.name]
-        info = {"name": "KUBERNETES_EXEC_INFO", "value": json.dumps({"apiVersion": version})}
-        login = {
-            "apiVersion": version,
-            "command": "aws",
-            "args": [*words, "--output", "json"],
-            "env": [info],
-        }
-        server = {"server": self.endpoint, "certificate-authority-data": self.authority}
-        return json.dumps(
-            {
-                "apiVersion": "v1",
-                "kind": "Config",
-                "clusters": [{"name": "kubernetes", "cluster": server}],
-                "contexts": [{"name": "aws", "context": {"cluster": "kubernetes", "user": "aws"}}],
-                "current-context": "aws",
-                "users": [{"name": "aws", "user": {"exec": login}}],
-            }
-        )
+        return clusters.kubeconfig(self.name, region, self.endpoint, self.authority)
 
 
 def find_cluster(settings: Settings) -> FoundCluster | None:

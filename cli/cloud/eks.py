@@ -1,11 +1,10 @@
 """EKS' clusters: whether one is there, and the way into it."""
 
-import json
-
 from botocore.exceptions import ClientError
 
 from cli.cloud.errors import is_gone, translated, unless_gone
 from cli.cloud.resource import Client, everything
+from infra.contract import clusters
 
 SERVICE = "eks"
 
@@ -26,24 +25,8 @@ def kubeconfig(client: Client, cluster: str, region: str) -> str:
     """The way into a cluster of which no state tells, with the caller's own right to enter it."""
     with translated(f"show the cluster {cluster}"):
         found = client(SERVICE).describe_cluster(name=cluster)["cluster"]
-    login = {
-        "apiVersion": "client.authentication.k8s.io/v1beta1",
-        "command": "aws",
-        "args": ["eks", "get-token", "--cluster-name", cluster, "--region", region],
-        "interactiveMode": "Never",
-    }
-    data = found["certificateAuthority"]["data"]
-    server = {"server": found["endpoint"], "certificate-authority-data": data}
-    return json.dumps(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": cluster,
-            "contexts": [{"name": cluster, "context": {"cluster": cluster, "user": cluster}}],
-            "clusters": [{"name": cluster, "cluster": server}],
-            "users": [{"name": cluster, "user": {"exec": login}}],
-        }
-    )
+    authority = found["certificateAuthority"]["data"]
+    return clusters.kubeconfig(cluster, region, found["endpoint"], authority)
 
 
 def version(client: Client, cluster: str) -> str:

@@ -1,5 +1,7 @@
-"""An EKS cluster that is there already: the form of the setting that names it, and what does not go with it."""
+"""EKS clusters: the way into one; and of one that is there already the form of the setting that names it, and what does not
+go with it."""
 
+import json
 import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final
@@ -111,3 +113,31 @@ def misfits(settings: Mapping[str, Any], given: Collection[str]) -> list[tuple[s
             )
         )
     return found
+
+
+def kubeconfig(name: str, region: str, endpoint: str, authority: str) -> str:
+    """The way into an EKS cluster for whoever EKS lets in, of the same shape as pulumi-eks makes it: it holds no key.
+
+    `authority` is the certificate authority in base64, as EKS tells it. Where the text is in a state, another one would
+    replace the provider, and with it all that is in the cluster.
+    """
+    version = "client.authentication.k8s.io/v1beta1"
+    words = ["--region", region, "eks", "get-token", "--cluster-name", name]
+    info = {"name": "KUBERNETES_EXEC_INFO", "value": json.dumps({"apiVersion": version})}
+    login = {
+        "apiVersion": version,
+        "command": "aws",
+        "args": [*words, "--output", "json"],
+        "env": [info],
+    }
+    server = {"server": endpoint, "certificate-authority-data": authority}
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "kubernetes", "cluster": server}],
+            "contexts": [{"name": "aws", "context": {"cluster": "kubernetes", "user": "aws"}}],
+            "current-context": "aws",
+            "users": [{"name": "aws", "user": {"exec": login}}],
+        }
+    )
