@@ -53,9 +53,17 @@ class Way:
         self.trouble: KitError | None = None
         """Why the last connection could not be made; None if it was, or nothing but the network knows."""
 
-    def pass_on(self, here: socket.socket, host: str, port: int, ready: Callable[[], None]) -> None:
+    def pass_on(
+        self,
+        here: socket.socket,
+        host: str,
+        port: int,
+        ready: Callable[[], None],
+        patience: float | None = None,
+    ) -> None:
         """Connects `here` with a host, and carries what either side says until one ends. `ready` is called when
-        the connection is made. KitError or OSError if none can be made."""
+        the connection is made; `patience`, in seconds, is for a worker to come, if one is needed. KitError or OSError if none
+        can be made."""
         sessions = self._through.get((host, port))
         if sessions is None:
             try:
@@ -69,7 +77,7 @@ class Way:
                 _carry(here, there)
                 return
         try:
-            local, there = _inside(sessions)
+            local, there = _inside(sessions, patience)
         except KitError as error:
             self.trouble = error
             raise
@@ -122,8 +130,8 @@ def endpoint(client: Client, cluster: str) -> Endpoint:
         return Endpoint({})
 
 
-def _inside(sessions: WorkerSessions) -> tuple[int, socket.socket]:
-    local = sessions.port()
+def _inside(sessions: WorkerSessions, patience: float | None = None) -> tuple[int, socket.socket]:
+    local = sessions.port(patience)
     with contextlib.suppress(OSError):
         return local, socket.create_connection(("127.0.0.1", local), SECONDS)
     sessions.lost(local)

@@ -455,10 +455,10 @@ def test_the_users_own_proxy_is_taken_for_other_hosts(
         seen = []
         real = users._way.pass_on
 
-        def pass_on(here: Any, host: str, port: int, ready: Any) -> None:
+        def pass_on(here: Any, host: str, *more: Any) -> None:
             seen.append(host)
             monkeypatch.delenv("HTTPS_PROXY")
-            real(here, host, port, ready)
+            real(here, host, *more)
 
         monkeypatch.setattr(users._way, "pass_on", pass_on)
         monkeypatch.setenv("HTTPS_PROXY", users.url)
