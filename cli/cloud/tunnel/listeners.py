@@ -109,12 +109,19 @@ class Proxy(Listener):
             (float(wait[1]), f"Preference-Applied: {wait[0]}\r\n") if wait else (None, "")
         )
 
+        connected = False
+
         def ready() -> None:
+            nonlocal connected
+            connected = True
             _answer(here, 200, "Connected", applied)
 
         try:
             self._way.pass_on(here, host.strip("[]"), int(port), ready, patience)
         except (KitError, OSError) as error:
+            if connected:
+                # What comes now is taken for the host's words.
+                return
             # Clients of Kubernetes show the words of the first line, and nothing else.
             _answer(here, 503, _one_line(error), applied, body=str(error) if wait else "")
 

@@ -38,8 +38,10 @@ PROGRESS_SECONDS = 30.0
 """After so long a wait is reported again."""
 
 _PAUSE = 1.0
+_STOPS_SECONDS = 3.0
 _ASKED_AT_ONCE = 50
 _NAMED = 3
+_SILENT = "It gave no reason."
 _GROUP_TAG = "eks:nodegroup-name"
 
 
@@ -132,9 +134,19 @@ class WorkerSessions:
         text = f"waiting for a worker of {self.target.cluster} in AWS Systems Manager"
         return f"{text}: {waited:.0f} s, {self._said_of_workers()}" if waited >= 1 else text
 
-    def lost(self, port: int) -> None:
-        """Gives a session up that leads nowhere."""
-        self._keeper.submit(self._give_up, port).result()
+    def lost(self, port: int) -> str:
+        """Gives a session up that leads nowhere: what the plugin has said of it."""
+        return self._keeper.submit(self._give_up, port).result()
+
+    def unreached(self, said: str) -> KitError:
+        """The error of workers that take sessions and lead nowhere."""
+        target = self.target
+        return KitError(
+            f"The workers of {target.cluster} do not lead to its API",
+            f"Sessions of AWS Systems Manager with them are open, and {target.host}:{target.port} does not answer there. "
+            f"{PLUGIN} said:\n{said}",
+            f"aws eks describe-cluster --region {target.region} --name {target.cluster}",
+        )
 
     def close(self) -> None:
         """Ends the session, and waits for nothing any more."""
@@ -142,9 +154,12 @@ class WorkerSessions:
         self._keeper.submit(self._end).result()
         self._keeper.shutdown()
 
-    def _give_up(self, port: int) -> None:
-        if self._open is not None and self._open.port == port:
-            self._end()
+    def _give_up(self, port: int) -> str:
+        if self._open is None or self._open.port != port:
+            return _SILENT
+        said = _said(self._open.output)
+        self._end()
+        return said
 
     def _current(self) -> int | None:
         """None if no worker takes a session now."""
@@ -249,11 +264,16 @@ class WorkerSessions:
         if _listens(local, process):
             self._report(f"connected to {self.target.cluster} through {worker}")
             return made
-        output.seek(0)
-        why = output.read().decode(errors="replace").strip() or "It gave no reason."
+        why = _said(output)
+        if process.poll() is None:
+            # It tries again and again, and says nothing.
+            why += (
+                f"\nIt does not listen after {LISTENS_SECONDS:.0f} s. It must reach ssmmessages.{self.target.region} of AWS from here, "
+                "by HTTPS and a WebSocket; it takes the proxy that HTTPS_PROXY names."
+            )
         self._open = made
         self._end()
-        raise KitError(f"{PLUGIN} does not connect to {worker}", why[-1000:], f"{PLUGIN} --version")
+        raise KitError(f"{PLUGIN} does not connect to {worker}", why, f"{PLUGIN} --version")
 
 
 def running(client: Client, cluster: str) -> list[RunningWorker]:
@@ -286,6 +306,12 @@ def _group(tags: Iterable[Mapping[str, str]]) -> str:
     return next((each["Value"] for each in tags if each["Key"] == _GROUP_TAG), "")
 
 
+def _said(output: IO[bytes]) -> str:
+    """The end of what the plugin has printed."""
+    output.seek(0)
+    return output.read().decode(errors="replace").strip()[-1000:] or _SILENT
+
+
 def _listens(port: int, process: "subprocess.Popen[bytes]") -> bool:
     """Whether the plugin listens before it ends, or the patience does."""
     give_up = time.monotonic() + LISTENS_SECONDS
@@ -297,14 +323,15 @@ def _listens(port: int, process: "subprocess.Popen[bytes]") -> bool:
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is None:
+    # By the first it takes its socket away, and tells the agent; until it listens, it may not know any but the last.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_STOPS_SECONDS)
+    process.wait()
 
 
 def _with_parent() -> list[str]:
