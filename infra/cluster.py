@@ -13,7 +13,7 @@ import pulumi_aws as aws
 import pulumi_eks as eks
 import pulumi_kubernetes as kubernetes
 
-from infra import policies
+from infra import api_way, policies
 from infra.contract import api_endpoints
 from infra.contract.clusters import STORAGE_CLASS
 from infra.existing_cluster import FoundCluster
@@ -55,11 +55,11 @@ class KubernetesCluster(pulumi.ComponentResource):
         self._names = stack.names
         self._child = pulumi.ResourceOptions(parent=self)
 
-    def _enter(self, *after: pulumi.Resource) -> None:
+    def _enter(self, kubeconfig: pulumi.Output[str], *after: pulumi.Resource) -> None:
         """The provider and the class of its disks."""
         self.provider = kubernetes.Provider(
             self._names.cluster,
-            kubeconfig=self.kubeconfig,
+            kubeconfig=kubeconfig,
             # Otherwise a changed Secret is deleted and made again: pods that start in between fail.
             enable_secret_mutable=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*after]),
@@ -111,7 +111,10 @@ class Cluster(KubernetesCluster):
         self.kubeconfig = self._eks.kubeconfig_json
         workers = make_workers(args.stack, self._eks, args.network, parent=self)
         addons = self._addons(workers)
-        self._enter(workers, *addons)
+        kubeconfig = self.kubeconfig
+        if api_endpoints.takes_sessions(args.stack.settings.endpoint_access):
+            kubeconfig = api_way.awaited(self._names.cluster, kubeconfig, workers)
+        self._enter(kubeconfig, workers, *addons)
 
     def _log_group(self) -> aws.cloudwatch.LogGroup:
         # EKS makes this group by itself if it finds none: then it has no retention, no tags, and outlives
@@ -219,7 +222,7 @@ class ExistingCluster(KubernetesCluster):
         self.security_group_id = pulumi.Output.from_input(found.security_group_id)
         self.log_group_arn = None
         self.kubeconfig = pulumi.Output.from_input(found.kubeconfig)
-        self._enter()
+        self._enter(self.kubeconfig)
 
 
 def deploy_cluster(stack: Stack, network: Network) -> KubernetesCluster:

@@ -26,6 +26,7 @@ ELASTICSEARCH_IMAGE = ROOT / "images" / "elasticsearch"
 KARPENTER_MODULE = ROOT / "sandbox" / "setup" / "karpenter_module"
 COMPOSE_MODULE = ROOT / "sandbox" / "setup" / "compose_module"
 INGRESS_MODULE = ROOT / "sandbox" / "setup" / "ingress_module"
+SESSION_PLUGIN_MODULE = ROOT / "sandbox" / "setup" / "session_plugin_module"
 REQUIREMENTS = ROOT / "requirements"
 
 OWN_PROGRAMS = ("kube", "coredns", "pause")
@@ -225,6 +226,14 @@ def karpenter_programs_dir() -> Path:
 
 
 @cache
+def session_manager_plugin_dir() -> Path:
+    """AWS's session-manager-plugin."""
+    return (
+        cache_dir() / "session-manager-plugin" / digest(SESSION_PLUGIN_MODULE, platform.machine())
+    )
+
+
+@cache
 def elasticsearch_dir() -> Path:
     """Elasticsearch, as its image's build fetches it."""
     script, checksum = (
@@ -283,6 +292,12 @@ def ingress() -> Path:
 def karpenter_program(name: str) -> Path:
     """`controller`, which is Karpenter, `kwok`, or `stages`, the folder of what kwok makes nodes and pods do."""
     return _existing(karpenter_programs_dir() / name, "python3 -m sandbox.setup --for-tests")
+
+
+def session_manager_plugin() -> Path:
+    """AWS's program that carries a session of Systems Manager, for the tests of the way to a private API."""
+    folder = session_manager_plugin_dir()
+    return _existing(folder / "session-manager-plugin", "python3 -m sandbox.setup --for-tests")
 
 
 def elasticsearch() -> Path:

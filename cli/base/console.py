@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from cli.base.errors import KitError, UserError
+from cli.base.live_lines import making_room
 
 if TYPE_CHECKING:
     from rich.console import Console as Rich
@@ -53,8 +54,9 @@ class Console:
         return Rich(file=stream, width=width, highlight=False, soft_wrap=True)
 
     def _print(self, stream: TextIO, text: str, style: str) -> None:
-        # markup off: a log line with [brackets] must come out as it is.
-        self._rich(stream).print(text, style=style, markup=False, emoji=False)
+        with making_room(stream):
+            # markup off: a log line with [brackets] must come out as it is.
+            self._rich(stream).print(text, style=style, markup=False, emoji=False)
 
     def result(self, data: Any, show: Callable[[], None]) -> None:
         """The outcome of a verb: `data` as JSON if that was asked for, else what `show` says."""

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import TextIO
 
+from cli.base.live_lines import LiveLines
 from cli.stack.events import Done, Event, Failed, Message, Started, Step, Summary, name_of
-from cli.stack.live_lines import LiveLines
 
 _SIGNS = {
     "create": "+",

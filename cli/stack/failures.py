@@ -44,6 +44,12 @@ _KINDS = (
         harmless=True,
     ),
     _kind(
+        r"The Kubernetes API of \S+ is not reached: ",
+        "The Kubernetes API is not reached; nothing in the cluster was changed",
+        "{reason}",
+        "./aerodrome up --env {stack}",
+    ),
+    _kind(
         r"eliding undecryptable secrets for stack reference",
         'The base\'s secrets cannot be read with the passphrase of "{stack}"',
         "{reason}\nA base that this version has deployed needs none of them to be read. Bring it up first:",

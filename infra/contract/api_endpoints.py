@@ -11,6 +11,9 @@ SETTING: Final = "endpointAccess"
 DOCUMENT: Final = "AWS-StartPortForwardingSessionToRemoteHost"
 """Of Systems Manager, AWS's own: a port of the machine that opens a session leads to a host that the node reaches."""
 
+REGISTERS_SECONDS: Final = 300
+"""Within which a worker that has just been made must be online in Systems Manager; most take one minute, some three."""
+
 NODE_TAG: Final = "eks:cluster-name"
 """EKS puts it on every instance of its node groups, with the cluster's name. Others' instances do not get it by the kit."""
 

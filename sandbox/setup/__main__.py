@@ -72,38 +72,79 @@ def tasks(*, for_tests: bool = False) -> list[Task]:
             ["packages"],
         ),
     ]
-    if for_tests:
-        # They share much of what they compile.
-        needed = ["go", "tools"]
-        compose = "Docker's compose, for the tests (4 minutes, once)"
-        built = tools.compose_dir().is_dir
-        found.append(Task("compose", compose, built, go_tools.build_compose, needed))
-        telegraf = "Telegraf, for the tests (a minute, once)"
-        there = tools.telegraf_dir().is_dir
-        found.append(Task("telegraf", telegraf, there, go_tools.build_telegraf, needed))
-        shipper = "Log shipper, for the tests (a minute, once)"
-        made = tools.shipper_dir().is_dir
-        found.append(Task("shipper", shipper, made, go_tools.build_shipper, needed))
-        charts, here = "Karpenter's charts, for the tests", tools.karpenter_dir().is_dir
-        found.append(Task("karpenter", charts, here, go_tools.fetch_karpenter, ["go"]))
-        ingress = "Traefik and cert-manager, for the tests (4 minutes, once)"
-        served = tools.ingress_dir().is_dir
-        found.append(Task("ingress", ingress, served, go_tools.build_ingress, needed))
-        programs = "Karpenter and kwok, for the tests (3 minutes, once)"
-        present = tools.karpenter_programs_dir().is_dir
-        found.append(
-            Task("karpenter-programs", programs, present, go_tools.build_karpenter, needed)
-        )
-        java = "Java and Maven, for the tests"
-        found.append(
-            Task("java", java, elasticsearch.has_java, elasticsearch.install_java, ["packages"])
-        )
+    return [*found, *_only_for_tests()] if for_tests else found
+
+
+def _only_for_tests() -> list[Task]:
+    # They share much of what they compile.
+    needed = ["go", "tools"]
+    return [
+        Task(
+            "compose",
+            "Docker's compose, for the tests (4 minutes, once)",
+            tools.compose_dir().is_dir,
+            go_tools.build_compose,
+            needed,
+        ),
+        Task(
+            "telegraf",
+            "Telegraf, for the tests (a minute, once)",
+            tools.telegraf_dir().is_dir,
+            go_tools.build_telegraf,
+            needed,
+        ),
+        Task(
+            "shipper",
+            "Log shipper, for the tests (a minute, once)",
+            tools.shipper_dir().is_dir,
+            go_tools.build_shipper,
+            needed,
+        ),
+        Task(
+            "karpenter",
+            "Karpenter's charts, for the tests",
+            tools.karpenter_dir().is_dir,
+            go_tools.fetch_karpenter,
+            ["go"],
+        ),
+        Task(
+            "ingress",
+            "Traefik and cert-manager, for the tests (4 minutes, once)",
+            tools.ingress_dir().is_dir,
+            go_tools.build_ingress,
+            needed,
+        ),
+        Task(
+            "karpenter-programs",
+            "Karpenter and kwok, for the tests (3 minutes, once)",
+            tools.karpenter_programs_dir().is_dir,
+            go_tools.build_karpenter,
+            needed,
+        ),
+        Task(
+            "session-manager-plugin",
+            "AWS's session-manager-plugin, for the tests (a minute, once)",
+            tools.session_manager_plugin_dir().is_dir,
+            go_tools.build_session_manager_plugin,
+            needed,
+        ),
+        Task(
+            "java",
+            "Java and Maven, for the tests",
+            elasticsearch.has_java,
+            elasticsearch.install_java,
+            ["packages"],
+        ),
         # After the other one that installs packages: apt lets one at a time.
-        browser = "Chromium, for the tests"
-        found.append(Task("chromium", browser, chromium.is_there, chromium.install, ["java"]))
-        searched, fetched = "Elasticsearch, for the tests", tools.elasticsearch_dir().is_dir
-        found.append(Task("elasticsearch", searched, fetched, elasticsearch.fetch, ["java"]))
-    return found
+        Task("chromium", "Chromium, for the tests", chromium.is_there, chromium.install, ["java"]),
+        Task(
+            "elasticsearch",
+            "Elasticsearch, for the tests",
+            tools.elasticsearch_dir().is_dir,
+            elasticsearch.fetch,
+            ["java"],
+        ),
+    ]
 
 
 def _lists_not_needed() -> bool:
@@ -134,6 +175,7 @@ def _go_ready(for_tests: bool) -> bool:
             tools.karpenter_dir(),
             tools.ingress_dir(),
             tools.karpenter_programs_dir(),
+            tools.session_manager_plugin_dir(),
         ]
     built = all(folder.is_dir() for folder in own)
     if built and _has_pulumi() and _has_kubernetes_plugin():

@@ -200,6 +200,14 @@ def build_karpenter(log: Log) -> None:
             )
 
 
+def build_session_manager_plugin(log: Log) -> None:
+    """AWS's plugin of Systems Manager, as it is but for its library of UUIDs, whose version the module proxy does not serve."""
+    package = "github.com/aws/session-manager-plugin/src/sessionmanagerplugin-main"
+    with made_whole(tools.session_manager_plugin_dir()) as folder:
+        output = str(folder / "session-manager-plugin")
+        _compile(log, output, (package,), module=tools.SESSION_PLUGIN_MODULE)
+
+
 def _build_as_image(log: Log, module: Path, target: Path) -> None:
     with made_whole(target) as folder:
         log.run(

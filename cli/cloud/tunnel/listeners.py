@@ -7,6 +7,7 @@ else's, it wants a password. And a plain port that leads to one host.
 
 import base64
 import contextlib
+import re
 import secrets
 import socket
 import socketserver
@@ -102,13 +103,27 @@ class Proxy(Listener):
         if words[0] != "CONNECT" or not host or not port.isdecimal():
             _answer(here, 405, "It knows nothing but CONNECT")
             return
+        wait = re.search(r"\bwait=(\d{1,4})\b", given.get("prefer", ""))
+        # Who says how long it waits (RFC 7240) waits for a worker to come; others give a connection half a minute.
+        patience, applied = (
+            (float(wait[1]), f"Preference-Applied: {wait[0]}\r\n") if wait else (None, "")
+        )
+
+        connected = False
+
+        def ready() -> None:
+            nonlocal connected
+            connected = True
+            _answer(here, 200, "Connected", applied)
+
         try:
-            self._way.pass_on(
-                here, host.strip("[]"), int(port), lambda: _answer(here, 200, "Connected")
-            )
+            self._way.pass_on(here, host.strip("[]"), int(port), ready, patience)
         except (KitError, OSError) as error:
-            # Clients show the words of the first line, and nothing else.
-            _answer(here, 503, _one_line(error))
+            if connected:
+                # What comes now is taken for the host's words.
+                return
+            # Clients of Kubernetes show the words of the first line, and nothing else.
+            _answer(here, 503, _one_line(error), applied, body=str(error) if wait else "")
 
 
 class Port(Listener):
@@ -137,8 +152,9 @@ def _head(here: socket.socket) -> bytes:
     return found
 
 
-def _answer(here: socket.socket, status: int, words: str, more: str = "") -> None:
-    here.sendall(f"HTTP/1.1 {status} {words}\r\n{more}\r\n".encode("latin-1", "replace"))
+def _answer(here: socket.socket, status: int, words: str, more: str = "", body: str = "") -> None:
+    head = f"HTTP/1.1 {status} {words}\r\n{more}\r\n"
+    here.sendall(head.encode("latin-1", "replace") + body.encode())
 
 
 def _one_line(error: Exception) -> str:

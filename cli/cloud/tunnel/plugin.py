@@ -14,8 +14,9 @@ INSTALL: Final = (
     "https://docs.aws.amazon.com/systems-manager/latest/userguide/"
     "session-manager-working-with-install-plugin.html"
 )
-OLDEST: Final = (1, 2, 497)
-"""The first version that takes a session from a variable."""
+OLDEST: Final = (1, 2, 536)
+"""The first version that takes a session from a variable, by its release notes; the aws command line counts 1.2.497 as the last
+that does not."""
 
 
 def checked_plugin(environ: Mapping[str, str] = os.environ) -> str:

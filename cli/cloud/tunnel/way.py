@@ -53,9 +53,17 @@ class Way:
         self.trouble: KitError | None = None
         """Why the last connection could not be made; None if it was, or nothing but the network knows."""
 
-    def pass_on(self, here: socket.socket, host: str, port: int, ready: Callable[[], None]) -> None:
+    def pass_on(
+        self,
+        here: socket.socket,
+        host: str,
+        port: int,
+        ready: Callable[[], None],
+        patience: float | None = None,
+    ) -> None:
         """Connects `here` with a host, and carries what either side says until one ends. `ready` is called when
-        the connection is made. KitError or OSError if none can be made."""
+        the connection is made; `patience`, in seconds, is for a worker to come, if one is needed. KitError or OSError if none
+        can be made, or nobody answers at its other end."""
         sessions = self._through.get((host, port))
         if sessions is None:
             try:
@@ -69,19 +77,32 @@ class Way:
                 _carry(here, there)
                 return
         try:
-            local, there = _inside(sessions)
+            self._through_worker(here, sessions, ready, patience)
         except KitError as error:
             self.trouble = error
             raise
         self.trouble = None
+
+    def _through_worker(
+        self,
+        here: socket.socket,
+        sessions: WorkerSessions,
+        ready: Callable[[], None],
+        patience: float | None,
+    ) -> None:
+        local, there = _inside(sessions, patience)
+        # What kept earlier connections away does not keep this one.
+        self.trouble = None
         ready()
-        if said := _carry(here, there, ANSWER_SECONDS):
-            # The plugin still listens, and nobody is behind it: the worker has gone, or its agent. What is unanswered is how
-            # TLS begins, so that the same can be said to another.
-            sessions.lost(local)
-            local, there = _inside(sessions)
-            if _carry(here, there, ANSWER_SECONDS, said):
-                sessions.lost(local)
+        said = _carry(here, there, ANSWER_SECONDS)
+        if said is None:
+            return
+        # The plugin still listens, and nobody is behind it: the worker has gone, or its agent. What is unanswered is how TLS
+        # begins, so that the same can be said to another.
+        sessions.lost(local)
+        local, there = _inside(sessions)
+        if _carry(here, there, ANSWER_SECONDS, said) is not None:
+            raise sessions.unreached(sessions.lost(local))
 
     def close(self) -> None:
         """Ends what is open."""
@@ -122,8 +143,8 @@ def endpoint(client: Client, cluster: str) -> Endpoint:
         return Endpoint({})
 
 
-def _inside(sessions: WorkerSessions) -> tuple[int, socket.socket]:
-    local = sessions.port()
+def _inside(sessions: WorkerSessions, patience: float | None = None) -> tuple[int, socket.socket]:
+    local = sessions.port(patience)
     with contextlib.suppress(OSError):
         return local, socket.create_connection(("127.0.0.1", local), SECONDS)
     sessions.lost(local)
@@ -175,8 +196,13 @@ def _carry(
     here: socket.socket, there: socket.socket, patience: float | None = None, said: bytes = b""
 ) -> bytes | None:
     """What either side says, to the other: `said` first. None when that is over; where `there` has not answered, within
-    `patience`, what it was told."""
+    `patience`, what it was told, which is nothing yet if it hung up first."""
     unanswered = bytearray(said)
+
+    def unheard() -> bytes | None:
+        waiting = patience is not None and (unanswered or here in reading)
+        return bytes(unanswered) if waiting else None
+
     other = {here: there, there: here}
     reading = [here, there]
     for each in reading:
@@ -193,7 +219,7 @@ def _carry(
                     data = side.recv(_BLOCK)
                 except OSError:
                     # Who asked has gone, and that is no fault of the way.
-                    return None if side is here else bytes(unanswered) or None
+                    return None if side is here else unheard()
                 if side is here and patience is not None:
                     unanswered += data
                 if data and side is there:
@@ -204,7 +230,7 @@ def _carry(
                     other[side].sendall(data)
                     continue
                 if side is there:
-                    return bytes(unanswered) or None
+                    return unheard()
                 reading.remove(side)
                 other[side].shutdown(socket.SHUT_WR)
-    return bytes(unanswered) or None
+    return unheard()

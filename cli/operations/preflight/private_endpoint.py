@@ -73,7 +73,7 @@ def checks(environments: Iterable[Environment], plugin: Callable[[], str]) -> li
 def workers_online(client: Client, cluster: str) -> bool:
     """Whether a worker takes sessions."""
     with translated(f"list the workers of {cluster}"):
-        return bool(sessions.online(client, cluster))
+        return any(one.online for one in sessions.running(client, cluster))
 
 
 def _without_plugin(plugin: Callable[[], str]) -> Refusal | None:

@@ -2,9 +2,11 @@
 
 import io
 import json
+import threading
 
 from cli.base.console import Console
 from cli.base.errors import CloudError, UserError
+from cli.base.live_lines import LiveLines
 
 
 def _console() -> tuple[Console, io.StringIO, io.StringIO]:
@@ -80,3 +82,40 @@ def test_a_verb_that_deploys_says_that_it_succeeded() -> None:
     console.json, console.verb = True, "up"
     console.result({"changes": {}}, lambda: None)
     assert json.loads(out.getvalue()) == {"result": "succeeded", "changes": {}}
+
+
+def _screen(text: str) -> list[str]:
+    """What a terminal shows after it: lines, and the one sequence that erases some."""
+    lines: list[str] = []
+    while text:
+        if text.startswith("\x1b["):
+            up, _, text = text[2:].partition("A\r\x1b[J")
+            del lines[-int(up) :]
+        else:
+            line, _, text = text.partition("\n")
+            lines.append(line)
+    return lines
+
+
+class _Terminal(io.StringIO):
+    """Tells when something has been drawn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drawn = threading.Event()
+
+    def flush(self) -> None:
+        self.drawn.set()
+
+
+def test_a_line_of_progress_stays_above_the_lines_that_are_drawn_again() -> None:
+    terminal = _Terminal()
+    console = Console(io.StringIO(), terminal)
+    live = LiveLines(terminal, lambda: ["under way", "1 done"])
+    live.start()
+    for text in ("one", "another"):
+        terminal.drawn.clear()
+        assert terminal.drawn.wait(10)
+        console.report(text)
+    live.stop()
+    assert _screen(terminal.getvalue()) == ["  one", "  another"]

@@ -1,6 +1,6 @@
 """Plays AWS's session-manager-plugin: started as it is, it listens where it must, and a TCP relay is its session.
 
-The folder in AERODROME_PLAYED says where sessions lead: a file `WORKER` with a port, or `gone`, or an error. Each start is noted.
+The folder in AERODROME_PLAYED says where sessions lead: a file `WORKER` with a port, or `gone`, or `closed`, or an error. Each start is noted.
 Runs as a program of its own: `python -m` is not how it is found.
 """
 
@@ -33,13 +33,17 @@ def main() -> None:
     with (folder / "starts").open("a") as file:
         file.write(json.dumps(note) + "\n")
     leads = (folder / asked["Target"]).read_text()
-    if not (leads.isdecimal() or leads == "gone"):
+    if not (leads.isdecimal() or leads in ("gone", "closed")):
         sys.exit(leads)
     server = socket.create_server(
         ("127.0.0.1", int(asked["Parameters"]["localPortNumber"][0])), backlog=64
     )
     while True:
         here, _ = server.accept()
+        if leads == "closed":
+            # As the plugin, when the agent has told it that it does not reach the host.
+            here.close()
+            continue
         if leads == "gone":
             # The plugin itself does not know that nobody is left at the other end.
             threading.Thread(target=_swallow, args=(here,), daemon=True).start()

@@ -310,8 +310,9 @@ def test_a_session_that_ended_is_opened_again_with_another_worker(setting: Setti
     assert setting.aws.ended == ["me-1"]
 
 
-def test_a_session_that_leads_nowhere_any_more_is_given_up(setting: Setting) -> None:
-    setting.leads("i-1", "gone")
+@pytest.mark.parametrize("how", ["gone", "closed"])
+def test_a_session_that_leads_nowhere_any_more_is_given_up(setting: Setting, how: str) -> None:
+    setting.leads("i-1", how)
     assert ask(setting.client()) == "default"
     assert [one["Target"] for one in setting.aws.started] == ["i-1", "i-2"]
     assert setting.aws.ended == ["me-1"]
@@ -327,7 +328,7 @@ def test_a_plugin_that_fails_is_quoted(setting: Setting) -> None:
     assert set(setting.aws.ended) >= {"me-1"}
 
 
-@pytest.mark.parametrize("version", ["1.2.234.0", ""])
+@pytest.mark.parametrize("version", ["1.2.234.0", "1.2.497.0", ""])
 def test_an_old_plugin_is_refused_before_it_gets_a_token(setting: Setting, version: str) -> None:
     (setting.folder / "version").write_text(version)
     with pytest.raises(UserError, match="session-manager-plugin is too old"):
@@ -455,10 +456,10 @@ def test_the_users_own_proxy_is_taken_for_other_hosts(
         seen = []
         real = users._way.pass_on
 
-        def pass_on(here: Any, host: str, port: int, ready: Any) -> None:
+        def pass_on(here: Any, host: str, *more: Any) -> None:
             seen.append(host)
             monkeypatch.delenv("HTTPS_PROXY")
-            real(here, host, port, ready)
+            real(here, host, *more)
 
         monkeypatch.setattr(users._way, "pass_on", pass_on)
         monkeypatch.setenv("HTTPS_PROXY", users.url)

@@ -62,3 +62,14 @@ def test_a_base_with_another_passphrase_is_to_be_brought_up_first() -> None:
     found = failed(255, "", told, error("incorrect passphrase", "urn::a::x"), touched=True)
     assert found.summary == 'The base\'s secrets cannot be read with the passphrase of "dev"'
     assert found.command == "./aerodrome up --env base"
+
+
+@pytest.mark.parametrize("touched", [True, False])
+def test_an_api_that_no_worker_leads_to_is_named_with_the_reason(touched: bool) -> None:
+    text = "The Kubernetes API of aerodrome-dev is not reached: No worker is online\n    aws look"
+    found = failed(255, "", error(text, "urn::pulumi:pulumi:Stack::aerodrome-dev"), touched=touched)
+    assert found.summary == "The Kubernetes API is not reached; nothing in the cluster was changed"
+    assert "No worker is online\n    aws look" in found.detail
+    assert ("the same command continues" in found.detail) is touched
+    assert found.command == "./aerodrome up --env dev"
+    assert found.exit_code == (1 if touched else 2)

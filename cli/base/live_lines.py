@@ -3,10 +3,24 @@
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TextIO
 
 _EVERY_SECONDS = 0.1
+
+
+_SHOWN: "list[LiveLines]" = []
+
+
+@contextmanager
+def making_room(stream: TextIO) -> Iterator[None]:
+    """For what is to stay above the lines that a stream shows now: what is written otherwise is erased with them."""
+    with ExitStack() as held:
+        for each in list(_SHOWN):
+            if each.is_on(stream):
+                held.enter_context(each.held())
+                each.clear()
+        yield
 
 
 class LiveLines:
@@ -15,7 +29,8 @@ class LiveLines:
     def __init__(self, stream: TextIO, lines: Callable[[], list[str]]) -> None:
         self._stream = stream
         self._lines = lines
-        self._lock = threading.Lock()
+        # Who holds them may write by way of the console.
+        self._lock = threading.RLock()
         self._drawn = 0
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -26,10 +41,16 @@ class LiveLines:
             self._ended.clear()
             self._thread = threading.Thread(target=self._run, name="display", daemon=True)
             self._thread.start()
+            _SHOWN.append(self)
+
+    def is_on(self, stream: TextIO) -> bool:
+        """Whether this is the stream that they are drawn on."""
+        return self._stream is stream
 
     def stop(self) -> None:
         """Take them away."""
         if self._thread is not None:
+            _SHOWN.remove(self)
             self._ended.set()
             self._thread.join()
             self._thread = None
