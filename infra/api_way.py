@@ -38,6 +38,8 @@ def awaited(
 
 async def _reach(cluster: str, kubeconfig: str) -> None:
     """RunError with the proxy's reason if there is no way within the time."""
+    if not getproxies_environment().get("https"):
+        return
     server = urlsplit(json.loads(kubeconfig)["clusters"][0]["cluster"]["server"])
     host = f"{server.hostname}:{server.port or 443}"
     proxy = _proxy(host)
