@@ -83,6 +83,8 @@ def _tell(world: World, asked: float) -> None:
     fleet = min(moment for moment in fleets if moment > asked)
     done = {"asked for an instance": fleet - asked, "task runs": time.time() - asked}
     for message in ("created", "launched", "registered", "initialized"):
+        # It says the last one when the task runs already.
+        until(60, f"{message} is logged", lambda m=message: world.events(f"{m} nodeclaim"))
         (event,) = world.events(f"{message} nodeclaim")
         done[message] = datetime.fromisoformat(event["time"]).timestamp() - asked
     world.note("one task", done)
