@@ -1,8 +1,12 @@
 """The time boxes of a teardown, and of an upgrade: every step ends, whatever the world does."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from cli.cloud.patience import Patience
+
+EKS_DRAIN_SECONDS: Final = 900
+"""For which EKS waits until the pods of a node that it drains are gone; then it gives the node group up."""
 
 
 @dataclass(frozen=True)
@@ -32,3 +36,9 @@ class Limits:
 
     joined: Patience = field(default_factory=lambda: Patience(limit=120.0, pause=5.0))
     """For the nodes that an upgrade has replaced to be seen in the cluster, and the old ones not."""
+
+    tasks: Patience = field(
+        default_factory=lambda: Patience(limit=EKS_DRAIN_SECONDS - 120.0, pause=10.0)
+    )
+    """For tasks that run on a node that is drained to end, with the time that their pods have to stop: two minutes less than
+    EKS waits."""

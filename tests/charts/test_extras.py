@@ -104,6 +104,8 @@ def test_only_what_has_several_pods_has_a_disruption_budget() -> None:
         name = budget["metadata"]["name"].removeprefix("airflow-")
         selector = budget["spec"]["selector"]["matchLabels"]
         assert selector["app.kubernetes.io/component"] == name
+        # Two that never get ready would otherwise hold their nodes.
+        assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
 
 
 def test_an_autoscaler_and_replicas_do_not_fight() -> None:

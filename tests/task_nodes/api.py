@@ -5,7 +5,17 @@ import http.client
 import json
 import ssl
 import threading
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
+
+
+class RefusedCall(RuntimeError):
+    """The API server answered with an error."""
+
+    def __init__(self, status: int, told: str) -> None:
+        super().__init__(told)
+        self.status = status
 
 
 class Api:
@@ -36,6 +46,16 @@ class Api:
     def delete(self, path: str) -> Any:
         return self._call("DELETE", path)
 
+    def watch(self, path: str, since: str) -> Iterator[Any]:
+        """The events after a version of a list, until the caller stops."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        host = self.server.removeprefix("https://")
+        with closing(http.client.HTTPSConnection(host, context=self._context)) as connection:
+            connection.request("GET", f"{path}?watch=1&resourceVersion={since}", headers=headers)
+            answer = connection.getresponse()
+            while line := answer.readline():
+                yield json.loads(line)
+
     def _call(
         self, method: str, path: str, body: Any = None, kind: str = "application/json"
     ) -> Any:
@@ -54,7 +74,8 @@ class Api:
                 if last:
                     raise
         if answer.status >= 300:
-            raise RuntimeError(f"{method} {path}: {answer.status} {told.decode()}")
+            text = f"{method} {path}: {answer.status} {told.decode()}"
+            raise RefusedCall(answer.status, text)
         return json.loads(told)
 
     def _connection(self) -> http.client.HTTPSConnection:

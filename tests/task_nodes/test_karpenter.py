@@ -83,6 +83,8 @@ def _tell(world: World, asked: float) -> None:
     fleet = min(moment for moment in fleets if moment > asked)
     done = {"asked for an instance": fleet - asked, "task runs": time.time() - asked}
     for message in ("created", "launched", "registered", "initialized"):
+        # It says the last one when the task runs already.
+        until(60, f"{message} is logged", lambda m=message: world.events(f"{m} nodeclaim"))
         (event,) = world.events(f"{message} nodeclaim")
         done[message] = datetime.fromisoformat(event["time"]).timestamp() - asked
     world.note("one task", done)
@@ -214,7 +216,7 @@ def test_where_there_is_no_spot_capacity_a_task_gets_an_on_demand_node(world: Wo
         world.note("no spot", {"task runs": time.time() - asked})
     (instance,) = world.machines.running()
     assert "SpotInstanceRequestId" not in instance
-    assert "InsufficientInstanceCapacity" in world.log()
+    assert "InsufficientInstanceCapacity" in world.log("karpenter")
     label = world.nodes()[0]["metadata"]["labels"]["karpenter.sh/capacity-type"]
     assert label == "on-demand"
     world.end_tasks("sixth")
@@ -277,7 +279,7 @@ def test_each_right_of_its_role_is_used_and_none_is_missing(world: World) -> Non
     granted = {action for one in world.policy["Statement"] for action in one["Action"]}
     assert called <= granted
     assert granted - called == NOT_CALLED.keys()
-    assert "nauthorized" not in world.log()
+    assert "nauthorized" not in world.log("karpenter")
 
 
 def test_down_takes_everything_away_when_karpenter_is_dead(

@@ -7,11 +7,9 @@ Names and ids that Pulumi would have told the program are put in afterwards: not
 
 import json
 import os
-import signal
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -22,7 +20,7 @@ from tests import api_server
 from tests.charts.rendering import Object, Rendered, render_exactly
 from tests.ports import free_port
 from tests.program.recording import SECRETS, Program, run_program
-from tests.task_nodes.api import Api
+from tests.task_nodes.cluster import API_SERVER_FLAGS, Cluster
 from tests.task_nodes.machines import Machines
 from tests.teardown.conftest import Cloud
 from tests.unit.sandbox.aws.conftest import REGION, new_emulator
@@ -35,23 +33,16 @@ ACCOUNT = "000000000000"
 
 
 @dataclass
-class World:
+class World(Cluster):
     """One environment with `taskNodes`."""
 
-    folder: Path
     cloud: Cloud
-    kubeconfig: str
-    config: Mapping[str, str]
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    settings: Mapping[str, str]
 
     @cached_property
     def program(self) -> Program:
-        asked = {"environment": self.cloud.ours, "taskNodes": "true", **self.config}
+        asked = {"environment": self.cloud.ours, "taskNodes": "true", **self.settings}
         return run_program(asked, SECRETS)
-
-    @cached_property
-    def api(self) -> Api:
-        return Api(self.kubeconfig)
 
     @cached_property
     def machines(self) -> Machines:
@@ -189,25 +180,6 @@ class World:
         for name in names:
             self.api.delete(f"{PODS}/{name}?gracePeriodSeconds=0")
 
-    def apply(self, *objects: Object) -> None:
-        """On the API server's side, unknown fields refused, as Helm and Pulumi do."""
-        listed = {"apiVersion": "v1", "kind": "List", "items": objects}
-        command = [str(tools.tool("kubectl")), "apply", "--server-side", "--force-conflicts"]
-        command.append("--validate=strict")
-        done = subprocess.run(
-            [*command, "--kubeconfig", self._config("admin", self.kubeconfig), "-f", "-"],
-            input=json.dumps(listed),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-
-    def _config(self, name: str, text: str) -> str:
-        path = self.folder / f"{name}.kubeconfig"
-        path.write_text(text)
-        return str(path)
-
     def start_karpenter(self) -> None:
         """With the variables of its chart's pod, and the rights of its account in the cluster."""
         asked = {"spec": {"expirationSeconds": 7200}}
@@ -220,7 +192,7 @@ class World:
         variables = given | {
             "PATH": os.defpath,
             "HOME": str(self.folder),
-            "KUBECONFIG": self._config("karpenter", json.dumps(config)),
+            "KUBECONFIG": self.config("karpenter", json.dumps(config)),
             # There is one; and on a busy machine it would take itself for another's follower, and end.
             "DISABLE_LEADER_ELECTION": "true",
             "METRICS_PORT": str(free_port()),
@@ -234,38 +206,17 @@ class World:
         self.start("karpenter", [str(tools.karpenter_program("controller"))], variables)
 
     def start_cluster(self) -> None:
-        """The scheduler, Kubernetes' collector of what has lost its owner, and kwok for the machines that are not there."""
-        config = self._config("admin", self.kubeconfig)
-        scheduler = [str(tools.tool("kube-scheduler")), f"--kubeconfig={config}"]
-        quiet = ["--leader-elect=false", "--profiling=false", "--secure-port=0"]
-        self.start("scheduler", [*scheduler, *quiet], {"PATH": os.defpath})
+        """With Kubernetes' collector of what has lost its owner."""
         # With a node pool its claims go, by their owner: not Karpenter deletes them, Kubernetes does.
-        manager = [str(tools.tool("kube-controller-manager")), f"--kubeconfig={config}"]
-        manager.append("--controllers=garbage-collector-controller")
-        self.start("controller-manager", [*manager, *quiet], {"PATH": os.defpath})
-        kwok = [str(tools.karpenter_program("kwok")), f"--kubeconfig={config}"]
-        kwok += ["--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake"]
+        self.start_controllers(["garbage-collector-controller"])
         # Nodes are ready at once; pods run until they are deleted, which ends them at once.
-        for stage in ("node/node-initialize", "pod/pod-ready", "pod/pod-delete"):
-            kwok.append(f"--config={tools.karpenter_program('stages') / f'{stage}.yaml'}")
-        self.start("kwok", kwok, {"PATH": os.defpath, "HOME": str(self.folder)})
-
-    def start(self, name: str, argv: list[str], env: Mapping[str, str]) -> None:
-        with (self.folder / f"{name}.log").open("a") as log:
-            self.processes[name] = subprocess.Popen(argv, env=env, stdout=log, stderr=log)
-
-    def kill(self, name: str) -> None:
-        """As when its node is lost: it puts nothing in order."""
-        process = self.processes.pop(name)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-
-    def log(self, name: str = "karpenter") -> str:
-        return (self.folder / f"{name}.log").read_text()
+        folder = tools.karpenter_program("stages")
+        stages = ("node/node-initialize", "pod/pod-ready", "pod/pod-delete")
+        self.start_kwok(folder / f"{stage}.yaml" for stage in stages)
 
     def events(self, message: str) -> list[Object]:
         """What Karpenter logged of this message, with `time`."""
-        lines = [line for line in self.log().splitlines() if line.startswith("{")]
+        lines = [line for line in self.log("karpenter").splitlines() if line.startswith("{")]
         return [one for one in map(json.loads, lines) if one.get("message") == message]
 
     def asked(self) -> list[Object]:
@@ -304,15 +255,11 @@ def new_world(folder: Path, config: Mapping[str, str]) -> Iterator[World]:
         stack.callback(emulator.kubernetes.server.shutdown)
         stack.callback(emulator.kill)
         (emulator.settings.state / "asked.jsonl").touch()
-        # kwok's watches are lists to this API server, which it streams only from a newer etcd than Debian's.
-        # A taint of new nodes is for a controller to take away that does nothing else here.
-        more = (
-            "--feature-gates=WatchList=false",
-            "--disable-admission-plugins=TaintNodesByCondition",
+        kubeconfig = stack.enter_context(
+            api_server.running(folder / "api-server", *API_SERVER_FLAGS)
         )
-        kubeconfig = stack.enter_context(api_server.running(folder / "api-server", *more))
         cloud = Cloud(emulator, "sandbox-nodes", "sandbox-beside")
-        world = World(folder / "karpenter", cloud, kubeconfig, config)
+        world = World(folder / "karpenter", kubeconfig, cloud, config)
         stack.callback(lambda: [world.kill(name) for name in [*world.processes]])
         world.make()
         world.start_cluster()

@@ -115,6 +115,8 @@ metadata:
     {{- include "airflow.labels" . | nindent 4 }}
 spec:
   maxUnavailable: 1
+  # Pods that are not ready serve nobody: without this, two that never get ready hold their nodes for ever.
+  unhealthyPodEvictionPolicy: AlwaysAllow
   selector:
     matchLabels:
       {{- include "airflow.selector" . | nindent 6 }}

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from cli.base.errors import KitError
 from cli.cloud.kubernetes.connection import SECONDS, Connection, Explain, Query, unexplained
 from cli.cloud.kubernetes.discovery import ApiResource, Discovery
-from cli.cloud.kubernetes.errors import NOT_FOUND, Refused, UnknownKind
+from cli.cloud.kubernetes.errors import NOT_FOUND, SERVER_ERROR, Refused, UnknownKind
 from cli.cloud.kubernetes.kubectl import Kubectl
 
 Object = dict[str, Any]
@@ -50,6 +50,11 @@ class Kubernetes:
     @cached_property
     def _connection(self) -> Connection:
         return Connection(self.kubeconfig, self.explain)
+
+    @cached_property
+    def _asking_once(self) -> Connection:
+        """For what is answered as if the server were throttling: an eviction that a budget forbids."""
+        return Connection(self.kubeconfig, self.explain, attempts=1)
 
     @cached_property
     def _discovery(self) -> Discovery:
@@ -136,6 +141,25 @@ class Kubernetes:
         if dry_run:
             query.append(("dryRun", "All"))
         return self._send("PATCH", self._path(item), query, body=item, content=_APPLY)
+
+    def unevictable(self, pod: Mapping[str, Any]) -> str:
+        """Why a pod could not be evicted now, in the API server's words; empty if it could be. Nothing is evicted."""
+        metadata = pod["metadata"]
+        name = {"name": metadata["name"], "namespace": metadata["namespace"]}
+        asked = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": name}
+        path = self._path(pod, "eviction")
+        try:
+            self._asking_once.request("POST", path, [("dryRun", "All")], body=asked)
+        except Refused as error:
+            if error.status == NOT_FOUND:
+                return ""
+            if error.causes:
+                return " ".join(error.causes)
+            # Two budgets over one pod are a server's error to it.
+            if error.status >= SERVER_ERROR:
+                return error.detail.partition(": ")[2]
+            raise
+        return ""
 
     def logs(self, selector: str, *, lines: int, namespace: str = "") -> list[str]:
         """The last lines of every container of the pods selected."""

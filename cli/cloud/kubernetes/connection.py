@@ -52,8 +52,11 @@ def unexplained() -> KitError | None:
 class Connection:
     """Requests to the API server that a kubeconfig names. Threads may share one."""
 
-    def __init__(self, kubeconfig: Path | str, explain: Explain = unexplained) -> None:
+    def __init__(
+        self, kubeconfig: Path | str, explain: Explain = unexplained, attempts: int = ATTEMPTS
+    ) -> None:
         self._cluster, user = current(kubeconfig)
+        self._attempts = attempts
         self._login = Login(user)
         self._explain = explain
         self._server = str(self._cluster["server"]).rstrip("/")
@@ -124,7 +127,7 @@ class Connection:
             # A proxy that a kubeconfig names has waited itself for what it needs.
             other=0 if "proxy-url" in self._cluster else None,
             # A throttled request was not carried out, whatever it asks for; the server says when to come again.
-            status=ATTEMPTS - 1,
+            status=attempts - 1,
             status_forcelist=[THROTTLED],
             allowed_methods=None,
             backoff_factor=0.2,

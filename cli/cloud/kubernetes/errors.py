@@ -11,7 +11,7 @@ import json
 
 from cli.base.errors import KitError
 
-UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT = 401, 403, 404, 409
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, SERVER_ERROR = 401, 403, 404, 409, 500
 
 
 class Unreachable(KitError):
@@ -25,14 +25,25 @@ class UnknownKind(KitError):
 class Refused(KitError):
     """The API server answered, and not with what was asked for."""
 
-    def __init__(self, summary: str, detail: str = "", command: str = "", *, status: int) -> None:
+    def __init__(
+        self,
+        summary: str,
+        detail: str = "",
+        command: str = "",
+        *,
+        status: int,
+        causes: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(summary, detail, command)
         self.status = status
+        self.causes = causes
+        """What the server names one by one, such as the budget that forbids an eviction."""
 
 
 def refused(status: int, body: bytes, asked: str, whoami: str) -> Refused:
     """The error of an HTTP answer: `asked` is what was asked for, `whoami` shows as whom."""
-    reason = _message(body) or f"HTTP {status}"
+    reason, causes = _told(body)
+    reason = reason or f"HTTP {status}"
     if status == UNAUTHORIZED:
         return Refused(
             "Kubernetes does not accept this machine's login",
@@ -42,14 +53,17 @@ def refused(status: int, body: bytes, asked: str, whoami: str) -> Refused:
         )
     if status == FORBIDDEN:
         return Refused("Kubernetes forbids it", reason, whoami, status=status)
-    return Refused("Kubernetes refuses", f"{asked}: {reason}", status=status)
+    return Refused("Kubernetes refuses", f"{asked}: {reason}", status=status, causes=causes)
 
 
-def _message(body: bytes) -> str:
-    """What a Status says; other answers (a proxy's, a kubelet's) as they are."""
+def _told(body: bytes) -> tuple[str, tuple[str, ...]]:
+    """What a Status says, and its causes; other answers (a proxy's, a kubelet's) as they are."""
     text = body.decode(errors="replace").strip()
     try:
         status = json.loads(text)
     except ValueError:
-        return text[:500]
-    return str(status.get("message") or "") if isinstance(status, dict) else text[:500]
+        return text[:500], ()
+    if not isinstance(status, dict):
+        return text[:500], ()
+    causes = (status.get("details") or {}).get("causes") or ()
+    return str(status.get("message") or ""), tuple(str(each.get("message")) for each in causes)

@@ -3,7 +3,7 @@ kubelets that it does not take. Looked for before anything is changed.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,8 +11,11 @@ from cli.base.errors import CloudError
 from cli.cloud import eks_versions
 from cli.cloud.kubernetes import Kubernetes, Object
 from cli.cloud.kubernetes.errors import FORBIDDEN, Refused
+from cli.cloud.limits import EKS_DRAIN_SECONDS
 from cli.cloud.resource import Client
 from cli.operations.live import COMPONENT_LABEL
+from cli.operations.upgrade import kept_tasks
+from cli.operations.upgrade.kept_tasks import ENDED
 from cli.operations.upgrade.world import World
 from infra.contract import versions
 from infra.contract.naming import Names
@@ -20,7 +23,8 @@ from infra.contract.naming import Names
 OLDER_KUBELETS: Final = 3
 """Minor versions that a kubelet may be behind its API server (kubernetes.io/releases/version-skew-policy)."""
 
-ENDED: Final = ("Succeeded", "Failed")
+_SHOWN = 3
+"""Names of pods in one finding."""
 
 _METRIC = "apiserver_requested_deprecated_apis"
 _SAMPLE = re.compile(rf"^{_METRIC}\{{(?P<labels>[^}}]*)\}}\s+(?P<value>\S+)", re.MULTILINE)
@@ -89,8 +93,10 @@ def find(
         ]
     moved: list[Finding] = []
     if world.moves_nodes:
+        leaving = [pod for pod in pods if evicted(pod, world.moving)]
         moved = [
-            *budgets(kubernetes.objects("poddisruptionbudgets", everywhere=True)),
+            *_asked("Evictions", lambda: held(kubernetes, leaving)),
+            *slow_to_end(leaving),
             *alone(pods),
         ]
     return [*before, *too_old(world), *moved, *unfitting(world)]
@@ -141,20 +147,59 @@ def too_old(world: World) -> Iterator[Finding]:
             )
 
 
-def budgets(found: Iterable[Object]) -> Iterator[Finding]:
-    """Those that let no pod be evicted: EKS gives a node up after 15 minutes, and the upgrade with it."""
-    for item in found:
-        status: Mapping[str, Any] = item.get("status") or {}
-        if not status.get("expectedPods") or status.get("disruptionsAllowed"):
-            continue
-        name, space = item["metadata"]["name"], item["metadata"]["namespace"]
+def evicted(pod: Object, nodes: Collection[str]) -> bool:
+    """Whether a drain of these nodes evicts it."""
+    metadata = pod["metadata"]
+    owners = metadata.get("ownerReferences") or ()
+    return (
+        pod["spec"].get("nodeName") in nodes
+        and not any(owner["kind"] == "DaemonSet" for owner in owners)
+        and _MIRROR not in (metadata.get("annotations") or {})
+        and (pod.get("status") or {}).get("phase") not in ENDED
+        and "deletionTimestamp" not in metadata
+    )
+
+
+def held(kubernetes: Kubernetes, pods: Iterable[Object]) -> Iterator[Finding]:
+    """Pods that the API server would not evict now: EKS gives a node up after 15 minutes, and the upgrade with it."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for pod in pods:
+        metadata = pod["metadata"]
+        reason = kubernetes.unevictable(pod)
+        # A budget of a run that was cut short goes with the next one.
+        if reason and kept_tasks.NAME not in reason:
+            reasons.setdefault((metadata["namespace"], reason), []).append(metadata["name"])
+    for (space, reason), names in sorted(reasons.items()):
         yield Finding(
             "budget",
-            f"PodDisruptionBudget {space}/{name} lets no pod go ({status.get('currentHealthy', 0)} healthy, "
-            f"{status.get('desiredHealthy', 0)} wanted): their nodes cannot be drained",
+            f"{_pods(space, names)} cannot be evicted: {reason.rstrip('.')}. EKS waits for 15 minutes, then gives the node "
+            "group up",
             blocks=True,
-            command=f"kubectl -n {space} describe poddisruptionbudget {name}",
+            command=f"kubectl -n {space} describe poddisruptionbudgets",
         )
+
+
+def slow_to_end(pods: Iterable[Object]) -> Iterator[Finding]:
+    """Those that may take longer to stop than EKS waits: workers of Celery, which end their tasks first."""
+    slow: dict[tuple[str, int], list[str]] = {}
+    for pod in pods:
+        grace = int(pod["spec"].get("terminationGracePeriodSeconds") or 0)
+        if grace > EKS_DRAIN_SECONDS:
+            space = pod["metadata"]["namespace"]
+            slow.setdefault((space, grace), []).append(pod["metadata"]["name"])
+    for (space, grace), names in sorted(slow.items()):
+        yield Finding(
+            "pod",
+            f"{_pods(space, names)} may take {grace} s to stop, until the task in it has ended. If that is more than 15 minutes, "
+            "EKS gives the node group up; the task goes on, and so does this command, typed again",
+            blocks=False,
+        )
+
+
+def _pods(space: str, names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    shown = ", ".join(f"{space}/{name}" for name in sorted(names)[:_SHOWN])
+    return f"Pod{'s' if len(names) > 1 else ''} {shown}{more}"
 
 
 def unfitting(world: World) -> Iterator[Finding]:

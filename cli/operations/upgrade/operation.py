@@ -6,7 +6,7 @@ anywhere: EKS is waited for where it is still at work, and Pulumi compares with 
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +21,7 @@ from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.operations.deployment import Deployed, UpOptions
 from cli.operations.live import Live
 from cli.operations.preflight.kubernetes_version import SETTING
-from cli.operations.upgrade import findings, plan, refusals, world
+from cli.operations.upgrade import findings, kept_tasks, plan, refusals, world
 from cli.operations.upgrade.plan import DONE, UpgradePlan
 from cli.session import Session
 from cli.stack.backends import Outcome
@@ -78,6 +78,8 @@ def upgrade(
     with deployment.alone_at_work(session, planned, DOING):
         with phases.phase("what is there"):
             _settled(found, asked)
+            # Of a run that was killed.
+            kept_tasks.lift(found.kubernetes)
             looked = _plan(found, asked)
         options.show(looked)
         if looked.state == DONE:
@@ -89,7 +91,7 @@ def upgrade(
         options.agree(looked, outcome)
         # What EKS was asked for by a run that was cut short is in no state.
         how = UpOptions(refresh=looked.drifted)
-        with _configured(found, asked):
+        with _tasks_kept(found, looked), _configured(found, asked):
             deployed = deployment.deploy_again(session, planned, phases, f"Kubernetes {asked}", how)
         following = _seen(found, asked)
     return Upgraded(looked, deployed, following)
@@ -201,6 +203,15 @@ def _configured(found: Live, asked: str) -> Iterator[None]:
             else:
                 backend.set_plain({KEY: before})
         raise
+
+
+def _tasks_kept(found: Live, looked: UpgradePlan) -> AbstractContextManager[None]:
+    session = found.session
+    if not looked.world.moves_nodes:
+        return nullcontext()
+    return kept_tasks.kept(
+        found.kubernetes, looked.target, session.limits.tasks, session.console.report
+    )
 
 
 def _seen(found: Live, asked: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from cli.cloud.kubernetes import Kubernetes, Object
 from cli.operations.upgrade import findings
 from cli.operations.upgrade.findings import Finding
+from cli.operations.upgrade.kept_tasks import ENDED
 from cli.operations.upgrade.world import World
 from infra.contract.naming import LABEL_BASE, LABEL_ENVIRONMENT
 
@@ -101,8 +102,8 @@ class UpgradePlan:
             return "none"
         where = ", ".join(f"{count} on {node}" for node, count in self.tasks)
         return (
-            f"{where}. Those on Karpenter's nodes end there; on a node group's they are evicted with their node, and "
-            "run again if they have `retries`"
+            f"{where}. Those on Karpenter's nodes end there; those on a node group's are waited for, for as long as EKS waits "
+            "for a node, then evicted with it, and run again if they have `retries`"
         )
 
 
@@ -118,7 +119,7 @@ def running_tasks(pods: Iterable[Object]) -> list[tuple[str, int]]:
     nodes = [
         str(pod["spec"].get("nodeName") or "no node yet")
         for pod in pods
-        if findings.is_task(pod) and (pod.get("status") or {}).get("phase") not in findings.ENDED
+        if findings.is_task(pod) and (pod.get("status") or {}).get("phase") not in ENDED
     ]
     return sorted(Counter(nodes).items())
 

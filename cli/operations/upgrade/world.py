@@ -31,6 +31,9 @@ class Node:
     karpenter: bool
     """Whether it is Karpenter's, who replaces it in time, and never under a running task."""
 
+    cordoned: bool = False
+    """Whether nothing is to start there any more."""
+
     @classmethod
     def of(cls, item: Object) -> "Node":
         labels: Mapping[str, Any] = item["metadata"].get("labels") or {}
@@ -40,6 +43,7 @@ class Node:
             str(info.get("kubeletVersion", "")),
             str(labels.get(OF_EKS, "")),
             OF_KARPENTER in labels,
+            bool((item.get("spec") or {}).get("unschedulable")),
         )
 
     def older_than(self, version: str) -> bool:
@@ -89,6 +93,11 @@ class World:
     def moves_nodes(self) -> bool:
         """Whether EKS has nodes to replace."""
         return any(_older(group.version, self.target) for group in self.eks.node_groups)
+
+    @property
+    def moving(self) -> set[str]:
+        """The nodes that EKS replaces."""
+        return {node.name for node in self.nodes if node.group and node.older_than(self.target)}
 
     def behind(self) -> list[str]:
         """What has not come to the version, each with how it is. Karpenter's nodes follow in time and are not counted."""

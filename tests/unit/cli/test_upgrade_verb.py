@@ -15,6 +15,7 @@ from cli.base.environments import Environment
 from cli.base.lease_stores import FileStore
 from cli.cloud.kubernetes.errors import FORBIDDEN, Refused
 from cli.cloud.patience import Patience
+from cli.operations.upgrade import kept_tasks
 from cli.stack.backends import Found, Outcome
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import FakeBackend, FakeCloud, FakeKubernetes, FakeSession
@@ -104,6 +105,8 @@ class Cluster(FakeKubernetes):
 
     metrics = ""
     forbidden = False
+    held: str = ""
+    """Why no pod can be evicted."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,6 +122,17 @@ class Cluster(FakeKubernetes):
         if self.forbidden:
             raise Refused("Kubernetes forbids it", f"nonResourceURLs: {path}", status=FORBIDDEN)
         return self.metrics
+
+    def unevictable(self, pod: dict[str, Any]) -> str:
+        return self.held if pod["metadata"]["name"] == "web" else ""
+
+    def apply(self, item: dict[str, Any], manager: str) -> None:
+        self.there["poddisruptionbudgets"].append(item)
+        self.calls.append(("apply", item["kind"], item["metadata"]["namespace"]))
+
+    def delete(self, item: dict[str, Any], *, grace: int | None = None) -> bool:
+        self.there["poddisruptionbudgets"].remove(item)
+        return super().delete(item, grace=grace)
 
     def objects(self, kind: str, *, everywhere: bool = False, **more: Any) -> list[dict[str, Any]]:
         if kind == "pods" and not everywhere:
@@ -144,7 +158,8 @@ class Deploying(FakeBackend):
             self.eks.version, self.eks.proxy = version, f"v{version}.0"
             if not self.lazy:
                 self.eks.nodes = version
-                self.cluster.there["nodes"] = [node("n-2", f"v{version}.1-eks-1")]
+                found = node("n-2", f"v{version}.1-eks-1", eks_amazonaws_com__nodegroup="workers")
+                self.cluster.there["nodes"] = [found]
         return replace(done, changes={"update": 3, **done.changes})
 
 
@@ -299,18 +314,20 @@ def test_eks_is_waited_for_where_it_is_at_work(scene: Scene, run: Run) -> None:
     assert "EKS is still at work on the control plane" in result.stderr
 
 
-def budget(allowed: int) -> dict[str, Any]:
-    status = {"expectedPods": 1, "disruptionsAllowed": allowed, "currentHealthy": 1}
-    return {"metadata": {"name": "one", "namespace": "team"}, "status": status}
+HELD = "The disruption budget one needs 1 healthy pods and has 1 currently"
+
+
+def _hold(scene: Scene) -> None:
+    pods = [pod("web", "n-2"), pod("web", "k-1"), pod("other", "n-2")]
+    scene.cluster.there["pods"] = pods
+    scene.cluster.held = HELD
 
 
 IN_THE_WAY: dict[str, Callable[[Scene], None]] = {
     "flowschemas of flowcontrol.apiserver.k8s.io/v1beta3": lambda scene: setattr(
         scene.cluster, "metrics", METRICS
     ),
-    "PodDisruptionBudget team/one lets no pod go": lambda scene: scene.cluster.there.update(
-        poddisruptionbudgets=[budget(0)]
-    ),
+    f"Pod airflow/web cannot be evicted: {HELD}. EKS waits for 15 minutes": _hold,
     "node n-0 has kubelet v1.32.9": lambda scene: scene.cluster.there["nodes"].append(
         node("n-0", "v1.32.9-eks-1")
     ),
@@ -343,10 +360,12 @@ def test_what_is_no_hindrance_is_not_taken_for_one(
     scene: Scene, run_json: Callable[..., Any]
 ) -> None:
     scene.cluster.metrics = METRICS.replace('"1.36"', '"1.37"') + METRICS.replace('"1.36"', '""')
-    scene.cluster.there["poddisruptionbudgets"] = [
-        budget(1),
-        {"metadata": {"name": "empty", "namespace": "team"}, "status": {"disruptionsAllowed": 0}},
-    ]
+    gone, daemon, elsewhere = pod("web", "n-2"), pod("web", "n-2"), pod("web", "k-1")
+    for each in (gone, daemon, elsewhere):
+        each["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet"}]
+    gone["metadata"]["deletionTimestamp"] = "2027-01-01T00:00:00Z"
+    daemon["metadata"]["ownerReferences"] = [{"kind": "DaemonSet"}]
+    scene.cluster.there["pods"], scene.cluster.held = [gone, daemon, elsewhere], HELD
     checked = run_json("upgrade", "--kubernetes", "1.36", "--check")
     assert [one["kind"] for one in checked["findings"]] == ["addon"]
     assert unchanged(scene)
@@ -374,6 +393,39 @@ def test_the_plan_names_tasks_branches_and_pods_that_nobody_makes_again(
     assert "scheduler" not in result.stdout
     assert "./aerodrome upgrade --kubernetes 1.36" in result.stdout
     assert "\x1b" not in result.stdout
+
+
+def test_pods_that_stop_more_slowly_than_eks_waits_are_named(
+    scene: Scene, run_json: Callable[..., Any]
+) -> None:
+    worker, quick = pod("celery", "n-2"), pod("scheduler", "n-2")
+    for each, seconds in ((worker, 3600), (quick, 600)):
+        each["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet"}]
+        each["spec"]["terminationGracePeriodSeconds"] = seconds
+    scene.cluster.there["pods"] = [worker, quick]
+    checked = run_json("upgrade", "--kubernetes", "1.36", "--check")
+    (finding,) = [one for one in checked["findings"] if one["kind"] == "pod"]
+    assert finding["text"].startswith("Pod airflow/celery may take 3600 s to stop")
+    assert not finding["blocks"]
+
+
+def test_running_tasks_are_kept_while_nodes_are_replaced(
+    scene: Scene, run_json: Callable[..., Any]
+) -> None:
+    scene.cluster.there["pods"] = [pod("t-1", "n-1", **TASK, dag_id="etl")]
+    left = kept_tasks.budget_in("of-a-killed-run")
+    scene.cluster.there["poddisruptionbudgets"] = [left]
+    run_json("upgrade", "--kubernetes", "1.36", "--check")
+    assert scene.cluster.there["poddisruptionbudgets"] == [left]
+    scene.cluster.calls.clear()
+    run_json("upgrade", "--kubernetes", "1.36")
+    budgets = [call for call in scene.cluster.calls if call[0] in ("apply", "delete")]
+    assert budgets == [
+        ("delete", kept_tasks.NAME),
+        ("apply", "PodDisruptionBudget", "airflow"),
+        ("delete", kept_tasks.NAME),
+    ]
+    assert scene.cluster.there["poddisruptionbudgets"] == []
 
 
 @pytest.mark.parametrize("configured", ["1.35", None])

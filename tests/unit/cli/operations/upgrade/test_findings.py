@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli.cloud.kubernetes import Kubernetes
-from cli.operations.upgrade.findings import budgets, deprecated_apis, removed_apis
+from cli.operations.upgrade.findings import deprecated_apis, held, removed_apis
 from tests.api_server import running
 
 RECORDED = """\
@@ -71,22 +72,37 @@ def test_what_a_real_api_server_was_asked_for_is_found_in_its_metrics(
     assert not lasting.gone_in("1.99")
 
 
-def test_a_real_budget_without_pods_holds_nobody(kubernetes: Kubernetes) -> None:
-    kubernetes.apply(
-        {
-            "apiVersion": "policy/v1",
-            "kind": "PodDisruptionBudget",
-            "metadata": {"name": "one", "namespace": "default"},
-            "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "one"}}},
-        },
-        "tests",
-    )
-    (item,) = kubernetes.objects("poddisruptionbudgets", everywhere=True)
-    assert list(budgets([item])) == []
-    counted = {"expectedPods": 1, "disruptionsAllowed": 0, "currentHealthy": 1, "desiredHealthy": 1}
-    kubernetes.patch(item, {"status": counted}, "status")
-    (item,) = kubernetes.objects("poddisruptionbudgets", everywhere=True)
-    (found,) = budgets([item])
+def _pod(name: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default", "labels": {"app": name}},
+        "spec": {"nodeName": "n-1", "containers": [{"name": "c", "image": "i"}]},
+    }
+
+
+def test_who_cannot_be_evicted_is_asked_of_the_api_server_and_nobody_is(
+    kubernetes: Kubernetes,
+) -> None:
+    for name in ("held", "free", "gone"):
+        kubernetes.apply(_pod(name), "tests")
+        ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+        kubernetes.patch(_pod(name), {"status": ready}, "status")
+    budget = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "one", "namespace": "default"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "held"}}},
+    }
+    kubernetes.apply(budget, "tests")
+    status = {"observedGeneration": 1, "expectedPods": 1, "currentHealthy": 1, "desiredHealthy": 1}
+    kubernetes.patch(budget, {"status": status | {"disruptionsAllowed": 0}}, "status")
+    pods = kubernetes.objects("pods")
+    assert len(pods) == 3
+    kubernetes.delete(_pod("gone"), grace=0)
+    (found,) = held(kubernetes, pods)
     assert found.text.startswith(
-        "PodDisruptionBudget default/one lets no pod go (1 healthy, 1 wanted)"
+        "Pod default/held cannot be evicted: The disruption budget one needs 1 healthy pods and has 1 currently. EKS"
     )
+    assert found.command == "kubectl -n default describe poddisruptionbudgets"
+    assert [pod["metadata"]["name"] for pod in kubernetes.objects("pods")] == ["free", "held"]
