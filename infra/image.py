@@ -16,7 +16,7 @@ from infra.contract.image_builds import (
     left_out,
     owners_argument,
     packages,
-    proxied,
+    proxy_arguments,
 )
 from infra.registry import Repository
 from infra.stack import Stack
@@ -74,9 +74,9 @@ class Image(pulumi.ComponentResource):
         self.repository_url = args.repository.url
         # Tags are immutable, so a tag must change exactly when the content does.
         settings = args.stack.settings
-        # The first two always count; whatever comes later counts only where it is given, or all images would be new.
+        # What comes later than the first two counts only where it is given, or all images would be new.
         of_image = (packages(settings, args.image), args.owners, base(settings, args.image))
-        told = filter(None, [*of_image, proxied(settings)])
+        told = filter(None, of_image)
         folder_of = PROJECT_ROOT / "images" / args.image
         content = context_hash(folder_of, settings.image_revision, args.without, *told)
         self.tag = f"{args.stack.names.image_tag_prefix}{content}"
@@ -88,7 +88,7 @@ class Image(pulumi.ComponentResource):
             args.stack.names.of(args.image),
             context={"location": folder},
             dockerfile={"location": f"{folder}/Containerfile"},
-            build_args=build_arguments(settings, args.image, args.owners) or None,
+            build_args=self._arguments(args),
             platforms=[PLATFORM],
             push=existing.apply(lambda digest: not digest),
             target=existing.apply(lambda digest: EXISTING if digest else None),
@@ -108,6 +108,16 @@ class Image(pulumi.ComponentResource):
         )
         self.ref = pulumi.Output.concat(self.repository_url, "@", self.digest)
         self.register_outputs({"ref": self.ref})
+
+    def _arguments(self, args: ImageArgs) -> pulumi.Output[dict[str, str] | None]:
+        """By which proxy an image was built is no reason to build it anew, and to start its pods again: what the last run
+        built keeps its arguments."""
+        settings, image = args.stack.settings, args.image
+        own, now = build_arguments(settings, image, args.owners), proxy_arguments(settings)
+        built = pulumi.Output.all(args.stack.built_tag(image), args.stack.former_proxies(image))
+        by = built.apply(lambda told: dict(told[1]) if told[0] == self.tag else now)
+        args.stack.built_by[image] = by
+        return by.apply(lambda found: {**own, **found} or None)
 
     def _existing(self, args: ImageArgs) -> pulumi.Output[str]:
         """The digest of an image that the repository has under this tag, unless this stack built it last."""

@@ -83,6 +83,7 @@ def export(deployed: Deployed) -> None:
     _export(Outputs.repository_url, deployed.image.repository_url)
     _export(Outputs.image_ref, deployed.image.ref)
     _export(Outputs.built_tags, deployed.stack.built_tags)
+    _export(Outputs.built_by, deployed.stack.built_by)
     _export(Outputs.admin_user, settings.admin_user)
     _export(Outputs.admin_secret_name, deployed.airflow.admin_secret_name)
     _export(Outputs.ui_service, UI_SERVICE)

@@ -79,6 +79,8 @@ class Stack:
     """The first password of each of those users."""
     built_tags: dict[str, pulumi.Output[str]] = field(default_factory=dict, compare=False)
     """By image the tag that this run has built, or left as built; each `Image` enters its own. An output."""
+    built_by: dict[str, pulumi.Output[dict[str, str]]] = field(default_factory=dict, compare=False)
+    """By image the arguments with the proxy by which that was built; so, too."""
 
     @property
     def names(self) -> Names:
@@ -151,6 +153,11 @@ class Stack:
         """The tag of the image that the last run of this stack built, or left as it had been built."""
         former = self._former.get_output(Outputs.built_tags.key)
         return former.apply(lambda tags: str((tags or {}).get(image, "")))
+
+    def former_proxies(self, image: str) -> pulumi.Output[dict[str, str]]:
+        """The arguments with the proxy by which that image was built."""
+        former = self._former.get_output(Outputs.built_by.key)
+        return former.apply(lambda built: dict((built or {}).get(image) or {}))
 
     @cached_property
     def _former(self) -> pulumi.StackReference:

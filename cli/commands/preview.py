@@ -58,12 +58,7 @@ def preview(
         backend = stack.enter_context(session.backend(environment).dry_run())
         planned = deployment.plan(session, environment, options)
         session.cloud(environment).require()
-        if not planned.placement.shared:
-            # Not earlier: `--help` loads this module.
-            from cli.operations.preflight import checks, outside_logs
-
-            checks.check(session, environment, backend, planned.region, refresh=refresh)
-            outside_logs.check(session, environment, backend)
+        deployment.check(session, planned, backend, refresh=refresh)
         there = losses.deployed(backend)
         lost = [loss.text for loss in losses.of(there)] if there else []
         if there:

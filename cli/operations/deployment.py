@@ -160,13 +160,41 @@ def configure(session: Session, plan: DeploymentPlan, backend: Backend) -> None:
         if not cloud.has_passphrase:
             # The base's key encrypts its branches' secrets too: who may deploy one may the others.
             backend.create(secrets_provider(environment.base, plan.region))
-        settings = cloud.settings(shared=placement.shared)
+        settings = {
+            **_of_base(session, plan, backend),
+            **cloud.settings(shared=placement.shared),
+        }
         stack_config.check_place(environment, cloud.refusal, backend.plain())
         stack_config.complete(environment, backend, placement, plan.region, settings)
     if made := access.make_passwords(backend):
         session.console.report(f"first passwords are made up for {', '.join(made)}")
     if placement.of_branch:
         stack_config.keep(backend, _expires(session, plan, backend), session.today())
+
+
+def _of_base(session: Session, plan: DeploymentPlan, backend: Backend) -> dict[str, str]:
+    """The settings that a shared environment gets from its base now, where it has none of its own."""
+    base = plan.placement.base
+    if not base or not session.cloud(plan.environment).configures:
+        return {}
+    return stack_config.with_base(backend.configured(), session.backend(Environment(base)).plain())
+
+
+def check(
+    session: Session, planned: DeploymentPlan, backend: Backend, *, refresh: bool = False
+) -> None:
+    """UserError for what AWS, a mirror or a server outside does not take or have: asked before anything is made."""
+    # Not earlier: `--help` loads this module.
+    from cli.operations.preflight import checks, outside_logs
+
+    environment = planned.environment
+    if planned.placement.shared:
+        # Its cloud and its servers are its base's.
+        of_base = _of_base(session, planned, backend)
+        checks.check_shared(session, environment, backend, of_base)
+        return
+    checks.check(session, environment, backend, planned.region, refresh=refresh)
+    outside_logs.check(session, environment, backend)
 
 
 def _expires(session: Session, plan: DeploymentPlan, backend: Backend) -> str:
@@ -226,12 +254,7 @@ def _deployed(
     backend = session.backend(environment)
     record = _current(session, environment, backend)
     with phases.phase(title):
-        if not planned.placement.shared:
-            # Not earlier: `--help` loads this module.
-            from cli.operations.preflight import checks, outside_logs
-
-            checks.check(session, environment, backend, planned.region, refresh=options.refresh)
-            outside_logs.check(session, environment, backend)
+        check(session, planned, backend, refresh=options.refresh)
         for loss in losses.check(environment, backend, agreed=options.discard_data):
             session.console.note(f"data goes: {loss.text}")
         airflow = version_change(session, environment, backend)

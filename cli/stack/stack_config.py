@@ -6,7 +6,7 @@ made anew while something deployed depends on them. What opens them: `cli.base.p
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +16,7 @@ from cli.base.errors import UserError
 from cli.base.settings import DEFAULT_REGION, REGION_KEY, qualified
 from cli.stack import rotation
 from cli.stack.backends import Backend
+from infra.contract import proxies, public_images
 from infra.contract.settings import SECRETS, SETTINGS
 from infra.contract.tenancy import Tenancy
 
@@ -26,6 +27,10 @@ ENVIRONMENT_KEY = qualified("environment")
 EXPIRES_KEY = qualified("expires")
 USED_KEY = qualified("used")
 VALUES_KEY = qualified("valuesFiles")
+
+WITH_BASE = ((public_images.SETTING,), (proxies.HTTP, proxies.HTTPS, proxies.EXCEPTIONS))
+"""What a branch has as its base has it, unless one of the same group is its own: without it nothing can be built, or nobody
+be asked, in that network, and a pipeline's branch has no configuration before its first `up`."""
 
 BRANCH_MAX_LENGTH = 255
 """Of the program's setting. It is for people only: the environment's name is made of the whole."""
@@ -93,6 +98,12 @@ def complete(
         )
 
     return add(backend, have, {key: plain[key] for key in plain if key not in have}, lost)
+
+
+def with_base(own: Set[str], base: Mapping[str, str]) -> dict[str, str]:
+    """The settings that a branch with these keys takes from its base's configuration."""
+    lacking = (key for keys in WITH_BASE if not own & {*map(qualified, keys)} for key in keys)
+    return {key: base[qualified(key)] for key in lacking if base.get(qualified(key))}
 
 
 def check_place(

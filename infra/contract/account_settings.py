@@ -102,16 +102,16 @@ class AccountSettings:
         "",
         """A registry of your own, with a prefix, that holds what the environment has from public ones: HOST/PREFIX, such as
         `123456789012.dkr.ecr.eu-north-1.amazonaws.com/mirror`, with each image below its registry's name (`docker.io/grafana/grafana`).
-        `aerodrome image public` lists them. Needs rancherEnabled false. An environment that shares this one builds its image
-        with its own setting. `docs/network.md`. Default none: public registries.""",
+        `aerodrome image public` lists them. Needs rancherEnabled false. An environment that shares this one takes it over
+        at its `up`, if it has none of its own. `docs/network.md`. Default none: public registries.""",
         check=public_images.check,
     )
 
     http_proxy: str = setting(
         "",
         """A company's proxy for what is asked by plain HTTP: http://HOST:PORT, without a password. Airflow's pods, those of tasks and Jobs,
-        Karpenter and builds of images have it in their environment, nodes do not. Needs rancherEnabled false; an environment that shares this one has its own
-        setting. `docs/network.md`. Default none.""",
+        Karpenter and builds of images have it in their environment, nodes do not. Needs rancherEnabled false. An environment that shares this one takes it, httpsProxy and noProxy over
+        at its `up`, if none of the three is its own. `docs/network.md`. Default none.""",
         check=proxies.check_address,
     )
 

@@ -36,13 +36,8 @@ def base(settings: Settings, image: str) -> str:
     return public_images.base_argument(image, settings.image_mirror)
 
 
-def proxied(settings: Settings) -> str:
-    """By which proxy an image is built, if by any: a build with other arguments is another build, and needs another tag."""
-    found = _proxies(settings)
-    return json.dumps(found, sort_keys=True) if found else ""
-
-
-def _proxies(settings: Settings) -> dict[str, str]:
+def proxy_arguments(settings: Settings) -> dict[str, str]:
+    """By which proxy a build asks outside. It changes nothing of the image."""
     return proxies.build_arguments(settings.http_proxy, settings.https_proxy, settings.no_proxy)
 
 
@@ -57,13 +52,12 @@ def owners_argument(owners: Mapping[str, Any], image: str) -> str:
 
 
 def build_arguments(settings: Settings, image: str, owners: str = "") -> dict[str, str]:
-    """Those that are set."""
+    """Those that make another image and are set."""
     arguments = {
         "REVISION": settings.image_revision,
         "WITHOUT": left_out(settings, image),
         "PACKAGES": packages(settings, image),
         "OWNERS": owners,
         public_images.BASE_ARGUMENT: base(settings, image),
-        **_proxies(settings),
     }
     return {key: value for key, value in arguments.items() if value}

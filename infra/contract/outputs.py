@@ -79,6 +79,11 @@ class Outputs(Mapping[str, Any]):
     built_tags: Output[Mapping[str, str]] = Output(
         "builtTags", {}, "By image: the tag that this stack built, empty if it found the image."
     )
+    built_by: Output[Mapping[str, Mapping[str, str]]] = Output(
+        "builtBy",
+        {},
+        "By image: the arguments with the proxy by which its last build asked outside.",
+    )
     admin_user = Output("adminUser", "", "The first administrator's name.")
     admin_secret_name = Output("adminSecretName", "", "The Kubernetes Secret with the password.")
     ui_service = Output("uiService", "", "The Service of Airflow's UI and API.")

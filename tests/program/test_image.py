@@ -84,3 +84,26 @@ def test_a_revision_builds_from_the_ground_up(program: Program) -> None:
         built = revised.one(IMAGE, image).inputs
         assert built["buildArgs"] == {"REVISION": "2026-12-01"}
         assert built["tags"] != program.one(IMAGE, image).inputs["tags"]
+
+
+def test_another_proxy_builds_nothing_anew_and_is_that_of_the_next_build() -> None:
+    config = {**CONFIG, "rancherEnabled": "false", "httpsProxy": "http://one.example.com:3128"}
+    first = run_program(config, SECRETS)
+    left = {key: first.outputs[key] for key in ("builtTags", "builtBy")}
+    tags = built_tags(first)
+    changed = {**config, "httpsProxy": "http://other.example.com:3128"}
+    again = with_images(tags, changed, **left)
+    for image in IMAGES:
+        built = again.one(IMAGE, image).inputs
+        assert built["buildArgs"]["HTTPS_PROXY"] == "http://one.example.com:3128"
+        assert built == first.one(IMAGE, image).inputs
+    assert again.outputs["builtBy"] == left["builtBy"]
+    # Without any, too.
+    plain = {key: value for key, value in config.items() if key != "httpsProxy"}
+    assert with_images(tags, plain, **left).one(IMAGE, "airflow").inputs["buildArgs"]
+    # Other content is built, by the proxy of now.
+    anew = with_images(tags, {**changed, "imageRevision": "2026-12-01"}, **left)
+    for image in IMAGES:
+        built = anew.one(IMAGE, image).inputs
+        assert built["buildArgs"]["HTTPS_PROXY"] == "http://other.example.com:3128"
+        assert built["tags"] != first.one(IMAGE, image).inputs["tags"]

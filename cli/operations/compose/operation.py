@@ -16,7 +16,7 @@ from cli.operations.compose import chart, readme, services, text
 from cli.operations.compose.folder import COMPOSE, SECRETS, Change, ComposeFolder
 from cli.session import Session
 from infra.contract.configuration import SettingsError, load
-from infra.contract.image_builds import build_arguments
+from infra.contract.image_builds import build_arguments, proxy_arguments
 from infra.contract.naming import Names
 from infra.contract.secret_contents import (
     airflow_secrets,
@@ -239,7 +239,8 @@ def _texts(
 ) -> dict[str, str]:
     builds = {
         image: text.Build(
-            _from(folder.path, ROOT / "images" / image), build_arguments(settings, image)
+            _from(folder.path, ROOT / "images" / image),
+            build_arguments(settings, image) | proxy_arguments(settings),
         )
         for image in chart.IMAGES
     }

@@ -1,10 +1,10 @@
 """Asks AWS, and an InfluxDB that is another's, whether they take what the configuration of a dedicated environment says.
 
 Only what is not deployed as it is configured is asked about: most runs change nothing of it. A shared environment has
-neither nodes nor a control plane, and its pipeline's role is never asked for these permissions.
+neither nodes nor a control plane, only an image to build: what its pipeline's role may not ask stops nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 from cli.base.environments import Environment
 from cli.base.errors import CloudError
-from cli.base.settings import DEFAULT_REGION, REGION_KEY
+from cli.base.settings import DEFAULT_REGION, REGION_KEY, qualified
 from cli.cloud.errors import translated
 from cli.cloud.kubernetes import Kubernetes
 from cli.cloud.protocol import Cloud
@@ -43,6 +43,7 @@ from cli.session import Session
 from cli.stack.backends import Backend, Found
 from infra.contract.clusters import CLUSTER
 from infra.contract.naming import Names
+from infra.contract.tenancy import Tenancy
 
 VPC_CONFIG = "vpcConfig"
 NODES = "aws:eks/nodeGroup:NodeGroup"
@@ -78,8 +79,7 @@ def check(
     if certificate := rancher_certificate.asked(environment, requested, region, data):
         ask = partial(rancher_certificate.check, cloud.client(region), certificate, report)
         _raise(environment, report, ask)
-    if mirror := image_mirror.request(requested, there):
-        _raise(environment, report, lambda: image_mirror.check(cloud.client, mirror, report))
+    _mirror(environment, cloud, requested, there, report)
     if guest := existing_cluster.request(environment.name, requested, region):
         # What describes a cluster and a network of its own is not set.
         _raise(environment, report, lambda: _guest(cloud, guest, there, report))
@@ -106,6 +106,29 @@ def check(
 
     if wanted:
         _raise(environment, report, types)
+
+
+def check_shared(
+    session: Session, environment: Environment, backend: Backend, of_base: Mapping[str, str]
+) -> None:
+    """What a shared environment has of its own that may be missing: its image's base. `of_base`: the settings that it
+    takes from its base."""
+    given = {qualified(key): value for key, value in of_base.items()}
+    given[qualified("tenancy")] = Tenancy.shared
+    requested = RequestedSettings(backend.plain(), given)
+    cloud, report = session.cloud(environment), session.console.report
+    _mirror(environment, cloud, requested, backend.resources(), report)
+
+
+def _mirror(
+    environment: Environment,
+    cloud: Cloud,
+    requested: RequestedSettings,
+    there: Sequence[Found],
+    report: Callable[[str], None],
+) -> None:
+    if mirror := image_mirror.request(requested, there):
+        _raise(environment, report, lambda: image_mirror.check(cloud.client, mirror, report))
 
 
 def of_configuration(

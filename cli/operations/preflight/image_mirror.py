@@ -1,9 +1,10 @@
 """Whether a mirror has what an environment would pull from it: asked before anything is made.
 
 AWS's registry is asked by its API, with the caller's rights; any other one by that of registries, without a login, as nodes
-will do it. An environment that runs with the mirror goes on: what it lacks then is only told.
+will do it. What an environment runs with already is no reason to hold it up: that it was lost is only told.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +19,13 @@ from cli.cloud.image_content import MANIFESTS
 from cli.cloud.resource import Client, everything
 from cli.operations.bootstrap.requested_settings import RequestedSettings
 from cli.stack.backends import Found
+from cli.stack.pending import RELEASE
 from infra.contract import public_images
 from infra.contract.public_images import SETTING, EcrRegistry, PublicImage
 
-IMAGE: Final = "docker-build:index:Image"
+TOLD: Final = ("docker-build:index:Image", RELEASE)
+"""The types of the resources that are told of an image: builds of their base, and releases."""
+
 SECONDS: Final = 20.0
 
 _ACCEPTED: Final = ", ".join(
@@ -36,11 +40,11 @@ _CHALLENGE: Final = re.compile(r'(\w+)="([^"]*)"')
 
 @dataclass(frozen=True)
 class MirrorRequest:
-    """What is configured, and whether the environment runs with it."""
+    """What is configured, and what of it the environment runs with."""
 
     mirror: str
     images: Sequence[PublicImage]
-    deployed: bool
+    deployed: frozenset[PublicImage] = frozenset()
 
 
 def request(requested: RequestedSettings, resources: Sequence[Found]) -> MirrorRequest | None:
@@ -49,10 +53,14 @@ def request(requested: RequestedSettings, resources: Sequence[Found]) -> MirrorR
     if not mirror or public_images.misfit(requested.value):
         return None
     images = public_images.needed(requested.value)
-    base = images[0].reference(mirror)
-    built = [one.inputs.get("buildArgs") or {} for one in resources if one.type == IMAGE]
-    deployed = any(one.get(public_images.BASE_ARGUMENT) == base for one in built)
-    return MirrorRequest(mirror, images, deployed)
+    told = [json.dumps(dict(one.inputs), default=str) for one in resources if one.type in TOLD]
+    deployed = (one for one in images if any(_is_told(one, mirror, text) for text in told))
+    return MirrorRequest(mirror, images, frozenset(deployed))
+
+
+def _is_told(image: PublicImage, mirror: str, text: str) -> bool:
+    """Whether the inputs of a resource name this very version of an image there."""
+    return image.place(mirror) in text and (image.digest or image.tag) in text
 
 
 def check(
@@ -64,12 +72,13 @@ def check(
         missing = _missing_in_ecr(client(registry.region), registry, asked)
     else:
         missing = [one for one in asked.images if not has(one, asked.mirror)]
+    if lost := [one for one in missing if one in asked.deployed]:
+        names = ", ".join(one.reference(asked.mirror) for one in lost)
+        report(f"the mirror has lost what new nodes and builds need: {names}")
+    missing = [one for one in missing if one not in asked.deployed]
     if not missing:
         return
     names = ", ".join(one.reference(asked.mirror) for one in missing)
-    if asked.deployed:
-        report(f"the mirror has lost what new nodes and builds need: {names}")
-        return
     raise UserError(
         f"The mirror {asked.mirror} lacks {', '.join(one.name for one in missing)}",
         f"{SETTING} names it, and it does not have {names}.\nNothing was changed. What copies all of it there is shown by:",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from typer.testing import Result
 
 from cli.base import lease
@@ -12,7 +13,7 @@ from cli.base.environments import Environment
 from infra.contract import metrics
 from infra.contract.naming import branch_environment, secrets_provider
 from tests.unit.cli.conftest import Run
-from tests.unit.cli.fakes import FakeBackend, FakeSession
+from tests.unit.cli.fakes import FakeBackend, FakeCloud, FakeSession
 
 BRANCH = "feature/login"
 NAME = branch_environment("dev", BRANCH)
@@ -41,6 +42,67 @@ def test_up_makes_a_stack_with_the_base_s_key_and_proves_it(
     assert forwarded in session.fake_kubernetes.calls
     assert session.fake_kubernetes.calls[-1] == ("no longer forwarded",)
     assert session.fake_machine.sandbox is None
+
+
+MIRROR = "123456789012.dkr.ecr.eu-north-1.amazonaws.com/mirror"
+OF_BASE = {
+    "aerodrome:imageMirror": MIRROR,
+    "aerodrome:httpsProxy": "http://proxy.example.com:3128",
+    "aerodrome:noProxy": '[".example.com"]',
+}
+
+
+class TestWhatItHasOfItsBase:
+    """Its mirror of images, and its proxies."""
+
+    @pytest.fixture
+    def backend(self, session: FakeSession) -> FakeBackend:
+        session.fake_backends["dev"].values |= OF_BASE | {"aerodrome:nodeMax": "9"}
+        return session.fake_backends.setdefault(NAME, FakeBackend())
+
+    def test_where_nothing_is_its_own(self, backend: FakeBackend, run: Run) -> None:
+        result = run("up", "--base", "dev", "--yes")
+        assert result.exit_code == 0, result.output
+        assert OF_BASE.items() <= backend.values.items()
+        assert "aerodrome:nodeMax" not in backend.values
+
+    def test_what_is_its_own_stays(self, backend: FakeBackend, run: Run) -> None:
+        own = {"aerodrome:imageMirror": "", "aerodrome:httpProxy": "http://other.example.com:80"}
+        backend.values |= own
+        assert run("up", "--base", "dev", "--yes").exit_code == 0
+        assert own.items() <= backend.values.items()
+        # One of the three is its own: then all are.
+        assert not {"aerodrome:httpsProxy", "aerodrome:noProxy"} & backend.values.keys()
+
+    @pytest.mark.parametrize("verb", [("up", "--yes"), ("preview",)])
+    def test_a_mirror_without_its_base_image_is_refused(
+        self, session: FakeSession, backend: FakeBackend, run: Run, verb: tuple[str, ...]
+    ) -> None:
+        class Empty(FakeCloud):
+            """AWS with an ECR that has no images."""
+
+            def __call__(self, service: str) -> Any:
+                return NoImages() if service == "ecr" else super().__call__(service)
+
+        session.fake_cloud = Empty()
+        result = run(*verb, "--base", "dev")
+        assert result.exit_code == 2, result.output
+        assert f"The mirror {MIRROR} lacks debian" in result.stderr
+        assert backend.calls == []
+
+
+class NoImages:
+    """boto3's client of an ECR without repositories."""
+
+    def describe_images(self, **_: Any) -> Any:
+        code = {"Code": "RepositoryNotFoundException", "Message": "no"}
+        raise ClientError({"Error": code}, "DescribeImages")
+
+    def can_paginate(self, _: str) -> bool:
+        return False
+
+    def describe_pull_through_cache_rules(self, **_: Any) -> Any:
+        return {"pullThroughCacheRules": []}
 
 
 def test_without_yes_it_asks_first(session: FakeSession, run: Run) -> None:

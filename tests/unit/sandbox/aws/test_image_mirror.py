@@ -28,7 +28,7 @@ ECR = f"{ACCOUNT_ID}.dkr.ecr.{REGION}.amazonaws.com"
 
 
 def asked(mirror: str, *images: PublicImage, deployed: bool = False) -> MirrorRequest:
-    return MirrorRequest(mirror, images, deployed)
+    return MirrorRequest(mirror, images, frozenset(images if deployed else ()))
 
 
 def check(emulator: Emulator, request: MirrorRequest) -> list[str]:
@@ -73,6 +73,13 @@ class TestEcr:
         (said,) = check(emulator, asked(f"{ECR}/lost", DEBIAN, deployed=True))
         assert "has lost" in said
         assert f"{ECR}/lost/docker.io/library/debian:bookworm-slim" in said
+
+    def test_what_it_does_not_run_with_yet_holds_it_up(self, emulator: Emulator) -> None:
+        request = replace(asked(f"{ECR}/lost", DEBIAN, GRAFANA), deployed=frozenset({DEBIAN}))
+        said: list[str] = []
+        with pytest.raises(UserError, match="lacks grafana\n"):
+            image_mirror.check(lambda region: emulator.client, request, said.append)
+        assert "debian" in said[0]
 
     def test_what_ecr_fetches_by_itself_needs_no_copy(self, emulator: Emulator) -> None:
         """The emulator has no such rules, and refuses to make one: AWS's model of the API checks question and answer."""
@@ -168,11 +175,18 @@ class TestAnotherRegistry:
             image_mirror.has(DEBIAN, "127.0.0.1:9/mirror")
 
 
+OLDER = "sha256:" + "0" * 64
+"""Of another Grafana than the list's."""
+
+
 def wanted(**settings: str) -> MirrorRequest | None:
     keys = {f"aerodrome:{key}": value for key, value in settings.items()}
+    image, release = image_mirror.TOLD
     inputs = {"buildArgs": {"BASE_IMAGE": DEBIAN.reference("r.example")}}
-    built = Found(image_mirror.IMAGE, "airflow", "urn", "id", inputs=inputs)
-    return image_mirror.request(RequestedSettings(keys, {}), [built])
+    built = Found(image, "airflow", "urn", "id", inputs=inputs)
+    values = {"grafana": {"image": {"repository": GRAFANA.place("r.example"), "digest": OLDER}}}
+    older = Found(release, "monitoring", "urn", "id", inputs={"values": values})
+    return image_mirror.request(RequestedSettings(keys, {}), [built, older])
 
 
 def test_only_what_the_settings_need_is_asked_about() -> None:
@@ -181,7 +195,7 @@ def test_only_what_the_settings_need_is_asked_about() -> None:
     alone = wanted(imageMirror="r.example", rancherEnabled="false")
     assert alone is not None
     assert alone.images == [DEBIAN]
-    assert alone.deployed
+    assert alone.deployed == {DEBIAN}
     more = wanted(
         imageMirror="other.example/x",
         rancherEnabled="false",
@@ -191,6 +205,11 @@ def test_only_what_the_settings_need_is_asked_about() -> None:
     assert more is not None
     assert more.images == public_images.everything()
     assert not more.deployed
+    newer = wanted(imageMirror="r.example", rancherEnabled="false", monitoring="metrics")
+    assert newer is not None
+    assert newer.images == [DEBIAN, GRAFANA]
+    # It runs with another one, which the mirror may have.
+    assert newer.deployed == {DEBIAN}
     without = wanted(
         imageMirror="r.example", rancherEnabled="false", monitoring="all", grafana="false"
     )

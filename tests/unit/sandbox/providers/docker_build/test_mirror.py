@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infra.contract.image_builds import build_arguments
+from infra.contract.image_builds import build_arguments, proxy_arguments
 from infra.contract.public_images import bases
 from infra.contract.settings import Settings
 from sandbox.errors import CloudError, UserError
@@ -89,7 +89,7 @@ def test_a_proxy_is_known_while_it_builds_and_nowhere_in_the_image(
     settings = Settings(
         environment="dev", http_proxy=proxy, https_proxy=proxy, no_proxy=(sandbox, ".example")
     )
-    told = build_arguments(settings, "redis")
+    told = proxy_arguments(settings)
     assert len(told) == 6
     asked = " && ".join(f'test "${name}" = "{value}"' for name, value in told.items())
     folder = tmp_path / "proxied"
