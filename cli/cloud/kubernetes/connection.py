@@ -127,7 +127,7 @@ class Connection:
             # A proxy that a kubeconfig names has waited itself for what it needs.
             other=0 if "proxy-url" in self._cluster else None,
             # A throttled request was not carried out, whatever it asks for; the server says when to come again.
-            status=attempts - 1,
+            status=self._attempts - 1,
             status_forcelist=[THROTTLED],
             allowed_methods=None,
             backoff_factor=0.2,
