@@ -3,6 +3,7 @@
 import hashlib
 import json
 import urllib.request
+from email.message import Message
 
 import pytest
 from botocore.exceptions import ClientError
@@ -11,7 +12,9 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 
-def send(url, method, content=b"", kind="application/octet-stream"):
+def send(
+    url: str, method: str, content: bytes = b"", kind: str = "application/octet-stream"
+) -> Message:
     request = urllib.request.Request(url, content, method=method, headers={"Content-Type": kind})
     with urllib.request.urlopen(request) as response:
         return response.headers

@@ -1,20 +1,16 @@
 """What the image's own libraries do with the environment that the chart renders: AWS and the internet are asked through a real
 proxy, the cluster, the network and AWS's addresses on the node are not."""
 
-import http.client
 import json
 import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from infra.contract import proxies
 from tests.charts.rendering import render
+from tests.forward_proxy import ForwardProxy
 from tests.unit.images.airflow_database import python, settings
 from tests.unit.sandbox.aws.conftest import REGION, Emulator
 
@@ -64,48 +60,10 @@ print(json.dumps(found["Account"]))
 """
 
 
-class ForwardProxy:
-    """A proxy for HTTP that knows one way out: whatever is asked for is asked of the emulator. It tunnels to nobody."""
-
-    def __init__(self, upstream: str) -> None:
-        self.asked: list[str] = []
-        asked, target = self.asked, urlsplit(upstream)
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_CONNECT(self) -> None:
-                asked.append(self.path)
-                self.send_error(502)
-
-            def forward(self) -> None:
-                wanted = urlsplit(self.path)
-                asked.append(str(wanted.hostname))
-                way = http.client.HTTPConnection(str(target.hostname), target.port, timeout=10)
-                body = self.rfile.read(int(self.headers["Content-Length"] or 0))
-                way.request(self.command, wanted.path or "/", body, dict(self.headers))
-                answer = way.getresponse()
-                content = answer.read()
-                self.send_response(answer.status)
-                self.send_header("Content-Type", answer.headers["Content-Type"] or "text/plain")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            do_GET = do_POST = forward
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-
 @pytest.fixture
 def proxy(emulator: Emulator) -> Iterator[ForwardProxy]:
-    running = ForwardProxy(emulator.url)
-    yield running
-    running.server.shutdown()
-    running.server.server_close()
+    with ForwardProxy(emulator.url) as running:
+        yield running
 
 
 def environment(proxy: str) -> dict[str, str]:
