@@ -74,7 +74,8 @@ def follow_base(live: Live) -> None:
     """A branch's namespace is in the project in Rancher that its base's is in. What stands in the way of that is told, and stops nothing."""
     report = live.session.console.report
     try:
-        moved = projects.follow(live.kubernetes, Names(live.outputs.base).namespace)
+        base = Names(live.outputs.base)
+        moved = projects.follow(live.kubernetes, live.names.namespace, base.namespace)
     except KitError as error:
         report(
             f"its namespace is not brought into its base's project in Rancher: {error.summary}: {error.detail}"

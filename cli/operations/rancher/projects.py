@@ -188,13 +188,13 @@ def is_in_one(kubernetes: Kubernetes) -> bool:
     return bool(_project(kubernetes.find("namespace", kubernetes.namespace)))
 
 
-def follow(kubernetes: Kubernetes, base: str) -> str | None:
+def follow(kubernetes: Kubernetes, namespace: str, base: str) -> str | None:
     """Brings a branch's namespace into the project that the namespace `base` is in, or out of the one that it had there.
 
     Returns the project, or an empty text for none; None if nothing had to be changed.
     """
     project = _project(kubernetes.find("namespace", base))
-    return project if _move(kubernetes, kubernetes.namespace, project) else None
+    return project if _move(kubernetes, namespace, project) else None
 
 
 def _project(namespace: Mapping[str, Any] | None) -> str:
