@@ -52,11 +52,6 @@ class Kubernetes:
         return Connection(self.kubeconfig, self.explain)
 
     @cached_property
-    def _asking_once(self) -> Connection:
-        """For what is answered as if the server were throttling: an eviction that a budget forbids."""
-        return Connection(self.kubeconfig, self.explain, attempts=1)
-
-    @cached_property
     def _discovery(self) -> Discovery:
         return Discovery(self._connection)
 
@@ -149,7 +144,8 @@ class Kubernetes:
         asked = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": name}
         path = self._path(pod, "eviction")
         try:
-            self._asking_once.request("POST", path, [("dryRun", "All")], body=asked)
+            # Once: what a budget forbids is answered as if the server were throttling.
+            self._connection.request("POST", path, [("dryRun", "All")], body=asked, attempts=1)
         except Refused as error:
             if error.status == NOT_FOUND:
                 return ""

@@ -52,11 +52,8 @@ def unexplained() -> KitError | None:
 class Connection:
     """Requests to the API server that a kubeconfig names. Threads may share one."""
 
-    def __init__(
-        self, kubeconfig: Path | str, explain: Explain = unexplained, attempts: int = ATTEMPTS
-    ) -> None:
+    def __init__(self, kubeconfig: Path | str, explain: Explain = unexplained) -> None:
         self._cluster, user = current(kubeconfig)
-        self._attempts = attempts
         self._login = Login(user)
         self._explain = explain
         self._server = str(self._cluster["server"]).rstrip("/")
@@ -127,7 +124,7 @@ class Connection:
             # A proxy that a kubeconfig names has waited itself for what it needs.
             other=0 if "proxy-url" in self._cluster else None,
             # A throttled request was not carried out, whatever it asks for; the server says when to come again.
-            status=self._attempts - 1,
+            status=ATTEMPTS - 1,
             status_forcelist=[THROTTLED],
             allowed_methods=None,
             backoff_factor=0.2,
@@ -145,8 +142,10 @@ class Connection:
         content: str = JSON,
         accept: str = JSON,
         seconds: float = SECONDS,
+        attempts: int = ATTEMPTS,
     ) -> bytes:
-        """The answer's body. Refused if it is an error, Unreachable if there is none and nobody knows why."""
+        """The answer's body. Refused if it is an error, Unreachable if there is none and nobody knows why. `attempts`: of a
+        request that the server throttles."""
         import urllib3
 
         headers = {"Accept": accept, "Content-Type": content}
@@ -161,6 +160,7 @@ class Connection:
                     body=text,
                     headers={**headers, **login},
                     timeout=urllib3.Timeout(total=seconds),
+                    retries=self._retries.new(status=attempts - 1),
                 )
             except urllib3.exceptions.HTTPError as error:
                 raise self._unreachable(error) from error
