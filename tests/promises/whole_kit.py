@@ -32,8 +32,6 @@ from infra.contract.naming import secrets_key_alias
 from infra.contract.public_images import HELM, PublicImage, everything
 from infra.contract.settings import SECRETS
 from sandbox import pulumi, tools
-from sandbox.aws.processes import new_key
-from sandbox.aws.standin.settings import EmulatorSettings
 from sandbox.errors import UserError
 from sandbox.instance import ACCOUNT_ID, TOKEN_REVIEW_PATH
 from sandbox.providers.docker_build.registry import ADDRESS_VARIABLE
@@ -42,7 +40,7 @@ from tests.forward_proxy import ForwardProxy
 from tests.ports import free_port
 from tests.repeating import Repeating
 from tests.task_nodes.api import Api
-from tests.unit.sandbox.aws.conftest import REGION, Emulator, FakeKubernetes
+from tests.unit.sandbox.aws.conftest import REGION, Emulator, new_emulator
 from tests.unit.sandbox.aws.test_images import MANIFEST, send
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -401,7 +399,14 @@ def new_kit(folder: Path, registry: str) -> Iterator[WholeKit]:
             api_server.running(folder / "api-server", *_reviews(folder, port))
         )
         internet = ends.enter_context(_internet(folder, registry))
-        emulator = _emulator(folder / "aws", folder / "api-server", port, kubeconfig, registry)
+        # Its EKS clusters are this API server.
+        emulator = new_emulator(
+            folder / "aws",
+            registry,
+            port=port,
+            cluster_endpoint=json.loads(kubeconfig)["clusters"][0]["cluster"]["server"],
+            cluster_ca=folder / "api-server" / "apiserver.crt",
+        )
         ends.callback(emulator.kubernetes.server.shutdown)
         ends.callback(emulator.kill)
         kit = WholeKit(folder, emulator, registry, kubeconfig, digest, internet)
@@ -515,27 +520,6 @@ def _reviews(folder: Path, port: int) -> list[str]:
     file.write_text(json.dumps(config))
     flag = "--authentication-token-webhook"
     return [f"{flag}-config-file={file}", f"{flag}-version=v1"]
-
-
-def _emulator(folder: Path, cluster: Path, port: int, kubeconfig: str, registry: str) -> Emulator:
-    """Its EKS clusters are this API server."""
-    kubernetes = FakeKubernetes()
-    (folder / "root.json").write_text(json.dumps(new_key()))
-    config = {"clusters": [{"cluster": {"server": kubernetes.url}}], "users": [{"user": {}}]}
-    (folder / "kubeconfig").write_text(json.dumps(config))
-    settings = EmulatorSettings(
-        state=folder / "state",
-        host="127.0.0.1",
-        port=port,
-        credentials=folder / "root.json",
-        cluster_endpoint=json.loads(kubeconfig)["clusters"][0]["cluster"]["server"],
-        cluster_ca=cluster / "apiserver.crt",
-        cluster_kubeconfig=folder / "kubeconfig",
-        registry_url=registry,
-    )
-    emulator = Emulator(settings, kubernetes, process=None)  # type: ignore[arg-type]
-    emulator.start()
-    return emulator
 
 
 def _programs(kit: WholeKit) -> None:

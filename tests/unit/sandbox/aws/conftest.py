@@ -8,7 +8,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -160,7 +160,9 @@ class Emulator:
         self.process.wait()
 
 
-def new_emulator(folder: Path, registry: str = "http://127.0.0.1:1") -> Emulator:
+def new_emulator(
+    folder: Path, registry: str = "http://127.0.0.1:1", **settings_of_its_own: Any
+) -> Emulator:
     kubernetes = FakeKubernetes()
     (folder / "root.json").write_text(json.dumps(new_key()))
     (folder / "ca.crt").write_text("-----BEGIN CERTIFICATE-----\n")
@@ -179,6 +181,7 @@ def new_emulator(folder: Path, registry: str = "http://127.0.0.1:1") -> Emulator
         cluster_kubeconfig=folder / "kubeconfig",
         registry_url=registry,
     )
+    settings = replace(settings, **settings_of_its_own)
     emulator = Emulator(settings, kubernetes, process=None)  # type: ignore[arg-type]
     emulator.start()
     return emulator
